@@ -114,7 +114,7 @@ export const ComponentDegraded = Schema.TaggedStruct("ComponentDegraded", {
   fallback: Schema.String,
   reason: Reason
 })
-/** It does not settle as fast as it should. `waitingFor` names what it waits for; empty means: for itself. */
+/** The attempt takes longer than it should; it may go on until its deadline. */
 export const ComponentSlow = Schema.TaggedStruct("ComponentSlow", {
   atMs,
   component,
@@ -152,7 +152,12 @@ export const ComponentStopped = Schema.TaggedStruct("ComponentStopped", { atMs, 
 /** A swap begins: `variant` is built beside the one that serves. 0 restores, another one gives way to a fallback. */
 export const SwapStarted = Schema.TaggedStruct("SwapStarted", { atMs, component, variant: Schema.Finite })
 /** The swap is done: `variant` serves, the old one is drained and closed. */
-export const SwapCompleted = Schema.TaggedStruct("SwapCompleted", { atMs, component, variant: Schema.Finite })
+export const SwapCompleted = Schema.TaggedStruct("SwapCompleted", {
+  atMs,
+  component,
+  variant: Schema.Finite,
+  closing: Closing
+})
 /** The old one goes on serving. */
 export const SwapFailed = Schema.TaggedStruct("SwapFailed", {
   atMs,

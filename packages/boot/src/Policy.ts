@@ -20,7 +20,7 @@
  * const database = Policy.perError(patient, { BadPassword: Policy.never })
  * ```
  */
-import { Duration, Effect, Random, Schedule } from "effect"
+import { Clock, Duration, Effect, Pull, Random, Schedule } from "effect"
 import { tagOf } from "./Severity.ts"
 
 /** A retry policy. Make one with {@link make}. */
@@ -143,3 +143,26 @@ export const describe = (policy: Policy): string => {
     ? `for ever, after ${seconds(policy.delayMs)} up to ${seconds(policy.capMs)}`
     : `${policy.attempts} attempts, after ${delaysMs(policy).map(seconds).join(", ")}`
 }
+
+/**
+ * The delays of one series of attempts, drawn from the schedules: given the error of an attempt it answers how many
+ * milliseconds to wait before the next one, or null when there is none.
+ */
+export const delays = (policy: Policy): (error: unknown) => Effect.Effect<number | null> => {
+  const steps = new Map<Policy, Step>()
+  return (error) =>
+    Effect.gen(function*() {
+      const own = forError(policy, error)
+      if (own.attempts === 1) return null
+      const step = steps.get(own) ?? (yield* Schedule.toStep(schedule(own)))
+      steps.set(own, step)
+      const nowMs = yield* Clock.currentTimeMillis
+      return yield* Pull.matchEffect(step(nowMs, error), {
+        onSuccess: ([, delay]) => Effect.succeed(Duration.toMillis(delay)),
+        onFailure: () => Effect.succeed(null),
+        onDone: () => Effect.succeed(null)
+      })
+    })
+}
+
+type Step = Effect.Success<ReturnType<typeof Schedule.toStep<Duration.Duration, unknown, never, never>>>

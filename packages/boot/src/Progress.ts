@@ -25,6 +25,7 @@ import {
   type Input,
   isUp,
   Kind,
+  type Late,
   name,
   type Output,
   set,
@@ -55,6 +56,7 @@ export {
   type Input,
   isLive,
   isUp,
+  type Late,
   type Limits,
   make,
   nextWakeMs,
@@ -444,7 +446,7 @@ const fire = (s: State, kind: number, i: number, out: Output): void => {
     case Kind.Attempt: {
       const { component, timeoutMs } = limitsOf(s, i)
       const scope = s.atMs >= s.budgetAtMs[i]! ? "component" : "attempt"
-      interrupt(s, i, timedOut(component.name, scope, timeoutMs, component.severity), out)
+      interrupt(s, i, lateness(component.name, scope, timeoutMs, component.severity), out)
       return
     }
     case Kind.Closing:
@@ -496,16 +498,20 @@ const unsettledOf = (s: State, phase: number): ReadonlyArray<number> => {
   return found
 }
 
-const timedOut = (
+const lateness = (
   component: string,
-  scope: "attempt" | "component" | "phase" | "boot",
+  scope: Late["scope"],
   afterMs: number,
   severity: Failure["severity"]
-): Failure => ({
-  kind: "timeout",
-  tag: "TimedOut",
-  message: `${component} did not become ready within ${afterMs} ms (deadline of the ${scope})`,
-  severity
+): Late => ({
+  scope,
+  afterMs,
+  failure: {
+    kind: "timeout",
+    tag: "TimedOut",
+    message: `${component} did not become ready within ${afterMs} ms (deadline of the ${scope})`,
+    severity
+  }
 })
 
 /**
@@ -528,16 +534,17 @@ const outOfTime = (
   const fails = blamed.length > 0 || (scope === "boot" && late.some(vital))
   if (fails) {
     const because = blamed.length > 0 ? blamed : culprits
-    for (const i of because) failForTime(s, i, timedOut(name(s, i), scope, afterMs, "critical"), out)
+    for (const i of because) failForTime(s, i, lateness(name(s, i), scope, afterMs, "critical"), out)
     takeDown(s, "deadline", because.map((i) => name(s, i)).join(", "), out)
   } else {
     for (const i of scope === "boot" ? late : culprits) giveUp(s, i, scope, afterMs, out)
   }
 }
 
-const failForTime = (s: State, i: number, failure: Failure, out: Output): void => {
+const failForTime = (s: State, i: number, late: Late, out: Output): void => {
+  const { failure } = late
   s.noRetry[i] = 1
-  if (s.status[i] === Status.Running) interrupt(s, i, failure, out)
+  if (s.status[i] === Status.Running) interrupt(s, i, late, out)
   else if (s.status[i] === Status.Closing) {
     s.failure[i] = failure
     s.failedNow[i] = 1
@@ -545,9 +552,10 @@ const failForTime = (s: State, i: number, failure: Failure, out: Output): void =
 }
 
 const giveUp = (s: State, i: number, scope: "phase" | "boot", afterMs: number, out: Output): void => {
-  const failure = timedOut(name(s, i), scope, afterMs, s.plan.components[i]!.severity)
+  const late = lateness(name(s, i), scope, afterMs, s.plan.components[i]!.severity)
+  const { failure } = late
   s.noRetry[i] = 1
-  if (s.status[i] === Status.Running) interrupt(s, i, failure, out)
+  if (s.status[i] === Status.Running) interrupt(s, i, late, out)
   else if (s.status[i] === Status.Backoff) final(s, i, s.failure[i] ?? failure, out)
   else if (scope === "boot" && s.status[i] !== Status.Closing) final(s, i, failure, out)
 }
@@ -597,7 +605,9 @@ const swapped = (s: State, input: Extract<Input, { _tag: "Swapped" }>, out: Outp
     s.failure[i] = undefined
     s.reason[i] = undefined
   }
-  out.events.push({ _tag: "SwapCompleted", atMs: s.atMs, component: name(s, i), variant: input.variant })
+  const { closing, variant } = input
+  if (closing !== "clean") s.unclean = true
+  out.events.push({ _tag: "SwapCompleted", atMs: s.atMs, component: name(s, i), variant, closing })
   if (input.variant > 0) restoreLater(s, i, input.restoreInMs ?? NaN)
 }
 

@@ -93,6 +93,7 @@ export type Input =
       readonly atMs: number
       readonly component: number
       readonly variant: number
+      readonly closing: Closing
       readonly restoreInMs: number | null
     }
   | {
@@ -114,8 +115,8 @@ export type Input =
 /** What the world has to do now. Each `Start` is answered by `Failed` or `Healthy`, each end by `Closed`. */
 export type Command =
   | { readonly _tag: "Start"; readonly component: number; readonly variant: number; readonly attempt: number }
-  /** Stop the attempt and close what it held; with `failed` it counts as a failure for which a delay is wanted. */
-  | { readonly _tag: "Interrupt"; readonly component: number; readonly failed: Failure | undefined }
+  /** Stop the attempt and close what it held; with `late` it counts as a failure, for which `Failed` is wanted first. */
+  | { readonly _tag: "Interrupt"; readonly component: number; readonly late: Late | undefined }
   /** Close a component that is up; answer with `Closed`. */
   | { readonly _tag: "Release"; readonly component: number }
   /** Wait no longer for the `Closed` of this component. */
@@ -125,6 +126,13 @@ export type Command =
   /** Build this variant beside the one that serves, and swap; answer with `Swapped` or `SwapFailed`. */
   | { readonly _tag: "Swap"; readonly component: number; readonly variant: number }
   | { readonly _tag: "End" }
+
+/** A deadline that has passed, and the failure that it makes of an attempt. */
+export interface Late {
+  readonly scope: "attempt" | "component" | "phase" | "boot"
+  readonly afterMs: number
+  readonly failure: Failure
+}
 
 /** Where an advance puts what it decides; the caller empties it. */
 export interface Output {

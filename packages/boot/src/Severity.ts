@@ -33,6 +33,8 @@ export class TimedOut extends Data.TaggedError("TimedOut")<{
   readonly scope: "attempt" | "component" | "phase" | "boot"
   readonly afterMs: number
   readonly during: "start" | "probe" | "wait"
+  /** What went wrong in the attempts before, if anything: the root of it. */
+  readonly cause?: unknown
 }> {
   override get message() {
     const what = { start: "did not start", probe: "started, but its probe did not answer", wait: "was still waiting" }
@@ -54,8 +56,15 @@ export class Defect extends Data.TaggedError("Defect")<{ readonly component: str
   }
 }
 
+/** A component that cannot do without another one will not get it. */
+export class NeedAbsent extends Data.TaggedError("NeedAbsent")<{ readonly component: string; readonly reason: string }> {
+  override get message() {
+    return this.reason
+  }
+}
+
 /** What the kernel itself can find wrong with a component, whatever the component's own errors are. */
-export type Fault = TimedOut | Unhealthy | Defect
+export type Fault = TimedOut | Unhealthy | Defect | NeedAbsent
 
 /** Ends the boot: everything started is rolled back. */
 export class Critical<out E = unknown> extends Data.TaggedError("Critical")<{

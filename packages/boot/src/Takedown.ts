@@ -3,7 +3,7 @@
  * in parallel where the graph allows, each with a deadline, past failing and hanging finalizers, within one budget.
  */
 import type { Closing, Failure, Reason } from "./BootEvent.ts"
-import { isLive, isUp, Kind, name, type Output, set, type State, Status, timer } from "./ProgressState.ts"
+import { isLive, isUp, Kind, type Late, name, type Output, set, type State, Status, timer } from "./ProgressState.ts"
 
 /** Takes everything down as the mirror of the start: who is needed goes after those who need it. */
 export const takeDown = (
@@ -100,16 +100,17 @@ export const close = (s: State, i: number): void => {
   timer(s, s.plan.components[i]!.stopMs, Kind.Closing, i)
 }
 
-export const interrupt = (s: State, i: number, failure: Failure | undefined, out: Output): void => {
+/** Tells an attempt to stop; when it is late, that is its failure. */
+export const interrupt = (s: State, i: number, late: Late | undefined, out: Output): void => {
   close(s, i)
-  if (failure !== undefined) {
-    s.failure[i] = failure
+  if (late !== undefined) {
+    s.failure[i] = late.failure
     s.failedNow[i] = 1
   }
   s.retryInMs[i] = NaN
   s.restoreInMs[i] = NaN
   out.events.push({ _tag: "ComponentInterrupted", atMs: s.atMs, component: name(s, i) })
-  out.commands.push({ _tag: "Interrupt", component: i, failed: failure })
+  out.commands.push({ _tag: "Interrupt", component: i, late })
 }
 
 export const fatal = (s: State, i: number, failure: Failure, out: Output): void => {

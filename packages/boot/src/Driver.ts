@@ -1,0 +1,674 @@
+/**
+ * Carries out what `Progress` decides, with fibers, scopes and the clock, and reports back what became of it. It decides
+ * nothing itself.
+ *
+ * **Details**
+ *
+ * Each attempt runs in a fiber and a scope of its own, with a context that holds the environment and what the component
+ * declared as its needs. Facts go into an inbox that one loop empties: a component that comes up at once starts its
+ * dependents from that loop and not from its own stack, so a chain of ten thousand is as safe as one of ten.
+ *
+ * **Gotchas**
+ *
+ * A fiber that does not answer to interruption, or a finalizer that hangs, is abandoned when its deadline is over. Should
+ * it come back after all, whatever it acquired is closed.
+ */
+import {
+  Cause,
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  type Fiber,
+
+  type Scheduler,
+  Scope,
+  SubscriptionRef
+} from "effect"
+import type { BootEvent, Closing, Failure } from "./BootEvent.ts"
+import * as Invariants from "./Invariants.ts"
+import type { Journal, Unfinished } from "./Journal.ts"
+import * as Live from "./Live.ts"
+import type { Plan } from "./Plan.ts"
+import { worstCaseMs } from "./Plan.ts"
+import * as Phase from "./Phase.ts"
+import * as Policy from "./Policy.ts"
+import * as Progress from "./Progress.ts"
+import * as Recipe from "./Recipe.ts"
+import * as Report from "./Report.ts"
+import { classify, Critical, Defect, messageOf, NeedAbsent, tagOf, TimedOut, Unhealthy, word } from "./Severity.ts"
+import { failureOf } from "./Standalone.ts"
+import * as Status from "./Status.ts"
+
+/** Everything a driver is told: what to boot, within which limits, and who listens. */
+export interface Settings {
+  readonly plan: Plan
+  /** In the order of the plan. */
+  readonly recipes: ReadonlyArray<Recipe.Recipe>
+  readonly limits: Progress.Limits
+  readonly bootId: string
+  readonly nodeId: string
+  readonly configVersion: string
+  readonly restoration: Policy.Policy | undefined
+  readonly journal: Journal | undefined
+  readonly observe: (event: BootEvent) => void
+  /** What a boot that was killed has left behind. */
+  readonly previous: Unfinished | undefined
+  readonly redact: (text: string) => string
+  /** How long calls in flight may keep a service that was exchanged. */
+  readonly drainMs: number
+  /** How long the last checkpoint may take to become durable before the boot goes on without. */
+  readonly persistMs: number
+  /** Whether the invariants are checked after every event. */
+  readonly checked: boolean
+}
+
+/** A broken invariant: a bug in the kernel, never in a component. */
+export class InvariantBroken extends Error {
+  override readonly name = "InvariantBroken"
+}
+
+interface Instance {
+  readonly build: Recipe.Build
+  readonly scope: Scope.Closeable
+  readonly context: Context.Context<never>
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  built: unknown
+  during: "start" | "probe"
+  stop: { readonly late: Progress.Late | undefined } | undefined
+  closing: boolean
+  abandoned: boolean
+}
+
+type Delays = ReturnType<typeof Policy.delays>
+
+/** How many facts are taken in one go before others get a turn on the thread. */
+const batch = 512
+
+/** A boot that is being carried out. */
+export class Driver {
+  readonly settings: Settings
+  readonly state: Progress.State
+  /** Services by key, in all three kinds. */
+  readonly services = new Map<string, unknown>()
+  /** Completes when the boot is ready, or has failed and is rolled back. */
+  readonly settled = Deferred.makeUnsafe<void, Critical>()
+  /** Completes when everything is down again; fails when that was because of a failure. */
+  readonly ended = Deferred.makeUnsafe<void, Critical>()
+  readonly status: SubscriptionRef.SubscriptionRef<Status.Status>
+  readonly report: Report.Fold = Report.make()
+
+  private readonly env: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly dispatcher: Scheduler.SchedulerDispatcher
+  private readonly originNanos: bigint
+  private readonly checker: Invariants.Checker | undefined
+  private readonly instances: Array<Instance | undefined>
+  private readonly swaps: Array<Fiber.Fiber<unknown, unknown> | undefined>
+  private readonly retries: Array<Delays | undefined>
+  private readonly restorations: Array<Delays | undefined>
+  private readonly errors: Array<unknown>
+  private readonly faces = new Map<string, Live.Live>()
+  private readonly failures: Array<Critical> = []
+  private readonly inbox: Array<Progress.Input> = []
+  private readonly output: Progress.Output = { events: [], commands: [] }
+  private told: Array<BootEvent> = []
+  private taking = false
+  private wakeMs: number | undefined
+  private waker: Fiber.Fiber<unknown, unknown> | undefined
+
+  constructor(
+    settings: Settings,
+    env: Context.Context<never>,
+    dispatcher: Scheduler.SchedulerDispatcher,
+    status: SubscriptionRef.SubscriptionRef<Status.Status>
+  ) {
+    const { limits, plan, recipes } = settings
+    this.settings = settings
+    this.state = Progress.make(plan, limits)
+    this.env = env
+    this.clock = Context.get(env, Clock.Clock)
+    this.dispatcher = dispatcher
+    this.status = status
+    this.originNanos = this.clock.monotonicTimeNanosUnsafe()
+    this.checker = settings.checked ? Invariants.make(plan, limits, { toleranceMs: Infinity }) : undefined
+    this.instances = recipes.map(() => undefined)
+    this.swaps = recipes.map(() => undefined)
+    this.retries = recipes.map(() => undefined)
+    this.restorations = recipes.map(() => undefined)
+    this.errors = recipes.map(() => undefined)
+  }
+
+  // ------------------------------------------------------------------------------------------------ from outside
+
+  /** Begins the boot: settings first, then components. */
+  begin(): void {
+    this.publish(started(this.settings, this.clock.currentTimeMillisUnsafe()))
+    const toValidate = this.settings.recipes.flatMap((recipe, i) =>
+      recipe.validate === undefined || this.settings.plan.excluded[i] ? [] : [{ i, validate: recipe.validate }])
+    if (toValidate.length === 0) {
+      this.tell({ _tag: "Begin", atMs: 0 })
+      return
+    }
+    const all = Effect.forEach(toValidate, ({ i, validate }) =>
+      Effect.map(
+        Effect.exit(Effect.timeoutOrElse(validate, {
+          duration: Duration.millis(this.settings.limits.phases.pre.maxMs),
+          orElse: () => Effect.fail(this.timedOut(i, "component", this.settings.limits.phases.pre.maxMs, "start"))
+        })),
+        (exit) => ({ i, exit })
+      ), { concurrency: "unbounded" })
+    this.run(this.env, all).addObserver((exit) => {
+      const failures = new Map<number, Failure>()
+      if (Exit.isSuccess(exit)) {
+        for (const { exit: validated, i } of exit.value) {
+          if (Exit.isFailure(validated)) failures.set(i, this.invalid(i, validated.cause))
+        }
+      }
+      this.tell(failures.size === 0 ? { _tag: "Begin", atMs: this.now() } : { _tag: "Invalid", atMs: this.now(), failures })
+    })
+  }
+
+  /** Asks everything to stop, now, and completes when it has. */
+  stop(because: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.state.stage !== "ended") this.tell({ _tag: "Stop", atMs: this.now(), because })
+      return Effect.ignore(Deferred.await(this.ended))
+    })
+  }
+
+  /** Takes in a fact. */
+  tell(input: Progress.Input): void {
+    this.inbox.push(input)
+    if (!this.taking) this.take()
+  }
+
+  /** Milliseconds since the boot began. */
+  now(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe() - this.originNanos) / 1e6
+  }
+
+  /** Publishes what happened inside a component that is itself a boot. */
+  tellOfMember(path: string, event: BootEvent): void {
+    if (!("component" in event)) return
+    this.publish({ ...event, atMs: this.now(), component: `${path}/${event.component}` })
+    if (!this.taking) this.flushStatus()
+  }
+
+  /** Runs the probe of what is up now; fails when it is not up. */
+  probe(i: number): Effect.Effect<unknown, unknown> {
+    return Effect.suspend(() => {
+      const instance = this.instances[i]
+      if (instance === undefined || !Progress.isUp(this.state, i)) {
+        return Effect.fail(`${this.name(i)} is ${Progress.statusNames[this.state.status[i] ?? 0]}`)
+      }
+      return Effect.provideContext(trusted(instance.build.probe(instance.built)), instance.context)
+    })
+  }
+
+  /** Reports that continuous health has turned. */
+  tellOfHealth(i: number, healthy: boolean, message: string): void {
+    this.tell({ _tag: "HealthChanged", atMs: this.now(), component: i, healthy, message })
+  }
+
+  // ---------------------------------------------------------------------------------------------------- the loop
+
+  private take(): void {
+    this.taking = true
+    let taken = 0
+    for (; taken < this.inbox.length && taken < batch; taken++) {
+      Progress.advance(this.state, this.inbox[taken]!, this.output)
+      const { commands, events } = this.output
+      for (const event of events) this.publish(event)
+      events.length = 0
+      for (let c = 0; c < commands.length; c++) this.execute(commands[c]!)
+      commands.length = 0
+    }
+    this.inbox.splice(0, taken)
+    this.taking = false
+    this.flushStatus()
+    if (this.inbox.length > 0) this.dispatcher.scheduleTask(() => this.take(), 0)
+    else this.wake()
+  }
+
+  private publish(event: BootEvent): void {
+    const { journal, observe } = this.settings
+    if (journal !== undefined) journal.append(event)
+    Report.step(this.report, event)
+    this.told.push(event)
+    observe(event)
+    if (this.checker !== undefined) {
+      const violation = Invariants.check(this.checker, event)
+      if (violation !== undefined) {
+        throw new InvariantBroken(`invariant ${violation.invariant} (${violation.title}): ${violation.message}`)
+      }
+    }
+    if (event._tag === "ComponentFailed") this.failures.push(this.critical(event.component, event.failure))
+    else if (event._tag === "BootReady") Deferred.doneUnsafe(this.settled, Exit.void)
+  }
+
+  private flushStatus(): void {
+    if (this.told.length === 0) return
+    const events = this.told
+    this.told = []
+    this.run(
+      this.env,
+      SubscriptionRef.set(this.status, Status.steps(SubscriptionRef.getUnsafe(this.status), events))
+    )
+  }
+
+  /** One sleeper for all deadlines of the boot, moved when an earlier one appears. */
+  private wake(): void {
+    const next = Progress.nextWakeMs(this.state)
+    if (next === this.wakeMs) return
+    if (next !== undefined && this.wakeMs !== undefined && this.wakeMs < next) return
+    const before = this.waker
+    this.wakeMs = next
+    this.waker = undefined
+    before?.interruptUnsafe()
+    if (next === undefined) return
+    const waker = this.run(this.env, Effect.sleep(Duration.millis(Math.max(0, next - this.now()))))
+    this.waker = waker
+    waker.addObserver((exit) => {
+      if (this.waker !== waker || Exit.isFailure(exit)) return
+      this.waker = undefined
+      this.wakeMs = undefined
+      this.tell({ _tag: "Tick", atMs: Math.max(this.now(), next) })
+    })
+  }
+
+  private execute(command: Progress.Command): void {
+    switch (command._tag) {
+      case "Start":
+        return this.start(command.component, command.variant, command.attempt)
+      case "Interrupt":
+        return this.interrupt(command.component, command.late)
+      case "Release":
+        return this.release(command.component)
+      case "Abandon":
+        return this.abandon(command.component)
+      case "Persist":
+        return this.persist()
+      case "Swap":
+        return this.swap(command.component, command.variant)
+      case "End":
+        return this.end()
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------- one attempt
+
+  private start(i: number, variant: number, attempt: number): void {
+    const recipe = this.settings.recipes[i]!
+    const instance = this.instance(i, variant)
+    this.instances[i] = instance
+    if (attempt === 1) this.retries[i] = undefined
+    const recovers = recipe.recover !== undefined && variant === 0 && attempt === 1 &&
+      this.settings.previous?.acquired.includes(recipe.name) === true
+    const { start } = instance.build
+    instance.fiber = this.run(instance.context, recovers ? Effect.andThen(recipe.recover, start) : start)
+    instance.fiber.addObserver((exit) => {
+      if (instance.stop !== undefined) this.interrupted(i, instance)
+      else if (Exit.isSuccess(exit)) this.acquired(i, instance, exit.value)
+      else this.fail(i, instance, failureOf(this.name(i), exit.cause) ?? interruptedItself(this.name(i)))
+    })
+  }
+
+  private instance(i: number, variant: number): Instance {
+    const recipe = this.settings.recipes[i]!
+    const scope = Scope.makeUnsafe()
+    let context = this.env
+    for (const key of recipe.needs) {
+      const service = this.services.get(key.key)
+      if (service !== undefined) context = Context.add(context, key, service)
+      else {
+        const need = Recipe.needOf(key)
+        if (need.kind === "late") context = Context.add(context, key, Recipe.lookup(this.services, need.key))
+      }
+    }
+    if (recipe.members !== undefined) context = Context.add(context, Enclosing, { driver: this, path: recipe.name })
+    return {
+      build: recipe.builds[variant]!,
+      scope,
+      context: Context.add(context, Scope.Scope, scope),
+      fiber: undefined,
+      built: undefined,
+      during: "start",
+      stop: undefined,
+      closing: false,
+      abandoned: false
+    }
+  }
+
+  private acquired(i: number, instance: Instance, built: unknown): void {
+    instance.built = built
+    instance.during = "probe"
+    this.tell({ _tag: "Acquired", atMs: this.now(), component: i })
+    const probe = probeOf(instance.build, built)
+    if (Exit.isExit(probe) && Exit.isSuccess(probe)) return this.healthy(i, instance)
+    instance.fiber = this.run(instance.context, probe)
+    instance.fiber.addObserver((exit) => {
+      if (instance.stop !== undefined) this.interrupted(i, instance)
+      else if (Exit.isSuccess(exit)) this.healthy(i, instance)
+      else this.fail(i, instance, unhealthy(this.name(i), exit.cause))
+    })
+  }
+
+  private healthy(i: number, instance: Instance): void {
+    instance.fiber = undefined
+    this.restorations[i] = undefined
+    this.install(i, instance)
+    this.tell({ _tag: "Healthy", atMs: this.now(), component: i })
+  }
+
+  /** Puts the services where dependents find them, behind a face when they may be exchanged one day. */
+  private install(i: number, instance: Instance): ReadonlyArray<Live.Generation> {
+    const recipe = this.settings.recipes[i]!
+    const before: Array<Live.Generation> = []
+    for (const key of recipe.provides) {
+      const service = Recipe.serviceOf(instance.build.yields, instance.built, key)
+      const face = this.faces.get(key.key)
+      if (face !== undefined && Live.canFace(service)) {
+        before.push(Live.exchange(face, service))
+        Recipe.publish(this.services, key, face.face)
+      } else if (recipe.builds.length > 1 && Live.canFace(service)) {
+        const made = Live.make(service)
+        this.faces.set(key.key, made)
+        Recipe.publish(this.services, key, made.face)
+      } else Recipe.publish(this.services, key, service)
+    }
+    return before
+  }
+
+  private fail(i: number, instance: Instance, error: unknown): void {
+    this.errors[i] = error
+    const { policy } = instance.build
+    const isDefect = error instanceof Defect
+    this.tell({
+      _tag: "Failed",
+      atMs: this.now(),
+      component: i,
+      failure: this.failure(instance.build, error, instance.stop?.late),
+      retryInMs: isDefect || policy === Policy.never
+        ? null
+        : this.sync((this.retries[i] ??= Policy.delays(policy))(error)),
+      restoreInMs: isDefect ? null : this.restoreDelay(i, policy, error)
+    })
+    this.close(i, instance, Exit.fail(error))
+  }
+
+  private failure(build: Recipe.Build, error: unknown, late: Progress.Late | undefined): Failure {
+    if (late !== undefined && (late.scope === "phase" || late.scope === "boot")) return late.failure
+    return {
+      kind: error instanceof Defect
+        ? "defect"
+        : error instanceof Unhealthy
+        ? "unhealthy"
+        : error instanceof TimedOut
+        ? "timeout"
+        : "error",
+      tag: tagOf(error),
+      message: this.settings.redact(messageOf(error)),
+      severity: word[classify(build.table, error)]
+    }
+  }
+
+  /** An error that is never tried again is not restored in the background either. */
+  private restoreDelay(i: number, policy: Policy.Policy, error: unknown): number | null {
+    const { restoration } = this.settings
+    if (restoration === undefined) return null
+    if (Policy.forError(policy, error) !== policy && Policy.forError(policy, error).attempts === 1) return null
+    return this.sync((this.restorations[i] ??= Policy.delays(restoration))(error))
+  }
+
+  private interrupt(i: number, late: Progress.Late | undefined): void {
+    const instance = this.instances[i]
+    if (instance === undefined) return
+    instance.stop = { late }
+    // What it has already said may still be in the inbox: being healthy no longer counts, being closed does.
+    if (instance.closing) return
+    if (instance.fiber === undefined) this.interrupted(i, instance)
+    else instance.fiber.interruptUnsafe()
+  }
+
+  /** The attempt has ended after it was told to. Whatever it says now, it is over. */
+  private interrupted(i: number, instance: Instance): void {
+    const late = instance.stop?.late
+    for (const key of this.settings.recipes[i]!.provides) Recipe.withdraw(this.services, key)
+    if (instance.abandoned) this.closeUnwatched(instance)
+    else if (late === undefined) this.close(i, instance, Exit.interrupt())
+    else this.fail(i, instance, this.timedOut(i, late.scope, late.afterMs, instance.during))
+  }
+
+  private timedOut(i: number, scope: Progress.Late["scope"], afterMs: number, during: TimedOut["during"]): TimedOut {
+    return new TimedOut({ component: this.name(i), scope, afterMs, during, cause: this.errors[i] })
+  }
+
+  // ----------------------------------------------------------------------------------------------------- closing
+
+  private close(i: number, instance: Instance, exit: Exit.Exit<unknown, unknown>): void {
+    const done = (closing: Closing) => {
+      if (instance.abandoned) return
+      this.instances[i] = undefined
+      this.tell({ _tag: "Closed", atMs: this.now(), component: i, closing })
+    }
+    instance.closing = true
+    const closing = Scope.closeUnsafe(instance.scope, exit)
+    if (closing === undefined) return done("clean")
+    this.run(instance.context, closing, true).addObserver((closed) => done(Exit.isSuccess(closed) ? "clean" : "failed"))
+  }
+
+  private closeUnwatched(instance: Instance): void {
+    const closing = Scope.closeUnsafe(instance.scope, Exit.interrupt())
+    if (closing !== undefined) this.run(instance.context, closing, true)
+  }
+
+  private release(i: number): void {
+    for (const key of this.settings.recipes[i]!.provides) Recipe.withdraw(this.services, key)
+    const go = () => {
+      const instance = this.instances[i]
+      const exit = this.state.takedown?.why === "stopped" ? Exit.void : Exit.interrupt()
+      if (instance !== undefined) this.close(i, instance, exit)
+    }
+    const swap = this.swaps[i]
+    if (swap === undefined) return go()
+    swap.interruptUnsafe()
+    swap.addObserver(go)
+  }
+
+  private abandon(i: number): void {
+    const instance = this.instances[i]
+    this.instances[i] = undefined
+    if (instance === undefined) return
+    instance.abandoned = true
+    instance.stop ??= { late: undefined }
+  }
+
+  private persist(): void {
+    const { journal, persistMs } = this.settings
+    const done = () => this.tell({ _tag: "Persisted", atMs: this.now() })
+    if (journal === undefined) return done()
+    const flushed = Effect.timeoutOption(journal.flush, Duration.millis(persistMs))
+    this.run(this.env, flushed).addObserver((exit) => {
+      if (Exit.isFailure(exit)) this.run(this.env, Effect.logWarning("The journal is not durable", exit.cause))
+      done()
+    })
+  }
+
+  private end(): void {
+    this.waker?.interruptUnsafe()
+    this.waker = undefined
+    this.wakeMs = undefined
+    const reasons = this.failures.map((failure) => Cause.makeFailReason(failure))
+    const failed = Exit.failCause(Cause.fromReasons(reasons))
+    Deferred.doneUnsafe(this.settled, reasons.length === 0 ? Exit.interrupt() : failed)
+    Deferred.doneUnsafe(this.ended, reasons.length === 0 ? Exit.void : failed)
+  }
+
+  // ---------------------------------------------------------------------------------------------- while running
+
+  /** Build, probe, install, drain, close: the old one serves until the new one does, and goes on when that fails. */
+  private swap(i: number, variant: number): void {
+    const instance = this.instance(i, variant)
+    const { build } = instance
+    const { stopMs } = this.settings.plan.components[i]!
+    const brought = Effect.flatMap(build.start, (built) => {
+      instance.built = built
+      instance.during = "probe"
+      return Effect.mapError(probeOf(build, built), (cause) => new Unhealthy({ component: this.name(i), cause }))
+    })
+    const bounded = Effect.timeoutOrElse(trusted(brought), {
+      duration: Duration.millis(build.timeoutMs),
+      orElse: () => Effect.fail(this.timedOut(i, "attempt", build.timeoutMs, instance.during))
+    })
+    const fiber = this.run(instance.context, Effect.uninterruptibleMask((restore) =>
+      Effect.gen({ self: this }, function*() {
+        const exit = yield* Effect.exit(restore(bounded))
+        if (Exit.isFailure(exit)) {
+          yield* this.closeWithin(instance, stopMs)
+          return { _tag: "SwapFailed", cause: exit.cause } as const
+        }
+        const old = this.instances[i]
+        this.instances[i] = instance
+        const generations = this.install(i, instance)
+        yield* Effect.ignore(restore(
+          Effect.timeoutOption(
+            Effect.forEach(generations, Live.drained, { discard: true }),
+            Duration.millis(this.settings.drainMs)
+          )
+        ))
+        const closing = old === undefined ? "clean" as const : yield* this.closeWithin(old, stopMs)
+        return { _tag: "Swapped", closing } as const
+      })))
+    this.swaps[i] = fiber
+    fiber.addObserver((exit) => {
+      this.swaps[i] = undefined
+      const base = { atMs: this.now(), component: i, variant }
+      const { policy } = build
+      if (Exit.isFailure(exit)) return
+      if (exit.value._tag === "Swapped") {
+        if (variant === 0) this.restorations[i] = undefined
+        const restoreInMs = variant === 0 ? null : this.restoreDelay(i, policy, undefined)
+        this.tell({ ...base, _tag: "Swapped", closing: exit.value.closing, restoreInMs })
+      } else if (!Cause.hasInterruptsOnly(exit.value.cause)) {
+        const error = failureOf(this.name(i), exit.value.cause)
+        const retryInMs = error instanceof Defect ? null : this.restoreDelay(i, policy, error)
+        this.tell({ ...base, _tag: "SwapFailed", failure: this.failure(build, error, undefined), retryInMs })
+      }
+    })
+  }
+
+  private closeWithin(instance: Instance, stopMs: number): Effect.Effect<Closing> {
+    return Effect.suspend(() => {
+      const closing = Scope.closeUnsafe(instance.scope, Exit.void)
+      if (closing === undefined) return Effect.succeed("clean" as const)
+      const fiber = this.run(instance.context, closing, true)
+      const exit = Effect.callback<Closing>((resume) => {
+        fiber.addObserver((closed) => resume(Effect.succeed(Exit.isSuccess(closed) ? "clean" : "failed")))
+      })
+      return Effect.interruptible(Effect.timeoutOrElse(exit, {
+        duration: Duration.millis(stopMs),
+        orElse: () => Effect.succeed("abandoned" as const)
+      }))
+    })
+  }
+
+  // ------------------------------------------------------------------------------------------------------ private
+
+  private name(i: number): string {
+    return this.settings.plan.components[i]!.name
+  }
+
+  private run<A>(
+    context: Context.Context<never>,
+    effect: Effect.Effect<A, unknown, unknown>,
+    uninterruptible = false
+  ): Fiber.Fiber<A, unknown> {
+    return Effect.runForkWith(context)(trusted(effect), { uninterruptible })
+  }
+
+  private sync<A>(effect: Effect.Effect<A>): A | null {
+    const exit = Effect.runSyncExitWith(this.env)(effect)
+    return Exit.isSuccess(exit) ? exit.value : null
+  }
+
+  private invalid(i: number, cause: Cause.Cause<unknown>): Failure {
+    const error = failureOf(this.name(i), cause)
+    this.errors[i] = error
+    const failure = this.failure(this.settings.recipes[i]!.builds[0], error, undefined)
+    return { ...failure, severity: "critical" }
+  }
+
+  /** The failure of a component as the error that ends the boot, with the error object that the record describes. */
+  private critical(component: string, failure: Failure): Critical {
+    const i = this.settings.plan.index.get(component) ?? -1
+    const last = this.errors[i]
+    const cause = failure.tag === "NeedAbsent"
+      ? new NeedAbsent({ component, reason: failure.message })
+      : failure.tag === "TimedOut" && !(last instanceof TimedOut)
+      ? this.timedOut(i, "boot", this.now(), "wait")
+      : last
+    return new Critical({ component, cause })
+  }
+}
+
+/** The boot inside which another one runs. */
+export const Enclosing = Context.Reference<{ readonly driver: Driver; readonly path: string } | undefined>(
+  "@novacron/boot/Driver/Enclosing",
+  { defaultValue: () => undefined }
+)
+
+/** Its needs were checked where the component was declared, and are in the context it is run with. */
+const trusted = <A, E>(effect: Effect.Effect<A, E, unknown>): Effect.Effect<A, E> => effect as Effect.Effect<A, E>
+
+/** A probe that throws before it is an effect has a defect like any other. */
+const probeOf = (build: Recipe.Build, built: unknown): Recipe.AnyEffect => {
+  try {
+    return build.probe(built)
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+const unhealthy = (component: string, cause: Cause.Cause<unknown>): unknown => {
+  const error = failureOf(component, cause)
+  return error instanceof Defect ? error : new Unhealthy({ component, cause: error })
+}
+
+const interruptedItself = (component: string): Defect =>
+  new Defect({ component, cause: new Error("it interrupted itself") })
+
+const started = (settings: Settings, startedAt: number): BootEvent => ({
+  _tag: "BootStarted",
+  atMs: 0,
+  version: 1,
+  bootId: settings.bootId,
+  nodeId: settings.nodeId,
+  environment: settings.plan.environment,
+  configVersion: settings.configVersion,
+  startedAt,
+  concurrency: settings.limits.slots,
+  worstCaseMs: worstCase(settings),
+  components: members(settings.plan, "")
+})
+
+/** A boot is over when its deadline is, and a rollback when its budget is. */
+const worstCase = ({ limits, plan }: Settings): number => {
+  const stopMs = plan.components.reduce((most, c) => Math.max(most, c.stopMs), 0)
+  return Math.min(worstCaseMs(plan, { slots: limits.slots }), limits.bootMs + stopMs) + limits.rollbackMs
+}
+
+const members = (plan: Plan, prefix: string): Array<Extract<BootEvent, { _tag: "BootStarted" }>["components"][number]> =>
+  plan.components.flatMap((component, i) => {
+    const inside = plan.groups.get(component.name)
+    return [{
+      name: `${prefix}${component.name}`,
+      phase: Phase.all[plan.phase[i]!]!,
+      severity: component.severity,
+      needs: plan.needs[i]!.map((need) => `${prefix}${plan.components[need]!.name}`),
+      fallbacks: component.variants.slice(1).map((variant) => variant.name)
+    }, ...(inside === undefined ? [] : members(inside, `${prefix}${component.name}/`))]
+  })
+

@@ -1,0 +1,126 @@
+/** The style guide, as far as a machine can read it. What fails here names the file and the line. */
+import { assert, describe, it } from "vitest"
+import * as Workspace from "./Workspace.ts"
+
+/** Sources of `packages/*` without a test of the same name, and why. */
+const untested: { readonly [file: string]: string } = {}
+
+/** The limits of a line, and of a shipped file. */
+const maxColumns = 120
+const maxLines = 600
+
+// Spelled in halves, or this file would break its own rules.
+const unfinished = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "XX" + "X"].join("|")})\\b`)
+const focused = /\b(?:it|test|describe|layer)(?:\.\w+)*\.(?:only|skip|todo)\b/
+const nameless = /^(?:.*[-.]|.*[a-z](?=[A-Z]))?(?:utils?|helpers?|common|managers?)$/i
+const registries = [
+  ["registry", "npmjs"],
+  ["registry", "yarnpkg"],
+  ["registry", "npmmirror"],
+  ["deb", "debian"],
+  ["security", "debian"],
+  ["archive", "ubuntu"],
+  ["files", "pythonhosted"],
+  ["pypi", "org"],
+  ["crates", "io"],
+  ["proxy", "golang"],
+  ["rubygems", "org"],
+  ["repo1", "maven"]
+].map((host) => host.join("."))
+
+/** The glossary's words to avoid, with the word to use. Only names that leave their file are held against it. */
+const glossary: ReadonlyArray<readonly [avoid: RegExp, use: string]> = [
+  [/plugin/i, "component"],
+  [/undo/i, "rollback"],
+  [/recovery|heal(?!th)/i, "restoration"],
+  [/default(?:Component|Service|Layer)|mock/i, "fallback"],
+  [/profile/i, "environment"]
+]
+
+const exported = /^export (?:declare )?(?:abstract )?(?:const|let|class|interface|type|function\*?|namespace) (\w+)/
+
+const linesOf = (file: string): ReadonlyArray<string> => Workspace.read(file).split("\n")
+
+describe("the workspace", () => {
+  it("is there to be judged", () => {
+    assert.include(Workspace.sources, "test/architecture/tidy.test.ts")
+    assert.isNotEmpty(Workspace.shipped)
+  })
+
+  it("leaves nothing for later", () => {
+    assert.deepStrictEqual(
+      Workspace.linesThat((line) => unfinished.test(line), Workspace.sources),
+      []
+    )
+  })
+
+  it("runs all of its tests", () => {
+    assert.deepStrictEqual(
+      Workspace.linesThat((line) => focused.test(line), Workspace.sources),
+      []
+    )
+  })
+
+  it(`keeps lines within ${maxColumns} columns`, () => {
+    assert.deepStrictEqual(
+      Workspace.linesThat((line) => line.length > maxColumns, Workspace.sources),
+      []
+    )
+  })
+
+  it("gives every file a name that names an idea", () => {
+    const stems = (file: string): ReadonlyArray<string> =>
+      file.split("/").map((part) => part.replace(/(?:\.test)?\.[cm]?[jt]sx?$/, ""))
+    assert.deepStrictEqual(
+      Workspace.sources.filter((file) => stems(file).some((stem) => nameless.test(stem))),
+      []
+    )
+  })
+
+  it("names no package registry", () => {
+    const texts = Workspace.files.filter((file) => !Workspace.read(file).includes("\0"))
+    assert.deepStrictEqual(
+      Workspace.linesThat((line) => registries.some((host) => line.includes(host)), texts),
+      []
+    )
+  })
+})
+
+describe("what is shipped", () => {
+  it(`keeps files within ${maxLines} lines`, () => {
+    const long = Workspace.shipped
+      .map((file) => ({ file, lines: linesOf(file).length - 1 }))
+      .filter(({ lines }) => lines > maxLines)
+    assert.deepStrictEqual(long, [])
+  })
+
+  it("says at the top of each file what it is for", () => {
+    assert.deepStrictEqual(
+      Workspace.shipped.filter((file) => !Workspace.read(file).startsWith("/**")),
+      []
+    )
+  })
+
+  it("has a test for each file, under the same name", () => {
+    const mirrors = Workspace.shipped
+      .filter((file) => !/\/src\/(?:index|model)\.ts$/.test(file))
+      .map((file) => ({ file, test: file.replace("/src/", "/test/").replace(/(\.tsx?)$/, ".test$1") }))
+    const alone = mirrors.filter(({ test }) => !Workspace.sources.includes(test)).map(({ file }) => file)
+    assert.deepStrictEqual(
+      alone.filter((file) => untested[file] === undefined),
+      []
+    )
+    const excusedForNothing = Object.keys(untested).filter((file) => !alone.includes(file))
+    assert.deepStrictEqual(excusedForNothing, [])
+  })
+
+  it("speaks the words of the glossary", () => {
+    const wrong = Workspace.shipped.flatMap((file) =>
+      linesOf(file).flatMap((line, i) => {
+        const name = exported.exec(line)?.[1] ?? ""
+        return glossary.filter(([avoid]) => avoid.test(name)).map(([, use]) => `${file}:${i + 1}: ${name}, say ${use}`)
+      })
+    )
+    assert.deepStrictEqual(wrong, [])
+  })
+})

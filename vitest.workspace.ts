@@ -1,0 +1,63 @@
+/**
+ * The suites of the workspace. Vitest no longer reads a workspace file by itself: this is its configuration, under the
+ * name the project asked for, and `pnpm test` passes it by `--config`.
+ *
+ * **Details**
+ *
+ * `pnpm test --project boot` runs one suite. A suite is called after its folder: `packages/NAME/test`, `test/NAME`, or
+ * both where the name is shared (`simulation`); the tests of all examples are one suite. A folder becomes a suite with
+ * its first test file.
+ *
+ * **Gotchas**
+ *
+ * Campaigns grow with `SEEDS=` and `MINUTES=`, and so does their patience. A test that needs longer than its suite says
+ * so itself, as the last argument of `it`.
+ */
+import { globSync } from "node:fs"
+import { availableParallelism } from "node:os"
+import { defineConfig } from "vitest/config"
+import { Tally } from "./scripts/Tally.ts"
+
+const seconds = (n: number): number => n * 1000
+const minutes = (n: number): number => n * seconds(60)
+
+/** How long one test may take, by suite; the rest are unit tests. */
+const patience: { readonly [suite: string]: number } = {
+  architecture: minutes(1),
+  examples: minutes(1),
+  simulation: minutes(5 + Number(process.env["MINUTES"] ?? 0)),
+  chaos: minutes(5 + Number(process.env["MINUTES"] ?? 0)),
+  integration: minutes(2),
+  e2e: minutes(2)
+}
+
+const testFiles = globSync(["packages/*/test/**/*.test.ts", "test/*/**/*.test.ts", "examples/**/*.test.ts"], {
+  cwd: import.meta.dirname,
+  exclude: ["**/node_modules"]
+})
+
+const suiteOf = (file: string): string => {
+  const [room, name] = file.split(/[\\/]/)
+  return room === "examples" ? "examples" : `${name}`
+}
+
+const filesOf = (suite: string): string =>
+  suite === "examples" ? "examples/**/*.test.ts" : `{packages,test}/${suite}/**/*.test.ts`
+
+export default defineConfig({
+  test: {
+    // Processes, not threads: native addons, signals and the check for open handles need a process of their own.
+    pool: "forks",
+    maxWorkers: availableParallelism(),
+    reporters: ["default", new Tally()],
+    projects: [...new Set(testFiles.map(suiteOf))].toSorted().map((name) => ({
+      extends: true,
+      test: {
+        name,
+        include: [filesOf(name)],
+        testTimeout: patience[name] ?? seconds(15),
+        hookTimeout: patience[name] ?? seconds(15)
+      }
+    }))
+  }
+})
