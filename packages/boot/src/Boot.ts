@@ -96,7 +96,11 @@ export interface RunOptions extends Options {
 export const plan = <const Cs extends ReadonlyArray<Component.Any>>(
   components: Cs,
   options: Pick<Options, "environment" | "durationsMs"> = {}
-): Result.Result<Plan.Plan, Plan.InvalidPlan> => Plan.make(components.map((c) => c.manifest), options)
+): Result.Result<Plan.Plan, Plan.InvalidPlan> =>
+  Plan.make(
+    components.map((c) => c.manifest),
+    options
+  )
 
 /**
  * Boots, and succeeds with the running boot when everything has settled and nothing critical is missing. It is stopped
@@ -130,13 +134,16 @@ const running = <const Cs extends ReadonlyArray<Component.Any>>(
   components: ReadonlyArray<Component.Any>,
   options: RunOptions
 ): Effect.Effect<Running<Services<Cs>, Failure<Cs>>, Failure<Cs>, Requirements<Cs> | Scope.Scope> =>
-  start(components.map((c) => c.recipe), options) as Effect.Effect<never, never, Scope.Scope>
+  start(
+    components.map((c) => c.recipe),
+    options
+  ) as Effect.Effect<never, never, Scope.Scope>
 
 const start = (
   recipes: ReadonlyArray<Recipe.Recipe>,
   options: RunOptions
 ): Effect.Effect<Running<unknown>, Critical | InvalidBoot, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const driver = yield* launch(recipes, options)
     const health = yield* healthOf(driver)
     if (options.monitor !== undefined) yield* watch(driver, health, options.monitor)
@@ -156,14 +163,20 @@ const start = (
 
 const healthOf = (driver: Driver): Effect.Effect<Health.Health, never, Scope.Scope> => {
   const { components, excluded, needs } = driver.settings.plan
-  return Health.make(components.flatMap((component, i) =>
-    excluded[i] ? [] : [{
-      name: component.name,
-      critical: component.severity === "critical",
-      needs: needs[i]!.map((need) => components[need]!.name),
-      probe: Effect.map(driver.probe(i), readingOf)
-    }]
-  ))
+  return Health.make(
+    components.flatMap((component, i) =>
+      excluded[i]
+        ? []
+        : [
+            {
+              name: component.name,
+              critical: component.severity === "critical",
+              needs: needs[i]!.map((need) => components[need]!.name),
+              probe: Effect.map(driver.probe(i), readingOf)
+            }
+          ]
+    )
+  )
 }
 
 /** A probe may say more than that all is well; whatever else it yields is of no interest here. */
@@ -188,10 +201,7 @@ const watch = (
       const i = driver.settings.plan.index.get(name)
       if (i !== undefined) driver.tellOfHealth(i, to === "healthy", message)
     })
-  return Effect.andThen(
-    Effect.forkScoped(Stream.runForEach(health.changes, tell)),
-    health.monitor(interval)
-  )
+  return Effect.andThen(Effect.forkScoped(Stream.runForEach(health.changes, tell)), health.monitor(interval))
 }
 
 const restore = (driver: Driver, name: string): Effect.Effect<void, CannotRestore> =>

@@ -152,12 +152,14 @@ export const make = <
     readonly recover?: Effect.Effect<unknown, unknown, Types.NoInfer<Ids<Keys>>>
   }
 ): Component<Provided<I>, Severity.Classified<E, T> | (V extends never ? never : Severity.Critical<V>), Ids<Keys>> =>
-  fromRecipe(declare(options.name ?? service.key, [service], options, {
-    start: options.start,
-    yields: "service",
-    // `start` yields an S: its type says so.
-    probe: (built) => options.health(built as S)
-  }))
+  fromRecipe(
+    declare(options.name ?? service.key, [service], options, {
+      start: options.start,
+      yields: "service",
+      // `start` yields an S: its type says so.
+      probe: (built) => options.health(built as S)
+    })
+  )
 
 /**
  * Any layer as a component, a library's for instance. What the layer requires must be covered by `needs`.
@@ -180,14 +182,13 @@ export const fromLayer = <
   } = {}
 ): Component<Provided<I>, Severity.Classified<E, T>, Ids<Keys>> => {
   const { health } = options
-  return fromRecipe(declare(options.name ?? service.key, [service], options, {
-    start: buildFresh(layer),
-    yields: "context",
-    probe: (built) =>
-      health === undefined
-        ? Effect.void
-        : health(Context.get(built as Context.Context<I>, service)) // the layer provides it
-  }))
+  return fromRecipe(
+    declare(options.name ?? service.key, [service], options, {
+      start: buildFresh(layer),
+      yields: "context",
+      probe: (built) => (health === undefined ? Effect.void : health(Context.get(built as Context.Context<I>, service))) // the layer provides it
+    })
+  )
 }
 
 /** With a memo map of its own: a layer that is shared through one can be interrupted by a stranger's failure. */
@@ -251,9 +252,9 @@ export const deadline: {
 
 /** What serves instead when the component is `Degraded`: another implementation of the same service. */
 export const fallback: {
-  <P2, E2, N2>(that: Component<P2, E2, N2>): <P extends P2, E, N>(
-    self: Component<P, E, N>
-  ) => Component<P, Exclude<E, Severity.Degraded> | E2, N | N2>
+  <P2, E2, N2>(
+    that: Component<P2, E2, N2>
+  ): <P extends P2, E, N>(self: Component<P, E, N>) => Component<P, Exclude<E, Severity.Degraded> | E2, N | N2>
   <P extends P2, E, N, P2, E2, N2>(
     self: Component<P, E, N>,
     that: Component<P2, E2, N2>
@@ -263,7 +264,8 @@ export const fallback: {
     ...self.recipe,
     needs: [...new Set([...self.recipe.needs, ...that.recipe.needs])],
     builds: [...self.recipe.builds, ...that.recipe.builds]
-  }))
+  })
+)
 
 /**
  * Lets the component be absent when it fails with a `Warning`: it then provides `Option.none()` to those who asked for
@@ -275,9 +277,10 @@ export const optional = <P, E, N>(
   fromRecipe({ ...self.recipe, optional: true })
 
 /** Lets the component exist only in the given environments; elsewhere it is absent. */
-export const when = (...environments: readonly [string, ...ReadonlyArray<string>]) =>
-<P, E, N>(self: Component<P, E, N>): Component<Extract<P, Optional<never> | Late<never>>, E, Softened<N>> =>
-  fromRecipe({ ...self.recipe, environments })
+export const when =
+  (...environments: readonly [string, ...ReadonlyArray<string>]) =>
+  <P, E, N>(self: Component<P, E, N>): Component<Extract<P, Optional<never> | Late<never>>, E, Softened<N>> =>
+    fromRecipe({ ...self.recipe, environments })
 
 /** A need that may be absent: the component waits until it has settled and gets an `Option`. */
 export const option = <I, S>(key: Context.Key<I, S>): Context.Key<Optional<I>, Option.Option<S>> =>
@@ -288,6 +291,15 @@ export const option = <I, S>(key: Context.Key<I, S>): Context.Key<Optional<I>, O
 export const late = <I, S>(key: Context.Key<I, S>): Context.Key<Late<I>, Effect.Effect<Option.Option<S>>> =>
   // As above.
   Recipe.derive(key, "late") as Context.Key<Late<I>, Effect.Effect<Option.Option<S>>>
+
+/**
+ * Changes how a component is built and leaves its types alone: for tools that wrap `start`, probes or finalizers, such as
+ * fault injection. What comes out must still provide what the types say.
+ */
+export const mapRecipe = <P, E, N>(
+  self: Component<P, E, N>,
+  change: (recipe: Recipe.Recipe) => Recipe.Recipe
+): Component<P, E, N> => fromRecipe(change(self.recipe))
 
 // ----------------------------------------------------------------------------------------------------------- private
 
@@ -309,14 +321,16 @@ const declare = (
   priority: options.priority ?? 0,
   optional: false,
   environments: undefined,
-  builds: [{
-    ...build,
-    name,
-    table: options.severity ?? "Critical",
-    policy: Policy.never,
-    timeoutMs: Manifest.defaults.timeoutMs,
-    deadlineMs: Infinity
-  }],
+  builds: [
+    {
+      ...build,
+      name,
+      table: options.severity ?? "Critical",
+      policy: Policy.never,
+      timeoutMs: Manifest.defaults.timeoutMs,
+      deadlineMs: Infinity
+    }
+  ],
   slowMs: options.slow === undefined ? Manifest.defaults.slowMs : Duration.toMillis(options.slow),
   stopMs: options.stop === undefined ? Manifest.defaults.stopMs : Duration.toMillis(options.stop),
   validate: options.validate,
@@ -325,7 +339,9 @@ const declare = (
 })
 
 const first = (self: Any, change: Partial<Recipe.Build>): Any => {
-  const { builds: [build, ...fallbacks] } = self.recipe
+  const {
+    builds: [build, ...fallbacks]
+  } = self.recipe
   return fromRecipe({ ...self.recipe, builds: [{ ...build, ...change }, ...fallbacks] })
 }
 
@@ -337,10 +353,10 @@ const fromRecipe = <P, E, N>(recipe: Recipe.Recipe): Component<P, E, N> => {
     [TypeId]: { provides: identity, error: identity, needs: identity },
     recipe,
     get manifest() {
-      return manifest ??= Recipe.manifest(recipe)
+      return (manifest ??= Recipe.manifest(recipe))
     },
     get layer() {
-      return layer ??= Layer.effectContext(Standalone.build(recipe)) as Layer.Layer<P, E, Firm<N>>
+      return (layer ??= Layer.effectContext(Standalone.build(recipe)) as Layer.Layer<P, E, Firm<N>>)
     },
     pipe() {
       return pipeArguments(this, arguments)

@@ -22,7 +22,6 @@ import {
   Effect,
   Exit,
   type Fiber,
-
   type Scheduler,
   Scope,
   SubscriptionRef
@@ -147,19 +146,26 @@ export class Driver {
   begin(): void {
     this.publish(started(this.settings, this.clock.currentTimeMillisUnsafe()))
     const toValidate = this.settings.recipes.flatMap((recipe, i) =>
-      recipe.validate === undefined || this.settings.plan.excluded[i] ? [] : [{ i, validate: recipe.validate }])
+      recipe.validate === undefined || this.settings.plan.excluded[i] ? [] : [{ i, validate: recipe.validate }]
+    )
     if (toValidate.length === 0) {
       this.tell({ _tag: "Begin", atMs: 0 })
       return
     }
-    const all = Effect.forEach(toValidate, ({ i, validate }) =>
-      Effect.map(
-        Effect.exit(Effect.timeoutOrElse(validate, {
-          duration: Duration.millis(this.settings.limits.phases.pre.maxMs),
-          orElse: () => Effect.fail(this.timedOut(i, "component", this.settings.limits.phases.pre.maxMs, "start"))
-        })),
-        (exit) => ({ i, exit })
-      ), { concurrency: "unbounded" })
+    const all = Effect.forEach(
+      toValidate,
+      ({ i, validate }) =>
+        Effect.map(
+          Effect.exit(
+            Effect.timeoutOrElse(validate, {
+              duration: Duration.millis(this.settings.limits.phases.pre.maxMs),
+              orElse: () => Effect.fail(this.timedOut(i, "component", this.settings.limits.phases.pre.maxMs, "start"))
+            })
+          ),
+          (exit) => ({ i, exit })
+        ),
+      { concurrency: "unbounded" }
+    )
     this.run(this.env, all).addObserver((exit) => {
       const failures = new Map<number, Failure>()
       if (Exit.isSuccess(exit)) {
@@ -167,7 +173,9 @@ export class Driver {
           if (Exit.isFailure(validated)) failures.set(i, this.invalid(i, validated.cause))
         }
       }
-      this.tell(failures.size === 0 ? { _tag: "Begin", atMs: this.now() } : { _tag: "Invalid", atMs: this.now(), failures })
+      this.tell(
+        failures.size === 0 ? { _tag: "Begin", atMs: this.now() } : { _tag: "Invalid", atMs: this.now(), failures }
+      )
     })
   }
 
@@ -253,10 +261,7 @@ export class Driver {
     if (this.told.length === 0) return
     const events = this.told
     this.told = []
-    this.run(
-      this.env,
-      SubscriptionRef.set(this.status, Status.steps(SubscriptionRef.getUnsafe(this.status), events))
-    )
+    this.run(this.env, SubscriptionRef.set(this.status, Status.steps(SubscriptionRef.getUnsafe(this.status), events)))
   }
 
   /** One sleeper for all deadlines of the boot, moved when an earlier one appears. */
@@ -305,7 +310,10 @@ export class Driver {
     const instance = this.instance(i, variant)
     this.instances[i] = instance
     if (attempt === 1) this.retries[i] = undefined
-    const recovers = recipe.recover !== undefined && variant === 0 && attempt === 1 &&
+    const recovers =
+      recipe.recover !== undefined &&
+      variant === 0 &&
+      attempt === 1 &&
       this.settings.previous?.acquired.includes(recipe.name) === true
     const { start } = instance.build
     instance.fiber = this.run(instance.context, recovers ? Effect.andThen(recipe.recover, start) : start)
@@ -391,9 +399,8 @@ export class Driver {
       atMs: this.now(),
       component: i,
       failure: this.failure(instance.build, error, instance.stop?.late),
-      retryInMs: isDefect || policy === Policy.never
-        ? null
-        : this.sync((this.retries[i] ??= Policy.delays(policy))(error)),
+      retryInMs:
+        isDefect || policy === Policy.never ? null : this.sync((this.retries[i] ??= Policy.delays(policy))(error)),
       restoreInMs: isDefect ? null : this.restoreDelay(i, policy, error)
     })
     this.close(i, instance, Exit.fail(error))
@@ -402,13 +409,14 @@ export class Driver {
   private failure(build: Recipe.Build, error: unknown, late: Progress.Late | undefined): Failure {
     if (late !== undefined && (late.scope === "phase" || late.scope === "boot")) return late.failure
     return {
-      kind: error instanceof Defect
-        ? "defect"
-        : error instanceof Unhealthy
-        ? "unhealthy"
-        : error instanceof TimedOut
-        ? "timeout"
-        : "error",
+      kind:
+        error instanceof Defect
+          ? "defect"
+          : error instanceof Unhealthy
+            ? "unhealthy"
+            : error instanceof TimedOut
+              ? "timeout"
+              : "error",
       tag: tagOf(error),
       message: this.settings.redact(messageOf(error)),
       severity: word[classify(build.table, error)]
@@ -523,25 +531,31 @@ export class Driver {
       duration: Duration.millis(build.timeoutMs),
       orElse: () => Effect.fail(this.timedOut(i, "attempt", build.timeoutMs, instance.during))
     })
-    const fiber = this.run(instance.context, Effect.uninterruptibleMask((restore) =>
-      Effect.gen({ self: this }, function*() {
-        const exit = yield* Effect.exit(restore(bounded))
-        if (Exit.isFailure(exit)) {
-          yield* this.closeWithin(instance, stopMs)
-          return { _tag: "SwapFailed", cause: exit.cause } as const
-        }
-        const old = this.instances[i]
-        this.instances[i] = instance
-        const generations = this.install(i, instance)
-        yield* Effect.ignore(restore(
-          Effect.timeoutOption(
-            Effect.forEach(generations, Live.drained, { discard: true }),
-            Duration.millis(this.settings.drainMs)
+    const fiber = this.run(
+      instance.context,
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen({ self: this }, function* () {
+          const exit = yield* Effect.exit(restore(bounded))
+          if (Exit.isFailure(exit)) {
+            yield* this.closeWithin(instance, stopMs)
+            return { _tag: "SwapFailed", cause: exit.cause } as const
+          }
+          const old = this.instances[i]
+          this.instances[i] = instance
+          const generations = this.install(i, instance)
+          yield* Effect.ignore(
+            restore(
+              Effect.timeoutOption(
+                Effect.forEach(generations, Live.drained, { discard: true }),
+                Duration.millis(this.settings.drainMs)
+              )
+            )
           )
-        ))
-        const closing = old === undefined ? "clean" as const : yield* this.closeWithin(old, stopMs)
-        return { _tag: "Swapped", closing } as const
-      })))
+          const closing = old === undefined ? ("clean" as const) : yield* this.closeWithin(old, stopMs)
+          return { _tag: "Swapped", closing } as const
+        })
+      )
+    )
     this.swaps[i] = fiber
     fiber.addObserver((exit) => {
       this.swaps[i] = undefined
@@ -568,10 +582,12 @@ export class Driver {
       const exit = Effect.callback<Closing>((resume) => {
         fiber.addObserver((closed) => resume(Effect.succeed(Exit.isSuccess(closed) ? "clean" : "failed")))
       })
-      return Effect.interruptible(Effect.timeoutOrElse(exit, {
-        duration: Duration.millis(stopMs),
-        orElse: () => Effect.succeed("abandoned" as const)
-      }))
+      return Effect.interruptible(
+        Effect.timeoutOrElse(exit, {
+          duration: Duration.millis(stopMs),
+          orElse: () => Effect.succeed("abandoned" as const)
+        })
+      )
     })
   }
 
@@ -605,11 +621,12 @@ export class Driver {
   private critical(component: string, failure: Failure): Critical {
     const i = this.settings.plan.index.get(component) ?? -1
     const last = this.errors[i]
-    const cause = failure.tag === "NeedAbsent"
-      ? new NeedAbsent({ component, reason: failure.message })
-      : failure.tag === "TimedOut" && !(last instanceof TimedOut)
-      ? this.timedOut(i, "boot", this.now(), "wait")
-      : last
+    const cause =
+      failure.tag === "NeedAbsent"
+        ? new NeedAbsent({ component, reason: failure.message })
+        : failure.tag === "TimedOut" && !(last instanceof TimedOut)
+          ? this.timedOut(i, "boot", this.now(), "wait")
+          : last
     return new Critical({ component, cause })
   }
 }
@@ -657,18 +674,23 @@ const started = (settings: Settings, startedAt: number): BootEvent => ({
 /** A boot is over when its deadline is, and a rollback when its budget is. */
 const worstCase = ({ limits, plan }: Settings): number => {
   const stopMs = plan.components.reduce((most, c) => Math.max(most, c.stopMs), 0)
-  return Math.min(worstCaseMs(plan, { slots: limits.slots }), limits.bootMs + stopMs) + limits.rollbackMs
+  return Math.min(worstCaseMs(plan, limits), limits.bootMs + stopMs) + limits.rollbackMs
 }
 
-const members = (plan: Plan, prefix: string): Array<Extract<BootEvent, { _tag: "BootStarted" }>["components"][number]> =>
+const members = (
+  plan: Plan,
+  prefix: string
+): Array<Extract<BootEvent, { _tag: "BootStarted" }>["components"][number]> =>
   plan.components.flatMap((component, i) => {
     const inside = plan.groups.get(component.name)
-    return [{
-      name: `${prefix}${component.name}`,
-      phase: Phase.all[plan.phase[i]!]!,
-      severity: component.severity,
-      needs: plan.needs[i]!.map((need) => `${prefix}${plan.components[need]!.name}`),
-      fallbacks: component.variants.slice(1).map((variant) => variant.name)
-    }, ...(inside === undefined ? [] : members(inside, `${prefix}${component.name}/`))]
+    return [
+      {
+        name: `${prefix}${component.name}`,
+        phase: Phase.all[plan.phase[i]!]!,
+        severity: component.severity,
+        needs: plan.needs[i]!.map((need) => `${prefix}${plan.components[need]!.name}`),
+        fallbacks: component.variants.slice(1).map((variant) => variant.name)
+      },
+      ...(inside === undefined ? [] : members(inside, `${prefix}${component.name}/`))
+    ]
   })
-

@@ -11,7 +11,8 @@ class Members extends Context.Service<Members, Driver>()("@novacron/boot/Group/M
 /** Boots the members, and yields all that they provide. */
 export const build = (members: ReadonlyArray<Recipe.Recipe>): Pick<Recipe.Build, "start" | "yields" | "probe"> => ({
   start: Effect.map(launch(members), (driver) =>
-    Context.add(Context.makeUnsafe<never>(driver.services), Members, driver)),
+    Context.add(Context.makeUnsafe<never>(driver.services), Members, driver)
+  ),
   yields: "context",
   // `start` puts them there.
   probe: (built) => probeAll(Context.get(built as Context.Context<Members>, Members))
@@ -20,7 +21,7 @@ export const build = (members: ReadonlyArray<Recipe.Recipe>): Pick<Recipe.Build,
 /** A group is as healthy as those of its members that it cannot do without. */
 const probeAll = (driver: Driver): Recipe.AnyEffect =>
   Effect.forEach(
-    driver.settings.plan.components.flatMap((member, i) => member.severity === "critical" ? [i] : []),
+    driver.settings.plan.components.flatMap((member, i) => (member.severity === "critical" ? [i] : [])),
     (i) => driver.probe(i),
     { concurrency: "unbounded", discard: true }
   )

@@ -69,7 +69,7 @@ export const launch = (
   recipes: ReadonlyArray<Recipe.Recipe>,
   options: Options = {}
 ): Effect.Effect<Driver, Critical | InvalidBoot, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const env = yield* Effect.context()
     const enclosing = yield* Enclosing
     const outer = enclosing?.driver.settings
@@ -96,14 +96,18 @@ export const launch = (
         bootId: options.bootId ?? outer?.bootId ?? (yield* randomId),
         nodeId: options.nodeId ?? outer?.nodeId ?? "",
         configVersion: options.configVersion ?? outer?.configVersion ?? "",
-        restoration: options.restoration === "off"
-          ? undefined
-          : options.restoration ?? (outer === undefined ? Policy.restoration : outer.restoration),
+        restoration:
+          options.restoration === "off"
+            ? undefined
+            : (options.restoration ?? (outer === undefined ? Policy.restoration : outer.restoration)),
         journal: options.journal,
-        observe: enclosing === undefined ? observe : (event) => {
-          enclosing.driver.tellOfMember(enclosing.path, event)
-          observe(event)
-        },
+        observe:
+          enclosing === undefined
+            ? observe
+            : (event) => {
+                enclosing.driver.tellOfMember(enclosing.path, event)
+                observe(event)
+              },
         previous: options.previous ?? outer?.previous,
         redact: options.redact ?? outer?.redact ?? ((text) => text),
         drainMs: Duration.toMillis(options.drain ?? "10 seconds"),

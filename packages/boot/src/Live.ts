@@ -69,7 +69,7 @@ const member = (live: Live, key: PropertyKey): unknown => {
     const result = call(at.service, key, args)
     if (!Effect.isEffect(result)) return result
     // Made on one generation and run on another, it is made again there.
-    return borrow(live, (current) => current === at.service ? result : call(current, key, args))
+    return borrow(live, (current) => (current === at.service ? result : call(current, key, args)))
   }
 }
 

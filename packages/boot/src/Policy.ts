@@ -148,10 +148,10 @@ export const describe = (policy: Policy): string => {
  * The delays of one series of attempts, drawn from the schedules: given the error of an attempt it answers how many
  * milliseconds to wait before the next one, or null when there is none.
  */
-export const delays = (policy: Policy): (error: unknown) => Effect.Effect<number | null> => {
+export const delays = (policy: Policy): ((error: unknown) => Effect.Effect<number | null>) => {
   const steps = new Map<Policy, Step>()
   return (error) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const own = forError(policy, error)
       if (own.attempts === 1) return null
       const step = steps.get(own) ?? (yield* Schedule.toStep(schedule(own)))

@@ -17,8 +17,10 @@
  * ask {@link nextWakeMs} after each input.
  */
 import type { Closing, Failure, Reason } from "./BootEvent.ts"
+import * as Heap from "./Heap.ts"
+import { mayBeSkipped } from "./Manifest.ts"
 import * as Phase from "./Phase.ts"
-import * as PositionQueue from "./PositionQueue.ts"
+import * as Plan from "./Plan.ts"
 import {
   copy,
   counts,
@@ -188,12 +190,14 @@ const enqueue = (s: State, i: number): void => {
   }
   set(s, i, Status.Queued)
   s.fresh.push(i)
-  PositionQueue.push(s.queue, s.position[i]!)
+  Heap.push(s.queue, ascending, s.position[i]!)
 }
+
+const ascending = (a: number, b: number): boolean => a < b
 
 /** Gives free slots to those who may start, the most urgent first. */
 const fill = (s: State, out: Output): void => {
-  while (s.running < s.limits.slots && s.queue.length > 0) start(s, s.byPosition[PositionQueue.pop(s.queue)!]!, out)
+  while (s.running < s.limits.slots && s.queue.length > 0) start(s, s.byPosition[Heap.pop(s.queue, ascending)!]!, out)
   for (const i of s.fresh) {
     if (s.status[i] === Status.Queued) {
       out.events.push({ _tag: "ComponentQueued", atMs: s.atMs, component: name(s, i) })
@@ -334,7 +338,7 @@ const absent = (s: State, i: number, reason: Reason, out: Output): void => {
 /** A hard need will not come. Whoever may be absent is skipped; for the others it is the end of the boot. */
 const lose = (s: State, i: number, need: number, out: Output): void => {
   const component = s.plan.components[i]!
-  if (component.optional || component.environments !== undefined) {
+  if (mayBeSkipped(component)) {
     skip(s, i, { _tag: "Need", need: name(s, need) }, out)
     settle(s, i)
   } else if (s.stage !== "rollback") {
@@ -369,7 +373,7 @@ const settleAll = (s: State, out: Output): void => {
     const phase = s.plan.phase[i]!
     s.unsettled--
     s.phaseLeft[phase]!--
-    if (phase < 3 && s.plan.components[i]!.severity === "critical") s.criticalLeft--
+    if (Plan.holdsPost(s.plan, i)) s.criticalLeft--
     const available = isUp(s, i)
     for (const j of s.plan.dependents[i]!) {
       s.pending[j]!--
@@ -498,12 +502,7 @@ const unsettledOf = (s: State, phase: number): ReadonlyArray<number> => {
   return found
 }
 
-const lateness = (
-  component: string,
-  scope: Late["scope"],
-  afterMs: number,
-  severity: Failure["severity"]
-): Late => ({
+const lateness = (component: string, scope: Late["scope"], afterMs: number, severity: Failure["severity"]): Late => ({
   scope,
   afterMs,
   failure: {

@@ -216,7 +216,7 @@ export const make = (plan: Plan.Plan, limits: Limits = defaultLimits): State => 
   for (let i = 0; i < n; i++) {
     const phase = plan.phase[i]!
     phaseLeft[phase]!++
-    if (phase < 3 && plan.components[i]!.severity === "critical") criticalLeft++
+    if (Plan.holdsPost(plan, i)) criticalLeft++
   }
   return {
     plan,

@@ -53,7 +53,9 @@ export interface Recipe {
 
 /** The recipe as data. */
 export const manifest = (recipe: Recipe): Manifest => {
-  const { builds: [first, ...fallbacks] } = recipe
+  const {
+    builds: [first, ...fallbacks]
+  } = recipe
   const severity = word[mildest(first.table)]
   return {
     name: recipe.name,
@@ -100,7 +102,7 @@ export const needOf = (key: AnyKey): Need => derived.get(key.key)?.need ?? { key
 
 /** An effect that finds a service in a map when it runs, or does not find it yet. */
 export const lookup = (services: ReadonlyMap<string, unknown>, key: string): Effect.Effect<Option.Option<unknown>> =>
-  Effect.sync(() => services.has(key) ? Option.some(services.get(key)) : Option.none())
+  Effect.sync(() => (services.has(key) ? Option.some(services.get(key)) : Option.none()))
 
 /** The service of one key in what `start` yielded. */
 export const serviceOf = (yields: Build["yields"], built: unknown, key: AnyKey): unknown =>

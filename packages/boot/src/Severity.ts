@@ -57,7 +57,10 @@ export class Defect extends Data.TaggedError("Defect")<{ readonly component: str
 }
 
 /** A component that cannot do without another one will not get it. */
-export class NeedAbsent extends Data.TaggedError("NeedAbsent")<{ readonly component: string; readonly reason: string }> {
+export class NeedAbsent extends Data.TaggedError("NeedAbsent")<{
+  readonly component: string
+  readonly reason: string
+}> {
   override get message() {
     return this.reason
   }

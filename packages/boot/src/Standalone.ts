@@ -10,7 +10,7 @@ import { classify, Defect, TimedOut, Unhealthy, wrap } from "./Severity.ts"
 
 /** Builds the services of a recipe; fails with a severity. */
 export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<never>, unknown, unknown> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const services = new Map<string, unknown>()
     const environment = yield* Environment
     if (recipe.environments !== undefined && !recipe.environments.includes(environment)) {
@@ -20,7 +20,7 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
       yield* Effect.mapError(recipe.validate, (cause) => wrap("Critical", recipe.name, cause))
     }
     const fallbacks = recipe.builds.slice(1)
-    for (let build = recipe.builds[0]; ; ) {
+    for (let build = recipe.builds[0]; ;) {
       const exit = yield* Effect.exit(tryAll(build))
       if (Exit.isSuccess(exit)) {
         for (const key of recipe.provides) {
@@ -47,7 +47,8 @@ const absent = (recipe: Recipe.Recipe, services: Map<string, unknown>): Context.
 
 /** What went wrong, as one error: the component's own, or a fault. */
 export const failureOf = (component: string, cause: Cause.Cause<unknown>): unknown => {
-  for (const reason of cause.reasons) if (Cause.isDieReason(reason)) return new Defect({ component, cause: reason.defect })
+  for (const reason of cause.reasons)
+    if (Cause.isDieReason(reason)) return new Defect({ component, cause: reason.defect })
   for (const reason of cause.reasons) if (Cause.isFailReason(reason)) return reason.error
   return undefined
 }
@@ -61,19 +62,21 @@ const tryAll = (build: Recipe.Build): Recipe.AnyEffect =>
         attempt >= attempts
           ? Effect.fail(error)
           : Effect.flatMap(nextDelay(error), (delayMs) =>
-            delayMs === null ? Effect.fail(error) : Effect.andThen(Effect.sleep(delayMs), from(attempt + 1))))
+              delayMs === null ? Effect.fail(error) : Effect.andThen(Effect.sleep(delayMs), from(attempt + 1))
+            )
+      )
     return build.deadlineMs === Infinity
       ? from(1)
       : Effect.timeoutOrElse(from(1), {
-        duration: Duration.millis(build.deadlineMs),
-        orElse: () => Effect.fail(late(build.name, "component", build.deadlineMs, "start"))
-      })
+          duration: Duration.millis(build.deadlineMs),
+          orElse: () => Effect.fail(late(build.name, "component", build.deadlineMs, "start"))
+        })
   })
 
 /** One attempt, in a scope of its own that is closed at once when it fails. */
 const tryOnce = (build: Recipe.Build): Recipe.AnyEffect =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scope = yield* Scope.fork(yield* Effect.scope)
       let during: "start" | "probe" = "start"
       const attempt = Effect.flatMap(Scope.provide(build.start, scope), (built) => {
@@ -83,10 +86,14 @@ const tryOnce = (build: Recipe.Build): Recipe.AnyEffect =>
           built
         )
       })
-      const exit = yield* Effect.exit(restore(Effect.timeoutOrElse(attempt, {
-        duration: Duration.millis(build.timeoutMs),
-        orElse: () => Effect.fail(late(build.name, "attempt", build.timeoutMs, during))
-      })))
+      const exit = yield* Effect.exit(
+        restore(
+          Effect.timeoutOrElse(attempt, {
+            duration: Duration.millis(build.timeoutMs),
+            orElse: () => Effect.fail(late(build.name, "attempt", build.timeoutMs, during))
+          })
+        )
+      )
       if (Exit.isFailure(exit)) yield* Scope.close(scope, exit)
       return yield* exit
     })

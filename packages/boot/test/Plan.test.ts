@@ -714,6 +714,26 @@ describe("worstCaseMs", () => {
       })
     )
   })
+
+  it("counts the barriers of phased scheduling", () => {
+    let longer = 0
+    fc.assert(
+      fc.property(graphs, (manifests) => {
+        const plan = planOf(manifests)
+        const worst = plan.components.map(Manifest.worstCaseMs)
+        const endOf = (i: number): number => {
+          const before = [...plan.components.keys()].filter(
+            (j) => plan.needs[i]!.includes(j) || plan.phase[j]! < plan.phase[i]!
+          )
+          return plan.excluded[i] ? 0 : worst[i]! + Math.max(0, ...before.map(endOf))
+        }
+        const bound = Plan.worstCaseMs(plan, { slots: Infinity, scheduling: "phased" })
+        assert.strictEqual(bound, Math.max(...worst.map((_, i) => endOf(i))))
+        if (bound > Plan.worstCaseMs(plan, { slots: Infinity })) longer++
+      })
+    )
+    assert.isAbove(longer, 10)
+  })
 })
 
 describe("impact", () => {
