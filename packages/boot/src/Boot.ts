@@ -150,7 +150,7 @@ const start = (
     const report = Effect.sync(() => Report.read(driver.report))
     return {
       plan: driver.settings.plan,
-      services: Context.makeUnsafe<unknown>(driver.services),
+      services: Context.makeUnsafe<unknown>(driver.services.byKey),
       status: driver.status,
       report,
       health,

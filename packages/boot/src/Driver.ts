@@ -30,26 +30,20 @@ import type { BootEvent, Closing, Failure } from "./BootEvent.ts"
 import * as Invariants from "./Invariants.ts"
 import type { Journal, Unfinished } from "./Journal.ts"
 import * as Live from "./Live.ts"
-import type { Plan } from "./Plan.ts"
-import { worstCaseMs } from "./Plan.ts"
-import * as Phase from "./Phase.ts"
+import { type Opening, started } from "./Opening.ts"
 import * as Policy from "./Policy.ts"
 import * as Progress from "./Progress.ts"
 import * as Recipe from "./Recipe.ts"
 import * as Report from "./Report.ts"
+import { Services } from "./Services.ts"
 import { classify, Critical, Defect, messageOf, NeedAbsent, tagOf, TimedOut, Unhealthy, word } from "./Severity.ts"
 import { failureOf } from "./Standalone.ts"
 import * as Status from "./Status.ts"
 
 /** Everything a driver is told: what to boot, within which limits, and who listens. */
-export interface Settings {
-  readonly plan: Plan
+export interface Settings extends Opening {
   /** In the order of the plan. */
   readonly recipes: ReadonlyArray<Recipe.Recipe>
-  readonly limits: Progress.Limits
-  readonly bootId: string
-  readonly nodeId: string
-  readonly configVersion: string
   readonly restoration: Policy.Policy | undefined
   readonly journal: Journal | undefined
   readonly observe: (event: BootEvent) => void
@@ -90,8 +84,7 @@ const batch = 512
 export class Driver {
   readonly settings: Settings
   readonly state: Progress.State
-  /** Services by key, in all three kinds. */
-  readonly services = new Map<string, unknown>()
+  readonly services: Services
   /** Completes when the boot is ready, or has failed and is rolled back. */
   readonly settled = Deferred.makeUnsafe<void, Critical>()
   /** Completes when everything is down again; fails when that was because of a failure. */
@@ -109,7 +102,6 @@ export class Driver {
   private readonly retries: Array<Delays | undefined>
   private readonly restorations: Array<Delays | undefined>
   private readonly errors: Array<unknown>
-  private readonly faces = new Map<string, Live.Live>()
   private readonly failures: Array<Critical> = []
   private readonly inbox: Array<Progress.Input> = []
   private readonly output: Progress.Output = { events: [], commands: [] }
@@ -138,6 +130,7 @@ export class Driver {
     this.retries = recipes.map(() => undefined)
     this.restorations = recipes.map(() => undefined)
     this.errors = recipes.map(() => undefined)
+    this.services = new Services(plan, recipes, env, (i) => Progress.isUp(this.state, i))
   }
 
   // ------------------------------------------------------------------------------------------------ from outside
@@ -193,9 +186,9 @@ export class Driver {
     if (!this.taking) this.take()
   }
 
-  /** Milliseconds since the boot began. */
+  /** Milliseconds since the boot began, to the microsecond. */
   now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe() - this.originNanos) / 1e6
+    return Math.round(Number(this.clock.monotonicTimeNanosUnsafe() - this.originNanos) / 1e3) / 1e3
   }
 
   /** Publishes what happened inside a component that is itself a boot. */
@@ -254,7 +247,13 @@ export class Driver {
       }
     }
     if (event._tag === "ComponentFailed") this.failures.push(this.critical(event.component, event.failure))
-    else if (event._tag === "BootReady") Deferred.doneUnsafe(this.settled, Exit.void)
+    else if (event._tag === "ComponentReady" && this.state.stage === "ready") {
+      // What came up late is there for whoever asks from now on.
+      this.services.complete(this.settings.plan.index.get(event.component)!)
+    } else if (event._tag === "BootReady") {
+      this.services.completeAll()
+      Deferred.doneUnsafe(this.settled, Exit.void)
+    }
   }
 
   private flushStatus(): void {
@@ -327,15 +326,7 @@ export class Driver {
   private instance(i: number, variant: number): Instance {
     const recipe = this.settings.recipes[i]!
     const scope = Scope.makeUnsafe()
-    let context = this.env
-    for (const key of recipe.needs) {
-      const service = this.services.get(key.key)
-      if (service !== undefined) context = Context.add(context, key, service)
-      else {
-        const need = Recipe.needOf(key)
-        if (need.kind === "late") context = Context.add(context, key, Recipe.lookup(this.services, need.key))
-      }
-    }
+    let context = this.services.contextOf(i)
     if (recipe.members !== undefined) context = Context.add(context, Enclosing, { driver: this, path: recipe.name })
     return {
       build: recipe.builds[variant]!,
@@ -367,27 +358,8 @@ export class Driver {
   private healthy(i: number, instance: Instance): void {
     instance.fiber = undefined
     this.restorations[i] = undefined
-    this.install(i, instance)
+    this.services.install(i, instance.build, instance.built)
     this.tell({ _tag: "Healthy", atMs: this.now(), component: i })
-  }
-
-  /** Puts the services where dependents find them, behind a face when they may be exchanged one day. */
-  private install(i: number, instance: Instance): ReadonlyArray<Live.Generation> {
-    const recipe = this.settings.recipes[i]!
-    const before: Array<Live.Generation> = []
-    for (const key of recipe.provides) {
-      const service = Recipe.serviceOf(instance.build.yields, instance.built, key)
-      const face = this.faces.get(key.key)
-      if (face !== undefined && Live.canFace(service)) {
-        before.push(Live.exchange(face, service))
-        Recipe.publish(this.services, key, face.face)
-      } else if (recipe.builds.length > 1 && Live.canFace(service)) {
-        const made = Live.make(service)
-        this.faces.set(key.key, made)
-        Recipe.publish(this.services, key, made.face)
-      } else Recipe.publish(this.services, key, service)
-    }
-    return before
   }
 
   private fail(i: number, instance: Instance, error: unknown): void {
@@ -444,7 +416,6 @@ export class Driver {
   /** The attempt has ended after it was told to. Whatever it says now, it is over. */
   private interrupted(i: number, instance: Instance): void {
     const late = instance.stop?.late
-    for (const key of this.settings.recipes[i]!.provides) Recipe.withdraw(this.services, key)
     if (instance.abandoned) this.closeUnwatched(instance)
     else if (late === undefined) this.close(i, instance, Exit.interrupt())
     else this.fail(i, instance, this.timedOut(i, late.scope, late.afterMs, instance.during))
@@ -474,7 +445,6 @@ export class Driver {
   }
 
   private release(i: number): void {
-    for (const key of this.settings.recipes[i]!.provides) Recipe.withdraw(this.services, key)
     const go = () => {
       const instance = this.instances[i]
       const exit = this.state.takedown?.why === "stopped" ? Exit.void : Exit.interrupt()
@@ -542,7 +512,7 @@ export class Driver {
           }
           const old = this.instances[i]
           this.instances[i] = instance
-          const generations = this.install(i, instance)
+          const generations = this.services.install(i, instance.build, instance.built)
           yield* Effect.ignore(
             restore(
               Effect.timeoutOption(
@@ -602,7 +572,7 @@ export class Driver {
     effect: Effect.Effect<A, unknown, unknown>,
     uninterruptible = false
   ): Fiber.Fiber<A, unknown> {
-    return Effect.runForkWith(context)(trusted(effect), { uninterruptible })
+    return Effect.runForkWith(context)(trusted(effect), uninterruptible ? { uninterruptible } : undefined)
   }
 
   private sync<A>(effect: Effect.Effect<A>): A | null {
@@ -656,41 +626,3 @@ const unhealthy = (component: string, cause: Cause.Cause<unknown>): unknown => {
 
 const interruptedItself = (component: string): Defect =>
   new Defect({ component, cause: new Error("it interrupted itself") })
-
-const started = (settings: Settings, startedAt: number): BootEvent => ({
-  _tag: "BootStarted",
-  atMs: 0,
-  version: 1,
-  bootId: settings.bootId,
-  nodeId: settings.nodeId,
-  environment: settings.plan.environment,
-  configVersion: settings.configVersion,
-  startedAt,
-  concurrency: settings.limits.slots,
-  worstCaseMs: worstCase(settings),
-  components: members(settings.plan, "")
-})
-
-/** A boot is over when its deadline is, and a rollback when its budget is. */
-const worstCase = ({ limits, plan }: Settings): number => {
-  const stopMs = plan.components.reduce((most, c) => Math.max(most, c.stopMs), 0)
-  return Math.min(worstCaseMs(plan, limits), limits.bootMs + stopMs) + limits.rollbackMs
-}
-
-const members = (
-  plan: Plan,
-  prefix: string
-): Array<Extract<BootEvent, { _tag: "BootStarted" }>["components"][number]> =>
-  plan.components.flatMap((component, i) => {
-    const inside = plan.groups.get(component.name)
-    return [
-      {
-        name: `${prefix}${component.name}`,
-        phase: Phase.all[plan.phase[i]!]!,
-        severity: component.severity,
-        needs: plan.needs[i]!.map((need) => `${prefix}${plan.components[need]!.name}`),
-        fallbacks: component.variants.slice(1).map((variant) => variant.name)
-      },
-      ...(inside === undefined ? [] : members(inside, `${prefix}${component.name}/`))
-    ]
-  })

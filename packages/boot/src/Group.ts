@@ -11,7 +11,7 @@ class Members extends Context.Service<Members, Driver>()("@novacron/boot/Group/M
 /** Boots the members, and yields all that they provide. */
 export const build = (members: ReadonlyArray<Recipe.Recipe>): Pick<Recipe.Build, "start" | "yields" | "probe"> => ({
   start: Effect.map(launch(members), (driver) =>
-    Context.add(Context.makeUnsafe<never>(driver.services), Members, driver)
+    Context.add(Context.makeUnsafe<never>(driver.services.byKey), Members, driver)
   ),
   yields: "context",
   // `start` puts them there.

@@ -76,6 +76,7 @@ const rules = {
 
 /** Limits that no clock and no counter could keep. */
 export const checkNumbers = (manifest: Manifest): ReadonlyArray<Problem> => {
+  if (numbersHold(manifest)) return none
   const problems: Array<Problem> = []
   const check = (field: string, value: number, [rule, holds]: (typeof rules)[keyof typeof rules]) => {
     if (!holds(value)) problems.push({ _tag: "InvalidNumber", component: manifest.name, field, value, rule })
@@ -92,6 +93,17 @@ export const checkNumbers = (manifest: Manifest): ReadonlyArray<Problem> => {
   check("priority", manifest.priority, rules.finite)
   return problems
 }
+
+/** The same rules at a glance, for the many that keep them. */
+const numbersHold = ({ priority, slowMs, stopMs, variants }: Manifest): boolean => {
+  for (const { attempts, deadlineMs, retryMs, timeoutMs } of variants) {
+    if (!(Number.isInteger(attempts) && attempts >= 1 && timeoutMs > 0 && timeoutMs < Infinity)) return false
+    if (!(deadlineMs > 0 && retryMs >= 0 && retryMs < Infinity)) return false
+  }
+  return stopMs > 0 && stopMs < Infinity && slowMs > 0 && slowMs < Infinity && Number.isFinite(priority)
+}
+
+const none: ReadonlyArray<Problem> = []
 
 /** Needs that lead into a later phase. */
 export const inversions = (

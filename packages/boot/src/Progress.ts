@@ -129,8 +129,8 @@ export const advance = (s: State, input: Input, out: Output): void => {
       break
   }
   settleAll(s, out)
-  if (s.stage === "booting" || s.stage === "ready" || s.stage === "persisting") fill(s, out)
   if (s.stage === "booting") reachCheckpoints(s, out)
+  if (s.stage === "booting" || s.stage === "ready") fill(s, out)
   if (s.stage === "rollback" && s.up === 0) end(s, out)
 }
 

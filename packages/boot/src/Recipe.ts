@@ -100,25 +100,21 @@ const derivedId = (key: string, kind: "optional" | "late"): string => `${key}${k
 /** The edge that a declared need stands for. */
 export const needOf = (key: AnyKey): Need => derived.get(key.key)?.need ?? { key: key.key, kind: "hard" }
 
-/** An effect that finds a service in a map when it runs, or does not find it yet. */
-export const lookup = (services: ReadonlyMap<string, unknown>, key: string): Effect.Effect<Option.Option<unknown>> =>
-  Effect.sync(() => (services.has(key) ? Option.some(services.get(key)) : Option.none()))
-
 /** The service of one key in what `start` yielded. */
 export const serviceOf = (yields: Build["yields"], built: unknown, key: AnyKey): unknown =>
   // The declaration says which of the two `start` yields, and its layer that the key is in it.
   yields === "service" ? built : Context.get(built as Context.Context<unknown>, key)
 
-/** Puts a service into a map under the keys of all three kinds. */
-export const publish = (services: Map<string, unknown>, key: AnyKey, service: unknown): void => {
-  services.set(key.key, service)
-  services.set(derivedId(key.key, "optional"), Option.some(service))
-  services.set(derivedId(key.key, "late"), lookup(services, key.key))
-}
+/** Finds a service when it runs, or finds that it is not up. */
+export type Lookup = Effect.Effect<Option.Option<unknown>>
 
-/** Takes a service out of a map, or says from the start that it is not there. */
-export const withdraw = (services: Map<string, unknown>, key: AnyKey): void => {
-  services.delete(key.key)
-  services.set(derivedId(key.key, "optional"), Option.none())
-  services.set(derivedId(key.key, "late"), lookup(services, key.key))
+/** Says of a key what those find who can do without it: an option as of now, and an effect that looks again. */
+export const complete = (
+  services: Map<string, unknown>,
+  key: AnyKey,
+  now: Option.Option<unknown>,
+  late: Lookup
+): void => {
+  services.set(derivedId(key.key, "optional"), now)
+  services.set(derivedId(key.key, "late"), late)
 }

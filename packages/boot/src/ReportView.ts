@@ -243,15 +243,19 @@ const nextOf = (at: Scene, component: Component): string | undefined => {
         case "RolledBack":
           return groupOrCulprit(at, name, reason.because)
         case "Failed":
-          return reason.failure.tag === "NeedAbsent"
-            ? component.needs.find((need) => isLost(at.byName.get(need)))
-            : at.culprits.get(name)
+          return reason.failure.tag === "NeedAbsent" ? lostNeed(at, component, reason.failure) : at.culprits.get(name)
       }
   }
 }
 
-const isLost = (component: Component | undefined): boolean =>
-  component?.state === "absent" || component?.state === "skipped" || component?.state === "failed"
+/** The need that was lost before anything was rolled back. Of several the sentence names the one that counts. */
+const lostNeed = (at: Scene, { needs }: Component, { message }: Failure): string | undefined => {
+  const lost = needs.filter((need) => {
+    const component = at.byName.get(need)
+    return component?.state === "absent" || (component?.state === "skipped" && component.reason?._tag === "Need")
+  })
+  return lost.find((need) => message.includes(` needs ${need},`)) ?? lost[0]
+}
 
 /** A rollback names those it happened because of, or a person's reason, which ends the search. */
 const groupOrCulprit = (at: Scene, name: string, because: string): string | undefined => {
@@ -281,22 +285,25 @@ const chain = (at: Scene, name: string): ReadonlyArray<Component> => {
   return [...links]
 }
 
-/** The root cause of each component that is not up, itself perhaps. Takes time linear in the components. */
+/**
+ * The root cause of each component, itself perhaps: the last failure on the way, or the end of it when nothing failed.
+ * Takes time linear in the components.
+ */
 export const roots = (at: Scene): ReadonlyMap<string, Component> => {
   const found = new Map<string, Component>()
-  for (const name of at.byName.keys()) {
-    const walked: Array<string> = []
-    const seen = new Set<string>()
-    let link = name
-    for (;;) {
-      const next = found.has(link) ? undefined : nextOf(at, at.byName.get(link)!)
-      seen.add(link)
-      walked.push(link)
-      if (next === undefined || seen.has(next) || !at.byName.has(next)) break
-      link = next
+  for (const component of at.byName.values()) {
+    const walked = new Set<Component>()
+    let link: Component | undefined = component
+    while (link !== undefined && !walked.has(link) && !found.has(link.name)) {
+      walked.add(link)
+      const next = nextOf(at, link)
+      link = next === undefined ? undefined : at.byName.get(next)
     }
-    const root = found.get(link) ?? at.byName.get(link)!
-    for (const one of walked) found.set(one, root)
+    let root = link === undefined ? undefined : found.get(link.name)
+    for (const one of [...walked].reverse()) {
+      if (root?.reason?._tag !== "Failed") root = root === undefined || one.reason?._tag === "Failed" ? one : root
+      found.set(one.name, root)
+    }
   }
   return found
 }

@@ -2,7 +2,7 @@
  * A component without the kernel: its recipe as one plain effect that tries, probes, retries, times out, falls back and
  * does without, in the scope of whoever asked. `component.layer` is made of it.
  */
-import { Cause, Context, Duration, Effect, Exit, Scope } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Option, Scope } from "effect"
 import { Environment } from "./Environment.ts"
 import * as Policy from "./Policy.ts"
 import * as Recipe from "./Recipe.ts"
@@ -24,7 +24,9 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
       const exit = yield* Effect.exit(tryAll(build))
       if (Exit.isSuccess(exit)) {
         for (const key of recipe.provides) {
-          Recipe.publish(services, key, Recipe.serviceOf(build.yields, exit.value, key))
+          const built = Recipe.serviceOf(build.yields, exit.value, key)
+          services.set(key.key, built)
+          Recipe.complete(services, key, Option.some(built), Effect.succeedSome(built))
         }
         return Context.makeUnsafe<never>(services)
       }
@@ -41,7 +43,7 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
   })
 
 const absent = (recipe: Recipe.Recipe, services: Map<string, unknown>): Context.Context<never> => {
-  for (const key of recipe.provides) Recipe.withdraw(services, key)
+  for (const key of recipe.provides) Recipe.complete(services, key, Option.none(), Effect.succeedNone)
   return Context.makeUnsafe<never>(services)
 }
 

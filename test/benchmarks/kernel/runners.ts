@@ -1,0 +1,123 @@
+/**
+ * The kernel and its peers, each booting and stopping a graph once. They are imported one at a time, in a process of
+ * their own, so that nobody pays for another's modules.
+ */
+import type { Graph } from "./graphs.ts"
+
+/** What one boot took: from the call until everything is up, and until everything is down again. */
+export interface Run {
+  readonly readyMs: number
+  readonly totalMs: number
+}
+export type Runner = (graph: Graph) => Promise<Run>
+
+const timed = async (up: () => Promise<() => Promise<unknown>>): Promise<Run> => {
+  const began = performance.now()
+  const down = await up()
+  const ready = performance.now()
+  await down()
+  return { readyMs: ready - began, totalMs: performance.now() - began }
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** The kernel, with a journal on disk and everything that folds events. */
+export const kernel = async (directory: string): Promise<Runner> => {
+  const { Context, Effect, Exit, Scope } = await import("effect")
+  const { Boot, Component, Journal } = await import("@novacron/boot")
+  const NodeFileSystem = await import("@effect/platform-node/NodeFileSystem")
+  let boots = 0
+  return async (graph) => {
+    const keys = graph.map(({ name }) => Context.Service<unknown, { readonly name: string }>(name))
+    const components = graph.map(({ ms, name, needs }, i) =>
+      Component.make(keys[i]!, {
+        needs: needs.map((need) => keys[need]!),
+        start: ms === 0 ? Effect.sync(() => ({ name })) : Effect.as(Effect.sleep(ms), { name }),
+        health: () => Effect.void
+      })
+    )
+    const path = `${directory}/boot-${process.pid}-${boots++}.journal`
+    return timed(async () => {
+      const scope = Scope.makeUnsafe()
+      const boot = Effect.gen(function* () {
+        const journal = yield* Journal.make({ path })
+        return yield* Boot.make(components, { journal, checked: false, concurrency: 100_000 })
+      }).pipe(Scope.provide(scope), Effect.provide(NodeFileSystem.layer))
+      await Effect.runPromise(boot as Effect.Effect<unknown, unknown>)
+      return () => Effect.runPromise(Scope.close(scope, Exit.void))
+    })
+  }
+}
+
+/** The same graph as plain Effect layers. */
+export const layers = async (): Promise<Runner> => {
+  const { Context, Effect, Exit, Layer, Scope } = await import("effect")
+  return async (graph) => {
+    const keys = graph.map(({ name }) => Context.Service<unknown, { readonly name: string }>(name))
+    const full: Array<import("effect").Layer.Layer<unknown, never, never>> = []
+    for (const [i, { ms, name, needs }] of graph.entries()) {
+      const start = Effect.gen(function* () {
+        for (const need of needs) yield* keys[need]!
+        if (ms > 0) yield* Effect.sleep(ms)
+        return { name }
+      })
+      const own = Layer.effect(keys[i]!, start)
+      const [first, ...more] = needs.map((need) => full[need]!)
+      full.push((first === undefined ? own : Layer.provide(own, [first, ...more])) as never)
+    }
+    const [first, ...more] = full
+    return timed(async () => {
+      const scope = Scope.makeUnsafe()
+      await Effect.runPromise(Layer.buildWithScope(Layer.mergeAll(first!, ...more), scope) as never)
+      return () => Effect.runPromise(Scope.close(scope, Exit.void))
+    })
+  }
+}
+
+/** Plugins of avvio, which start one after the other. */
+export const avvio = async (): Promise<Runner> => {
+  const { default: boot } = await import("avvio")
+  return async (graph) =>
+    timed(async () => {
+      const app = boot({}, { autostart: false, timeout: 0 }) as unknown as AvvioApp
+      for (const { ms, name } of graph) {
+        const plugin = async (): Promise<void> => (ms === 0 ? undefined : sleep(ms))
+        Object.defineProperty(plugin, "name", { value: name })
+        app.use(plugin)
+      }
+      app.start()
+      await app.ready()
+      return () => app.close()
+    })
+}
+
+interface AvvioApp {
+  readonly use: (plugin: () => Promise<void>) => unknown
+  readonly start: () => unknown
+  readonly ready: () => Promise<unknown>
+  readonly close: () => Promise<unknown>
+}
+
+/** Async factory providers of a Nest application context. */
+export const nest = async (): Promise<Runner> => {
+  await import("reflect-metadata")
+  const { NestFactory } = await import("@nestjs/core")
+  const { Module } = await import("@nestjs/common")
+  return async (graph) => {
+    class Root {}
+    Module({
+      providers: graph.map(({ ms, name, needs }) => ({
+        provide: name,
+        inject: needs.map((need) => graph[need]!.name),
+        useFactory: async () => {
+          if (ms > 0) await sleep(ms)
+          return { name }
+        }
+      }))
+    })(Root)
+    return timed(async () => {
+      const app = await NestFactory.createApplicationContext(Root, { logger: false })
+      return () => app.close()
+    })
+  }
+}
