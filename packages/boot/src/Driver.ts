@@ -105,6 +105,7 @@ export class Driver {
   private readonly failures: Array<Critical> = []
   private readonly inbox: Array<Progress.Input> = []
   private readonly output: Progress.Output = { events: [], commands: [] }
+  private broken: InvariantBroken | undefined
   private told: Array<BootEvent> = []
   private taking = false
   private wakeMs: number | undefined
@@ -176,7 +177,7 @@ export class Driver {
   stop(because: string): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.state.stage !== "ended") this.tell({ _tag: "Stop", atMs: this.now(), because })
-      return Effect.ignore(Deferred.await(this.ended))
+      return Effect.ignoreCause(Deferred.await(this.ended))
     })
   }
 
@@ -242,18 +243,26 @@ export class Driver {
     observe(event)
     if (this.checker !== undefined) {
       const violation = Invariants.check(this.checker, event)
-      if (violation !== undefined) {
-        throw new InvariantBroken(`invariant ${violation.invariant} (${violation.title}): ${violation.message}`)
-      }
+      if (violation !== undefined) this.break(violation)
     }
     if (event._tag === "ComponentFailed") this.failures.push(this.critical(event.component, event.failure))
-    else if (event._tag === "ComponentReady" && this.state.stage === "ready") {
-      // What came up late is there for whoever asks from now on.
-      this.services.complete(this.settings.plan.index.get(event.component)!)
-    } else if (event._tag === "BootReady") {
+    else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.upLate(event.component)
+    else if (event._tag === "BootReady") {
       this.services.completeAll()
       Deferred.doneUnsafe(this.settled, Exit.void)
     }
+  }
+
+  /** What comes up after the boot was ready is there for whoever asks from now on. */
+  private upLate(component: string): void {
+    const i = this.settings.plan.index.get(component)
+    if (i !== undefined && this.state.stage === "ready") this.services.complete(i)
+  }
+
+  /** A broken invariant is a defect of the kernel: the boot dies of it, and what runs is stopped with the scope. */
+  private break({ invariant, message, title }: Invariants.Violation): void {
+    this.broken ??= new InvariantBroken(`invariant ${invariant} (${title}): ${message}`)
+    Deferred.doneUnsafe(this.settled, Exit.die(this.broken))
   }
 
   private flushStatus(): void {
@@ -279,7 +288,8 @@ export class Driver {
       if (this.waker !== waker || Exit.isFailure(exit)) return
       this.waker = undefined
       this.wakeMs = undefined
-      this.tell({ _tag: "Tick", atMs: Math.max(this.now(), next) })
+      // Timers may fire a little early: then nothing is due, and the sleeper is sent back.
+      this.tell({ _tag: "Tick", atMs: this.now() })
     })
   }
 
@@ -476,13 +486,16 @@ export class Driver {
   }
 
   private end(): void {
+    const violation = this.checker === undefined ? undefined : Invariants.finish(this.checker)
+    if (violation !== undefined) this.break(violation)
     this.waker?.interruptUnsafe()
     this.waker = undefined
     this.wakeMs = undefined
     const reasons = this.failures.map((failure) => Cause.makeFailReason(failure))
     const failed = Exit.failCause(Cause.fromReasons(reasons))
     Deferred.doneUnsafe(this.settled, reasons.length === 0 ? Exit.interrupt() : failed)
-    Deferred.doneUnsafe(this.ended, reasons.length === 0 ? Exit.void : failed)
+    const ended = this.broken === undefined ? Exit.void : Exit.die(this.broken)
+    Deferred.doneUnsafe(this.ended, reasons.length === 0 ? ended : failed)
   }
 
   // ---------------------------------------------------------------------------------------------- while running

@@ -43,7 +43,6 @@ import {
   fatal,
   goneDown,
   interrupt,
-  rollBackOne,
   skip,
   skipForRollback,
   stopped,
@@ -112,8 +111,7 @@ export const advance = (s: State, input: Input, out: Output): void => {
       break
     case "Stop":
       if (s.stage === "ready") takeDown(s, "stopped", input.because, out)
-      else if (s.stage === "booting" || s.stage === "persisting") takeDown(s, "cancelled", input.because, out)
-      else if (s.stage === "idle") nothingBegan(s, input.because, out)
+      else takeDown(s, "cancelled", input.because, out)
       break
     case "Restore":
       restore(s, input.component, out)
@@ -152,21 +150,11 @@ const begin = (s: State, out: Output): void => {
   openGates(s)
 }
 
-const nothingBegan = (s: State, because: string, out: Output): void => {
-  out.events.push({ _tag: "RollbackStarted", atMs: s.atMs, why: "cancelled", because, budgetMs: s.limits.rollbackMs })
-  s.takedown = { why: "cancelled", because }
-  s.stage = "rollback"
-}
-
 /** Settings that cannot be right: nothing starts, and all of them are reported. */
 const invalid = (s: State, failures: ReadonlyMap<number, Failure>, out: Output): void => {
   if (s.stage !== "idle") return
   for (const [i, failure] of failures) fatal(s, i, failure, out)
-  const because = [...failures.keys()].map((i) => name(s, i)).join(", ")
-  out.events.push({ _tag: "RollbackStarted", atMs: s.atMs, why: "failed", because, budgetMs: s.limits.rollbackMs })
-  s.takedown = { why: "failed", because }
-  s.stage = "rollback"
-  for (let i = 0; i < s.status.length; i++) rollBackOne(s, i, out)
+  takeDown(s, "failed", [...failures.keys()].map((i) => name(s, i)).join(", "), out)
 }
 
 const ready = (s: State, out: Output): void => {

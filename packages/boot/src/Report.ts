@@ -76,6 +76,7 @@ export const fromEvents = (events: Iterable<BootEvent>): Report => {
 export const step = (fold: Fold, event: BootEvent): void => {
   fold.seq++
   if (event.atMs > fold.atMs) fold.atMs = event.atMs
+  if ("component" in event) return stepRow(fold, rowOf(fold, event.component), event)
   switch (event._tag) {
     case "BootStarted":
       return begin(fold, event)
@@ -98,8 +99,6 @@ export const step = (fold: Fold, event: BootEvent): void => {
     case "BootEnded":
       fold.ended = event
       return
-    default:
-      return stepRow(fold, rowOf(fold, event.component), event)
   }
 }
 
@@ -269,30 +268,30 @@ const stepRow = (fold: Fold, row: Row, event: RowEvent): void => {
 
 /** Moves a row to a state. Until it first settled, the time in the state before counts. */
 const enter = (fold: Fold, row: Row, state: State, atMs: number): void => {
-  if (row.settledSeq === 0) {
-    const elapsedMs = atMs - row.sinceMs
-    switch (row.state) {
-      case "waiting":
-        row.waitingMs += elapsedMs
-        row.releasedAtMs = atMs
-        row.releasedSeq = fold.seq
-        break
-      case "queued":
-        row.queuedMs += elapsedMs
-        break
-      case "running":
-      case "closing":
-        row.runningMs += elapsedMs
-        break
-      case "backoff":
-        row.backoffMs += elapsedMs
-        break
-      default:
-        break
-    }
+  const spent = row.settledSeq === 0 ? spentIn[row.state] : undefined
+  if (spent !== undefined) row[spent] += atMs - row.sinceMs
+  if (row.state === "waiting") {
+    row.releasedAtMs = atMs
+    row.releasedSeq = fold.seq
   }
   row.state = state
   row.sinceMs = atMs
+}
+
+/** What the time in each state counts as. */
+const spentIn: { readonly [S in State]: "waitingMs" | "queuedMs" | "runningMs" | "backoffMs" | undefined } = {
+  waiting: "waitingMs",
+  queued: "queuedMs",
+  running: "runningMs",
+  closing: "runningMs",
+  backoff: "backoffMs",
+  ready: undefined,
+  degraded: undefined,
+  absent: undefined,
+  skipped: undefined,
+  failed: undefined,
+  stopping: undefined,
+  stopped: undefined
 }
 
 const settle = (fold: Fold, row: Row, state: State, atMs: number): void => {
@@ -450,23 +449,23 @@ export const read = (fold: Fold): Report => {
 }
 
 const component = (row: Row, nowMs: number): Component => {
-  const goesOnMs = row.settledSeq === 0 ? nowMs - row.sinceMs : 0
-  const { state } = row
+  const goesOn = row.settledSeq === 0 ? spentIn[row.state] : undefined
+  const spentMs = (where: typeof goesOn & string) => row[where] + (where === goesOn ? nowMs - row.sinceMs : 0)
   return {
     name: row.name,
     phase: row.phase,
     severity: row.severity,
-    state,
+    state: row.state,
     sinceMs: row.sinceMs,
     needs: row.needs,
     fallbacks: row.fallbacks,
     startedAtMs: orNull(row.startedAtMs),
     readyAtMs: orNull(row.readyAtMs),
     settledAtMs: orNull(row.settledAtMs),
-    waitingMs: row.waitingMs + (state === "waiting" ? goesOnMs : 0),
-    queuedMs: row.queuedMs + (state === "queued" ? goesOnMs : 0),
-    runningMs: row.runningMs + (state === "running" || state === "closing" ? goesOnMs : 0),
-    backoffMs: row.backoffMs + (state === "backoff" ? goesOnMs : 0),
+    waitingMs: spentMs("waitingMs"),
+    queuedMs: spentMs("queuedMs"),
+    runningMs: spentMs("runningMs"),
+    backoffMs: spentMs("backoffMs"),
     attempts: row.attempts.map((one) => (one === row.current ? { ...one, durationMs: nowMs - one.startedAtMs } : { ...one })),
     fallback: row.fallback,
     reason: row.reason,
@@ -509,13 +508,17 @@ export const exitCodes: ReadonlyArray<{
     meaning: "left unfinished: still booting, not rolled back to the end, or something could not be closed",
     applies: ({ outcome, rollback }) => outcome === "booting" || rollback?.clean === false
   },
-  { code: 0, meaning: "up, or stopped when asked to", applies: ({ rollback }) => rollback === null || rollback.why === "stopped" },
+  {
+    code: 0,
+    meaning: "up, or stopped when asked to",
+    applies: ({ outcome }) => outcome === "ready" || outcome === "degraded" || outcome === "stopped"
+  },
   {
     code: 143,
     meaning: "cancelled by SIGTERM",
-    applies: ({ rollback }) => rollback?.why === "cancelled" && rollback.because.includes("SIGTERM")
+    applies: ({ outcome, rollback }) => outcome === "cancelled" && rollback?.because.includes("SIGTERM") === true
   },
-  { code: 130, meaning: "cancelled by SIGINT, or otherwise", applies: ({ rollback }) => rollback?.why === "cancelled" },
+  { code: 130, meaning: "cancelled by SIGINT, or otherwise", applies: ({ outcome }) => outcome === "cancelled" },
   { code: 124, meaning: "a phase or the boot ran out of time", applies: ({ rollback }) => rollback?.why === "deadline" },
   { code: 70, meaning: "a defect", applies: ({ causes }) => causes.some(({ kind }) => kind === "defect") },
   { code: 78, meaning: "settings that cannot be right", applies: ({ causes }) => causes.some(({ tag }) => tag.startsWith("Config")) },

@@ -530,7 +530,9 @@ const failed = (report: Report): ReadonlyArray<string> => {
     ...causes.flatMap((cause) => [
       item("cause", causes.length > 1 ? `${list(cause.components)}: ${cause.message}` : cause.message),
       item("tried", tried(at.byName.get(cause.components[0] ?? ""))),
-      item("needed by", `${neededBy(report, cause.components)} (${cause.notStarted.length} not started)`)
+      ...(cause.notStarted.length === 0
+        ? []
+        : [item("needed by", `${neededBy(report, cause.components)} (${cause.notStarted.length} not started)`)])
     ]),
     ...(impaired.length === 0 ? [] : [item("besides", impaired.join("; "))]),
     item("undone", undone(report)),
@@ -552,7 +554,8 @@ const tried = (component: Component | undefined): string => {
   return [...variants]
     .map(([variant, attempts]) => {
       const times = attempts.length === 1 ? "once" : `${attempts.length} times`
-      const starts = attempts.map((one) => seconds(one.startedAtMs - (attempts[0]?.startedAtMs ?? 0)))
+      const unit = spanMs(attempts) < 1_000 ? duration : seconds
+      const starts = attempts.map((one) => unit(one.startedAtMs - (attempts[0]?.startedAtMs ?? 0)))
       const shown = starts.length > limit.attempts ? [...starts.slice(0, limit.attempts), "…"] : starts
       const when = attempts.length === 1 ? "" : ` (${shown.join(" · ")})`
       const what = variant === 0 ? "" : `${component.fallbacks[variant - 1] ?? "a fallback"} `

@@ -32,7 +32,7 @@ export const takeDown = (
 }
 
 /** Whoever has not started will not. */
-export const rollBackOne = (s: State, i: number, out: Output): void => {
+const rollBackOne = (s: State, i: number, out: Output): void => {
   const status = s.status[i]
   if (status === Status.Waiting || status === Status.Queued || status === Status.Backoff) skipForRollback(s, i, out)
 }
