@@ -36,7 +36,7 @@ import { type InvalidBoot, launch, type Options } from "./Launch.ts"
 import * as Plan from "./Plan.ts"
 import * as Progress from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
-import * as Report from "./Report.ts"
+import type * as Report from "./Report.ts"
 import type { Critical } from "./Severity.ts"
 import type * as Status from "./Status.ts"
 
@@ -147,7 +147,7 @@ const start = (
     const driver = yield* launch(recipes, options)
     const health = yield* healthOf(driver)
     if (options.monitor !== undefined) yield* watch(driver, health, options.monitor)
-    const report = Effect.sync(() => Report.read(driver.report))
+    const report = Effect.sync(() => driver.report())
     return {
       plan: driver.settings.plan,
       services: Context.makeUnsafe<unknown>(driver.services.byKey),

@@ -94,6 +94,8 @@ export type Error<C> = C extends Component<infer _P, infer E, infer _N> ? E : ne
 export type Needs<C> = C extends Component<infer _P, infer _E, infer N> ? N : never
 
 type Ids<Keys extends ReadonlyArray<Recipe.AnyKey>> = Keys[number]["Identifier"]
+/** What is left of what a component provides when it may be absent. */
+type OrAbsent<P> = P extends Optional<infer _I> | Late<infer _J> ? P : never
 type Softened<N> = N extends Optional<infer _I> | Late<infer _J> | Soft<infer _K> ? N : Soft<N>
 /** Without the kernel nobody is skipped: a soft need is a need. */
 export type Firm<N> = N extends Soft<infer I> ? I : N
@@ -110,7 +112,7 @@ export type CriticalCause<E> = E extends Severity.Critical<infer C> ? C : never
 
 /** What all components may say about themselves. */
 export interface Common {
-  /** Its name in plans, events and commands; the key of its service by default. */
+  /** Its name in plans, events and commands. Default: the key of its service, after the last slash. */
   readonly name?: string
   /** Default: `core`. */
   readonly phase?: Phase
@@ -153,7 +155,7 @@ export const make = <
   }
 ): Component<Provided<I>, Severity.Classified<E, T> | (V extends never ? never : Severity.Critical<V>), Ids<Keys>> =>
   fromRecipe(
-    declare(options.name ?? service.key, [service], options, {
+    declare(options.name ?? nameOf(service), [service], options, {
       start: options.start,
       yields: "service",
       // `start` yields an S: its type says so.
@@ -183,7 +185,7 @@ export const fromLayer = <
 ): Component<Provided<I>, Severity.Classified<E, T>, Ids<Keys>> => {
   const { health } = options
   return fromRecipe(
-    declare(options.name ?? service.key, [service], options, {
+    declare(options.name ?? nameOf(service), [service], options, {
       start: buildFresh(layer),
       yields: "context",
       probe: (built) => (health === undefined ? Effect.void : health(Context.get(built as Context.Context<I>, service))) // the layer provides it
@@ -273,13 +275,12 @@ export const fallback: {
  */
 export const optional = <P, E, N>(
   self: Component<P, E, N>
-): Component<Extract<P, Optional<never> | Late<never>>, Exclude<E, Severity.Warning>, Softened<N>> =>
-  fromRecipe({ ...self.recipe, optional: true })
+): Component<OrAbsent<P>, Exclude<E, Severity.Warning>, Softened<N>> => fromRecipe({ ...self.recipe, optional: true })
 
 /** Lets the component exist only in the given environments; elsewhere it is absent. */
 export const when =
   (...environments: readonly [string, ...ReadonlyArray<string>]) =>
-  <P, E, N>(self: Component<P, E, N>): Component<Extract<P, Optional<never> | Late<never>>, E, Softened<N>> =>
+  <P, E, N>(self: Component<P, E, N>): Component<OrAbsent<P>, E, Softened<N>> =>
     fromRecipe({ ...self.recipe, environments })
 
 /** A need that may be absent: the component waits until it has settled and gets an `Option`. */
@@ -302,6 +303,9 @@ export const mapRecipe = <P, E, N>(
 ): Component<P, E, N> => fromRecipe(change(self.recipe))
 
 // ----------------------------------------------------------------------------------------------------------- private
+
+/** Names have no slash: in a path it stands between a group and its members. */
+const nameOf = ({ key }: Recipe.AnyKey): string => key.slice(key.lastIndexOf("/") + 1)
 
 const declare = (
   name: string,
@@ -345,23 +349,30 @@ const first = (self: Any, change: Partial<Recipe.Build>): Any => {
   return fromRecipe({ ...self.recipe, builds: [{ ...build, ...change }, ...fallbacks] })
 }
 
-/** The types of a component are proved by whoever calls this; the engine has no use for them. */
-const fromRecipe = <P, E, N>(recipe: Recipe.Recipe): Component<P, E, N> => {
-  let manifest: Manifest.Manifest | undefined
-  let layer: Layer.Layer<P, E, Firm<N>> | undefined
-  return {
-    [TypeId]: { provides: identity, error: identity, needs: identity },
-    recipe,
-    get manifest() {
-      return (manifest ??= Recipe.manifest(recipe))
-    },
-    get layer() {
-      return (layer ??= Layer.effectContext(Standalone.build(recipe)) as Layer.Layer<P, E, Firm<N>>)
-    },
-    pipe() {
-      return pipeArguments(this, arguments)
-    }
+class Declared<in P, out E, out N> implements Component<P, E, N> {
+  readonly recipe: Recipe.Recipe
+  private data: Manifest.Manifest | undefined
+  private built: Layer.Layer<P, E, Firm<N>> | undefined
+  constructor(recipe: Recipe.Recipe) {
+    this.recipe = recipe
+  }
+  get [TypeId]() {
+    return variance
+  }
+  get manifest() {
+    return (this.data ??= Recipe.manifest(this.recipe))
+  }
+  get layer() {
+    // What the recipe builds is what the types of its declaration say.
+    return (this.built ??= Layer.effectContext(Standalone.build(this.recipe)) as Layer.Layer<P, E, Firm<N>>)
+  }
+  pipe() {
+    return pipeArguments(this, arguments)
   }
 }
 
-const identity = (_: unknown): never => _ as never // phantom: never called
+const phantom = (_: unknown): never => _ as never // never called
+const variance = { provides: phantom, error: phantom, needs: phantom }
+
+/** The types of a component are proved by whoever calls this; the engine has no use for them. */
+const fromRecipe = <P, E, N>(recipe: Recipe.Recipe): Component<P, E, N> => new Declared(recipe)

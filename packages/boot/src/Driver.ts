@@ -27,18 +27,18 @@ import {
   SubscriptionRef
 } from "effect"
 import type { BootEvent, Closing, Failure } from "./BootEvent.ts"
+import * as Instance from "./Instance.ts"
 import * as Invariants from "./Invariants.ts"
 import type { Journal, Unfinished } from "./Journal.ts"
-import * as Live from "./Live.ts"
 import { type Opening, started } from "./Opening.ts"
 import * as Policy from "./Policy.ts"
 import * as Progress from "./Progress.ts"
 import * as Recipe from "./Recipe.ts"
 import * as Report from "./Report.ts"
 import { Services } from "./Services.ts"
-import { classify, Critical, Defect, messageOf, NeedAbsent, tagOf, TimedOut, Unhealthy, word } from "./Severity.ts"
-import { failureOf } from "./Standalone.ts"
+import { Critical, Defect, NeedAbsent, TimedOut, Unhealthy } from "./Severity.ts"
 import * as Status from "./Status.ts"
+import { complaintOf, failureOf, record } from "./Verdict.ts"
 
 /** Everything a driver is told: what to boot, within which limits, and who listens. */
 export interface Settings extends Opening {
@@ -63,22 +63,13 @@ export class InvariantBroken extends Error {
   override readonly name = "InvariantBroken"
 }
 
-interface Instance {
-  readonly build: Recipe.Build
-  readonly scope: Scope.Closeable
-  readonly context: Context.Context<never>
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
-  built: unknown
-  during: "start" | "probe"
-  stop: { readonly late: Progress.Late | undefined } | undefined
-  closing: boolean
-  abandoned: boolean
-}
-
 type Delays = ReturnType<typeof Policy.delays>
 
 /** How many facts are taken in one go before others get a turn on the thread. */
 const batch = 512
+
+/** How many events may wait for somebody who asks for the report. */
+const unreadLimit = 65_536
 
 /** A boot that is being carried out. */
 export class Driver {
@@ -90,14 +81,13 @@ export class Driver {
   /** Completes when everything is down again; fails when that was because of a failure. */
   readonly ended = Deferred.makeUnsafe<void, Critical>()
   readonly status: SubscriptionRef.SubscriptionRef<Status.Status>
-  readonly report: Report.Fold = Report.make()
 
   private readonly env: Context.Context<never>
   private readonly clock: Clock.Clock
   private readonly dispatcher: Scheduler.SchedulerDispatcher
   private readonly originNanos: bigint
   private readonly checker: Invariants.Checker | undefined
-  private readonly instances: Array<Instance | undefined>
+  private readonly instances: Array<Instance.Instance | undefined>
   private readonly swaps: Array<Fiber.Fiber<unknown, unknown> | undefined>
   private readonly retries: Array<Delays | undefined>
   private readonly restorations: Array<Delays | undefined>
@@ -106,7 +96,12 @@ export class Driver {
   private readonly inbox: Array<Progress.Input> = []
   private readonly output: Progress.Output = { events: [], commands: [] }
   private broken: InvariantBroken | undefined
-  private told: Array<BootEvent> = []
+  private readonly fold: Report.Fold = Report.make()
+  /** Events that nobody has asked the report about yet. */
+  private unread: Array<BootEvent> = []
+  /** Of those, how many the status has not taken in either. */
+  private untold = 0
+  private flushing = false
   private taking = false
   private wakeMs: number | undefined
   private waker: Fiber.Fiber<unknown, unknown> | undefined
@@ -160,7 +155,7 @@ export class Driver {
         ),
       { concurrency: "unbounded" }
     )
-    this.run(this.env, all).addObserver((exit) => {
+    Instance.run(this.env, all).addObserver((exit) => {
       const failures = new Map<number, Failure>()
       if (Exit.isSuccess(exit)) {
         for (const { exit: validated, i } of exit.value) {
@@ -196,7 +191,19 @@ export class Driver {
   tellOfMember(path: string, event: BootEvent): void {
     if (!("component" in event)) return
     this.publish({ ...event, atMs: this.now(), component: `${path}/${event.component}` })
-    if (!this.taking) this.flushStatus()
+    if (!this.taking) this.flushStatusSoon()
+  }
+
+  /** The report, as of now. It is folded when somebody asks, or when too much is unread. */
+  report(): Report.Report {
+    this.read()
+    return Report.read(this.fold)
+  }
+
+  private read(): void {
+    this.flushStatus()
+    for (const event of this.unread) Report.step(this.fold, event)
+    this.unread = []
   }
 
   /** Runs the probe of what is up now; fails when it is not up. */
@@ -206,7 +213,7 @@ export class Driver {
       if (instance === undefined || !Progress.isUp(this.state, i)) {
         return Effect.fail(`${this.name(i)} is ${Progress.statusNames[this.state.status[i] ?? 0]}`)
       }
-      return Effect.provideContext(trusted(instance.build.probe(instance.built)), instance.context)
+      return Effect.provideContext(Instance.trusted(Instance.probe(instance)), instance.context)
     })
   }
 
@@ -230,7 +237,7 @@ export class Driver {
     }
     this.inbox.splice(0, taken)
     this.taking = false
-    this.flushStatus()
+    this.flushStatusSoon()
     if (this.inbox.length > 0) this.dispatcher.scheduleTask(() => this.take(), 0)
     else this.wake()
   }
@@ -238,8 +245,8 @@ export class Driver {
   private publish(event: BootEvent): void {
     const { journal, observe } = this.settings
     if (journal !== undefined) journal.append(event)
-    Report.step(this.report, event)
-    this.told.push(event)
+    this.unread.push(event)
+    this.untold++
     observe(event)
     if (this.checker !== undefined) {
       const violation = Invariants.check(this.checker, event)
@@ -249,6 +256,7 @@ export class Driver {
     else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.upLate(event.component)
     else if (event._tag === "BootReady") {
       this.services.completeAll()
+      this.flushStatus()
       Deferred.doneUnsafe(this.settled, Exit.void)
     }
   }
@@ -265,11 +273,23 @@ export class Driver {
     Deferred.doneUnsafe(this.settled, Exit.die(this.broken))
   }
 
+  /** When all that happens in this turn of the thread has happened: whoever looks sees whole turns. */
+  private flushStatusSoon(): void {
+    if (this.unread.length > unreadLimit) this.read()
+    if (this.flushing || this.untold === 0) return
+    this.flushing = true
+    this.dispatcher.scheduleTask(() => this.flushStatus(), 0)
+  }
+
   private flushStatus(): void {
-    if (this.told.length === 0) return
-    const events = this.told
-    this.told = []
-    this.run(this.env, SubscriptionRef.set(this.status, Status.steps(SubscriptionRef.getUnsafe(this.status), events)))
+    this.flushing = false
+    if (this.untold === 0) return
+    const events = this.untold === this.unread.length ? this.unread : this.unread.slice(-this.untold)
+    this.untold = 0
+    Instance.run(
+      this.env,
+      SubscriptionRef.set(this.status, Status.steps(SubscriptionRef.getUnsafe(this.status), events))
+    )
   }
 
   /** One sleeper for all deadlines of the boot, moved when an earlier one appears. */
@@ -282,7 +302,7 @@ export class Driver {
     this.waker = undefined
     before?.interruptUnsafe()
     if (next === undefined) return
-    const waker = this.run(this.env, Effect.sleep(Duration.millis(Math.max(0, next - this.now()))))
+    const waker = Instance.run(this.env, Effect.sleep(Duration.millis(Math.max(0, next - this.now()))))
     this.waker = waker
     waker.addObserver((exit) => {
       if (this.waker !== waker || Exit.isFailure(exit)) return
@@ -325,54 +345,51 @@ export class Driver {
       attempt === 1 &&
       this.settings.previous?.acquired.includes(recipe.name) === true
     const { start } = instance.build
-    instance.fiber = this.run(instance.context, recovers ? Effect.andThen(recipe.recover, start) : start)
-    instance.fiber.addObserver((exit) => {
-      if (instance.stop !== undefined) this.interrupted(i, instance)
-      else if (Exit.isSuccess(exit)) this.acquired(i, instance, exit.value)
-      else this.fail(i, instance, failureOf(this.name(i), exit.cause) ?? interruptedItself(this.name(i)))
-    })
+    const fiber = Instance.run(instance.context, recovers ? Effect.andThen(recipe.recover, start) : start)
+    instance.fiber = fiber
+    // Most of those that wait for nothing are done by now.
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) this.started(i, instance, exit)
+    else fiber.addObserver((exit) => this.started(i, instance, exit))
   }
 
-  private instance(i: number, variant: number): Instance {
+  private started(i: number, instance: Instance.Instance, exit: Exit.Exit<unknown, unknown>): void {
+    if (instance.stop !== undefined) this.interrupted(i, instance)
+    else if (Exit.isSuccess(exit)) this.acquired(i, instance, exit.value)
+    else this.fail(i, instance, failureOf(this.name(i), exit.cause))
+  }
+
+  private instance(i: number, variant: number): Instance.Instance {
     const recipe = this.settings.recipes[i]!
     const scope = Scope.makeUnsafe()
     let context = this.services.contextOf(i)
     if (recipe.members !== undefined) context = Context.add(context, Enclosing, { driver: this, path: recipe.name })
-    return {
-      build: recipe.builds[variant]!,
-      scope,
-      context: Context.add(context, Scope.Scope, scope),
-      fiber: undefined,
-      built: undefined,
-      during: "start",
-      stop: undefined,
-      closing: false,
-      abandoned: false
-    }
+    return Instance.make(recipe.builds[variant]!, scope, Context.add(context, Scope.Scope, scope))
   }
 
-  private acquired(i: number, instance: Instance, built: unknown): void {
+  private acquired(i: number, instance: Instance.Instance, built: unknown): void {
     instance.built = built
     instance.during = "probe"
-    this.tell({ _tag: "Acquired", atMs: this.now(), component: i })
-    const probe = probeOf(instance.build, built)
+    const probe = Instance.probe(instance)
+    // A probe that has nothing to ask is no event of its own.
     if (Exit.isExit(probe) && Exit.isSuccess(probe)) return this.healthy(i, instance)
-    instance.fiber = this.run(instance.context, probe)
+    this.tell({ _tag: "Acquired", atMs: this.now(), component: i })
+    instance.fiber = Instance.run(instance.context, probe)
     instance.fiber.addObserver((exit) => {
       if (instance.stop !== undefined) this.interrupted(i, instance)
       else if (Exit.isSuccess(exit)) this.healthy(i, instance)
-      else this.fail(i, instance, unhealthy(this.name(i), exit.cause))
+      else this.fail(i, instance, complaintOf(this.name(i), exit.cause))
     })
   }
 
-  private healthy(i: number, instance: Instance): void {
+  private healthy(i: number, instance: Instance.Instance): void {
     instance.fiber = undefined
     this.restorations[i] = undefined
     this.services.install(i, instance.build, instance.built)
     this.tell({ _tag: "Healthy", atMs: this.now(), component: i })
   }
 
-  private fail(i: number, instance: Instance, error: unknown): void {
+  private fail(i: number, instance: Instance.Instance, error: unknown): void {
     this.errors[i] = error
     const { policy } = instance.build
     const isDefect = error instanceof Defect
@@ -380,7 +397,7 @@ export class Driver {
       _tag: "Failed",
       atMs: this.now(),
       component: i,
-      failure: this.failure(instance.build, error, instance.stop?.late),
+      failure: this.failureRecord(instance, error),
       retryInMs:
         isDefect || policy === Policy.never ? null : this.sync((this.retries[i] ??= Policy.delays(policy))(error)),
       restoreInMs: isDefect ? null : this.restoreDelay(i, policy, error)
@@ -388,21 +405,12 @@ export class Driver {
     this.close(i, instance, Exit.fail(error))
   }
 
-  private failure(build: Recipe.Build, error: unknown, late: Progress.Late | undefined): Failure {
-    if (late !== undefined && (late.scope === "phase" || late.scope === "boot")) return late.failure
-    return {
-      kind:
-        error instanceof Defect
-          ? "defect"
-          : error instanceof Unhealthy
-            ? "unhealthy"
-            : error instanceof TimedOut
-              ? "timeout"
-              : "error",
-      tag: tagOf(error),
-      message: this.settings.redact(messageOf(error)),
-      severity: word[classify(build.table, error)]
-    }
+  /** A phase or a boot that is out of time has its own judgement of who is critical. */
+  private failureRecord({ build, stop }: Instance.Instance, error: unknown): Failure {
+    const late = stop?.late
+    return late !== undefined && (late.scope === "phase" || late.scope === "boot")
+      ? late.failure
+      : record(build, error, this.settings.redact)
   }
 
   /** An error that is never tried again is not restored in the background either. */
@@ -424,7 +432,7 @@ export class Driver {
   }
 
   /** The attempt has ended after it was told to. Whatever it says now, it is over. */
-  private interrupted(i: number, instance: Instance): void {
+  private interrupted(i: number, instance: Instance.Instance): void {
     const late = instance.stop?.late
     if (instance.abandoned) this.closeUnwatched(instance)
     else if (late === undefined) this.close(i, instance, Exit.interrupt())
@@ -437,33 +445,38 @@ export class Driver {
 
   // ----------------------------------------------------------------------------------------------------- closing
 
-  private close(i: number, instance: Instance, exit: Exit.Exit<unknown, unknown>): void {
-    const done = (closing: Closing) => {
-      if (instance.abandoned) return
-      this.instances[i] = undefined
-      this.tell({ _tag: "Closed", atMs: this.now(), component: i, closing })
-    }
+  private close(i: number, instance: Instance.Instance, exit: Exit.Exit<unknown, unknown>): void {
     instance.closing = true
     const closing = Scope.closeUnsafe(instance.scope, exit)
-    if (closing === undefined) return done("clean")
-    this.run(instance.context, closing, true).addObserver((closed) => done(Exit.isSuccess(closed) ? "clean" : "failed"))
+    if (closing === undefined) this.closed(i, instance, "clean")
+    else {
+      const fiber = Instance.run(instance.context, closing, true)
+      fiber.addObserver((exit) => this.closed(i, instance, Exit.isSuccess(exit) ? "clean" : "failed"))
+    }
   }
 
-  private closeUnwatched(instance: Instance): void {
+  private closed(i: number, instance: Instance.Instance, closing: Closing): void {
+    if (instance.abandoned) return
+    this.instances[i] = undefined
+    this.tell({ _tag: "Closed", atMs: this.now(), component: i, closing })
+  }
+
+  private closeUnwatched(instance: Instance.Instance): void {
     const closing = Scope.closeUnsafe(instance.scope, Exit.interrupt())
-    if (closing !== undefined) this.run(instance.context, closing, true)
+    if (closing !== undefined) Instance.run(instance.context, closing, true)
   }
 
   private release(i: number): void {
-    const go = () => {
-      const instance = this.instances[i]
-      const exit = this.state.takedown?.why === "stopped" ? Exit.void : Exit.interrupt()
-      if (instance !== undefined) this.close(i, instance, exit)
-    }
     const swap = this.swaps[i]
-    if (swap === undefined) return go()
+    if (swap === undefined) return this.closeCurrent(i)
     swap.interruptUnsafe()
-    swap.addObserver(go)
+    swap.addObserver(() => this.closeCurrent(i))
+  }
+
+  private closeCurrent(i: number): void {
+    const instance = this.instances[i]
+    const exit = this.state.takedown?.why === "stopped" ? Exit.void : Exit.interrupt()
+    if (instance !== undefined) this.close(i, instance, exit)
   }
 
   private abandon(i: number): void {
@@ -472,6 +485,8 @@ export class Driver {
     if (instance === undefined) return
     instance.abandoned = true
     instance.stop ??= { late: undefined }
+    // It was up, and waited for its dependents or its swap: now nobody waits any longer.
+    if (!instance.closing && instance.fiber === undefined) this.closeUnwatched(instance)
   }
 
   private persist(): void {
@@ -479,13 +494,14 @@ export class Driver {
     const done = () => this.tell({ _tag: "Persisted", atMs: this.now() })
     if (journal === undefined) return done()
     const flushed = Effect.timeoutOption(journal.flush, Duration.millis(persistMs))
-    this.run(this.env, flushed).addObserver((exit) => {
-      if (Exit.isFailure(exit)) this.run(this.env, Effect.logWarning("The journal is not durable", exit.cause))
+    Instance.run(this.env, flushed).addObserver((exit) => {
+      if (Exit.isFailure(exit)) Instance.run(this.env, Effect.logWarning("The journal is not durable", exit.cause))
       done()
     })
   }
 
   private end(): void {
+    this.flushStatus()
     const violation = this.checker === undefined ? undefined : Invariants.finish(this.checker)
     if (violation !== undefined) this.break(violation)
     this.waker?.interruptUnsafe()
@@ -500,92 +516,44 @@ export class Driver {
 
   // ---------------------------------------------------------------------------------------------- while running
 
-  /** Build, probe, install, drain, close: the old one serves until the new one does, and goes on when that fails. */
   private swap(i: number, variant: number): void {
     const instance = this.instance(i, variant)
     const { build } = instance
-    const { stopMs } = this.settings.plan.components[i]!
-    const brought = Effect.flatMap(build.start, (built) => {
-      instance.built = built
-      instance.during = "probe"
-      return Effect.mapError(probeOf(build, built), (cause) => new Unhealthy({ component: this.name(i), cause }))
-    })
-    const bounded = Effect.timeoutOrElse(trusted(brought), {
-      duration: Duration.millis(build.timeoutMs),
-      orElse: () => Effect.fail(this.timedOut(i, "attempt", build.timeoutMs, instance.during))
-    })
-    const fiber = this.run(
-      instance.context,
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen({ self: this }, function* () {
-          const exit = yield* Effect.exit(restore(bounded))
-          if (Exit.isFailure(exit)) {
-            yield* this.closeWithin(instance, stopMs)
-            return { _tag: "SwapFailed", cause: exit.cause } as const
-          }
-          const old = this.instances[i]
-          this.instances[i] = instance
-          const generations = this.services.install(i, instance.build, instance.built)
-          yield* Effect.ignore(
-            restore(
-              Effect.timeoutOption(
-                Effect.forEach(generations, Live.drained, { discard: true }),
-                Duration.millis(this.settings.drainMs)
-              )
-            )
-          )
-          const closing = old === undefined ? ("clean" as const) : yield* this.closeWithin(old, stopMs)
-          return { _tag: "Swapped", closing } as const
-        })
-      )
-    )
-    this.swaps[i] = fiber
-    fiber.addObserver((exit) => {
-      this.swaps[i] = undefined
-      const base = { atMs: this.now(), component: i, variant }
-      const { policy } = build
-      if (Exit.isFailure(exit)) return
-      if (exit.value._tag === "Swapped") {
-        if (variant === 0) this.restorations[i] = undefined
-        const restoreInMs = variant === 0 ? null : this.restoreDelay(i, policy, undefined)
-        this.tell({ ...base, _tag: "Swapped", closing: exit.value.closing, restoreInMs })
-      } else if (!Cause.hasInterruptsOnly(exit.value.cause)) {
-        const error = failureOf(this.name(i), exit.value.cause)
-        const retryInMs = error instanceof Defect ? null : this.restoreDelay(i, policy, error)
-        this.tell({ ...base, _tag: "SwapFailed", failure: this.failure(build, error, undefined), retryInMs })
+    const component = this.name(i)
+    const exchanged = Instance.exchange(instance, {
+      stopMs: this.settings.plan.components[i]!.stopMs,
+      drainMs: this.settings.drainMs,
+      timedOut: () => this.timedOut(i, "attempt", build.timeoutMs, instance.during),
+      unhealthy: (cause) => new Unhealthy({ component, cause }),
+      install: () => {
+        const old = this.instances[i]
+        this.instances[i] = instance
+        return { old, generations: this.services.install(i, build, instance.built) }
       }
     })
+    const fiber = Instance.run(instance.context, exchanged)
+    this.swaps[i] = fiber
+    fiber.addObserver((exit) => this.swapped(i, variant, build, exit))
   }
 
-  private closeWithin(instance: Instance, stopMs: number): Effect.Effect<Closing> {
-    return Effect.suspend(() => {
-      const closing = Scope.closeUnsafe(instance.scope, Exit.void)
-      if (closing === undefined) return Effect.succeed("clean" as const)
-      const fiber = this.run(instance.context, closing, true)
-      const exit = Effect.callback<Closing>((resume) => {
-        fiber.addObserver((closed) => resume(Effect.succeed(Exit.isSuccess(closed) ? "clean" : "failed")))
-      })
-      return Effect.interruptible(
-        Effect.timeoutOrElse(exit, {
-          duration: Duration.millis(stopMs),
-          orElse: () => Effect.succeed("abandoned" as const)
-        })
-      )
-    })
+  private swapped(i: number, variant: number, build: Recipe.Build, exit: Exit.Exit<Closing, unknown>): void {
+    this.swaps[i] = undefined
+    const base = { atMs: this.now(), component: i, variant }
+    if (Exit.isSuccess(exit)) {
+      if (variant === 0) this.restorations[i] = undefined
+      const restoreInMs = variant === 0 ? null : this.restoreDelay(i, build.policy, undefined)
+      this.tell({ ...base, _tag: "Swapped", closing: exit.value, restoreInMs })
+    } else {
+      const error = failureOf(this.name(i), exit.cause)
+      const retryInMs = error instanceof Defect ? null : this.restoreDelay(i, build.policy, error)
+      this.tell({ ...base, _tag: "SwapFailed", failure: record(build, error, this.settings.redact), retryInMs })
+    }
   }
 
   // ------------------------------------------------------------------------------------------------------ private
 
   private name(i: number): string {
     return this.settings.plan.components[i]!.name
-  }
-
-  private run<A>(
-    context: Context.Context<never>,
-    effect: Effect.Effect<A, unknown, unknown>,
-    uninterruptible = false
-  ): Fiber.Fiber<A, unknown> {
-    return Effect.runForkWith(context)(trusted(effect), uninterruptible ? { uninterruptible } : undefined)
   }
 
   private sync<A>(effect: Effect.Effect<A>): A | null {
@@ -596,7 +564,7 @@ export class Driver {
   private invalid(i: number, cause: Cause.Cause<unknown>): Failure {
     const error = failureOf(this.name(i), cause)
     this.errors[i] = error
-    const failure = this.failure(this.settings.recipes[i]!.builds[0], error, undefined)
+    const failure = record(this.settings.recipes[i]!.builds[0], error, this.settings.redact)
     return { ...failure, severity: "critical" }
   }
 
@@ -619,23 +587,3 @@ export const Enclosing = Context.Reference<{ readonly driver: Driver; readonly p
   "@novacron/boot/Driver/Enclosing",
   { defaultValue: () => undefined }
 )
-
-/** Its needs were checked where the component was declared, and are in the context it is run with. */
-const trusted = <A, E>(effect: Effect.Effect<A, E, unknown>): Effect.Effect<A, E> => effect as Effect.Effect<A, E>
-
-/** A probe that throws before it is an effect has a defect like any other. */
-const probeOf = (build: Recipe.Build, built: unknown): Recipe.AnyEffect => {
-  try {
-    return build.probe(built)
-  } catch (defect) {
-    return Effect.die(defect)
-  }
-}
-
-const unhealthy = (component: string, cause: Cause.Cause<unknown>): unknown => {
-  const error = failureOf(component, cause)
-  return error instanceof Defect ? error : new Unhealthy({ component, cause: error })
-}
-
-const interruptedItself = (component: string): Defect =>
-  new Defect({ component, cause: new Error("it interrupted itself") })

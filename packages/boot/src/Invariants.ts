@@ -54,6 +54,8 @@ export interface Violation {
   readonly atMs: number
 }
 
+type Verdict = Violation | undefined
+
 /** What the log has said of a component. The words are the auditor's own. `closed` waits to hear what follows. */
 const Life = {
   idle: 0,
@@ -72,10 +74,9 @@ const words = Object.keys(Life)
 
 const severities = { warning: 1, degraded: 2, critical: 3 } as const
 
-/** Causes other than a need, which is its position. */
-const unexplained = -1
-const rooted = -2
-const elsewhere = -3
+/** Why something is not up, in numbers. A need is its position; the other reasons are root causes. */
+const causes = { Need: -1, Failed: -2, RolledBack: -2, Environment: -3 } as const
+const unexplained = causes.Need
 
 /** Rounding of sums of milliseconds. */
 const grainMs = 1e-6
@@ -175,12 +176,9 @@ const moment = (c: Checker, { _tag, atMs }: BootEvent): Verdict => {
 
 // ---------------------------------------------------------------------------------------------------------- judgement
 
-type Verdict = Violation | undefined
-
 /** For each kind of event: is it allowed now, and what does it change? `i` is the component, -1 for the whole boot. */
 const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i: number) => Verdict } = {
   BootStarted: (c) => (c.events === 1 ? undefined : breaks(c, 0, -1, "The boot starts after other events.")),
-
   PhaseStarted: (c, event) => {
     const phase = Phase.rank[event.phase]
     if (c.why !== "") return breaks(c, 5, -1, `Phase ${event.phase} starts during a rollback.`)
@@ -208,9 +206,9 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
   },
 
   PhaseSlow: (c, { phase, waitingFor }) => {
-    if (Phase.rank[phase] !== c.marks - 1) return breaks(c, 0, -1, `${phase} is slow, and nobody waits for it.`)
     const settled = waitingFor.find((name) => c.settled[c.plan.index.get(name) ?? -1] !== 0)
-    return settled === undefined ? undefined : breaks(c, 0, -1, `${phase} waits for ${settled}, which has settled.`)
+    if (Phase.rank[phase] === c.marks - 1 && settled === undefined) return undefined
+    return breaks(c, 0, -1, `${phase} is slow, and nobody waits for it, or not for ${settled ?? phase}.`)
   },
 
   BootReady: (c, { atMs, outcome }) => {
@@ -218,12 +216,11 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     if (c.why !== "") return breaks(c, 10, -1, "The boot is ready during a rollback.")
     if (Number.isNaN(c.completeMs)) return breaks(c, 10, -1, "The boot is ready before init_complete.")
     c.readyMs = atMs
-    let degraded = false
-    let open = false
+    let [degraded, open] = [false, false]
     for (let i = 0; i < c.life.length; i++) {
       if (c.life[i] === Life.up) degraded ||= c.variant[i]! > 0
       else if (c.plan.excluded[i]) continue
-      else if (rootOf(c, i) === elsewhere) open = true
+      else if (rootOf(c, i) === causes.Environment) open = true
       else if (c.plan.components[i]!.optional) degraded = true
       else return breaks(c, 10, i, `The boot is ready, and it is ${stateOf(c, i)}.`)
     }
@@ -239,10 +236,9 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     if (budgetMs !== c.limits.rollbackMs) return breaks(c, 7, -1, `The rollback has ${budgetMs} ms: not its limit.`)
     if (why === "failed" && Number.isNaN(c.failedMs)) return breaks(c, 9, -1, "The boot fails, and no component has.")
     if (why === "stopped" && !isReady(c)) return breaks(c, 15, -1, "The boot is stopped, and it was not ready.")
-    if (why === "cancelled" && isReady(c)) return breaks(c, 15, -1, "The boot is cancelled, and it was ready.")
-    if (why !== "deadline") return undefined
-    if (!isReady(c) && outOfTime(c, c.marks - 1)) return undefined
-    return breaks(c, 15, -1, "The boot is out of time, and no deadline has passed.")
+    const isDue = why === "cancelled" || (why === "deadline" && outOfTime(c, c.marks - 1))
+    if (why === "stopped" || why === "failed" || (isDue && !isReady(c))) return undefined
+    return breaks(c, 15, -1, `The boot is taken down: ${why}. That cannot be why.`)
   },
 
   BootEnded: (c, { clean, outcome }) => {
@@ -297,12 +293,10 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
 
   ComponentDegraded: (c, event, i) => {
     const { name } = c.plan.components[i]!.variants[c.variant[i]!]!
-    if (c.variant[i] === 0 || name !== event.fallback)
-      return breaks(c, 0, i, `It is up on ${event.fallback}, not ${name}.`)
+    if (c.variant[i] === 0 || name !== event.fallback) return breaks(c, 0, i, `It is not up on ${event.fallback}.`)
     if (event.reason._tag !== "Failed") return breaks(c, 15, i, "It is degraded, and no failure is the reason.")
     return up(c, event, i)
   },
-
   ComponentSlow: (c, event, i) => (c.life[i] === Life.starting ? undefined : misplaced(c, event, i)),
 
   AttemptFailed: (c, event, i) => {
@@ -338,8 +332,8 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     if (Number.isNaN(c.retryInMs[i])) return breaks(c, 3, i, "It is to be tried again, and its policy is at its end.")
     if (c.abandoned[i] === 1) return breaks(c, 3, i, "It is to be tried again, and its last attempt was never closed.")
     if (c.attempt[i]! >= attempts) return breaks(c, 3, i, `It is to be tried again after all ${attempts} attempts.`)
-    if (!(Math.abs(delayMs - c.retryInMs[i]!) <= grainMs))
-      return breaks(c, 3, i, `Its policy does not say ${delayMs} ms.`)
+    const isRight = Math.abs(delayMs - c.retryInMs[i]!) <= grainMs
+    if (!isRight) return breaks(c, 3, i, `It is to be tried again in ${delayMs} ms, and its policy says otherwise.`)
     if (event.untilMs > c.budgetMs[i]!) return breaks(c, 3, i, "It is to be tried again after its deadline.")
     c.delayedMs[i]! += delayMs
     if (c.delayedMs[i]! > retryMs + grainMs) return breaks(c, 3, i, `Its delays add up to more than ${retryMs} ms.`)
@@ -373,8 +367,10 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     if (reason._tag !== "Failed") return breaks(c, 15, i, "It is absent, and neither failure nor environment is why.")
     if (c.why !== "" || !isFinal(c, i)) return misplaced(c, event, i)
     if (!c.plan.components[i]!.optional) return breaks(c, 10, i, "It is absent, and the boot cannot go on without it.")
-    const absorbed = reason.failure.severity !== "warning" || (c.severity[i]! > 1 && !outOfTime(c, c.plan.phase[i]!))
-    if (absorbed) return breaks(c, 5, i, "It is absent, and its failure was more than a warning.")
+    const own = c.life[i] === Life.closed ? c.severity[i]! : severities.warning
+    const worst = Math.max(own, severities[reason.failure.severity])
+    const isMild = worst <= severities.warning || (worst === severities.degraded && outOfTime(c, c.plan.phase[i]!))
+    if (!isMild) return breaks(c, 5, i, "It is absent, and its failure was more than a warning.")
     return gone(c, i, Life.absent, reason)
   },
 
@@ -383,11 +379,12 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     const life = c.life[i]!
     if (isLive(life)) return breaks(c, 6, i, `It is skipped while it is ${stateOf(c, i)}.`)
     if (life === Life.stopped || life === Life.failed) return misplaced(c, event, i)
-    if (c.why !== "") {
-      if (reason._tag === "Failed" || reason._tag === "RolledBack") return gone(c, i, Life.skipped, reason)
-      return breaks(c, 15, i, "It is skipped in a rollback, and that is not the reason.")
-    }
-    if (reason._tag !== "Need" || life !== Life.idle) return misplaced(c, event, i, 9)
+    const isRoot = reason._tag === "Failed" || reason._tag === "RolledBack"
+    if (c.why !== "" && isRoot) return gone(c, i, Life.skipped, reason)
+    if (c.why !== "") return breaks(c, 15, i, "It is skipped in a rollback, and that is not the reason.")
+    // Skipped once more, for want of something else: what it was skipped for has been restored.
+    const mayBe = life === Life.idle || (life === Life.skipped && isReady(c))
+    if (reason._tag !== "Need" || !mayBe) return misplaced(c, event, i, 9)
     const need = c.plan.index.get(reason.need) ?? -1
     if (c.plan.hard[i]!.includes(need) && isLost(c, need)) return gone(c, i, Life.skipped, reason)
     return breaks(c, 9, i, `It is skipped for want of ${reason.need}, and it does not need it or has it.`)
@@ -401,8 +398,7 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     const isTried = c.marks > 0 && c.why !== "deadline"
     const own = isTried && life === Life.closed ? c.severity[i]! : 0
     const isDegraded = isTried && (failure.severity === "degraded" || own === severities.degraded)
-    if (isDegraded && c.variant[i]! + 1 < variants.length)
-      return breaks(c, 8, i, "It fails, and it has a fallback left.")
+    if (isDegraded && c.variant[i]! + 1 < variants.length) return breaks(c, 8, i, "It fails, and has a fallback left.")
     const isWarning = failure.severity === "warning" || own === severities.warning
     if (isWarning && optional) return breaks(c, 9, i, "It fails the boot with a warning.")
     const isDue = !isTried || life === Life.closed || isFinal(c, i) || c.plan.hard[i]!.some((need) => isLost(c, need))
@@ -442,19 +438,12 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
   },
 
   SwapCompleted: (c, event, i) => {
-    if (c.life[i] !== Life.up || c.swap[i] !== event.variant) return misplaced(c, event, i)
-    c.swap[i] = -1
+    const objection = swapOver(c, event, i)
     c.variant[i] = event.variant
     if (event.closing !== "clean") c.clean = false
-    return undefined
+    return objection
   },
-
-  SwapFailed: (c, event, i) => {
-    if (c.life[i] !== Life.up || c.swap[i] !== event.variant) return misplaced(c, event, i)
-    c.swap[i] = -1
-    return undefined
-  },
-
+  SwapFailed: (c, event, i) => swapOver(c, event, i),
   // Health turns when it likes.
   HealthChanged: () => undefined
 }
@@ -467,8 +456,8 @@ const mayNotStart = (c: Checker, i: number): Verdict => {
   if (c.why !== "") return breaks(c, 5, i, "It starts during a rollback.")
   if (isLive(life)) return breaks(c, 2, i, `It starts while it is ${stateOf(c, i)}.`)
   if (life === Life.closed) return breaks(c, 3, i, "It starts again without a delay and without a fallback.")
-  if (life === Life.delayed && c.atMs < c.untilMs[i]! - grainMs)
-    return breaks(c, 3, i, "It starts before its delay ends.")
+  const isEarly = life === Life.delayed && c.atMs < c.untilMs[i]! - grainMs
+  if (isEarly) return breaks(c, 3, i, `It starts before its delay is over, at ${c.untilMs[i]} ms.`)
   if (life === Life.absent || life === Life.skipped) {
     if (!isReady(c)) return breaks(c, 0, i, `It starts, and it was ${stateOf(c, i)}.`)
     c.variant[i] = c.attempt[i] = 0
@@ -495,7 +484,8 @@ const closedGate = (c: Checker, phase: number): string | undefined => {
 }
 
 const up = (c: Checker, event: BootEvent, i: number): Verdict => {
-  if (c.life[i] !== Life.starting || c.acquired[i] === 0) return misplaced(c, event, i)
+  // That it was acquired need not have been told: a probe with nothing to ask takes no time.
+  if (c.life[i] !== Life.starting) return misplaced(c, event, i)
   if (c.why !== "") return breaks(c, 5, i, "It comes up during a rollback.")
   const late = attemptOver(c, i, Life.up)
   settle(c, i)
@@ -520,6 +510,12 @@ const closed = (c: Checker, i: number, closing: Closing, life: number): Verdict 
   return isEarly ? breaks(c, 7, i, `Its closing is abandoned ${-lateMs} ms before its deadline.`) : undefined
 }
 
+const swapOver = (c: Checker, event: Of<"SwapCompleted" | "SwapFailed">, i: number): Verdict => {
+  if (c.life[i] !== Life.up || c.swap[i] !== event.variant) return misplaced(c, event, i)
+  c.swap[i] = -1
+  return undefined
+}
+
 // ------------------------------------------------------------------------------------------------------------- notes
 
 const stateOf = (c: Checker, i: number): string => words[c.life[i]!]!
@@ -535,7 +531,8 @@ const isLost = (c: Checker, i: number): boolean => c.life[i]! >= Life.absent
 /** Nothing more is tried: its attempt is closed, or time is up while none is under way. */
 const isFinal = (c: Checker, i: number): boolean => {
   const life = c.life[i]
-  return life === Life.closed || ((life === Life.idle || life === Life.delayed) && outOfTime(c, c.plan.phase[i]!))
+  if (life === Life.closed || (life === Life.delayed && c.atMs >= c.budgetMs[i]! - grainMs)) return true
+  return (life === Life.idle || life === Life.delayed) && outOfTime(c, c.plan.phase[i]!)
 }
 
 /** The deadline of the boot has come, or that of this phase while it is the one that is waited for. */
@@ -566,10 +563,8 @@ const settle = (c: Checker, i: number): void => {
   if (holdsPost(c.plan, i)) c.criticalLeft--
 }
 
-const causes = { Environment: elsewhere, Failed: rooted, RolledBack: rooted } as const
-
 const gone = (c: Checker, i: number, life: number, reason: Reason): undefined => {
-  c.cause[i] = reason._tag === "Need" ? (c.plan.index.get(reason.need) ?? unexplained) : causes[reason._tag]
+  c.cause[i] = (reason._tag === "Need" ? c.plan.index.get(reason.need) : undefined) ?? causes[reason._tag]
   move(c, i, life)
   settle(c, i)
 }

@@ -223,7 +223,7 @@ export const unfinished = (events: ReadonlyArray<BootEvent>): Unfinished | undef
   const acquired = new Set<string>()
   for (const event of events) {
     if (event._tag === "ComponentStarted" || event._tag === "SwapStarted") started.add(event.component)
-    if (event._tag === "ComponentAcquired" || event._tag === "SwapCompleted") acquired.add(event.component)
+    if (holding.has(event._tag) && "component" in event) acquired.add(event.component)
     // A finalizer that failed or was abandoned may have left its resource behind: that is what recovery is for.
     if ((event._tag === "ComponentStopped" || event._tag === "AttemptClosed") && event.closing === "clean") {
       acquired.delete(event.component)
@@ -250,6 +250,14 @@ export const durationsMs = (events: ReadonlyArray<BootEvent>): Record<string, nu
   }
   return Object.fromEntries(durations)
 }
+
+/** After these a component holds what it acquired; one whose probe has nothing to ask is ready at once. */
+const holding: ReadonlySet<BootEvent["_tag"]> = new Set([
+  "ComponentAcquired",
+  "ComponentReady",
+  "ComponentDegraded",
+  "SwapCompleted"
+] as const)
 
 const hasEnded = (events: ReadonlyArray<BootEvent>): boolean => events.some((event) => event._tag === "BootEnded")
 
@@ -279,33 +287,77 @@ const newline = 10
 
 /** What stands before a payload. Compared as text, so that a flipped bit cannot turn `a` into an equal `A`. */
 const seal = (crc: number): string => `${crc.toString(16).padStart(8, "0")} `
-const sealLength = 9
+const digits = utf8.encode("0123456789abcdef")
+const unsealed = "-------- "
+const sealLength = unsealed.length
 
-/** Encodes batch after batch; the first bytes are the header. `unfit` counts events that JSON cannot hold. */
+/**
+ * Encodes batch after batch; the first bytes are the header. `unfit` counts events that JSON cannot hold. Seals are
+ * written into the bytes afterwards: one conversion for a whole batch costs much less than one for each line.
+ */
 const encoder = () => {
+  const json = jsonOf(new Map())
   let head = header
   let crc = headerCrc
   let n = 0
   return (batch: ReadonlyArray<BootEvent | Hole>): { readonly bytes: Uint8Array; readonly unfit: number } => {
     let lines = head
     let unfit = 0
-    head = ""
     for (const item of batch) {
       n++
-      let payload = item._tag === "Hole" ? hole(n, item.dropped) : `{"n":${n},"event":${JSON.stringify(item)}}`
-      // JSON turns NaN and Infinity into null. Such a line would end what the next boot believes; a hole does not.
-      if (item._tag !== "Hole" && payload.includes(":null") && Result.isFailure(decodeEvent(item))) {
-        payload = hole(n, 1)
-        unfit++
-      }
-      crc = crc32(payload, crc)
-      lines += `${seal(crc)}${payload}\n`
+      const event = item._tag === "Hole" ? undefined : json(item)
+      if (item._tag !== "Hole" && event === undefined) unfit++
+      const payload = event === undefined ? `"dropped":${item._tag === "Hole" ? item.dropped : 1}` : `"event":${event}`
+      lines += `${unsealed}{"n":${n},${payload}}\n`
     }
-    return { bytes: utf8.encode(lines), unfit }
+    const bytes = utf8.encode(lines)
+    let at = head.length
+    head = ""
+    while (at < bytes.length) {
+      const end = bytes.indexOf(newline, at)
+      crc = crc32(bytes.subarray(at + sealLength, end), crc)
+      for (let k = 0; k < 8; k++) bytes[at + k] = digits[(crc >>> (28 - 4 * k)) & 15]!
+      at = end + 1
+    }
+    return { bytes, unfit }
   }
 }
 
-const hole = (n: number, dropped: number): string => `{"n":${n},"dropped":${dropped}}`
+/**
+ * `JSON.stringify` of an event, or undefined when that loses something: NaN and Infinity become null, and such a line
+ * would end what the next boot believes. The five events that every component has are put together by hand, which is
+ * twice as fast.
+ */
+const jsonOf =
+  (quoted: Map<string, string>) =>
+  (event: BootEvent): string | undefined => {
+    switch (event._tag) {
+      case "ComponentStarted": {
+        const { atMs, attempt, component, variant } = event
+        if (!Number.isFinite(atMs + attempt + variant)) return undefined
+        const name = quote(quoted, component)
+        return `{"_tag":"ComponentStarted","atMs":${atMs},"component":${name},"variant":${variant},"attempt":${attempt}}`
+      }
+      case "ComponentAcquired":
+      case "ComponentReady":
+      case "ComponentStopping":
+        if (!Number.isFinite(event.atMs)) return undefined
+        return `{"_tag":"${event._tag}","atMs":${event.atMs},"component":${quote(quoted, event.component)}}`
+      case "ComponentStopped": {
+        const { atMs, closing, component } = event
+        if (!Number.isFinite(atMs)) return undefined
+        return `{"_tag":"ComponentStopped","atMs":${atMs},"component":${quote(quoted, component)},"closing":"${closing}"}`
+      }
+    }
+    const json = JSON.stringify(event)
+    return json.includes(":null") && Result.isFailure(decodeEvent(event)) ? undefined : json
+  }
+
+const quote = (quoted: Map<string, string>, name: string): string => {
+  let text = quoted.get(name)
+  if (text === undefined) quoted.set(name, (text = JSON.stringify(name)))
+  return text
+}
 
 // ------------------------------------------------------------------------------------------------------------ backlog
 

@@ -23,12 +23,12 @@ import * as Phase from "./Phase.ts"
 import * as Plan from "./Plan.ts"
 import {
   copy,
-  counts,
   type Input,
   isUp,
   Kind,
   type Late,
   name,
+  nextTimer,
   type Output,
   set,
   type State,
@@ -418,11 +418,9 @@ const watchPhase = (s: State): void => {
 // ------------------------------------------------------------------------------------------------------------- time
 
 const tick = (s: State, out: Output): void => {
-  for (;;) {
-    const due = Timers.peek(s.timers)
-    if (due === undefined || due.atMs > s.atMs) return
+  for (let due = nextTimer(s); due !== undefined && due.atMs <= s.atMs; due = nextTimer(s)) {
     Timers.pop(s.timers)
-    if (counts(s, due)) fire(s, due.kind, due.subject, out)
+    fire(s, due.kind, due.subject, out)
   }
 }
 

@@ -298,14 +298,10 @@ export const isLive = (s: State, i: number): boolean => {
 }
 
 /** When the next `Tick` is due, in milliseconds since the boot began; undefined when nothing is waited for. */
-export const nextWakeMs = (s: State): number | undefined => {
-  for (;;) {
-    const timer = Timers.peek(s.timers)
-    if (timer === undefined) return undefined
-    if (counts(s, timer)) return timer.atMs
-    Timers.pop(s.timers)
-  }
-}
+export const nextWakeMs = (s: State): number | undefined => nextTimer(s)?.atMs
+
+/** The earliest timer that still counts. */
+export const nextTimer = (s: State): Timers.Timer | undefined => Timers.peek(s.timers, s, counts)
 
 /** The name of a component. */
 export const name = (s: State, i: number): string => s.plan.components[i]!.name
@@ -321,16 +317,16 @@ export const timer = (s: State, inMs: number, kind: number, i: number): void =>
   Timers.push(s.timers, s.atMs + inMs, kind, i, i < 0 ? 0 : s.stamp[i]!)
 
 /** A timer of a component counts while the component is in the state that set it. */
-export const counts = (s: State, t: Timers.Timer): boolean => {
-  switch (t.kind) {
+const counts = (s: State, kind: number, subject: number, stamp: number): boolean => {
+  switch (kind) {
     case Kind.PhaseSlow:
     case Kind.Phase:
-      return s.stage === "booting" && t.stamp === s.phaseNow
+      return s.stage === "booting" && stamp === s.phaseNow
     case Kind.Boot:
       return s.stage === "booting"
     case Kind.Rollback:
       return s.stage === "rollback"
     default:
-      return s.stage !== "ended" && t.stamp === s.stamp[t.subject]
+      return s.stage !== "ended" && stamp === s.stamp[subject]
   }
 }

@@ -104,7 +104,10 @@ export const step = (fold: Fold, event: BootEvent): void => {
 
 // ---------------------------------------------------------------------------------------------------------- the fold
 
-/** What is known of one component. A time that has not come is NaN. */
+/**
+ * What is known of one component. A time that has not come, or was not spent, is NaN: a field that begins as a whole
+ * number and becomes a fraction would change the shape of ten thousand rows, one by one.
+ */
 interface Row {
   readonly name: string
   readonly phase: Phase.Phase
@@ -174,17 +177,17 @@ const addRow = (
     members: [],
     isMember: group !== undefined,
     state: "waiting",
-    sinceMs: 0,
+    sinceMs: NaN,
     releasedAtMs: NaN,
     releasedSeq: 0,
     settledAtMs: NaN,
     settledSeq: 0,
     startedAtMs: NaN,
     readyAtMs: NaN,
-    waitingMs: 0,
-    queuedMs: 0,
-    runningMs: 0,
-    backoffMs: 0,
+    waitingMs: NaN,
+    queuedMs: NaN,
+    runningMs: NaN,
+    backoffMs: NaN,
     attempts: [],
     current: undefined,
     fallback: null,
@@ -269,7 +272,7 @@ const stepRow = (fold: Fold, row: Row, event: RowEvent): void => {
 /** Moves a row to a state. Until it first settled, the time in the state before counts. */
 const enter = (fold: Fold, row: Row, state: State, atMs: number): void => {
   const spent = row.settledSeq === 0 ? spentIn[row.state] : undefined
-  if (spent !== undefined) row[spent] += atMs - row.sinceMs
+  if (spent !== undefined) row[spent] = orZero(row[spent]) + atMs - orZero(row.sinceMs)
   if (row.state === "waiting") {
     row.releasedAtMs = atMs
     row.releasedSeq = fold.seq
@@ -305,7 +308,7 @@ const startAttempt = (fold: Fold, row: Row, { atMs, attempt, variant }: Of<"Comp
   enter(fold, row, "running", atMs)
   if (row.settledSeq === 0) {
     if (row.attempts.length === 0) row.startedAtMs = atMs
-    row.current = { variant, attempt, startedAtMs: atMs, durationMs: 0, error: null, interrupted: false }
+    row.current = { variant, attempt, startedAtMs: atMs, durationMs: NaN, error: null, interrupted: false }
     row.attempts.push(row.current)
     if (variant === 0) for (const member of row.members) startAgain(member, atMs)
   } else if (variant === 0 && attempt === 1) restoring(row).started++
@@ -324,9 +327,9 @@ const startAgain = (row: Row, atMs: number): void => {
     startedAtMs: NaN,
     readyAtMs: NaN,
     waitingMs: atMs,
-    queuedMs: 0,
-    runningMs: 0,
-    backoffMs: 0,
+    queuedMs: NaN,
+    runningMs: NaN,
+    backoffMs: NaN,
     attempts: [],
     current: undefined,
     fallback: null,
@@ -380,7 +383,8 @@ const restorationFailed = (row: Row, failure: Failure): void => {
 
 const closings: ReadonlyArray<Closing | null> = [null, "clean", "failed", "abandoned"]
 
-const worse = (a: Closing | null, b: Closing): Closing => (a !== null && closings.indexOf(a) > closings.indexOf(b) ? a : b)
+const worse = (a: Closing | null, b: Closing): Closing =>
+  a !== null && closings.indexOf(a) > closings.indexOf(b) ? a : b
 
 // ------------------------------------------------------------------------------------------------------- the report
 
@@ -443,20 +447,23 @@ export const read = (fold: Fold): Report => {
     checkpoints: [...fold.checkpoints],
     criticalPath: path.map(({ name }) => name),
     failures: failures(components, rootOf),
-    restorations: rows.flatMap(({ name, restored }) => (restored === undefined ? [] : [{ component: name, ...restored }])),
+    restorations: rows.flatMap(({ name, restored }) =>
+      restored === undefined ? [] : [{ component: name, ...restored }]
+    ),
     ...told
   }
 }
 
 const component = (row: Row, nowMs: number): Component => {
   const goesOn = row.settledSeq === 0 ? spentIn[row.state] : undefined
-  const spentMs = (where: typeof goesOn & string) => row[where] + (where === goesOn ? nowMs - row.sinceMs : 0)
+  const spentMs = (where: typeof goesOn & string) =>
+    orZero(row[where]) + (where === goesOn ? nowMs - orZero(row.sinceMs) : 0)
   return {
     name: row.name,
     phase: row.phase,
     severity: row.severity,
     state: row.state,
-    sinceMs: row.sinceMs,
+    sinceMs: orZero(row.sinceMs),
     needs: row.needs,
     fallbacks: row.fallbacks,
     startedAtMs: orNull(row.startedAtMs),
@@ -466,7 +473,9 @@ const component = (row: Row, nowMs: number): Component => {
     queuedMs: spentMs("queuedMs"),
     runningMs: spentMs("runningMs"),
     backoffMs: spentMs("backoffMs"),
-    attempts: row.attempts.map((one) => (one === row.current ? { ...one, durationMs: nowMs - one.startedAtMs } : { ...one })),
+    attempts: row.attempts.map((one) =>
+      one === row.current ? { ...one, durationMs: nowMs - one.startedAtMs } : { ...one }
+    ),
     fallback: row.fallback,
     reason: row.reason,
     health: row.health,
@@ -474,6 +483,8 @@ const component = (row: Row, nowMs: number): Component => {
     closing: row.closing
   }
 }
+
+const orZero = (ms: number): number => (Number.isNaN(ms) ? 0 : ms)
 
 const orNull = (ms: number): number | null => (Number.isNaN(ms) ? null : ms)
 
@@ -519,9 +530,17 @@ export const exitCodes: ReadonlyArray<{
     applies: ({ outcome, rollback }) => outcome === "cancelled" && rollback?.because.includes("SIGTERM") === true
   },
   { code: 130, meaning: "cancelled by SIGINT, or otherwise", applies: ({ outcome }) => outcome === "cancelled" },
-  { code: 124, meaning: "a phase or the boot ran out of time", applies: ({ rollback }) => rollback?.why === "deadline" },
+  {
+    code: 124,
+    meaning: "a phase or the boot ran out of time",
+    applies: ({ rollback }) => rollback?.why === "deadline"
+  },
   { code: 70, meaning: "a defect", applies: ({ causes }) => causes.some(({ kind }) => kind === "defect") },
-  { code: 78, meaning: "settings that cannot be right", applies: ({ causes }) => causes.some(({ tag }) => tag.startsWith("Config")) },
+  {
+    code: 78,
+    meaning: "settings that cannot be right",
+    applies: ({ causes }) => causes.some(({ tag }) => tag.startsWith("Config"))
+  },
   { code: 69, meaning: "a critical component is unavailable", applies: () => true }
 ]
 
@@ -532,13 +551,15 @@ const exitCode = (ending: Ending): number => exitCodes.find(({ applies }) => app
 /** From the first to the last: each was released by the settling of the one before it. */
 const criticalPath = (fold: Fold, rows: ReadonlyArray<Row>): ReadonlyArray<Row> => {
   const top = rows.filter(({ isMember }) => !isMember)
-  const lastOf = (which: (row: Row) => boolean) => top.reduce<Row | undefined>((last, row) => (which(row) ? later(last, row) : last), undefined)
+  const lastOf = (which: (row: Row) => boolean) =>
+    top.reduce<Row | undefined>((last, row) => (which(row) ? later(last, row) : last), undefined)
   const lastByPhase = Phase.all.map((phase) => lastOf((row) => row.phase === phase))
   const lastCritical = lastOf(({ phase, severity }) => phase !== "post" && severity === "critical")
   // Dataflow has two gates. When neither explains the moment, the boot was a phased one.
   const releaserOf = (row: Row): Row | undefined => {
     if (row.reason?._tag === "Environment") return undefined
-    if (row.state === "skipped" && row.reason?._tag === "Need" && row.attempts.length === 0) return fold.rows.get(row.reason.need)
+    if (row.state === "skipped" && row.reason?._tag === "Need" && row.attempts.length === 0)
+      return fold.rows.get(row.reason.need)
     const rank = Phase.rank[row.phase]
     const gates = [rank > 0 ? lastByPhase[0] : undefined, rank === 3 ? lastCritical : undefined]
     const candidates = [...row.needs.map((need) => fold.rows.get(need)), ...gates]
@@ -602,10 +623,7 @@ const phases = (fold: Fold, components: ReadonlyArray<Component>, durationMs: nu
 
 // -------------------------------------------------------------------------------------------------- what went wrong
 
-const failures = (
-  components: ReadonlyArray<Component>,
-  rootOf: ReadonlyMap<string, Component>
-): Report["failures"] => {
+const failures = (components: ReadonlyArray<Component>, rootOf: ReadonlyMap<string, Component>): Report["failures"] => {
   const groups = new Map<string, Failure & { readonly components: Array<string>; readonly notStarted: Array<string> }>()
   for (const one of components) {
     const root = rootOf.get(one.name)

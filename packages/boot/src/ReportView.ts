@@ -158,7 +158,13 @@ export const Report = Schema.Struct({
   ),
   /** What was done while running about components that were not up themselves. */
   restorations: Schema.Array(
-    Schema.Struct({ component: Schema.String, started: ms, completed: ms, failed: ms, lastError: Schema.NullOr(Failure) })
+    Schema.Struct({
+      component: Schema.String,
+      started: ms,
+      completed: ms,
+      failed: ms,
+      lastError: Schema.NullOr(Failure)
+    })
   ),
   rollback: Schema.NullOr(
     Schema.Struct({
@@ -395,7 +401,7 @@ const ordinal = ({ attempts, fallback }: Component): string =>
 
 const lastError = ({ attempts }: Component): string => {
   const error = attempts.at(-1)?.error
-  return error == null ? "was told to stop" : `failed with ${failureText(error)}`
+  return error ? `failed with ${failureText(error)}` : "was told to stop"
 }
 
 // ------------------------------------------------------------------------------------------------------------- text
@@ -516,12 +522,16 @@ const failed = (report: Report): ReadonlyArray<string> => {
   const fallen = components.filter(({ name, state }) => state === "failed" && groupOf(name) === undefined)
   const title = readyAtMs === null ? "BOOT FAILED" : `NODE FAILED after ${duration(readyAtMs)}`
   // The causes of what failed; when time ran out before anything did, whatever has gone wrong until then.
-  const fatal = failures.filter((one) => fallen.some(({ name }) => one.components.includes(name) || one.notStarted.includes(name)))
+  const fatal = failures.filter((one) =>
+    fallen.some(({ name }) => one.components.includes(name) || one.notStarted.includes(name))
+  )
   const causes = (fatal.length > 0 ? fatal : failures).slice(0, limit.names)
   const worst = causes[0]
   const impaired = (["degraded", "absent"] as const).flatMap((what) => {
     const found = components.filter((one) =>
-      what === "absent" ? one.state === what && one.reason?._tag === "Failed" : one.fallback !== null && one.readyAtMs !== null
+      what === "absent"
+        ? one.state === what && one.reason?._tag === "Failed"
+        : one.fallback !== null && one.readyAtMs !== null
     )
     return found.length === 0 ? [] : [`${what}: ${list(found.map(({ name }) => name))}`]
   })
@@ -544,7 +554,9 @@ const subject = ({ rollback }: Report, fallen: ReadonlyArray<Component>): string
   const names = list(fallen.map(({ name }) => `"${name}"`))
   if (rollback?.why === "deadline") return `the boot ran out of time, waiting for ${names || rollback.because}`
   const critical = fallen.every((one) => one.severity === "critical") ? "critical " : ""
-  return fallen.length === 1 ? `${critical}component ${names} did not start` : `${critical}components ${names} did not start`
+  return fallen.length === 1
+    ? `${critical}component ${names} did not start`
+    : `${critical}components ${names} did not start`
 }
 
 /** `3 times over 3.1 s (0 s · 1.1 s · 3.1 s), then memory once over 5 ms` */
@@ -606,7 +618,9 @@ const advice = ({ components, kind, tag }: Report["failures"][number]): string =
 // ----------------------------------------------------------------------------------------------------------- in words
 
 const list = (all: ReadonlyArray<string>): string =>
-  all.length <= limit.names ? all.join(", ") : `${all.slice(0, limit.names).join(", ")} and ${all.length - limit.names} more`
+  all.length <= limit.names
+    ? all.join(", ")
+    : `${all.slice(0, limit.names).join(", ")} and ${all.length - limit.names} more`
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`
 
@@ -616,7 +630,9 @@ const duration = (ms: number): string => {
   if (ms < 999.5) return `${round(ms, 0)} ms`
   if (ms < 119_950) return seconds(ms)
   const s = Math.round(ms / 1_000)
-  return s < 7_200 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 3_600)} h ${Math.floor(s / 60) % 60} min`
+  return s < 7_200
+    ? `${Math.floor(s / 60)} min ${s % 60} s`
+    : `${Math.floor(s / 3_600)} h ${Math.floor(s / 60) % 60} min`
 }
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`

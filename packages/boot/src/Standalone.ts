@@ -6,7 +6,8 @@ import { Cause, Context, Duration, Effect, Exit, Option, Scope } from "effect"
 import { Environment } from "./Environment.ts"
 import * as Policy from "./Policy.ts"
 import * as Recipe from "./Recipe.ts"
-import { classify, Defect, TimedOut, Unhealthy, wrap } from "./Severity.ts"
+import { classify, TimedOut, Unhealthy, wrap } from "./Severity.ts"
+import { failureOf } from "./Verdict.ts"
 
 /** Builds the services of a recipe; fails with a severity. */
 export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<never>, unknown, unknown> =>
@@ -31,8 +32,8 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
         return Context.makeUnsafe<never>(services)
       }
       const cause = exit.cause
-      const error = Cause.hasInterruptsOnly(cause) ? undefined : failureOf(build.name, cause)
-      if (error === undefined) return yield* Effect.failCause(cause)
+      if (Cause.hasInterruptsOnly(cause)) return yield* Effect.failCause(cause)
+      const error = failureOf(build.name, cause)
       const severity = classify(build.table, error)
       const next = fallbacks.shift()
       if (severity === "Degraded" && next !== undefined) build = next
@@ -45,14 +46,6 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
 const absent = (recipe: Recipe.Recipe, services: Map<string, unknown>): Context.Context<never> => {
   for (const key of recipe.provides) Recipe.complete(services, key, Option.none(), Effect.succeedNone)
   return Context.makeUnsafe<never>(services)
-}
-
-/** What went wrong, as one error: the component's own, or a fault. */
-export const failureOf = (component: string, cause: Cause.Cause<unknown>): unknown => {
-  for (const reason of cause.reasons)
-    if (Cause.isDieReason(reason)) return new Defect({ component, cause: reason.defect })
-  for (const reason of cause.reasons) if (Cause.isFailReason(reason)) return reason.error
-  return undefined
 }
 
 const tryAll = (build: Recipe.Build): Recipe.AnyEffect =>

@@ -106,21 +106,28 @@ export const transitions: { readonly [S in State]: ReadonlyArray<State> } = {
 /** Whether a component can go from one state directly to another. */
 export const legal = (from: State, to: State): boolean => transitions[from].includes(to)
 
-/** Takes in a batch of events, in order. */
+/** Takes in a batch of events, in order. What happens to a component within the batch is written once. */
 export const steps = (status: Status, events: ReadonlyArray<BootEvent>): Status => {
   if (events.length === 0) return status
-  const now: Mutable<Status> = { ...status, components: HashMap.beginMutation(status.components) }
+  const now: Draft = { ...status, changed: new Map() }
   for (const event of events) step(now, event)
-  HashMap.endMutation(now.components)
-  return now
+  const { changed, ...next } = now
+  next.components = HashMap.beginMutation(next.components)
+  for (const [name, component] of changed) HashMap.set(next.components, name, component)
+  HashMap.endMutation(next.components)
+  return next
 }
 
 // ---------------------------------------------------------------------------------------------------------- one event
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
-/** Changes the status in place; its map is open for mutation. */
-const step = (now: Mutable<Status>, event: BootEvent): void => {
+/** A status while a batch is taken in, and the components that it has changed so far. */
+interface Draft extends Mutable<Status> {
+  readonly changed: Map<string, Mutable<ComponentStatus>>
+}
+
+const step = (now: Draft, event: BootEvent): void => {
   switch (event._tag) {
     case "BootStarted":
       return begin(now, event)
@@ -144,65 +151,116 @@ const step = (now: Mutable<Status>, event: BootEvent): void => {
       now.outcome = event.outcome
       return
     case "ComponentQueued":
-      return go(now, event, "queued", {})
-    case "ComponentStarted":
-      go(now, event, "running", {
-        attempt: event.attempt,
-        slow: false,
-        nextAtMs: undefined,
-        ...(event.variant === 0 ? { fallback: undefined } : {})
-      })
+      go(now, event, "queued")
+      return
+    case "ComponentStarted": {
+      const component = go(now, event, "running")
+      if (component !== undefined) {
+        component.attempt = event.attempt
+        component.slow = false
+        component.nextAtMs = undefined
+        if (event.variant === 0) component.fallback = undefined
+      }
       if (event.variant === 0) membersBegin(now, event)
       return
+    }
     case "ComponentAcquired":
       return
     case "ComponentReady":
-      return go(now, event, "ready", { fallback: undefined, reason: undefined, slow: false })
-    case "ComponentDegraded":
-      return go(now, event, "degraded", { fallback: event.fallback, reason: event.reason, slow: false })
+      return up(go(now, event, "ready"))
+    case "ComponentDegraded": {
+      const component = go(now, event, "degraded")
+      if (component === undefined) return
+      component.fallback = event.fallback
+      component.reason = event.reason
+      component.slow = false
+      return
+    }
     case "ComponentSlow":
-      return note(now, event, { slow: true })
+      change(now, event.component).slow = true
+      return
     case "AttemptFailed":
-      return go(now, event, "closing", { reason: { _tag: "Failed", failure: event.failure } })
+      return because(go(now, event, "closing"), { _tag: "Failed", failure: event.failure })
     case "ComponentInterrupted":
-      return go(now, event, "closing", {})
+      go(now, event, "closing")
+      return
     case "AttemptClosed":
       return
-    case "ComponentBackoff":
-      return go(now, event, "backoff", { nextAtMs: event.untilMs, slow: false })
-    case "FallbackChosen":
-      return go(now, event, "queued", { fallback: event.fallback, attempt: 0, nextAtMs: undefined, slow: false })
+    case "ComponentBackoff": {
+      const component = go(now, event, "backoff")
+      if (component === undefined) return
+      component.nextAtMs = event.untilMs
+      component.slow = false
+      return
+    }
+    case "FallbackChosen": {
+      const component = go(now, event, "queued")
+      if (component === undefined) return
+      component.fallback = event.fallback
+      component.attempt = 0
+      return atRest(component)
+    }
     case "ComponentAbsent":
-      return go(now, event, "absent", { reason: event.reason, ...atRest })
-    case "ComponentSkipped":
-      return go(now, event, "skipped", { reason: event.reason, ...atRest })
-    case "ComponentFailed":
-      return go(now, event, "failed", { reason: { _tag: "Failed", failure: event.failure }, ...atRest })
+    case "ComponentSkipped": {
+      const component = go(now, event, event._tag === "ComponentAbsent" ? "absent" : "skipped")
+      because(component, event.reason)
+      return atRest(component)
+    }
+    case "ComponentFailed": {
+      const component = go(now, event, "failed")
+      because(component, { _tag: "Failed", failure: event.failure })
+      return atRest(component)
+    }
     case "ComponentStopping":
-      return go(now, event, "stopping", {})
+      go(now, event, "stopping")
+      return
     case "ComponentStopped":
-      return go(now, event, "stopped", {})
+      go(now, event, "stopped")
+      return
     case "SwapStarted":
       if (event.variant === 0) membersBegin(now, event)
       return
-    case "SwapCompleted":
-      return event.variant === 0
-        ? go(now, event, "ready", { fallback: undefined, reason: undefined })
-        : go(now, event, "degraded", { fallback: of(now, event.component).fallbacks[event.variant - 1] })
+    case "SwapCompleted": {
+      if (event.variant === 0) return up(go(now, event, "ready"))
+      const component = go(now, event, "degraded")
+      if (component !== undefined) component.fallback = component.fallbacks[event.variant - 1]
+      return
+    }
     case "SwapFailed":
       return
     case "HealthChanged": {
-      // Should it now give way to a fallback, this is why; no later event says so.
       const { healthy, message } = event
-      const reason: Reason = { _tag: "Failed", failure: { kind: "unhealthy", tag: "Unhealthy", message, severity: "degraded" } }
-      const up = of(now, event.component).state === "ready"
-      return note(now, event, { healthy, ...(up ? { reason: healthy ? undefined : reason } : {}) })
+      const component = change(now, event.component)
+      component.healthy = healthy
+      if (component.state !== "ready") return
+      // Should it now give way to a fallback, this is why; no later event says so.
+      component.reason = healthy
+        ? undefined
+        : { _tag: "Failed", failure: { kind: "unhealthy", tag: "Unhealthy", message, severity: "degraded" } }
     }
   }
 }
 
-const begin = (now: Mutable<Status>, event: Of<"BootStarted">): void => {
-  Object.assign(now, initial, { components: HashMap.beginMutation(HashMap.empty<string, ComponentStatus>()) })
+const up = (component: Mutable<ComponentStatus> | undefined): void => {
+  if (component === undefined) return
+  component.fallback = undefined
+  component.reason = undefined
+  component.slow = false
+}
+
+const because = (component: Mutable<ComponentStatus> | undefined, reason: Reason): void => {
+  if (component !== undefined) component.reason = reason
+}
+
+const atRest = (component: Mutable<ComponentStatus> | undefined): void => {
+  if (component === undefined) return
+  component.slow = false
+  component.nextAtMs = undefined
+}
+
+const begin = (now: Draft, event: Of<"BootStarted">): void => {
+  Object.assign(now, initial)
+  now.changed.clear()
   const inside = new Map<string, Array<string>>()
   for (const { name } of event.components) {
     const slash = name.lastIndexOf("/")
@@ -218,7 +276,7 @@ const begin = (now: Mutable<Status>, event: Of<"BootStarted">): void => {
 }
 
 /** The group starts to build: whatever became of its members before, they wait for their turn again. */
-const membersBegin = (now: Mutable<Status>, event: { readonly component: string; readonly atMs: number }): void => {
+const membersBegin = (now: Draft, event: { readonly component: string; readonly atMs: number }): void => {
   for (const component of of(now, event.component).members) {
     const member = of(now, component)
     if (member.state === "waiting") continue
@@ -234,20 +292,21 @@ interface Moment {
 }
 
 /** To a state, if the table allows it. Into the state it is in it goes without another beginning. */
-const go = (now: Mutable<Status>, { atMs, component }: Moment, state: State, news: Partial<ComponentStatus>): void => {
-  const before = of(now, component)
-  if (before.state === state && lasting.has(state)) set(now, component, { ...before, ...news })
-  else if (legal(before.state, state)) set(now, component, { ...before, ...news, state, sinceMs: atMs })
-  else now.rejected++
+const go = (now: Draft, { atMs, component }: Moment, state: State): Mutable<ComponentStatus> | undefined => {
+  const before = of(now, component).state
+  if (before === state && lasting.has(state)) return change(now, component)
+  if (!legal(before, state)) {
+    now.rejected++
+    return undefined
+  }
+  const changed = change(now, component)
+  changed.state = state
+  changed.sinceMs = atMs
+  return changed
 }
-
-const note = (now: Mutable<Status>, { component }: Moment, news: Partial<ComponentStatus>): void =>
-  set(now, component, { ...of(now, component), ...news })
 
 /** States of which more than one event can tell: interrupted and late, chosen and queued, from fallback to fallback. */
 const lasting: ReadonlySet<State> = new Set<State>(["closing", "queued", "degraded"])
-
-const atRest = { slow: false, nextAtMs: undefined } as const
 
 const none: ReadonlyArray<string> = []
 
@@ -265,9 +324,18 @@ const waiting: ComponentStatus = {
 }
 
 /** A component that `BootStarted` did not name waits from the begin. */
-const of = (now: Status, name: string): ComponentStatus =>
-  Option.getOrElse(HashMap.get(now.components, name), () => waiting)
+const of = (now: Draft, name: string): ComponentStatus =>
+  now.changed.get(name) ?? Option.getOrElse(HashMap.get(now.components, name), () => waiting)
 
-const set = (now: Mutable<Status>, name: string, component: ComponentStatus): void => {
-  now.components = HashMap.set(now.components, name, component)
+/** The component as this batch may change it. */
+const change = (now: Draft, name: string): Mutable<ComponentStatus> => {
+  const known = now.changed.get(name)
+  if (known !== undefined) return known
+  const draft = { ...of(now, name) }
+  now.changed.set(name, draft)
+  return draft
+}
+
+const set = (now: Draft, name: string, component: ComponentStatus): void => {
+  now.changed.set(name, { ...component })
 }

@@ -20,24 +20,48 @@ interface Entry extends Timer {
   readonly seq: number
 }
 
-/** A heap of timers. It changes in place. */
+/** A heap of timers, and those that were set since it was last looked at. It changes in place. */
 export interface Timers {
   readonly heap: Array<Entry>
+  /** Four numbers each: moment, kind, subject, stamp. */
+  readonly fresh: Array<number>
   seq: number
 }
 
 /** An empty queue. */
-export const make = (): Timers => ({ heap: [], seq: 0 })
+export const make = (): Timers => ({ heap: [], fresh: [], seq: 0 })
 
 /** An independent copy. */
-export const copy = (self: Timers): Timers => ({ heap: self.heap.slice(), seq: self.seq })
-
-/** The earliest timer, which stays. */
-export const peek = (self: Timers): Timer | undefined => self.heap[0]
+export const copy = (self: Timers): Timers => ({ heap: self.heap.slice(), fresh: self.fresh.slice(), seq: self.seq })
 
 /** Adds a timer. An infinite moment never comes and is not kept. */
 export const push = (self: Timers, atMs: number, kind: number, subject: number, stamp: number): void => {
-  if (atMs !== Infinity) Heap.push(self.heap, before, { atMs, kind, subject, stamp, seq: self.seq++ })
+  if (atMs !== Infinity) self.fresh.push(atMs, kind, subject, stamp)
+}
+
+/**
+ * The earliest timer that counts; it stays. Most attempts end before anybody looks, and their timers never reach the
+ * heap: that is why setting one and queueing it are two steps.
+ */
+export const peek = <Owner>(
+  self: Timers,
+  owner: Owner,
+  counts: (owner: Owner, kind: number, subject: number, stamp: number) => boolean
+): Timer | undefined => {
+  const { fresh, heap } = self
+  for (let k = 0; k < fresh.length; k += 4) {
+    const kind = fresh[k + 1]!
+    const subject = fresh[k + 2]!
+    const stamp = fresh[k + 3]!
+    if (!counts(owner, kind, subject, stamp)) continue
+    Heap.push(heap, before, { atMs: fresh[k]!, kind, subject, stamp, seq: self.seq++ })
+  }
+  fresh.length = 0
+  for (let top = heap[0]; top !== undefined; top = heap[0]) {
+    if (counts(owner, top.kind, top.subject, top.stamp)) return top
+    Heap.pop(heap, before)
+  }
+  return undefined
 }
 
 /** Takes the earliest timer away. */
