@@ -22,7 +22,9 @@ import { mayBeSkipped } from "./Manifest.ts"
 import * as Phase from "./Phase.ts"
 import * as Plan from "./Plan.ts"
 import {
+  ascending,
   copy,
+  enqueue,
   type Input,
   isUp,
   Kind,
@@ -48,6 +50,7 @@ import {
   stopped,
   takeDown
 } from "./Takedown.ts"
+import { healthChanged, restore, restoreLater, startDependents, swapFailed, swapped } from "./Restoration.ts"
 import * as Timers from "./Timers.ts"
 
 export {
@@ -168,20 +171,6 @@ const ready = (s: State, out: Output): void => {
 }
 
 // ---------------------------------------------------------------------------------------------------------- starting
-
-/** All needs have settled: the component may start as soon as its phase is open and a slot is free. */
-const enqueue = (s: State, i: number): void => {
-  const phase = s.plan.phase[i]!
-  if (!s.gateOpen[phase] && s.stage !== "ready") {
-    s.gated[phase]!.push(i)
-    return
-  }
-  set(s, i, Status.Queued)
-  s.fresh.push(i)
-  Heap.push(s.queue, ascending, s.position[i]!)
-}
-
-const ascending = (a: number, b: number): boolean => a < b
 
 /** Gives free slots to those who may start, the most urgent first. */
 const fill = (s: State, out: Output): void => {
@@ -543,75 +532,4 @@ const giveUp = (s: State, i: number, scope: "phase" | "boot", afterMs: number, o
   if (s.status[i] === Status.Running) interrupt(s, i, late, out)
   else if (s.status[i] === Status.Backoff) final(s, i, s.failure[i] ?? failure, out)
   else if (scope === "boot" && s.status[i] !== Status.Closing) final(s, i, failure, out)
-}
-
-// ------------------------------------------------------------------------------------------------------- while running
-
-const restoreLater = (s: State, i: number, inMs: number): void => {
-  if (!Number.isNaN(inMs)) timer(s, inMs, Kind.Restore, i)
-}
-
-/** Builds again what is degraded or absent; on its way already, or up, there is nothing to restore. */
-const restore = (s: State, i: number, out: Output): void => {
-  s.restoreDue[i] = 0
-  if (s.stage !== "ready" || s.plan.excluded[i]) return
-  if (s.status[i] === Status.Degraded && s.swapping[i] === 0) swap(s, i, 0, out)
-  else if (s.status[i] === Status.Absent || s.status[i] === Status.Skipped) revive(s, i)
-}
-
-/** Starts a component late, when everything it needs is up. */
-const revive = (s: State, i: number): void => {
-  if (!s.plan.hard[i]!.every((need) => isUp(s, need))) return
-  s.variant[i] = 0
-  s.attempt[i] = 0
-  s.failure[i] = undefined
-  enqueue(s, i)
-}
-
-const startDependents = (s: State, i: number): void => {
-  for (const j of s.plan.dependents[i]!) {
-    if (s.status[j] === Status.Skipped && s.plan.hard[j]!.includes(i)) revive(s, j)
-  }
-}
-
-const swap = (s: State, i: number, variant: number, out: Output): void => {
-  s.swapping[i] = 1
-  out.events.push({ _tag: "SwapStarted", atMs: s.atMs, component: name(s, i), variant })
-  out.commands.push({ _tag: "Swap", component: i, variant })
-}
-
-const swapped = (s: State, input: Extract<Input, { _tag: "Swapped" }>, out: Output): void => {
-  const i = input.component
-  if (s.swapping[i] === 0 || !isUp(s, i)) return
-  s.swapping[i] = 0
-  s.variant[i] = input.variant
-  set(s, i, input.variant === 0 ? Status.Ready : Status.Degraded)
-  if (input.variant === 0) {
-    s.failure[i] = undefined
-    s.reason[i] = undefined
-  }
-  const { closing, variant } = input
-  if (closing !== "clean") s.unclean = true
-  out.events.push({ _tag: "SwapCompleted", atMs: s.atMs, component: name(s, i), variant, closing })
-  if (input.variant > 0) restoreLater(s, i, input.restoreInMs ?? NaN)
-}
-
-const swapFailed = (s: State, input: Extract<Input, { _tag: "SwapFailed" }>, out: Output): void => {
-  const { component: i, failure, retryInMs, variant } = input
-  if (s.swapping[i] === 0 || !isUp(s, i)) return
-  s.swapping[i] = 0
-  out.events.push({ _tag: "SwapFailed", atMs: s.atMs, component: name(s, i), variant, failure, retryInMs })
-  if (s.status[i] === Status.Degraded) restoreLater(s, i, retryInMs ?? NaN)
-}
-
-/** An unhealthy component that has a fallback gives way to it; without one the event is all there is to say. */
-const healthChanged = (s: State, input: Extract<Input, { _tag: "HealthChanged" }>, out: Output): void => {
-  const { component: i, healthy: isHealthy, message } = input
-  out.events.push({ _tag: "HealthChanged", atMs: s.atMs, component: name(s, i), healthy: isHealthy, message })
-  if (isHealthy || s.stage !== "ready" || s.status[i] !== Status.Ready || s.swapping[i] === 1) return
-  if (s.plan.components[i]!.variants.length < 2) return
-  const failure: Failure = { kind: "unhealthy", tag: "Unhealthy", message, severity: "degraded" }
-  s.failure[i] = failure
-  s.reason[i] = { _tag: "Failed", failure }
-  swap(s, i, 1, out)
 }

@@ -7,6 +7,7 @@
  * components costs little more per component than one of ten.
  */
 import type { BootEvent, Closing, Failure, Reason } from "./BootEvent.ts"
+import * as Heap from "./Heap.ts"
 import * as Phase from "./Phase.ts"
 import * as Plan from "./Plan.ts"
 import * as Timers from "./Timers.ts"
@@ -330,3 +331,18 @@ const counts = (s: State, kind: number, subject: number, stamp: number): boolean
       return s.stage !== "ended" && stamp === s.stamp[subject]
   }
 }
+
+/** All needs have settled: the component may start as soon as its phase is open and a slot is free. */
+export const enqueue = (s: State, i: number): void => {
+  const phase = s.plan.phase[i]!
+  if (!s.gateOpen[phase] && s.stage !== "ready") {
+    s.gated[phase]!.push(i)
+    return
+  }
+  set(s, i, Status.Queued)
+  s.fresh.push(i)
+  Heap.push(s.queue, ascending, s.position[i]!)
+}
+
+/** The order of the queue: positions are most urgent first. */
+export const ascending = (a: number, b: number): boolean => a < b

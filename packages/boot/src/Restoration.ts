@@ -1,0 +1,75 @@
+/**
+ * What is decided while everything runs: when to build again what is degraded or absent, whom that lets start late, and
+ * when a component that is up gives way to its fallback.
+ */
+import type { Failure } from "./BootEvent.ts"
+import { enqueue, type Input, isUp, Kind, name, type Output, set, type State, Status, timer } from "./ProgressState.ts"
+
+export const restoreLater = (s: State, i: number, inMs: number): void => {
+  if (!Number.isNaN(inMs)) timer(s, inMs, Kind.Restore, i)
+}
+
+/** Builds again what is degraded or absent; on its way already, or up, there is nothing to restore. */
+export const restore = (s: State, i: number, out: Output): void => {
+  s.restoreDue[i] = 0
+  if (s.stage !== "ready" || s.plan.excluded[i]) return
+  if (s.status[i] === Status.Degraded && s.swapping[i] === 0) swap(s, i, 0, out)
+  else if (s.status[i] === Status.Absent || s.status[i] === Status.Skipped) revive(s, i)
+}
+
+/** Starts a component late, when everything it needs is up. */
+const revive = (s: State, i: number): void => {
+  if (!s.plan.hard[i]!.every((need) => isUp(s, need))) return
+  s.variant[i] = 0
+  s.attempt[i] = 0
+  s.failure[i] = undefined
+  enqueue(s, i)
+}
+
+export const startDependents = (s: State, i: number): void => {
+  for (const j of s.plan.dependents[i]!) {
+    if (s.status[j] === Status.Skipped && s.plan.hard[j]!.includes(i)) revive(s, j)
+  }
+}
+
+const swap = (s: State, i: number, variant: number, out: Output): void => {
+  s.swapping[i] = 1
+  out.events.push({ _tag: "SwapStarted", atMs: s.atMs, component: name(s, i), variant })
+  out.commands.push({ _tag: "Swap", component: i, variant })
+}
+
+export const swapped = (s: State, input: Extract<Input, { _tag: "Swapped" }>, out: Output): void => {
+  const i = input.component
+  if (s.swapping[i] === 0 || !isUp(s, i)) return
+  s.swapping[i] = 0
+  s.variant[i] = input.variant
+  set(s, i, input.variant === 0 ? Status.Ready : Status.Degraded)
+  if (input.variant === 0) {
+    s.failure[i] = undefined
+    s.reason[i] = undefined
+  }
+  const { closing, variant } = input
+  if (closing !== "clean") s.unclean = true
+  out.events.push({ _tag: "SwapCompleted", atMs: s.atMs, component: name(s, i), variant, closing })
+  if (input.variant > 0) restoreLater(s, i, input.restoreInMs ?? NaN)
+}
+
+export const swapFailed = (s: State, input: Extract<Input, { _tag: "SwapFailed" }>, out: Output): void => {
+  const { component: i, failure, retryInMs, variant } = input
+  if (s.swapping[i] === 0 || !isUp(s, i)) return
+  s.swapping[i] = 0
+  out.events.push({ _tag: "SwapFailed", atMs: s.atMs, component: name(s, i), variant, failure, retryInMs })
+  if (s.status[i] === Status.Degraded) restoreLater(s, i, retryInMs ?? NaN)
+}
+
+/** An unhealthy component that has a fallback gives way to it; without one the event is all there is to say. */
+export const healthChanged = (s: State, input: Extract<Input, { _tag: "HealthChanged" }>, out: Output): void => {
+  const { component: i, healthy: isHealthy, message } = input
+  out.events.push({ _tag: "HealthChanged", atMs: s.atMs, component: name(s, i), healthy: isHealthy, message })
+  if (isHealthy || s.stage !== "ready" || s.status[i] !== Status.Ready || s.swapping[i] === 1) return
+  if (s.plan.components[i]!.variants.length < 2) return
+  const failure: Failure = { kind: "unhealthy", tag: "Unhealthy", message, severity: "degraded" }
+  s.failure[i] = failure
+  s.reason[i] = { _tag: "Failed", failure }
+  swap(s, i, 1, out)
+}
