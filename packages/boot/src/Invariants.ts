@@ -369,7 +369,10 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     if (!c.plan.components[i]!.optional) return breaks(c, 10, i, "It is absent, and the boot cannot go on without it.")
     const own = c.life[i] === Life.closed ? c.severity[i]! : severities.warning
     const worst = Math.max(own, severities[reason.failure.severity])
-    const isMild = worst <= severities.warning || (worst === severities.degraded && outOfTime(c, c.plan.phase[i]!))
+    // A boot that is ready has gone on without it before.
+    const isReady = !Number.isNaN(c.readyMs)
+    const isMild =
+      worst <= severities.warning || isReady || (worst === severities.degraded && outOfTime(c, c.plan.phase[i]!))
     if (!isMild) return breaks(c, 5, i, "It is absent, and its failure was more than a warning.")
     return gone(c, i, Life.absent, reason)
   },

@@ -96,6 +96,3 @@ export const worstCaseMs = (manifest: Manifest): number =>
       sum + Math.min(v.deadlineMs, v.attempts * (v.timeoutMs + manifest.stopMs) + v.retryMs) + manifest.stopMs,
     0
   )
-
-/** Whether a boot can go on without it when something it needs is not there. */
-export const mayBeSkipped = (manifest: Manifest): boolean => manifest.optional || manifest.environments !== undefined

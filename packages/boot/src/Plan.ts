@@ -27,7 +27,7 @@
 import { Result } from "effect"
 import { backward } from "./Forecast.ts"
 import * as Heap from "./Heap.ts"
-import { type Manifest, mayBeSkipped } from "./Manifest.ts"
+import type { Manifest } from "./Manifest.ts"
 import * as Phase from "./Phase.ts"
 import {
   checkNames,
@@ -160,7 +160,7 @@ export const impact = (plan: Plan, name: string): ReadonlyArray<Impact> => {
     const component = plan.components[i]!
     if (plan.hard[i]!.some((j) => lost[j])) {
       lost[i] = true
-      touched.push({ component: component.name, effect: mayBeSkipped(component) ? "skipped" : "fails-boot" })
+      touched.push({ component: component.name, effect: component.optional ? "skipped" : "fails-boot" })
     } else if (plan.needs[i]!.some((j) => lost[j])) touched.push({ component: component.name, effect: "absent-option" })
   }
   return touched

@@ -18,7 +18,6 @@
  */
 import type { Closing, Failure, Reason } from "./BootEvent.ts"
 import * as Heap from "./Heap.ts"
-import { mayBeSkipped } from "./Manifest.ts"
 import * as Phase from "./Phase.ts"
 import * as Plan from "./Plan.ts"
 import {
@@ -28,6 +27,7 @@ import {
   type Input,
   isUp,
   Kind,
+  Last,
   type Late,
   name,
   nextTimer,
@@ -164,7 +164,7 @@ const ready = (s: State, out: Output): void => {
   s.stage = "ready"
   let degraded = false
   for (let i = 0; i < s.status.length; i++) {
-    if (s.status[i] === Status.Degraded || (!isUp(s, i) && !s.plan.excluded[i])) degraded = true
+    if (s.status[i] === Status.Degraded || (!isUp(s, i) && !isElsewhere(s, i))) degraded = true
   }
   out.events.push({ _tag: "BootReady", atMs: s.atMs, outcome: degraded ? "degraded" : "ready" })
   for (let i = 0; i < s.status.length; i++) if (s.restoreDue[i] === 1) restore(s, i, out)
@@ -188,6 +188,12 @@ const start = (s: State, i: number, out: Output): void => {
   const component = s.plan.components[i]!
   const variant = s.variant[i]!
   const attempt = s.attempt[i]! + 1
+  const failure = s.failure[i]
+  if (attempt > 1 && s.atMs >= s.budgetAtMs[i]! && failure !== undefined) {
+    // It waited for a slot until its time was up.
+    final(s, i, failure, out)
+    return
+  }
   set(s, i, Status.Running)
   s.running++
   s.attempt[i] = attempt
@@ -227,7 +233,7 @@ const healthy = (s: State, i: number, out: Output): void => {
     restoreLater(s, i, s.restoreInMs[i]!)
   }
   settle(s, i)
-  if (s.settled[i] === 1 && s.stage === "ready") startDependents(s, i)
+  if (s.settled[i] === 1 && s.stage === "ready") startDependents(s, i, out)
 }
 
 // ----------------------------------------------------------------------------------------------------------- failing
@@ -255,6 +261,7 @@ const failed = (s: State, input: Extract<Input, { _tag: "Failed" }>, out: Output
 const attemptClosed = (s: State, i: number, closing: Closing, out: Output): void => {
   const component = s.plan.components[i]!
   if (closing !== "clean") s.unclean = true
+  if (closing === "abandoned") s.restoreInMs[i] = NaN // two instances might be alive: restored by hand, if at all
   out.events.push({ _tag: "AttemptClosed", atMs: s.atMs, component: component.name, closing })
   const failure = s.failure[i]
   const mayRetry = mayTryAgain(s, i, closing)
@@ -283,8 +290,11 @@ const mayTryAgain = (s: State, i: number, closing: Closing): boolean =>
 const final = (s: State, i: number, failure: Failure, out: Output): void => {
   const component = s.plan.components[i]!
   const next = s.variant[i]! + 1
+  const isLast = next >= component.variants.length || s.noRetry[i] === Last.Variant
+  // A node that has run without it does not stop because it did not come back.
+  const mayBeAbsent = component.optional && (failure.severity !== "critical" || s.stage === "ready")
   s.attempt[i] = 0
-  if (failure.severity === "degraded" && next < component.variants.length) {
+  if (failure.severity === "degraded" && !isLast) {
     s.variant[i] = next
     s.reason[i] = { _tag: "Failed", failure }
     out.events.push({
@@ -295,7 +305,7 @@ const final = (s: State, i: number, failure: Failure, out: Output): void => {
       fallback: component.variants[next]!.name
     })
     enqueue(s, i)
-  } else if (failure.severity === "warning" && component.optional) {
+  } else if (mayBeAbsent) {
     s.variant[i] = 0
     absent(s, i, { _tag: "Failed", failure }, out)
     restoreLater(s, i, s.restoreInMs[i]!)
@@ -315,7 +325,7 @@ const absent = (s: State, i: number, reason: Reason, out: Output): void => {
 /** A hard need will not come. Whoever may be absent is skipped; for the others it is the end of the boot. */
 const lose = (s: State, i: number, need: number, out: Output): void => {
   const component = s.plan.components[i]!
-  if (mayBeSkipped(component)) {
+  if (component.optional || (component.environments !== undefined && isElsewhere(s, need))) {
     skip(s, i, { _tag: "Need", need: name(s, need) }, out)
     settle(s, i)
   } else if (s.stage !== "rollback") {
@@ -332,6 +342,16 @@ const lose = (s: State, i: number, need: number, out: Output): void => {
     )
     takeDown(s, "failed", component.name, out)
   }
+}
+
+/** Whether a component is missing because this is not its environment, or not the environment of what it needs. */
+const isElsewhere = (s: State, i: number): boolean => {
+  for (let at: number | undefined = i; at !== undefined;) {
+    const reason: Reason | undefined = s.reason[at]
+    if (reason?._tag !== "Need") return reason?._tag === "Environment"
+    at = s.plan.index.get(reason.need)
+  }
+  return false
 }
 
 // ---------------------------------------------------------------------------------------------------------- settling
@@ -423,9 +443,10 @@ const fire = (s: State, kind: number, i: number, out: Output): void => {
       return
     }
     case Kind.Attempt: {
-      const { component, timeoutMs } = limitsOf(s, i)
-      const scope = s.atMs >= s.budgetAtMs[i]! ? "component" : "attempt"
-      interrupt(s, i, lateness(component.name, scope, timeoutMs, component.severity), out)
+      const { component, deadlineMs, timeoutMs } = limitsOf(s, i)
+      const [scope, afterMs] =
+        s.atMs >= s.budgetAtMs[i]! ? (["component", deadlineMs] as const) : (["attempt", timeoutMs] as const)
+      interrupt(s, i, lateness(component.name, scope, afterMs, component.severity), out)
       return
     }
     case Kind.Closing:
@@ -468,7 +489,8 @@ const fire = (s: State, kind: number, i: number, out: Output): void => {
 
 const limitsOf = (s: State, i: number) => {
   const component = s.plan.components[i]!
-  return { component, timeoutMs: component.variants[s.variant[i]!]!.timeoutMs }
+  const { deadlineMs, timeoutMs } = component.variants[s.variant[i]!]!
+  return { component, deadlineMs, timeoutMs }
 }
 
 const unsettledOf = (s: State, phase: number): ReadonlyArray<number> => {
@@ -499,6 +521,7 @@ const outOfTime = (
   late: ReadonlyArray<number>,
   out: Output
 ): void => {
+  s.late = { scope, afterMs }
   const vital = (i: number) => {
     const { optional, severity } = s.plan.components[i]!
     return scope === "boot" ? !optional : severity === "critical"
@@ -511,13 +534,13 @@ const outOfTime = (
     for (const i of because) failForTime(s, i, lateness(name(s, i), scope, afterMs, "critical"), out)
     takeDown(s, "deadline", because.map((i) => name(s, i)).join(", "), out)
   } else {
-    for (const i of scope === "boot" ? late : culprits) giveUp(s, i, scope, afterMs, out)
+    for (const i of scope === "boot" ? late : culprits) if (s.stage === "booting") giveUp(s, i, scope, afterMs, out)
   }
 }
 
 const failForTime = (s: State, i: number, late: Late, out: Output): void => {
   const { failure } = late
-  s.noRetry[i] = 1
+  s.noRetry[i] = Last.Variant
   if (s.status[i] === Status.Running) interrupt(s, i, late, out)
   else if (s.status[i] === Status.Closing) {
     s.failure[i] = failure
@@ -528,7 +551,7 @@ const failForTime = (s: State, i: number, late: Late, out: Output): void => {
 const giveUp = (s: State, i: number, scope: "phase" | "boot", afterMs: number, out: Output): void => {
   const late = lateness(name(s, i), scope, afterMs, s.plan.components[i]!.severity)
   const { failure } = late
-  s.noRetry[i] = 1
+  s.noRetry[i] = scope === "boot" ? Last.Variant : Last.Attempt
   if (s.status[i] === Status.Running) interrupt(s, i, late, out)
   else if (s.status[i] === Status.Backoff) final(s, i, s.failure[i] ?? failure, out)
   else if (scope === "boot" && s.status[i] !== Status.Closing) final(s, i, failure, out)

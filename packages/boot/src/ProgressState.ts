@@ -159,6 +159,8 @@ export interface State {
   readonly swapping: Uint8Array
   /** Why everything is being taken down. */
   takedown: { readonly why: "failed" | "cancelled" | "deadline" | "stopped"; readonly because: string } | undefined
+  /** The deadline of all that has passed last. */
+  late: Pick<Late, "scope" | "afterMs"> | undefined
 
   // What follows is bookkeeping.
   readonly stamp: Int32Array
@@ -188,6 +190,9 @@ export interface State {
   readonly settling: Array<number>
   readonly fresh: Array<number>
 }
+
+/** What `noRetry` says of the attempt at hand: nothing, that it is the last of its variant, or the last of all. */
+export const Last = { No: 0, Attempt: 1, Variant: 2 } as const
 
 /** What a timer is for. */
 export const Kind = {
@@ -234,6 +239,7 @@ export const make = (plan: Plan.Plan, limits: Limits = defaultLimits): State => 
     reason: new Array<Reason | undefined>(n).fill(undefined),
     swapping: new Uint8Array(n),
     takedown: undefined,
+    late: undefined,
     stamp: new Int32Array(n),
     pending: Int32Array.from(plan.needs, (needs) => needs.length),
     budgetAtMs: new Float64Array(n),

@@ -4,7 +4,9 @@
  */
 import type { Failure } from "./BootEvent.ts"
 import { enqueue, type Input, isUp, Kind, name, type Output, set, type State, Status, timer } from "./ProgressState.ts"
+import { skip } from "./Takedown.ts"
 
+/** Sets the timer of a restoration; NaN for none. */
 export const restoreLater = (s: State, i: number, inMs: number): void => {
   if (!Number.isNaN(inMs)) timer(s, inMs, Kind.Restore, i)
 }
@@ -26,9 +28,15 @@ const revive = (s: State, i: number): void => {
   enqueue(s, i)
 }
 
-export const startDependents = (s: State, i: number): void => {
+/** Those that were skipped for want of a component start late; who wants for another one too says so from now on. */
+export const startDependents = (s: State, i: number, out: Output): void => {
   for (const j of s.plan.dependents[i]!) {
-    if (s.status[j] === Status.Skipped && s.plan.hard[j]!.includes(i)) revive(s, j)
+    if (s.status[j] !== Status.Skipped || !s.plan.hard[j]!.includes(i)) continue
+    const missing = s.plan.hard[j]!.find((need) => !isUp(s, need))
+    const reason = s.reason[j]
+    if (missing === undefined) revive(s, j)
+    else if (reason?._tag === "Need" && reason.need === name(s, i))
+      skip(s, j, { _tag: "Need", need: name(s, missing) }, out)
   }
 }
 
@@ -38,6 +46,7 @@ const swap = (s: State, i: number, variant: number, out: Output): void => {
   out.commands.push({ _tag: "Swap", component: i, variant })
 }
 
+/** Another variant serves now. */
 export const swapped = (s: State, input: Extract<Input, { _tag: "Swapped" }>, out: Output): void => {
   const i = input.component
   if (s.swapping[i] === 0 || !isUp(s, i)) return
@@ -54,6 +63,7 @@ export const swapped = (s: State, input: Extract<Input, { _tag: "Swapped" }>, ou
   if (input.variant > 0) restoreLater(s, i, input.restoreInMs ?? NaN)
 }
 
+/** The variant that served goes on; it is tried again when its policy says so. */
 export const swapFailed = (s: State, input: Extract<Input, { _tag: "SwapFailed" }>, out: Output): void => {
   const { component: i, failure, retryInMs, variant } = input
   if (s.swapping[i] === 0 || !isUp(s, i)) return

@@ -305,8 +305,8 @@ const go = (now: Draft, { atMs, component }: Moment, state: State): Mutable<Comp
   return changed
 }
 
-/** States of which more than one event can tell: interrupted and late, chosen and queued, from fallback to fallback. */
-const lasting: ReadonlySet<State> = new Set<State>(["closing", "queued", "degraded"])
+/** States of which more than one event can tell: late after interrupted, queued after chosen, or for another reason. */
+const lasting: ReadonlySet<State> = new Set<State>(["closing", "queued", "degraded", "skipped"])
 
 const none: ReadonlyArray<string> = []
 

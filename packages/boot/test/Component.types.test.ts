@@ -118,12 +118,9 @@ it("refuses what is wrong, where it is wrong", () => {
   Component.make(Cache, { needs: [Settings], severity: { RedisDown: "Degraded" }, start: startRedis, health: healthy })
   // @ts-expect-error a degraded component without a fallback cannot boot
   Boot.layer([settings, redis])
+  const warning = Component.make(Ml, { severity: "Warning", start: Effect.fail("x"), health: healthy })
   // @ts-expect-error a warning that is not optional cannot boot
-  Boot.layer([
-    settings,
-    database,
-    Component.make(Ml, { severity: "Warning", start: Effect.fail("x"), health: healthy })
-  ])
+  Boot.layer([settings, database, warning])
   // @ts-expect-error the fallback provides another service
   redis.pipe(Component.fallback(settings))
   // @ts-expect-error nobody provides Settings
@@ -131,18 +128,13 @@ it("refuses what is wrong, where it is wrong", () => {
   const hard = Component.make(Api, { needs: [Ml], start: Effect.as(Ml, { port: 1 }), health: healthy })
   // @ts-expect-error Ml may be absent, and Api cannot do without
   const absent: Effect.Effect<never, unknown> = Layer.launch(Boot.layer([settings, database, ml, hard]))
+  const inDatacenter = database.pipe(Component.when("datacenter"))
+  const partial = Boot.layer([settings, inDatacenter, cache, ml, api])
   // @ts-expect-error what exists in one environment only may be absent too
-  const elsewhere: Effect.Effect<never, unknown> = Layer.launch(
-    Boot.layer([settings, database.pipe(Component.when("datacenter")), cache, ml, api])
-  )
+  const elsewhere: Effect.Effect<never, unknown> = Layer.launch(partial)
+  const startApi = Effect.map(Database, () => ({ port: 1 }))
+  const library = Layer.effect(Api, startApi)
   // @ts-expect-error the library's layer requires Database, which is not among the needs
-  Component.fromLayer(
-    Api,
-    Layer.effect(
-      Api,
-      Effect.map(Database, () => ({ port: 1 }))
-    ),
-    { needs: [Cache] }
-  )
+  Component.fromLayer(Api, library, { needs: [Cache] })
   assert.isTrue([missing, absent, elsewhere].every(Effect.isEffect))
 })

@@ -13,7 +13,7 @@ import * as Report from "../src/Report.ts"
 /** What an attempt does: it comes up, goes wrong, or hangs (`undefined`) after a while, and then takes a while to close. */
 interface Attempt {
   readonly afterMs: number
-  readonly then: "up" | Failure | undefined
+  readonly ends: "up" | Failure | undefined
   readonly closeMs: number
   /** Undefined hangs. */
   readonly closing: Closing | undefined
@@ -31,7 +31,7 @@ interface World {
   readonly health?: { readonly atMs: number; readonly component: string; readonly message: string }
 }
 
-const quick: Attempt = { afterMs: 10, then: "up", closeMs: 1, closing: "clean" }
+const quick: Attempt = { afterMs: 10, ends: "up", closeMs: 1, closing: "clean" }
 
 /** Plays the driver in virtual time: answers commands, and ticks when `Progress` wants it. Deterministic. */
 const logOf = (world: World): ReadonlyArray<BootEvent> => {
@@ -62,11 +62,11 @@ const logOf = (world: World): ReadonlyArray<BootEvent> => {
         const owner = {}
         attempts[component] = { owner, doing }
         const endMs = atMs + doing.afterMs
-        if (doing.then === "up") {
+        if (doing.ends === "up") {
           at(owner, { _tag: "Acquired", atMs: endMs, component })
           at(owner, { _tag: "Healthy", atMs: endMs, component })
-        } else if (doing.then !== undefined) {
-          at(owner, failedInput(component, endMs, doing.then))
+        } else if (doing.ends !== undefined) {
+          at(owner, failedInput(component, endMs, doing.ends))
           closeLater(owner, component, endMs, doing)
         }
         return
@@ -90,8 +90,8 @@ const logOf = (world: World): ReadonlyArray<BootEvent> => {
         const doing = { ...quick, ...world.attempt(name(component), variant, 99) }
         const base = { atMs: atMs + doing.afterMs, component, variant }
         const { restoreMs = null } = world
-        if (doing.then === "up") at({}, { ...base, _tag: "Swapped", closing: "clean", restoreInMs: restoreMs })
-        else at({}, { ...base, _tag: "SwapFailed", failure: doing.then ?? refused, retryInMs: restoreMs })
+        if (doing.ends === "up") at({}, { ...base, _tag: "Swapped", closing: "clean", restoreInMs: restoreMs })
+        else at({}, { ...base, _tag: "SwapFailed", failure: doing.ends ?? refused, retryInMs: restoreMs })
         return
       }
       case "End":
@@ -105,7 +105,8 @@ const logOf = (world: World): ReadonlyArray<BootEvent> => {
     const failures = new Map(Object.entries(invalid).map(([one, failure]) => [position(one), failure]))
     at({}, { _tag: "Invalid", atMs: 2, failures })
   }
-  if (health !== undefined) at({}, { ...health, _tag: "HealthChanged", healthy: false, component: position(health.component) })
+  if (health !== undefined)
+    at({}, { ...health, _tag: "HealthChanged", healthy: false, component: position(health.component) })
   if (stop !== undefined) at({}, { _tag: "Stop", ...stop })
   for (let steps = 0; steps < 2_000 && state.stage !== "ended"; steps++) {
     let first = -1
@@ -246,7 +247,12 @@ const worlds: fc.Arbitrary<World> = fc
         }
         return {
           afterMs: Math.round(roll("after") * 1_000) / 10,
-          then: roll("fails") >= (variantNumber > 0 ? faults / 4 : faults) ? "up" : roll("hangs") < 0.1 ? undefined : failure,
+          ends:
+            roll("fails") >= (variantNumber > 0 ? faults / 4 : faults)
+              ? "up"
+              : roll("hangs") < 0.1
+                ? undefined
+                : failure,
           closeMs: Math.round(roll("close") * 100) / 10,
           closing: roll("unclean") < 0.02 ? undefined : roll("unclean") < 0.04 ? "failed" : "clean"
         } satisfies Attempt
@@ -273,6 +279,49 @@ const laws = (property: (report: Report.Report, world: World, log: ReadonlyArray
 
 const near = (actual: number, expected: number, what: string) =>
   assert.closeTo(actual, expected, 1e-6 * Math.max(1, Math.abs(expected)), what)
+
+// ---------------------------------------------------------------------------------------------------------- one node
+
+/** A node as operators know it. What is said about a component overrides `quick`; everything else comes up. */
+const nodeWorld = (
+  fates: { readonly [name: string]: Partial<Attempt> | ((variant: number, attempt: number) => Partial<Attempt>) },
+  world: Partial<World> = {}
+): World => ({
+  manifests: [
+    Manifest.make({ name: "config", phase: "pre" }),
+    Manifest.make({ name: "security", needs: ["config"] }),
+    Manifest.make({ name: "database", needs: ["security"], variants: [variant("database", 3)] }),
+    Manifest.make({
+      name: "cache",
+      needs: ["security"],
+      severity: "degraded",
+      variants: [variant("cache"), variant("memory")]
+    }),
+    Manifest.make({ name: "orchestration", phase: "service", needs: ["database"] }),
+    Manifest.make({ name: "api", phase: "service", needs: ["orchestration", "security"] }),
+    Manifest.make({
+      name: "index",
+      phase: "service",
+      severity: "warning",
+      optional: true,
+      variants: [variant("index", 2)]
+    }),
+    Manifest.make({ name: "search", phase: "service", severity: "warning", optional: true, needs: ["index"] }),
+    Manifest.make({ name: "ready", phase: "post" })
+  ],
+  attempt: (name, number, attempt) => {
+    const fate = fates[name] ?? {}
+    return typeof fate === "function" ? fate(number, attempt) : fate
+  },
+  ...world
+})
+
+const redisDown = (number: number): Partial<Attempt> =>
+  number === 0
+    ? { ends: { ...refused, tag: "RedisDown", message: "connect ECONNREFUSED 127.0.0.1:6379", severity: "degraded" } }
+    : {}
+
+const noIndex: Failure = { ...refused, message: "connect ECONNREFUSED 127.0.0.1:9200", severity: "warning" }
 
 describe("Report", () => {
   it("accounts for every millisecond of every component until it settles", () => {
@@ -309,7 +358,11 @@ describe("Report", () => {
     laws((report) => {
       const path = report.criticalPath.map((name) => of(report, name))
       assert.strictEqual(new Set(path).size, path.length)
-      near(report.criticalPathMs, path.reduce((sum, one) => sum + one.runningMs + one.backoffMs, 0), "sum")
+      near(
+        report.criticalPathMs,
+        path.reduce((sum, one) => sum + one.runningMs + one.backoffMs, 0),
+        "sum"
+      )
       path.slice(1).forEach((one, k) => {
         const before = path[k]!
         const isGate =
@@ -347,9 +400,21 @@ describe("Report", () => {
       near(report.speedup * report.durationMs, report.durationMs > 0 ? report.sequentialMs : 0, "speedup")
       assert.isAtLeast(report.sequentialMs, report.criticalPathMs - 1e-6)
       if (report.readyAtMs === null) return
-      near(report.phases.reduce((sum, { durationMs }) => sum + durationMs, 0), report.readyAtMs, "phases")
-      if (report.readyAtMs > 0) near(report.phases.reduce((sum, { share }) => sum + share, 0), 1, "shares")
-      assert.deepStrictEqual(report.checkpoints.map(({ checkpoint }) => checkpoint), [...Phase.checkpoints])
+      near(
+        report.phases.reduce((sum, { durationMs }) => sum + durationMs, 0),
+        report.readyAtMs,
+        "phases"
+      )
+      if (report.readyAtMs > 0)
+        near(
+          report.phases.reduce((sum, { share }) => sum + share, 0),
+          1,
+          "shares"
+        )
+      assert.deepStrictEqual(
+        report.checkpoints.map(({ checkpoint }) => checkpoint),
+        [...Phase.checkpoints]
+      )
     })
   })
 
@@ -392,5 +457,290 @@ describe("Report", () => {
       }
       assert.strictEqual(report.outcome === "ready" && report.failures.length > 0, false)
     })
+  })
+
+  describe("why", () => {
+    it("goes from a component to its root cause, a sentence for each step", () => {
+      const report = reportOf(nodeWorld({ index: { ends: noIndex } }))
+      assert.strictEqual(report.outcome, "degraded")
+      assert.deepStrictEqual(Report.why(report, "search"), [
+        "search is skipped: it needs index",
+        "index is absent: Refused connect ECONNREFUSED 127.0.0.1:9200 after 2 attempts in 27 ms"
+      ])
+      assert.deepStrictEqual(Report.why(report, "api"), ["api is ready: it came up after 50 ms"])
+      assert.deepStrictEqual(Report.why(report, "apj"), ['This boot knows no component "apj".'])
+    })
+
+    it("says what a boot that is under way still waits for", () => {
+      const log = logOf(nodeWorld({ database: { afterMs: 400 } }))
+      const upTo = log.findIndex((event) => event._tag === "ComponentReady" && event.component === "search")
+      const report = Report.fromEvents(log.slice(0, upTo + 1))
+      assert.strictEqual(report.outcome, "booting")
+      assert.strictEqual(report.exitCode, 70)
+      assert.deepStrictEqual(Report.why(report, "ready"), [
+        "ready is waiting: its phase has not begun before api has settled",
+        "api is waiting: it needs orchestration",
+        "orchestration is waiting: it needs database",
+        "database is still starting: attempt 1 for 10 ms"
+      ])
+      assert.strictEqual(
+        Report.text(report).split("\n").at(-1),
+        "BOOTING  5 of 9 components after 30 ms, waiting for database"
+      )
+    })
+
+    it("does not end before the member of a group that failed, nor begin with one that never had its turn", () => {
+      const members = ["dwcp", "dwcp/amst", "dwcp/pba"].map((name) => ({
+        name,
+        phase: "core" as const,
+        severity: "critical" as const,
+        needs: name === "dwcp/pba" ? ["dwcp/amst"] : [],
+        fallbacks: []
+      }))
+      const failure: Failure = { ...refused, tag: "NoRoute", message: "no route to 10.0.0.9" }
+      const outer: Failure = { ...refused, tag: "Critical", message: 'critical component "amst" did not start' }
+      const at = (atMs: number, component: string) => ({ atMs, component })
+      const log: ReadonlyArray<BootEvent> = [
+        { ...started(Result.getOrThrow(Plan.make([])), Progress.defaultLimits), components: members } as BootEvent,
+        { _tag: "ComponentStarted", ...at(0, "dwcp"), variant: 0, attempt: 1 },
+        { _tag: "ComponentStarted", ...at(1, "dwcp/amst"), variant: 0, attempt: 1 },
+        { _tag: "AttemptFailed", ...at(5, "dwcp/amst"), attempt: 1, failure, retryInMs: null },
+        { _tag: "AttemptClosed", ...at(6, "dwcp/amst"), closing: "clean" },
+        { _tag: "ComponentFailed", ...at(6, "dwcp/amst"), failure },
+        { _tag: "ComponentSkipped", ...at(6, "dwcp/pba"), reason: { _tag: "RolledBack", because: "amst" } },
+        { _tag: "AttemptFailed", ...at(7, "dwcp"), attempt: 1, failure: outer, retryInMs: null },
+        { _tag: "AttemptClosed", ...at(8, "dwcp"), closing: "clean" },
+        { _tag: "ComponentFailed", ...at(8, "dwcp"), failure: outer },
+        { _tag: "RollbackStarted", atMs: 8, why: "failed", because: "dwcp", budgetMs: 1 },
+        { _tag: "BootEnded", atMs: 8, outcome: "failed", clean: true }
+      ]
+      const report = Report.fromEvents(log)
+      assert.deepStrictEqual(Report.why(report, "dwcp/pba"), [
+        "dwcp/pba is skipped: the boot was rolled back because of amst",
+        'dwcp failed: Critical critical component "amst" did not start after 1 attempt in 8 ms',
+        "dwcp/amst failed: NoRoute no route to 10.0.0.9 after 1 attempt in 5 ms"
+      ])
+      assert.deepStrictEqual(report.failures, [
+        { ...failure, components: ["dwcp/amst"], notStarted: ["dwcp", "dwcp/pba"] }
+      ])
+      // What a group takes is not counted for its members once more.
+      assert.strictEqual(report.sequentialMs, 8)
+      assert.deepStrictEqual(report.criticalPath, ["dwcp"])
+
+      const again = [
+        ...log.slice(0, 9),
+        { _tag: "ComponentStarted", ...at(20, "dwcp"), variant: 0, attempt: 2 } as const
+      ]
+      const second = Report.fromEvents([
+        ...again,
+        { _tag: "ComponentStarted", ...at(22, "dwcp/amst"), variant: 0, attempt: 1 }
+      ])
+      assert.strictEqual(of(second, "dwcp/pba").state, "waiting")
+      assert.strictEqual(of(second, "dwcp/amst").waitingMs, 22)
+    })
+  })
+
+  describe("failures", () => {
+    it("count equal tag and message as one", () => {
+      const broken: Partial<Attempt> = { ends: { ...refused, severity: "warning" } }
+      const manifests = ["a", "b", "c"].map((name) => Manifest.make({ name, severity: "warning", optional: true }))
+      const report = reportOf({ manifests, attempt: (name) => (name === "c" ? {} : broken), retryMs: null })
+      assert.strictEqual(report.outcome, "degraded")
+      assert.deepStrictEqual(report.failures, [
+        { ...refused, severity: "warning", components: ["a", "b"], notStarted: [] }
+      ])
+    })
+
+    it("put first what ended the boot, with those that were lost to it", () => {
+      const report = reportOf(nodeWorld({ cache: redisDown, index: { ends: noIndex }, database: { ends: refused } }))
+      assert.deepStrictEqual(
+        report.failures.map(({ components, notStarted }) => ({ components, notStarted })),
+        [
+          { components: ["database"], notStarted: ["api", "orchestration", "ready"] },
+          { components: ["index"], notStarted: ["search"] }
+        ]
+      )
+      assert.strictEqual(of(report, "cache").state, "stopped")
+      assert.strictEqual(of(report, "cache").fallback, "memory")
+    })
+  })
+
+  describe("restorations", () => {
+    it("are counted, and change neither the times of the boot nor its outcome", () => {
+      const world = nodeWorld(
+        {
+          cache: (number, attempt) => (attempt === 99 && number === 0 ? {} : redisDown(number)),
+          index: (_, attempt) => (attempt === 1 ? { ends: noIndex } : {})
+        },
+        { restoreMs: 500, retryMs: null, health: { atMs: 5_000, component: "cache", message: "slow pings" } }
+      )
+      const [first, second] = [0, 1].map((k) => {
+        const log = logOf(world)
+        const cut = log.findIndex(({ _tag }) => _tag === (k === 0 ? "BootReady" : "HealthChanged"))
+        return Report.fromEvents(k === 0 ? log.slice(0, cut + 1) : log)
+      })
+      assert.strictEqual(first!.outcome, "degraded")
+      assert.strictEqual(of(first!, "cache").state, "degraded")
+      assert.strictEqual(second!.outcome, "degraded")
+      assert.deepStrictEqual(
+        { ...of(second!, "index"), state: "absent", sinceMs: 0, reason: null, readyAtMs: null },
+        { ...of(first!, "index"), sinceMs: 0, reason: null }
+      )
+      const [cache, index] = ["cache", "index"].map((name) =>
+        second!.restorations.find((one) => one.component === name)!
+      )
+      assert.isAtLeast(cache!.completed, 1)
+      assert.deepStrictEqual([cache!.failed, index!.completed], [0, 0])
+      assert.isAbove(index!.failed, 1)
+      assert.deepStrictEqual(index!.lastError, noIndex)
+      assert.strictEqual(of(second!, "cache").health?.message, "slow pings")
+    })
+  })
+
+  describe("exit codes", () => {
+    const defect: Failure = { ...refused, kind: "defect", tag: "Defect", message: "x is not a function" }
+    const config: Failure = { ...refused, tag: "ConfigError", message: "database.url is missing" }
+    const stop = (atMs: number, because: string) => ({ stop: { atMs, because } })
+    const cases: ReadonlyArray<readonly [code: number, outcome: Report.Report["outcome"], when: string, world: World]> =
+      [
+        [0, "ready", "it is ready", nodeWorld({})],
+        [0, "degraded", "it is degraded", nodeWorld({ cache: redisDown })],
+        [0, "stopped", "it was ready and was stopped", nodeWorld({}, stop(1_000, "SIGTERM"))],
+        [69, "failed", "a critical component is unavailable", nodeWorld({ database: { ends: refused } })],
+        [70, "failed", "a critical component has a defect", nodeWorld({ database: { ends: defect } })],
+        [
+          70,
+          "failed",
+          "a finalizer fails",
+          nodeWorld({ database: { ends: refused }, security: { closing: "failed" } })
+        ],
+        [70, "stopped", "a finalizer hangs", nodeWorld({ security: { closing: undefined } }, stop(1_000, "SIGTERM"))],
+        [78, "failed", "settings are wrong", nodeWorld({}, { invalid: { database: config } })],
+        [124, "failed", "the boot is out of time", nodeWorld({ api: { afterMs: 900 } }, { limits: { bootMs: 500 } })],
+        [130, "cancelled", "SIGINT cancels it", nodeWorld({}, stop(15, "SIGINT"))],
+        [143, "cancelled", "SIGTERM cancels it", nodeWorld({}, stop(15, "SIGTERM"))],
+        [130, "cancelled", "someone else cancels it", nodeWorld({}, stop(15, "the test"))]
+      ]
+    for (const [code, outcome, when, world] of cases) {
+      it(`is ${code} when ${when}`, () => {
+        const { exitCode, outcome: actual } = reportOf(world)
+        assert.deepStrictEqual([exitCode, actual], [code, outcome])
+      })
+    }
+
+    it("is 70 for a boot of which the log just ends", () => {
+      const log = logOf(nodeWorld({ database: { ends: refused } }))
+      assert.strictEqual(Report.fromEvents([]).exitCode, 70)
+      assert.strictEqual(Report.fromEvents(log.slice(0, 9)).exitCode, 70)
+      assert.strictEqual(Report.fromEvents(log.slice(0, -1)).exitCode, 70)
+    })
+
+    it("has a row for each code", () => {
+      assert.sameMembers([...new Set(Report.exitCodes.map(({ code }) => code))], [0, 69, 70, 78, 124, 130, 143])
+    })
+  })
+
+  describe("text", () => {
+    it("of a boot that is up is a table and one line", () => {
+      const report = reportOf(nodeWorld({ cache: redisDown, index: { ends: noIndex }, database: { afterMs: 81.4 } }))
+      assert.deepStrictEqual(Report.text(report).split("\n"), [
+        "  ✓ config           10 ms",
+        "  ✓ security         10 ms   ← config",
+        "  - index            27 ms   absent after 2 attempts: Refused connect ECONNREFUSED 127.0.0.1:9200",
+        "  - search                   skipped: it needs index",
+        "  ~ cache            21 ms   on its fallback memory after 1 attempt: RedisDown connect ECONNREFUSED 127.0.0.1:6379",
+        "  ✓ database         81 ms   ← security",
+        "  ✓ orchestration    10 ms   ← database",
+        "  ✓ api              10 ms   ← orchestration, security",
+        "  ✓ ready            10 ms",
+        "READY (degraded: cache; absent: index; skipped: search) in 131 ms · critical path 131 ms · overhead 0 %"
+      ])
+    })
+
+    it("tells how much of the time was not the components' own", () => {
+      const manifests = ["a", "b", "c"].map((name) => Manifest.make({ name }))
+      const report = reportOf({ manifests, attempt: () => ({}), limits: { slots: 2 } })
+      assert.strictEqual(
+        Report.text(report).split("\n").at(-1),
+        "READY in 20 ms · critical path 10 ms · overhead 100 %"
+      )
+      // Two slots cannot do three times ten milliseconds in less than fifteen.
+      assert.deepStrictEqual([report.sequentialMs, report.speedup, report.parallelEfficiency], [30, 1.5, 0.75])
+    })
+
+    it("of a failed boot says what failed, what was tried, who needed it, what was undone, and what to do", () => {
+      const report = reportOf(nodeWorld({ cache: redisDown, database: { ends: refused } }, { retryMs: 1_100 }))
+      assert.deepStrictEqual(Report.text(report).split("\n"), [
+        'BOOT FAILED  critical component "database" did not start                      exit 69',
+        "  cause     connect ECONNREFUSED 127.0.0.1:5432",
+        "  tried     3 times over 2.2 s (0.0 s · 1.1 s · 2.2 s)",
+        "  needed by orchestration → api (3 not started)",
+        "  besides   degraded: cache",
+        "  undone    5 components in reverse order in 3 ms, all clean",
+        "  do        put right what the cause says, then boot again      more: why database"
+      ])
+    })
+
+    it("of a failed boot names what could not be undone, and each cause of several", () => {
+      const report = reportOf(nodeWorld({ database: { ends: refused }, security: { closing: undefined } }))
+      assert.include(
+        Report.text(report),
+        "  undone    5 components in reverse order in 5.0 s, not clean: security (abandoned)"
+      )
+      const config = (message: string): Failure => ({ ...refused, tag: "ConfigError", message })
+      const invalid = { database: config("url is missing"), api: config("port is no number") }
+      assert.deepStrictEqual(Report.text(reportOf(nodeWorld({}, { invalid }))).split("\n"), [
+        'BOOT FAILED  critical components "api", "database" did not start              exit 78',
+        "  cause     api: port is no number",
+        "  tried     nothing: it was not started",
+        "  cause     database: url is missing",
+        "  tried     nothing: it was not started",
+        "  needed by orchestration → api (7 not started)",
+        "  undone    nothing: nothing was held",
+        "  do        correct the settings of api      more: why api"
+      ])
+    })
+
+    it("of a boot that was cancelled, or out of time, or stopped, names the reason", () => {
+      const line = (world: World) => Report.text(reportOf(world)).split("\n")[0]!.replace(/ {3,}/, " | ")
+      assert.strictEqual(
+        line(nodeWorld({ api: { afterMs: 900 } }, { limits: { bootMs: 500 } })),
+        'BOOT FAILED  the boot ran out of time, waiting for "api" | exit 124'
+      )
+      assert.strictEqual(
+        line(nodeWorld({}, { stop: { atMs: 15, because: "SIGINT" } })),
+        "BOOT CANCELLED  because of SIGINT, after 15 ms | exit 130"
+      )
+      assert.strictEqual(
+        line(nodeWorld({}, { stop: { atMs: 7_500_000, because: "SIGTERM" } })),
+        "STOPPED  because of SIGTERM, after 2 h 5 min | exit 0"
+      )
+    })
+
+    it("lets no control character of a message reach the terminal, and stays short for a large boot", () => {
+      const failure: Failure = { ...refused, message: "bad\u001b[31m\n  at foo\u202e" }
+      const text = Report.text(reportOf(nodeWorld({ database: { ends: failure } })))
+      assert.include(text, "bad\\u{1b}[31m at foo\\u{202e}")
+      const manifests = Array.from({ length: 500 }, (_, i) => Manifest.make({ name: `c${i}` }))
+      const lines = Report.text(reportOf({ manifests, attempt: () => ({}) })).split("\n")
+      assert.isAtMost(lines.length, 62)
+      assert.match(lines.at(-2)!, /and \d+ more components/)
+    })
+  })
+
+  it("knows its boot, and what its numbers were measured against", () => {
+    const { bootId, concurrency, configVersion, environment, nodeId, startedAt, version } = reportOf(nodeWorld({}))
+    assert.deepStrictEqual(
+      { bootId, concurrency, configVersion, environment, nodeId, startedAt, version },
+      {
+        bootId: "boot-1",
+        concurrency: 16,
+        configVersion: "v7",
+        environment: "test",
+        nodeId: "node-a",
+        startedAt: "2026-09-21T14:13:20.000Z",
+        version: 1
+      }
+    )
   })
 })

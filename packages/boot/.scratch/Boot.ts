@@ -1,0 +1,217 @@
+/**
+ * Boots a list of components, each as soon as what it needs is up; rolls everything back when a critical one fails; and
+ * keeps what is up, up. A boot is a `Layer`, so it goes wherever a layer goes, and a layer is a component.
+ *
+ * **Details**
+ *
+ * The order of the list means nothing. The types say what is still missing (the layer's requirements), what a boot can
+ * fail with (`Critical` alone), and refuse a component whose severities nobody has handled.
+ *
+ * **Example** (three layers and what they add up to)
+ *
+ * ```ts
+ * const app = Boot.layer([settings, database, api])
+ * // Layer<Settings | Database | Api, Critical<BadUrl> | InvalidBoot>
+ * NodeRuntime.runMain(Boot.run([settings, database, api], { deadline: "10 seconds" }))
+ * ```
+ */
+import {
+  Context,
+  Data,
+  Deferred,
+  type Duration,
+  Effect,
+  Layer,
+  Option,
+  type Result,
+  Schema,
+  type Scope,
+  Stream,
+  type SubscriptionRef
+} from "effect"
+import type * as Component from "./Component.ts"
+import type { Driver } from "./Driver.ts"
+import * as Health from "./Health.ts"
+import { type InvalidBoot, launch, type Options } from "./Launch.ts"
+import * as Plan from "./Plan.ts"
+import * as Progress from "./Progress.ts"
+import type * as Recipe from "./Recipe.ts"
+import type * as Report from "./Report.ts"
+import type { Critical } from "./Severity.ts"
+import type * as Status from "./Status.ts"
+
+export { InvalidBoot, type Options } from "./Launch.ts"
+
+/** The components of a list, each checked for severities that nobody handles. */
+export type Checked<Cs extends ReadonlyArray<Component.Any>> = { readonly [K in keyof Cs]: Component.Bootable<Cs[K]> }
+
+/** What the components of a list provide together. */
+export type Services<Cs extends ReadonlyArray<Component.Any>> = Component.Provides<Cs[number]>
+
+/** What a boot of the list can fail with. */
+export type Failure<Cs extends ReadonlyArray<Component.Any>> =
+  | Critical<Component.CriticalCause<Component.Error<Cs[number]>>>
+  | InvalidBoot
+
+/** What the components of a list need and none of them provides. */
+export type Requirements<Cs extends ReadonlyArray<Component.Any>> = Component.Missing<
+  Component.Needs<Cs[number]>,
+  Services<Cs>
+>
+
+/** A boot that is up. */
+export interface Running<in Services, out E = Critical> {
+  readonly plan: Plan.Plan
+  readonly services: Context.Context<Services>
+  /** What every component is doing, now and from now on. */
+  readonly status: SubscriptionRef.SubscriptionRef<Status.Status>
+  readonly report: Effect.Effect<Report.Report>
+  /** Liveness, readiness and the health of each part. */
+  readonly health: Health.Health
+  /** Builds a degraded, absent or skipped component again, now; its progress is in `status`. */
+  readonly restore: (name: string) => Effect.Effect<void, CannotRestore>
+  /** Takes everything down in reverse, and completes with the final report. */
+  readonly stop: (because?: string) => Effect.Effect<Report.Report>
+  /** Completes when the boot has ended; fails when a critical component ended it. */
+  readonly ended: Effect.Effect<void, E>
+}
+
+/** There is nothing to restore under that name. */
+export class CannotRestore extends Data.TaggedError("CannotRestore")<{
+  readonly component: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `"${this.component}" cannot be restored: ${this.reason}`
+  }
+}
+
+/** What only a boot with a running process asks for. */
+export interface RunOptions extends Options {
+  /** Probes all components at this interval; an unhealthy one with a fallback gives way to it. Default: not at all. */
+  readonly monitor?: Duration.Input
+}
+
+/** Everything known before anything runs: order, levels, critical path, impact; or all that is wrong. */
+export const plan = <const Cs extends ReadonlyArray<Component.Any>>(
+  components: Cs,
+  options: Pick<Options, "environment" | "durationsMs"> = {}
+): Result.Result<Plan.Plan, Plan.InvalidPlan> =>
+  Plan.make(
+    components.map((c) => c.manifest),
+    options
+  )
+
+/**
+ * Boots, and succeeds with the running boot when everything has settled and nothing critical is missing. It is stopped
+ * when the scope closes. Fails with every critical failure, after the rollback.
+ */
+export const make = <const Cs extends ReadonlyArray<Component.Any>>(
+  components: Cs & Checked<Cs>,
+  options: RunOptions = {}
+): Effect.Effect<Running<Services<Cs>, Failure<Cs>>, Failure<Cs>, Requirements<Cs> | Scope.Scope> =>
+  running<Cs>(components, options)
+
+/** The boot as a layer. */
+export const layer = <const Cs extends ReadonlyArray<Component.Any>>(
+  components: Cs & Checked<Cs>,
+  options: RunOptions = {}
+): Layer.Layer<Services<Cs>, Failure<Cs>, Requirements<Cs>> =>
+  Layer.effectContext(Effect.map(running<Cs>(components, options), ({ services }) => services))
+
+/** Boots and keeps running until it is interrupted, or until something critical fails for good. */
+export const run = <const Cs extends ReadonlyArray<Component.Any>>(
+  components: Cs & Checked<Cs>,
+  options: RunOptions = {}
+): Effect.Effect<void, Failure<Cs>, Requirements<Cs>> =>
+  Effect.scoped(Effect.flatMap(running<Cs>(components, options), ({ ended }) => ended))
+
+/**
+ * The driver finds requirements in its context and knows no types. What it does is what the types of its callers say,
+ * because `Checked`, `Failure` and `Requirements` are computed from the same declarations that it runs.
+ */
+const running = <const Cs extends ReadonlyArray<Component.Any>>(
+  components: ReadonlyArray<Component.Any>,
+  options: RunOptions
+): Effect.Effect<Running<Services<Cs>, Failure<Cs>>, Failure<Cs>, Requirements<Cs> | Scope.Scope> =>
+  start(
+    components.map((c) => c.recipe),
+    options
+  ) as Effect.Effect<never, never, Scope.Scope>
+
+const start = (
+  recipes: ReadonlyArray<Recipe.Recipe>,
+  options: RunOptions
+): Effect.Effect<Running<unknown>, Critical | InvalidBoot, Scope.Scope> =>
+  Effect.gen(function* () {
+    const driver = yield* launch(recipes, options)
+    const health = yield* healthOf(driver)
+    if (options.monitor !== undefined) yield* watch(driver, health, options.monitor)
+    const report = Effect.sync(() => driver.report())
+    return {
+      plan: driver.settings.plan,
+      services: Context.makeUnsafe<unknown>(driver.services.byKey),
+      status: driver.status,
+      report,
+      health,
+      restore: (name) => restore(driver, name),
+      stop: (because = "it was asked to") =>
+        Effect.andThen(Effect.andThen(health.setAccepting(false), driver.stop(because)), report),
+      ended: Deferred.await(driver.ended)
+    }
+  })
+
+const healthOf = (driver: Driver): Effect.Effect<Health.Health, never, Scope.Scope> => {
+  const { components, excluded, needs } = driver.settings.plan
+  return Health.make(
+    components.flatMap((component, i) =>
+      excluded[i]
+        ? []
+        : [
+            {
+              name: component.name,
+              critical: component.severity === "critical",
+              needs: needs[i]!.map((need) => components[need]!.name),
+              probe: Effect.map(driver.probe(i), readingOf)
+            }
+          ]
+    )
+  )
+}
+
+/** A probe may say more than that all is well; whatever else it yields is of no interest here. */
+const readingOf = (said: unknown): Health.Reading | void =>
+  Option.getOrUndefined(Schema.decodeUnknownOption(Reading)(said))
+
+const Reading = Schema.Struct({
+  latencyMs: Schema.optional(Schema.Finite),
+  throughput: Schema.optional(Schema.Finite),
+  errorRate: Schema.optional(Schema.Finite),
+  detail: Schema.optional(Schema.String)
+})
+
+/** Tells the driver when a component turns. */
+const watch = (
+  driver: Driver,
+  health: Health.Health,
+  interval: Duration.Input
+): Effect.Effect<void, never, Scope.Scope> => {
+  const tell = ({ message, name, to }: Health.Change) =>
+    Effect.sync(() => {
+      const i = driver.settings.plan.index.get(name)
+      if (i !== undefined) driver.tellOfHealth(i, to === "healthy", message)
+    })
+  return Effect.andThen(Effect.forkScoped(Stream.runForEach(health.changes, tell)), health.monitor(interval))
+}
+
+const restore = (driver: Driver, name: string): Effect.Effect<void, CannotRestore> =>
+  Effect.suspend(() => {
+    const i = driver.settings.plan.index.get(name)
+    if (i === undefined) return new CannotRestore({ component: name, reason: "there is no component of that name" })
+    const state = Progress.statusNames[driver.state.status[i] ?? 0]
+    if (state !== "degraded" && state !== "absent" && state !== "skipped") {
+      return new CannotRestore({ component: name, reason: `it is ${state}` })
+    }
+    driver.tell({ _tag: "Restore", atMs: driver.now(), component: i })
+    return Effect.void
+  })

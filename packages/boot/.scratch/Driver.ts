@@ -1,0 +1,589 @@
+/**
+ * Carries out what `Progress` decides, with fibers, scopes and the clock, and reports back what became of it. It decides
+ * nothing itself.
+ *
+ * **Details**
+ *
+ * Each attempt runs in a fiber and a scope of its own, with a context that holds the environment and what the component
+ * declared as its needs. Facts go into an inbox that one loop empties: a component that comes up at once starts its
+ * dependents from that loop and not from its own stack, so a chain of ten thousand is as safe as one of ten.
+ *
+ * **Gotchas**
+ *
+ * A fiber that does not answer to interruption, or a finalizer that hangs, is abandoned when its deadline is over. Should
+ * it come back after all, whatever it acquired is closed.
+ */
+import {
+  Cause,
+  Clock,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  type Fiber,
+  type Scheduler,
+  Scope,
+  SubscriptionRef
+} from "effect"
+import type { BootEvent, Closing, Failure } from "./BootEvent.ts"
+import * as Instance from "./Instance.ts"
+import * as Invariants from "./Invariants.ts"
+import type { Journal, Unfinished } from "./Journal.ts"
+import { type Opening, started } from "./Opening.ts"
+import * as Policy from "./Policy.ts"
+import * as Progress from "./Progress.ts"
+import * as Recipe from "./Recipe.ts"
+import * as Report from "./Report.ts"
+import { Services } from "./Services.ts"
+import { Critical, Defect, NeedAbsent, TimedOut, Unhealthy } from "./Severity.ts"
+import * as Status from "./Status.ts"
+import { complaintOf, failureOf, record } from "./Verdict.ts"
+
+/** Everything a driver is told: what to boot, within which limits, and who listens. */
+export interface Settings extends Opening {
+  /** In the order of the plan. */
+  readonly recipes: ReadonlyArray<Recipe.Recipe>
+  readonly restoration: Policy.Policy | undefined
+  readonly journal: Journal | undefined
+  readonly observe: (event: BootEvent) => void
+  /** What a boot that was killed has left behind. */
+  readonly previous: Unfinished | undefined
+  readonly redact: (text: string) => string
+  /** How long calls in flight may keep a service that was exchanged. */
+  readonly drainMs: number
+  /** How long the last checkpoint may take to become durable before the boot goes on without. */
+  readonly persistMs: number
+  /** Whether the invariants are checked after every event. */
+  readonly checked: boolean
+}
+
+/** A broken invariant: a bug in the kernel, never in a component. */
+export class InvariantBroken extends Error {
+  override readonly name = "InvariantBroken"
+}
+
+type Delays = ReturnType<typeof Policy.delays>
+
+/** How many facts are taken in one go before others get a turn on the thread. */
+const batch = 512
+
+/** How many events may wait for somebody who asks for the report. */
+const unreadLimit = 65_536
+
+/** A boot that is being carried out. */
+export class Driver {
+  readonly settings: Settings
+  readonly state: Progress.State
+  readonly services: Services
+  /** Completes when the boot is ready, or has failed and is rolled back. */
+  readonly settled = Deferred.makeUnsafe<void, Critical>()
+  /** Completes when everything is down again; fails when that was because of a failure. */
+  readonly ended = Deferred.makeUnsafe<void, Critical>()
+  readonly status: SubscriptionRef.SubscriptionRef<Status.Status>
+
+  private readonly env: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly dispatcher: Scheduler.SchedulerDispatcher
+  private readonly originNanos: bigint
+  private readonly checker: Invariants.Checker | undefined
+  private readonly instances: Array<Instance.Instance | undefined>
+  private readonly swaps: Array<Fiber.Fiber<unknown, unknown> | undefined>
+  private readonly retries: Array<Delays | undefined>
+  private readonly restorations: Array<Delays | undefined>
+  private readonly errors: Array<unknown>
+  private readonly failures: Array<Critical> = []
+  private readonly inbox: Array<Progress.Input> = []
+  private readonly output: Progress.Output = { events: [], commands: [] }
+  private broken: InvariantBroken | undefined
+  private readonly fold: Report.Fold = Report.make()
+  /** Events that nobody has asked the report about yet. */
+  private unread: Array<BootEvent> = []
+  /** Of those, how many the status has not taken in either. */
+  private untold = 0
+  private flushing = false
+  private taking = false
+  private wakeMs: number | undefined
+  private waker: Fiber.Fiber<unknown, unknown> | undefined
+
+  constructor(
+    settings: Settings,
+    env: Context.Context<never>,
+    dispatcher: Scheduler.SchedulerDispatcher,
+    status: SubscriptionRef.SubscriptionRef<Status.Status>
+  ) {
+    const { limits, plan, recipes } = settings
+    this.settings = settings
+    this.state = Progress.make(plan, limits)
+    this.env = env
+    this.clock = Context.get(env, Clock.Clock)
+    this.dispatcher = dispatcher
+    this.status = status
+    this.originNanos = this.clock.monotonicTimeNanosUnsafe()
+    this.checker = settings.checked ? Invariants.make(plan, limits, { toleranceMs: Infinity }) : undefined
+    this.instances = recipes.map(() => undefined)
+    this.swaps = recipes.map(() => undefined)
+    this.retries = recipes.map(() => undefined)
+    this.restorations = recipes.map(() => undefined)
+    this.errors = recipes.map(() => undefined)
+    this.services = new Services(plan, recipes, env, (i) => Progress.isUp(this.state, i))
+  }
+
+  // ------------------------------------------------------------------------------------------------ from outside
+
+  /** Begins the boot: settings first, then components. */
+  begin(): void {
+    this.publish(started(this.settings, this.clock.currentTimeMillisUnsafe()))
+    const toValidate = this.settings.recipes.flatMap((recipe, i) =>
+      recipe.validate === undefined || this.settings.plan.excluded[i] ? [] : [{ i, validate: recipe.validate }]
+    )
+    if (toValidate.length === 0) {
+      this.tell({ _tag: "Begin", atMs: 0 })
+      return
+    }
+    const all = Effect.forEach(
+      toValidate,
+      ({ i, validate }) =>
+        Effect.map(
+          Effect.exit(
+            Effect.timeoutOrElse(validate, {
+              duration: Duration.millis(this.settings.limits.phases.pre.maxMs),
+              orElse: () => Effect.fail(this.timedOut(i, "component", this.settings.limits.phases.pre.maxMs, "start"))
+            })
+          ),
+          (exit) => ({ i, exit })
+        ),
+      { concurrency: "unbounded" }
+    )
+    Instance.run(this.env, all).addObserver((exit) => {
+      const failures = new Map<number, Failure>()
+      if (Exit.isSuccess(exit)) {
+        for (const { exit: validated, i } of exit.value) {
+          if (Exit.isFailure(validated)) failures.set(i, this.invalid(i, validated.cause))
+        }
+      }
+      this.tell(
+        failures.size === 0 ? { _tag: "Begin", atMs: this.now() } : { _tag: "Invalid", atMs: this.now(), failures }
+      )
+    })
+  }
+
+  /** Asks everything to stop, now, and completes when it has. */
+  stop(because: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.state.stage !== "ended") this.tell({ _tag: "Stop", atMs: this.now(), because })
+      return Effect.ignoreCause(Deferred.await(this.ended))
+    })
+  }
+
+  /** Takes in a fact. */
+  tell(input: Progress.Input): void {
+    this.inbox.push(input)
+    if (!this.taking) this.take()
+  }
+
+  /** Milliseconds since the boot began, to the microsecond. */
+  now(): number {
+    return Math.round(Number(this.clock.monotonicTimeNanosUnsafe() - this.originNanos) / 1e3) / 1e3
+  }
+
+  /** Publishes what happened inside a component that is itself a boot. */
+  tellOfMember(path: string, event: BootEvent): void {
+    if (!("component" in event)) return
+    this.publish({ ...event, atMs: this.now(), component: `${path}/${event.component}` })
+    if (!this.taking) this.flushStatusSoon()
+  }
+
+  /** The report, as of now. It is folded when somebody asks, or when too much is unread. */
+  report(): Report.Report {
+    this.read()
+    return Report.read(this.fold)
+  }
+
+  private read(): void {
+    this.flushStatus()
+    for (const event of this.unread) Report.step(this.fold, event)
+    this.unread = []
+  }
+
+  /** Runs the probe of what is up now; fails when it is not up. */
+  probe(i: number): Effect.Effect<unknown, unknown> {
+    return Effect.suspend(() => {
+      const instance = this.instances[i]
+      if (instance === undefined || !Progress.isUp(this.state, i)) {
+        return Effect.fail(`${this.name(i)} is ${Progress.statusNames[this.state.status[i] ?? 0]}`)
+      }
+      return Effect.provideContext(Instance.trusted(Instance.probe(instance)), instance.context)
+    })
+  }
+
+  /** Reports that continuous health has turned. */
+  tellOfHealth(i: number, healthy: boolean, message: string): void {
+    this.tell({ _tag: "HealthChanged", atMs: this.now(), component: i, healthy, message })
+  }
+
+  // ---------------------------------------------------------------------------------------------------- the loop
+
+  private take(): void {
+    this.taking = true
+    let taken = 0
+    for (; taken < this.inbox.length && taken < batch; taken++) {
+      Progress.advance(this.state, this.inbox[taken]!, this.output)
+      const { commands, events } = this.output
+      for (const event of events) this.publish(event)
+      events.length = 0
+      for (let c = 0; c < commands.length; c++) this.execute(commands[c]!)
+      commands.length = 0
+    }
+    this.inbox.splice(0, taken)
+    this.taking = false
+    this.flushStatusSoon()
+    if (this.inbox.length > 0) this.dispatcher.scheduleTask(() => this.take(), 0)
+    else this.wake()
+  }
+
+  private publish(event: BootEvent): void {
+    const { journal, observe } = this.settings
+    if (journal !== undefined) journal.append(event)
+    this.unread.push(event)
+    this.untold++
+    observe(event)
+    if (this.checker !== undefined) {
+      const violation = Invariants.check(this.checker, event)
+      if (violation !== undefined) this.break(violation)
+    }
+    if (event._tag === "ComponentFailed") this.failures.push(this.critical(event.component, event.failure))
+    else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.upLate(event.component)
+    else if (event._tag === "BootReady") {
+      this.services.completeAll()
+      this.flushStatus()
+      Deferred.doneUnsafe(this.settled, Exit.void)
+    }
+  }
+
+  /** What comes up after the boot was ready is there for whoever asks from now on. */
+  private upLate(component: string): void {
+    const i = this.settings.plan.index.get(component)
+    if (i !== undefined && this.state.stage === "ready") this.services.complete(i)
+  }
+
+  /** A broken invariant is a defect of the kernel: the boot dies of it, and what runs is stopped with the scope. */
+  private break({ invariant, message, title }: Invariants.Violation): void {
+    this.broken ??= new InvariantBroken(`invariant ${invariant} (${title}): ${message}`)
+    Deferred.doneUnsafe(this.settled, Exit.die(this.broken))
+  }
+
+  /** When all that happens in this turn of the thread has happened: whoever looks sees whole turns. */
+  private flushStatusSoon(): void {
+    if (this.unread.length > unreadLimit) this.read()
+    if (this.flushing || this.untold === 0) return
+    this.flushing = true
+    this.dispatcher.scheduleTask(() => this.flushStatus(), 0)
+  }
+
+  private flushStatus(): void {
+    this.flushing = false
+    if (this.untold === 0) return
+    const events = this.untold === this.unread.length ? this.unread : this.unread.slice(-this.untold)
+    this.untold = 0
+    Instance.run(
+      this.env,
+      SubscriptionRef.set(this.status, Status.steps(SubscriptionRef.getUnsafe(this.status), events))
+    )
+  }
+
+  /** One sleeper for all deadlines of the boot, moved when an earlier one appears. */
+  private wake(): void {
+    const next = Progress.nextWakeMs(this.state)
+    if (next === this.wakeMs) return
+    if (next !== undefined && this.wakeMs !== undefined && this.wakeMs < next) return
+    const before = this.waker
+    this.wakeMs = next
+    this.waker = undefined
+    before?.interruptUnsafe()
+    if (next === undefined) return
+    const waker = Instance.run(this.env, Effect.sleep(Duration.millis(Math.max(0, next - this.now()))))
+    this.waker = waker
+    waker.addObserver((exit) => {
+      if (this.waker !== waker || Exit.isFailure(exit)) return
+      this.waker = undefined
+      this.wakeMs = undefined
+      // Timers may fire a little early: then nothing is due, and the sleeper is sent back.
+      this.tell({ _tag: "Tick", atMs: this.now() })
+    })
+  }
+
+  private execute(command: Progress.Command): void {
+    switch (command._tag) {
+      case "Start":
+        return this.start(command.component, command.variant, command.attempt)
+      case "Interrupt":
+        return this.interrupt(command.component, command.late)
+      case "Release":
+        return this.release(command.component)
+      case "Abandon":
+        return this.abandon(command.component)
+      case "Persist":
+        return this.persist()
+      case "Swap":
+        return this.swap(command.component, command.variant)
+      case "End":
+        return this.end()
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------- one attempt
+
+  private start(i: number, variant: number, attempt: number): void {
+    const recipe = this.settings.recipes[i]!
+    const instance = this.instance(i, variant)
+    this.instances[i] = instance
+    if (attempt === 1) this.retries[i] = undefined
+    const recovers =
+      recipe.recover !== undefined &&
+      variant === 0 &&
+      attempt === 1 &&
+      this.settings.previous?.acquired.includes(recipe.name) === true
+    const { start } = instance.build
+    const fiber = Instance.run(instance.context, recovers ? Effect.andThen(recipe.recover, start) : start)
+    instance.fiber = fiber
+    // Most of those that wait for nothing are done by now.
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) this.started(i, instance, exit)
+    else fiber.addObserver((exit) => this.started(i, instance, exit))
+  }
+
+  private started(i: number, instance: Instance.Instance, exit: Exit.Exit<unknown, unknown>): void {
+    if (instance.stop !== undefined) this.interrupted(i, instance)
+    else if (Exit.isSuccess(exit)) this.acquired(i, instance, exit.value)
+    else this.fail(i, instance, failureOf(this.name(i), exit.cause))
+  }
+
+  private instance(i: number, variant: number): Instance.Instance {
+    const recipe = this.settings.recipes[i]!
+    const scope = Scope.makeUnsafe()
+    let context = this.services.contextOf(i)
+    if (recipe.members !== undefined) context = Context.add(context, Enclosing, { driver: this, path: recipe.name })
+    return Instance.make(recipe.builds[variant]!, scope, Context.add(context, Scope.Scope, scope))
+  }
+
+  private acquired(i: number, instance: Instance.Instance, built: unknown): void {
+    instance.built = built
+    instance.during = "probe"
+    const probe = Instance.probe(instance)
+    // A probe that has nothing to ask is no event of its own.
+    if (Exit.isExit(probe) && Exit.isSuccess(probe)) return this.healthy(i, instance)
+    this.tell({ _tag: "Acquired", atMs: this.now(), component: i })
+    instance.fiber = Instance.run(instance.context, probe)
+    instance.fiber.addObserver((exit) => {
+      if (instance.stop !== undefined) this.interrupted(i, instance)
+      else if (Exit.isSuccess(exit)) this.healthy(i, instance)
+      else this.fail(i, instance, complaintOf(this.name(i), exit.cause))
+    })
+  }
+
+  private healthy(i: number, instance: Instance.Instance): void {
+    instance.fiber = undefined
+    this.restorations[i] = undefined
+    this.services.install(i, instance.build, instance.built)
+    this.tell({ _tag: "Healthy", atMs: this.now(), component: i })
+  }
+
+  private fail(i: number, instance: Instance.Instance, error: unknown): void {
+    this.errors[i] = error
+    const { policy } = instance.build
+    const isDefect = error instanceof Defect
+    this.tell({
+      _tag: "Failed",
+      atMs: this.now(),
+      component: i,
+      failure: this.failureRecord(instance, error),
+      retryInMs:
+        isDefect || policy === Policy.never ? null : this.sync((this.retries[i] ??= Policy.delays(policy))(error)),
+      restoreInMs: isDefect ? null : this.restoreDelay(i, policy, error)
+    })
+    this.close(i, instance, Exit.fail(error))
+  }
+
+  /** A phase or a boot that is out of time has its own judgement of who is critical. */
+  private failureRecord({ build, stop }: Instance.Instance, error: unknown): Failure {
+    const late = stop?.late
+    return late !== undefined && (late.scope === "phase" || late.scope === "boot")
+      ? late.failure
+      : record(build, error, this.settings.redact)
+  }
+
+  /** An error that is never tried again is not restored in the background either. */
+  private restoreDelay(i: number, policy: Policy.Policy, error: unknown): number | null {
+    const { restoration } = this.settings
+    if (restoration === undefined) return null
+    if (Policy.forError(policy, error) !== policy && Policy.forError(policy, error).attempts === 1) return null
+    return this.sync((this.restorations[i] ??= Policy.delays(restoration))(error))
+  }
+
+  private interrupt(i: number, late: Progress.Late | undefined): void {
+    const instance = this.instances[i]
+    if (instance === undefined) return
+    instance.stop = { late }
+    // What it has already said may still be in the inbox: being healthy no longer counts, being closed does.
+    if (instance.closing) return
+    if (instance.fiber === undefined) this.interrupted(i, instance)
+    else instance.fiber.interruptUnsafe()
+  }
+
+  /** The attempt has ended after it was told to. Whatever it says now, it is over. */
+  private interrupted(i: number, instance: Instance.Instance): void {
+    const late = instance.stop?.late
+    if (instance.abandoned) this.closeUnwatched(instance)
+    else if (late === undefined) this.close(i, instance, Exit.interrupt())
+    else this.fail(i, instance, this.timedOut(i, late.scope, late.afterMs, instance.during))
+  }
+
+  private timedOut(i: number, scope: Progress.Late["scope"], afterMs: number, during: TimedOut["during"]): TimedOut {
+    return new TimedOut({ component: this.name(i), scope, afterMs, during, cause: this.errors[i] })
+  }
+
+  // ----------------------------------------------------------------------------------------------------- closing
+
+  private close(i: number, instance: Instance.Instance, exit: Exit.Exit<unknown, unknown>): void {
+    instance.closing = true
+    const closing = Scope.closeUnsafe(instance.scope, exit)
+    if (closing === undefined) this.closed(i, instance, "clean")
+    else {
+      const fiber = Instance.run(instance.context, closing, true)
+      fiber.addObserver((exit) => this.closed(i, instance, Exit.isSuccess(exit) ? "clean" : "failed"))
+    }
+  }
+
+  private closed(i: number, instance: Instance.Instance, closing: Closing): void {
+    if (instance.abandoned) return
+    this.instances[i] = undefined
+    this.tell({ _tag: "Closed", atMs: this.now(), component: i, closing })
+  }
+
+  private closeUnwatched(instance: Instance.Instance): void {
+    const closing = Scope.closeUnsafe(instance.scope, Exit.interrupt())
+    if (closing !== undefined) Instance.run(instance.context, closing, true)
+  }
+
+  private release(i: number): void {
+    const swap = this.swaps[i]
+    if (swap === undefined) return this.closeCurrent(i)
+    swap.interruptUnsafe()
+    swap.addObserver(() => this.closeCurrent(i))
+  }
+
+  private closeCurrent(i: number): void {
+    const instance = this.instances[i]
+    const exit = this.state.takedown?.why === "stopped" ? Exit.void : Exit.interrupt()
+    if (instance !== undefined) this.close(i, instance, exit)
+  }
+
+  private abandon(i: number): void {
+    const instance = this.instances[i]
+    this.instances[i] = undefined
+    if (instance === undefined) return
+    instance.abandoned = true
+    instance.stop ??= { late: undefined }
+    // It was up, and waited for its dependents or its swap: now nobody waits any longer.
+    if (!instance.closing && instance.fiber === undefined) this.closeUnwatched(instance)
+  }
+
+  private persist(): void {
+    const { journal, persistMs } = this.settings
+    const done = () => this.tell({ _tag: "Persisted", atMs: this.now() })
+    if (journal === undefined) return done()
+    const flushed = Effect.timeoutOption(journal.flush, Duration.millis(persistMs))
+    Instance.run(this.env, flushed).addObserver((exit) => {
+      if (Exit.isFailure(exit)) Instance.run(this.env, Effect.logWarning("The journal is not durable", exit.cause))
+      done()
+    })
+  }
+
+  private end(): void {
+    this.flushStatus()
+    const violation = this.checker === undefined ? undefined : Invariants.finish(this.checker)
+    if (violation !== undefined) this.break(violation)
+    this.waker?.interruptUnsafe()
+    this.waker = undefined
+    this.wakeMs = undefined
+    const reasons = this.failures.map((failure) => Cause.makeFailReason(failure))
+    const failed = Exit.failCause(Cause.fromReasons(reasons))
+    Deferred.doneUnsafe(this.settled, reasons.length === 0 ? Exit.interrupt() : failed)
+    const ended = this.broken === undefined ? Exit.void : Exit.die(this.broken)
+    Deferred.doneUnsafe(this.ended, reasons.length === 0 ? ended : failed)
+  }
+
+  // ---------------------------------------------------------------------------------------------- while running
+
+  private swap(i: number, variant: number): void {
+    const instance = this.instance(i, variant)
+    const { build } = instance
+    const component = this.name(i)
+    const exchanged = Instance.exchange(instance, {
+      stopMs: this.settings.plan.components[i]!.stopMs,
+      drainMs: this.settings.drainMs,
+      timedOut: () => this.timedOut(i, "attempt", build.timeoutMs, instance.during),
+      unhealthy: (cause) => new Unhealthy({ component, cause }),
+      install: () => {
+        const old = this.instances[i]
+        this.instances[i] = instance
+        return { old, generations: this.services.install(i, build, instance.built) }
+      }
+    })
+    const fiber = Instance.run(instance.context, exchanged)
+    this.swaps[i] = fiber
+    fiber.addObserver((exit) => this.swapped(i, variant, build, exit))
+  }
+
+  private swapped(i: number, variant: number, build: Recipe.Build, exit: Exit.Exit<Closing, unknown>): void {
+    this.swaps[i] = undefined
+    const base = { atMs: this.now(), component: i, variant }
+    if (Exit.isSuccess(exit)) {
+      if (variant === 0) this.restorations[i] = undefined
+      const restoreInMs = variant === 0 ? null : this.restoreDelay(i, build.policy, undefined)
+      this.tell({ ...base, _tag: "Swapped", closing: exit.value, restoreInMs })
+    } else {
+      const error = failureOf(this.name(i), exit.cause)
+      const retryInMs = error instanceof Defect ? null : this.restoreDelay(i, build.policy, error)
+      this.tell({ ...base, _tag: "SwapFailed", failure: record(build, error, this.settings.redact), retryInMs })
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------ private
+
+  private name(i: number): string {
+    return this.settings.plan.components[i]!.name
+  }
+
+  private sync<A>(effect: Effect.Effect<A>): A | null {
+    const exit = Effect.runSyncExitWith(this.env)(effect)
+    return Exit.isSuccess(exit) ? exit.value : null
+  }
+
+  private invalid(i: number, cause: Cause.Cause<unknown>): Failure {
+    const error = failureOf(this.name(i), cause)
+    this.errors[i] = error
+    const failure = record(this.settings.recipes[i]!.builds[0], error, this.settings.redact)
+    return { ...failure, severity: "critical" }
+  }
+
+  /** The failure of a component as the error that ends the boot, with the error object that the record describes. */
+  private critical(component: string, failure: Failure): Critical {
+    const i = this.settings.plan.index.get(component) ?? -1
+    const last = this.errors[i]
+    const cause =
+      failure.tag === "NeedAbsent"
+        ? new NeedAbsent({ component, reason: failure.message })
+        : failure.tag === "TimedOut" && !(last instanceof TimedOut)
+          ? this.timedOut(i, "boot", this.now(), "wait")
+          : last
+    return new Critical({ component, cause })
+  }
+}
+
+/** The boot inside which another one runs. */
+export const Enclosing = Context.Reference<{ readonly driver: Driver; readonly path: string } | undefined>(
+  "@novacron/boot/Driver/Enclosing",
+  { defaultValue: () => undefined }
+)

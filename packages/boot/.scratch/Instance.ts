@@ -1,0 +1,116 @@
+/**
+ * One attempt at one component: the scope that holds what it acquires, the context it runs in, and what has become of it.
+ */
+import { type Context, Duration, Effect, Exit, type Fiber, Scope } from "effect"
+import type { Closing } from "./BootEvent.ts"
+import * as Live from "./Live.ts"
+import type { Late } from "./Progress.ts"
+import type { AnyEffect, Build } from "./Recipe.ts"
+import type { TimedOut } from "./Severity.ts"
+
+/** An attempt, or the component that it has become. */
+export interface Instance {
+  readonly build: Build
+  readonly scope: Scope.Closeable
+  readonly context: Context.Context<never>
+  /** What runs at the moment: the start, or the probe. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  built: unknown
+  during: "start" | "probe"
+  /** Set when it was told to stop; with a deadline, when that was why. */
+  stop: { readonly late: Late | undefined } | undefined
+  closing: boolean
+  abandoned: boolean
+}
+
+/** An attempt about to begin. The scope is already in the context. */
+export const make = (build: Build, scope: Scope.Closeable, context: Context.Context<never>): Instance => ({
+  build,
+  scope,
+  context,
+  fiber: undefined,
+  built: undefined,
+  during: "start",
+  stop: undefined,
+  closing: false,
+  abandoned: false
+})
+
+/** Asks whether it works. A probe that throws before it is an effect has a defect like any other. */
+export const probe = ({ build, built }: Instance): AnyEffect => {
+  try {
+    return build.probe(built)
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+/** Runs an effect in a context, without asking what it needs: that was checked where its component was declared. */
+export const run = <A>(
+  context: Context.Context<never>,
+  effect: Effect.Effect<A, unknown, unknown>,
+  uninterruptible = false
+): Fiber.Fiber<A, unknown> =>
+  Effect.runForkWith(context)(trusted(effect), uninterruptible ? { uninterruptible } : undefined)
+
+/** Its needs are in the context it is run with. */
+export const trusted = <A, E>(effect: Effect.Effect<A, E, unknown>): Effect.Effect<A, E> =>
+  effect as Effect.Effect<A, E>
+
+// ------------------------------------------------------------------------------------------------------------ exchange
+
+/** What an exchange needs to know besides the new instance. */
+export interface Exchange {
+  readonly stopMs: number
+  readonly drainMs: number
+  readonly timedOut: () => TimedOut
+  /** What the probe's complaint becomes. */
+  readonly unhealthy: (cause: unknown) => unknown
+  /** Puts the new instance in the place of the old one, which is the answer, with what has to be drained. */
+  readonly install: () => { readonly old: Instance | undefined; readonly generations: ReadonlyArray<Live.Generation> }
+}
+
+/**
+ * Build, probe, install, drain, close: the old instance serves until the new one does, and goes on when that fails.
+ * Fails with what was wrong with the new one, which is closed; yields how the old one was closed.
+ */
+export const exchange = (instance: Instance, plan: Exchange): Effect.Effect<Closing, unknown> => {
+  const brought = Effect.flatMap(instance.build.start, (built) => {
+    instance.built = built
+    instance.during = "probe"
+    return Effect.mapError(probe(instance), plan.unhealthy)
+  })
+  const bounded = Effect.timeoutOrElse(trusted(brought), {
+    duration: Duration.millis(instance.build.timeoutMs),
+    orElse: () => Effect.fail(plan.timedOut())
+  })
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(restore(bounded))
+      if (Exit.isFailure(exit)) {
+        yield* closeWithin(instance, plan.stopMs)
+        return yield* Effect.failCause(exit.cause)
+      }
+      const { generations, old } = plan.install()
+      const drained = Effect.forEach(generations, Live.drained, { discard: true })
+      yield* Effect.ignoreCause(restore(Effect.timeoutOption(drained, Duration.millis(plan.drainMs))))
+      return old === undefined ? "clean" : yield* closeWithin(old, plan.stopMs)
+    })
+  )
+}
+
+const closeWithin = (instance: Instance, stopMs: number): Effect.Effect<Closing> =>
+  Effect.suspend(() => {
+    const closing = Scope.closeUnsafe(instance.scope, Exit.void)
+    if (closing === undefined) return Effect.succeed<Closing>("clean")
+    const fiber = run(instance.context, closing, true)
+    const closed = Effect.callback<Closing>((resume) => {
+      fiber.addObserver((exit) => resume(Effect.succeed(Exit.isSuccess(exit) ? "clean" : "failed")))
+    })
+    return Effect.interruptible(
+      Effect.timeoutOrElse(closed, {
+        duration: Duration.millis(stopMs),
+        orElse: () => Effect.succeed<Closing>("abandoned")
+      })
+    )
+  })

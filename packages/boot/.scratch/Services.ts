@@ -1,0 +1,96 @@
+/**
+ * What the components of a boot provide each other: the services of those that are up, and the context that each attempt
+ * runs in, which holds the environment and the declared needs and nothing else.
+ */
+import { Context, Effect, Option } from "effect"
+import * as Live from "./Live.ts"
+import type { Plan } from "./Plan.ts"
+import * as Recipe from "./Recipe.ts"
+
+/** The services of one boot. */
+export class Services {
+  /** By key; once the boot is ready, as options and for late lookup too. */
+  readonly byKey = new Map<string, unknown>()
+  private readonly recipes: ReadonlyArray<Recipe.Recipe>
+  private readonly env: Context.Context<never>
+  private readonly isUp: (component: number) => boolean
+  /** The component that provides a key in this environment. */
+  private readonly providers = new Map<string, number>()
+  private readonly faces = new Map<string, Live.Live>()
+
+  constructor(
+    plan: Plan,
+    recipes: ReadonlyArray<Recipe.Recipe>,
+    env: Context.Context<never>,
+    isUp: (component: number) => boolean
+  ) {
+    this.recipes = recipes
+    this.env = env
+    this.isUp = isUp
+    recipes.forEach(({ provides }, i) => {
+      for (const { key } of provides) if (!plan.excluded[i]! || !this.providers.has(key)) this.providers.set(key, i)
+    })
+  }
+
+  /** The environment with what the component declared as its needs. */
+  contextOf(component: number): Context.Context<never> {
+    let context = this.env
+    for (const key of this.recipes[component]!.needs) {
+      const service = this.byKey.get(key.key)
+      context = service === undefined ? this.withSoft(context, key) : Context.add(context, key, service)
+    }
+    return context
+  }
+
+  /**
+   * Puts what was built where dependents find it, behind a face if it may be exchanged one day. What it replaces behind a
+   * face is the answer, to be drained.
+   */
+  install(component: number, build: Recipe.Build, built: unknown): ReadonlyArray<Live.Generation> {
+    const recipe = this.recipes[component]!
+    const before: Array<Live.Generation> = []
+    for (const key of recipe.provides) {
+      const service = Recipe.serviceOf(build.yields, built, key)
+      const face = this.faces.get(key.key)
+      if (face !== undefined && Live.canFace(service)) {
+        before.push(Live.exchange(face, service))
+        this.byKey.set(key.key, face.face)
+      } else if (recipe.builds.length > 1 && Live.canFace(service)) {
+        const made = Live.make(service)
+        this.faces.set(key.key, made)
+        this.byKey.set(key.key, made.face)
+      } else this.byKey.set(key.key, service)
+    }
+    return before
+  }
+
+  /** Says of all keys what those find who can do without: the boot is ready, and whoever uses it may ask. */
+  completeAll(): void {
+    for (let i = 0; i < this.recipes.length; i++) this.complete(i)
+  }
+
+  /** The same for one component. */
+  complete(component: number): void {
+    for (const key of this.recipes[component]!.provides) {
+      Recipe.complete(this.byKey, key, this.find(key.key), this.lookup(key.key))
+    }
+  }
+
+  /** A hard need that is not among the services comes from outside, and is in the environment already. */
+  private withSoft(context: Context.Context<never>, key: Recipe.AnyKey): Context.Context<never> {
+    const need = Recipe.needOf(key)
+    const fromOutside = this.env.mapUnsafe.has(key.key) && !this.providers.has(need.key)
+    if (need.kind === "hard" || fromOutside) return context
+    return Context.add(context, key, need.kind === "late" ? this.lookup(need.key) : this.find(need.key))
+  }
+
+  /** The service of a key, if the component that provides it is up. */
+  private find(key: string): Option.Option<unknown> {
+    const provider = this.providers.get(key)
+    return provider !== undefined && this.isUp(provider) ? Option.some(this.byKey.get(key)) : Option.none()
+  }
+
+  private lookup(key: string): Recipe.Lookup {
+    return Effect.sync(() => this.find(key))
+  }
+}
