@@ -292,36 +292,57 @@ const unsealed = "-------- "
 const sealLength = unsealed.length
 
 /**
- * Encodes batch after batch; the first bytes are the header. `unfit` counts events that JSON cannot hold. Seals are
- * written into the bytes afterwards: one conversion for a whole batch costs much less than one for each line.
+ * Encodes batch after batch; the first bytes are the header. `unfit` counts events that JSON cannot hold. The bytes are
+ * good until the next batch. A few lines at a time become bytes, and their seals are written into those: one conversion
+ * for each line would cost more, and so would one for all, whose text would live long enough to be moved about.
  */
 const encoder = () => {
   const json = jsonOf(new Map())
+  let bytes = new Uint8Array(1 << 15)
   let head = header
   let crc = headerCrc
   let n = 0
-  return (batch: ReadonlyArray<BootEvent | Hole>): { readonly bytes: Uint8Array; readonly unfit: number } => {
-    let lines = head
-    let unfit = 0
-    for (const item of batch) {
-      n++
-      const event = item._tag === "Hole" ? undefined : json(item)
-      if (item._tag !== "Hole" && event === undefined) unfit++
-      const payload = event === undefined ? `"dropped":${item._tag === "Hole" ? item.dropped : 1}` : `"event":${event}`
-      lines += `${unsealed}{"n":${n},${payload}}\n`
+  const put = (lines: string, at: number): number => {
+    const longest = at + 3 * lines.length
+    if (longest > bytes.length) {
+      const larger = new Uint8Array(2 * longest)
+      larger.set(bytes.subarray(0, at))
+      bytes = larger
     }
-    const bytes = utf8.encode(lines)
-    let at = head.length
-    head = ""
-    while (at < bytes.length) {
+    return at + utf8.encodeInto(lines, bytes.subarray(at)).written
+  }
+  const sealAll = (from: number, to: number): void => {
+    for (let at = from; at < to;) {
       const end = bytes.indexOf(newline, at)
       crc = crc32(bytes.subarray(at + sealLength, end), crc)
       for (let k = 0; k < 8; k++) bytes[at + k] = digits[(crc >>> (28 - 4 * k)) & 15]!
       at = end + 1
     }
-    return { bytes, unfit }
+  }
+  return (batch: ReadonlyArray<BootEvent | Hole>): { readonly bytes: Uint8Array; readonly unfit: number } => {
+    let at = put(head, 0)
+    let unfit = 0
+    head = ""
+    for (let from = 0; from < batch.length; from += linesAtOnce) {
+      let lines = ""
+      for (let k = from; k < batch.length && k < from + linesAtOnce; k++) {
+        const item = batch[k]!
+        const event = item._tag === "Hole" ? undefined : json(item)
+        if (item._tag !== "Hole" && event === undefined) unfit++
+        lines +=
+          event === undefined
+            ? `${unsealed}{"n":${++n},"dropped":${item._tag === "Hole" ? item.dropped : 1}}\n`
+            : `${unsealed}{"n":${++n},"event":${event}}\n`
+      }
+      const end = put(lines, at)
+      sealAll(at, end)
+      at = end
+    }
+    return { bytes: bytes.subarray(0, at), unfit }
   }
 }
+
+const linesAtOnce = 32
 
 /**
  * `JSON.stringify` of an event, or undefined when that loses something: NaN and Infinity become null, and such a line
@@ -331,23 +352,21 @@ const encoder = () => {
 const jsonOf =
   (quoted: Map<string, string>) =>
   (event: BootEvent): string | undefined => {
-    switch (event._tag) {
-      case "ComponentStarted": {
-        const { atMs, attempt, component, variant } = event
-        if (!Number.isFinite(atMs + attempt + variant)) return undefined
-        const name = quote(quoted, component)
-        return `{"_tag":"ComponentStarted","atMs":${atMs},"component":${name},"variant":${variant},"attempt":${attempt}}`
-      }
-      case "ComponentAcquired":
-      case "ComponentReady":
-      case "ComponentStopping":
-        if (!Number.isFinite(event.atMs)) return undefined
-        return `{"_tag":"${event._tag}","atMs":${event.atMs},"component":${quote(quoted, event.component)}}`
-      case "ComponentStopped": {
-        const { atMs, closing, component } = event
-        if (!Number.isFinite(atMs)) return undefined
-        return `{"_tag":"ComponentStopped","atMs":${atMs},"component":${quote(quoted, component)},"closing":"${closing}"}`
-      }
+    const isPlain = event._tag === "ComponentReady" || event._tag === "ComponentStopping"
+    if (isPlain || event._tag === "ComponentAcquired") {
+      if (!Number.isFinite(event.atMs)) return undefined
+      return `{"_tag":"${event._tag}","atMs":${event.atMs},"component":${quote(quoted, event.component)}}`
+    }
+    if (event._tag === "ComponentStarted") {
+      const { atMs, attempt, component, variant } = event
+      if (!Number.isFinite(atMs + attempt + variant)) return undefined
+      const name = quote(quoted, component)
+      return `{"_tag":"ComponentStarted","atMs":${atMs},"component":${name},"variant":${variant},"attempt":${attempt}}`
+    }
+    if (event._tag === "ComponentStopped") {
+      const { atMs, closing, component } = event
+      if (!Number.isFinite(atMs)) return undefined
+      return `{"_tag":"ComponentStopped","atMs":${atMs},"component":${quote(quoted, component)},"closing":"${closing}"}`
     }
     const json = JSON.stringify(event)
     return json.includes(":null") && Result.isFailure(decodeEvent(event)) ? undefined : json

@@ -290,27 +290,46 @@ const connect = (
       } else if (!excluded[j]!) (kind === "late" ? late : needs).add(i, j)
     }
   })
-  const dependents: ReadonlyArray<Array<number>> = components.map(() => [])
-  needs.ascending().forEach((list, i) => {
-    for (const j of list) dependents[j]!.push(i)
+  const ordered = needs.ascending()
+  const dependents = new Array<Array<number>>(n).fill(nobody)
+  ordered.forEach((list, i) => {
+    for (const j of list) {
+      if (dependents[j] === nobody) dependents[j] = [i]
+      else dependents[j]!.push(i)
+    }
   })
-  return { needs: needs.ascending(), hard: hard.ascending(), late: late.ascending(), dependents, unmet }
+  return { needs: ordered, hard: hard.ascending(), late: late.ascending(), dependents, unmet }
 }
 
 /** A list of positions for each component, none twice in one list. `add` wants components one after the other. */
 const edgeLists = (n: number) => {
-  const lists: ReadonlyArray<Array<number>> = Array.from({ length: n }, () => [])
+  const lists = new Array<Array<number>>(n).fill(nobody)
   const lastListedBy = new Int32Array(n).fill(-1)
   return {
     add: (i: number, j: number) => {
       if (lastListedBy[j] === i) return
       lastListedBy[j] = i
-      lists[i]!.push(j)
+      if (lists[i] === nobody) lists[i] = [j]
+      else lists[i]!.push(j)
     },
     ascending: (): ReadonlyArray<ReadonlyArray<number>> => {
-      for (const list of lists) if (list.length > 1) list.sort((a, b) => a - b)
+      for (const list of lists) if (list.length > 1) sortAscending(list)
       return lists
     }
+  }
+}
+
+/** The list of all who have no edges of a kind. */
+const nobody: Array<number> = []
+
+/** By insertion while a list is short, as most are. */
+const sortAscending = (list: Array<number>): void => {
+  if (list.length > 16) return void list.sort((a, b) => a - b)
+  for (let i = 1; i < list.length; i++) {
+    const moved = list[i]!
+    let at = i
+    for (; at > 0 && list[at - 1]! > moved; at--) list[at] = list[at - 1]!
+    list[at] = moved
   }
 }
 

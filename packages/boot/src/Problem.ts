@@ -109,18 +109,17 @@ const none: ReadonlyArray<Problem> = []
 export const inversions = (
   components: ReadonlyArray<Manifest>,
   needs: ReadonlyArray<ReadonlyArray<number>>
-): ReadonlyArray<Problem> =>
-  components.flatMap(({ name, phase }, i) =>
-    needs[i]!.map((j) => components[j]!)
-      .filter((need) => Phase.rank[need.phase] > Phase.rank[phase])
-      .map((need): Problem => ({
-        _tag: "PhaseInversion",
-        component: name,
-        phase,
-        need: need.name,
-        needPhase: need.phase
-      }))
-  )
+): ReadonlyArray<Problem> => {
+  const problems: Array<Problem> = []
+  components.forEach(({ name, phase }, i) => {
+    for (const j of needs[i]!) {
+      const { name: need, phase: needPhase } = components[j]!
+      if (Phase.rank[needPhase] <= Phase.rank[phase]) continue
+      problems.push({ _tag: "PhaseInversion", component: name, phase, need, needPhase })
+    }
+  })
+  return problems
+}
 
 /**
  * Every strongly connected component (Tarjan), as the shortest cycle through its smallest name; shortest cycles first.

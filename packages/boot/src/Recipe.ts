@@ -2,7 +2,8 @@
  * A component as the engine sees it: what a manifest is made of, and the effects that build it. The types that keep a
  * graph honest are in `Component`; here they have done their work.
  */
-import { Context, Effect, Option } from "effect"
+import type { Effect, Option } from "effect"
+import { Context } from "effect"
 import type { Manifest, Need } from "./Manifest.ts"
 import * as Policy from "./Policy.ts"
 import { mildest, type Severity, word } from "./Severity.ts"

@@ -2,6 +2,7 @@
  * The kernel and its peers, each booting and stopping a graph once. They are imported one at a time, in a process of
  * their own, so that nobody pays for another's modules.
  */
+import type { Effect as EffectType, Layer as LayerType } from "effect"
 import type { Graph } from "./graphs.ts"
 
 /** What one boot took: from the call until everything is up, and until everything is down again. */
@@ -22,13 +23,13 @@ const timed = async (up: () => Promise<() => Promise<unknown>>): Promise<Run> =>
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** The kernel, with a journal on disk and everything that folds events. */
-export const kernel = async (directory: string): Promise<Runner> => {
+export const kernel = async (directory: string, kept: "journal" | "nothing" = "journal"): Promise<Runner> => {
   const { Context, Effect, Exit, Scope } = await import("effect")
   const { Boot, Component, Journal } = await import("@novacron/boot")
   const NodeFileSystem = await import("@effect/platform-node/NodeFileSystem")
   let boots = 0
   return async (graph) => {
-    const keys = graph.map(({ name }) => Context.Service<unknown, { readonly name: string }>(name))
+    const keys = graph.map(({ name }) => Context.Service<Provided, Provided>(name))
     const components = graph.map(({ ms, name, needs }, i) =>
       Component.make(keys[i]!, {
         needs: needs.map((need) => keys[need]!),
@@ -39,36 +40,47 @@ export const kernel = async (directory: string): Promise<Runner> => {
     const path = `${directory}/boot-${process.pid}-${boots++}.journal`
     return timed(async () => {
       const scope = Scope.makeUnsafe()
+      const options = { checked: false, concurrency: 100_000 }
       const boot = Effect.gen(function* () {
-        const journal = yield* Journal.make({ path })
-        return yield* Boot.make(components, { journal, checked: false, concurrency: 100_000 })
+        if (kept === "nothing") return yield* Boot.make(components, options)
+        return yield* Boot.make(components, { ...options, journal: yield* Journal.make({ path }) })
       }).pipe(Scope.provide(scope), Effect.provide(NodeFileSystem.layer))
-      await Effect.runPromise(boot as Effect.Effect<unknown, unknown>)
+      await Effect.runPromise(boot)
       return () => Effect.runPromise(Scope.close(scope, Exit.void))
     })
   }
+}
+
+/** A layer of the list. */
+type Full = LayerType.Layer<never, never, unknown>
+
+interface Provided {
+  readonly name: string
 }
 
 /** The same graph as plain Effect layers. */
 export const layers = async (): Promise<Runner> => {
   const { Context, Effect, Exit, Layer, Scope } = await import("effect")
   return async (graph) => {
-    const keys = graph.map(({ name }) => Context.Service<unknown, { readonly name: string }>(name))
-    const full: Array<import("effect").Layer.Layer<unknown, never, never>> = []
+    const keys = graph.map(({ name }) => Context.Service<Provided, Provided>(name))
+    const full: Array<Full> = []
     for (const [i, { ms, name, needs }] of graph.entries()) {
       const start = Effect.gen(function* () {
         for (const need of needs) yield* keys[need]!
         if (ms > 0) yield* Effect.sleep(ms)
         return { name }
       })
-      const own = Layer.effect(keys[i]!, start)
       const [first, ...more] = needs.map((need) => full[need]!)
-      full.push((first === undefined ? own : Layer.provide(own, [first, ...more])) as never)
+      const own = Layer.effect(keys[i]!, start)
+      full.push(first === undefined ? own : Layer.provide(own, [first, ...more]))
     }
     const [first, ...more] = full
     return timed(async () => {
       const scope = Scope.makeUnsafe()
-      await Effect.runPromise(Layer.buildWithScope(Layer.mergeAll(first!, ...more), scope) as never)
+      if (first === undefined) return () => Promise.resolve()
+      // All requirements are met by the list itself, which the types of a list made at run time cannot say.
+      const build = Layer.buildWithScope(Layer.mergeAll(first, ...more), scope) as EffectType.Effect<unknown>
+      await Effect.runPromise(build)
       return () => Effect.runPromise(Scope.close(scope, Exit.void))
     })
   }

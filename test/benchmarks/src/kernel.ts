@@ -1,0 +1,194 @@
+/**
+ * What the kernel costs, beside plain Effect layers, avvio and Nest.
+ *
+ * **Details**
+ *
+ * Every sample of a ratio is a pair of fresh processes, one after the other, each of which boots and stops the graph a few
+ * times and counts its later, warmed-up boots by CPU time; which of the two goes first alternates. `value` is the median
+ * of the pairs' ratios, so that a machine that grows slower under its neighbours slows both sides. The kernel keeps a
+ * journal on disk, synced, and folds status and report; plain layers have nothing of the kind.
+ */
+import { execFile } from "node:child_process"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import type { Figure } from "../Figure.ts"
+import { criticalPathMs, nine, reference } from "../kernel/graphs.ts"
+import { makespan, planCpuMs, progressBootsPerCpuSecond, simulatedBootsPerCpuSecond } from "../kernel/inProcess.ts"
+
+export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }> => {
+  const figures: Array<Figure> = []
+  const add = async (name: string, measured: Promise<ReadonlyArray<Figure>>) => {
+    console.error(`… ${name}`)
+    figures.push(...(await measured))
+  }
+  await add("CPU beside layers, 1,000", cpuBesideLayers("1k", 1_000, 9))
+  await add("CPU beside layers, 10,000", cpuBesideLayers("10k", 10_000, 5))
+  await add("growth", growth())
+  await add("overhead beside layers", overheadBesideLayers())
+  await add("nine components", besideCriticalPath())
+  await add("avvio and Nest", besideFrameworks())
+  figures.push(inProcess("makespan_vs_bound", "ratio", 1.03, "lower", await makespan()))
+  figures.push(inProcess("plan_1k_ms", "ms", 10, "lower", await planCpuMs()))
+  figures.push(inProcess("sim_boots_per_cpu_s", "boots/s", 1_500, "higher", await simulatedBootsPerCpuSecond()))
+  figures.push(inProcess("progress_boots_per_cpu_s", "boots/s", 50_000, "higher", await progressBootsPerCpuSecond()))
+  return { figures }
+}
+
+// ------------------------------------------------------------------------------------------------------------ figures
+
+/** Warm, because that is what the work costs; cold too, for the record, because a process boots once. */
+const cpuBesideLayers = async (name: string, n: number, pairs: number): Promise<ReadonlyArray<Figure>> => {
+  const measured = await inPairs(pairs, [], ["kernel", "dag", n], ["layers", "dag", n])
+  const ratio = (of: (sample: Sample) => number) => measured.map(([kernel, layers]) => of(kernel) / of(layers))
+  return [
+    figure(
+      `cpu_vs_layers_${name}`,
+      "ratio",
+      1,
+      "lower",
+      ratio(({ cpuMs }) => cpuMs)
+    ),
+    {
+      ...figure(
+        `cold_cpu_vs_layers_${name}`,
+        "ratio",
+        null,
+        "lower",
+        ratio(({ coldCpuMs }) => coldCpuMs)
+      )
+    },
+    {
+      ...figure(
+        `cpu_per_component_${name}_us`,
+        "µs",
+        null,
+        "lower",
+        measured.map(([kernel]) => (kernel.cpuMs / n) * 1e3)
+      )
+    }
+  ]
+}
+
+const growth = async (): Promise<ReadonlyArray<Figure>> => {
+  const of = async (shape: "dag" | "chain") => {
+    const measured = await inPairs(5, [], ["kernel", shape, 10_000], ["kernel", shape, 1_000])
+    return figure(
+      `growth_${shape}`,
+      "ratio",
+      12,
+      "lower",
+      measured.map(([large, small]) => large.cpuMs / small.cpuMs)
+    )
+  }
+  return [await of("dag"), await of("chain")]
+}
+
+const overheadBesideLayers = async (): Promise<ReadonlyArray<Figure>> => {
+  const measured = await inPairs(11, [], ["kernel", "reference", 0], ["layers", "reference", 0])
+  const over = ({ readyMs }: Sample) => readyMs - criticalPathMs(reference)
+  return [
+    figure(
+      "overhead_vs_layers",
+      "ratio",
+      1,
+      "lower",
+      measured.map(([kernel, layers]) => over(kernel) / over(layers))
+    ),
+    figure(
+      "overhead_ms",
+      "ms",
+      null,
+      "lower",
+      measured.map(([kernel]) => over(kernel))
+    )
+  ]
+}
+
+const besideCriticalPath = async (): Promise<ReadonlyArray<Figure>> => {
+  const samples: Array<number> = []
+  for (let k = 0; k < 5; k++) samples.push((await child(["kernel", "nine", 0])).readyMs / criticalPathMs(nine))
+  return [figure("boot_vs_critical_path", "ratio", 1.02, "lower", samples)]
+}
+
+const besideFrameworks = async (): Promise<ReadonlyArray<Figure>> => {
+  const of = async (peer: "avvio" | "nest", bar: number) => {
+    const measured = await inPairs(7, [], ["kernel", "reference", 0], [peer, "reference", 0])
+    return figure(
+      `wall_vs_${peer}`,
+      "ratio",
+      bar,
+      "lower",
+      measured.map(([kernel, other]) => kernel.readyMs / other.readyMs)
+    )
+  }
+  return [await of("avvio", 0.6), await of("nest", 1)]
+}
+
+const inProcess = (
+  id: string,
+  unit: string,
+  bar: number,
+  better: "lower" | "higher",
+  samples: ReadonlyArray<number>
+): Figure => figure(id, unit, bar, better, samples)
+
+const figure = (
+  id: string,
+  unit: string,
+  bar: number | null,
+  better: "lower" | "higher",
+  samples: ReadonlyArray<number>
+): Figure => {
+  const value = median(samples)
+  return {
+    id,
+    unit,
+    bar,
+    better,
+    samples,
+    value,
+    ok: bar === null ? null : better === "lower" ? value <= bar : value >= bar
+  }
+}
+
+const median = (samples: ReadonlyArray<number>): number => {
+  const sorted = samples.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+// ----------------------------------------------------------------------------------------------------------- processes
+
+type Task = readonly [runner: string, graph: string, n: number]
+
+/** What a child prints. */
+interface Sample {
+  readonly cpuMs: number
+  readonly coldCpuMs: number
+  readonly readyMs: number
+}
+
+/** A and B in turn, and who begins alternates. */
+const inPairs = async (
+  pairs: number,
+  done: Array<readonly [Sample, Sample]>,
+  a: Task,
+  b: Task
+): Promise<ReadonlyArray<readonly [Sample, Sample]>> => {
+  for (let k = 0; k < pairs; k++) {
+    if (k % 2 === 0) {
+      const first = await child(a)
+      done.push([first, await child(b)])
+    } else {
+      const second = await child(b)
+      done.push([await child(a), second])
+    }
+  }
+  return done
+}
+
+const child = async ([runner, graph, n]: Task): Promise<Sample> => {
+  const script = join(import.meta.dirname, "../kernel/child.ts")
+  const { stdout } = await promisify(execFile)(process.execPath, [script, runner, graph, String(n)])
+  return JSON.parse(stdout) as Sample
+}
