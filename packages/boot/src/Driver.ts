@@ -237,9 +237,11 @@ export class Driver {
     }
     this.inbox.splice(0, taken)
     this.taking = false
-    this.flushStatusSoon()
     if (this.inbox.length > 0) this.dispatcher.scheduleTask(() => this.take(), 0)
-    else this.wake()
+    else {
+      this.flushStatusSoon()
+      this.wake()
+    }
   }
 
   private publish(event: BootEvent): void {
@@ -263,8 +265,9 @@ export class Driver {
 
   /** What comes up after the boot was ready is there for whoever asks from now on. */
   private upLate(component: string): void {
+    if (this.state.stage !== "ready") return
     const i = this.settings.plan.index.get(component)
-    if (i !== undefined && this.state.stage === "ready") this.services.complete(i)
+    if (i !== undefined) this.services.complete(i)
   }
 
   /** A broken invariant is a defect of the kernel: the boot dies of it, and what runs is stopped with the scope. */

@@ -4,60 +4,84 @@
  *
  * **Details**
  *
- * A tournament over typed arrays: each inner node of a binary tree holds the slot that comes first below it. Setting costs
- * the logarithm of the slots, looking costs nothing, and nothing is allocated. Among equal moments the smaller `turn`
- * comes first, then the smaller slot: whoever draws the turns decides how things interleave.
+ * The moments lie side by side in no order, and the first one is found by looking at all. That is faster than a heap or
+ * a tree while there are some dozens of them, and a boot seldom waits for more. Among equal moments the smaller `turn`
+ * comes first, then the smaller slot: whoever draws the turns decides how things interleave. Moments are whole
+ * milliseconds below 2^31, because whole numbers stay out of the garbage collector's sight.
  */
 
-/** A moment that never comes: the slot is empty. */
+/** A moment that never comes. */
 export const never = Infinity
 
 /** Moments by slot. Make it with {@link make}; {@link set} changes it. */
 export interface Agenda {
-  /** Slots, rounded up to a power of two. */
-  readonly size: number
-  /** Milliseconds, by slot. */
-  readonly atMs: Float64Array
+  /** How many slots hold a moment; the lists count for so many of their items. */
+  count: number
+  readonly atMs: Int32Array
   readonly turn: Int32Array
-  /** The root is 1, the children of `k` are `2k` and `2k + 1`, the leaf of a slot is `size + slot`. */
-  readonly winner: Int32Array
+  readonly slot: Int32Array
+  /** Where each slot's moment lies in the lists; -1 when the slot is empty. */
+  readonly place: Int32Array
 }
 
 /** An agenda of so many slots, all of them empty. */
-export const make = (slots: number): Agenda => {
-  let size = 2
-  while (size < slots) size *= 2
-  const winner = new Int32Array(2 * size)
-  for (let slot = 0; slot < size; slot++) winner[size + slot] = slot
-  const agenda = { size, atMs: new Float64Array(size), turn: new Int32Array(size), winner }
-  clear(agenda)
-  return agenda
-}
+export const make = (slots: number): Agenda => ({
+  count: 0,
+  atMs: new Int32Array(slots),
+  turn: new Int32Array(slots),
+  slot: new Int32Array(slots),
+  place: new Int32Array(slots).fill(-1)
+})
 
 /** Empties all slots. */
 export const clear = (self: Agenda): void => {
-  self.atMs.fill(never)
-  self.turn.fill(0)
-  for (let node = self.size - 1; node > 0; node--) self.winner[node] = self.winner[2 * node]!
+  self.count = 0
+  self.place.fill(-1)
 }
 
-/** The slot that comes first; when all are empty, one that is {@link never} due. */
-export const first = (self: Agenda): number => self.winner[1]!
-
-/** When the first slot is due, in milliseconds. */
-export const firstMs = (self: Agenda): number => self.atMs[self.winner[1]!]!
-
-/** Puts a moment into a slot, or {@link never}. */
-export const set = (self: Agenda, slot: number, atMs: number, turn = 0): void => {
-  const { winner } = self
-  self.atMs[slot] = atMs
-  self.turn[slot] = turn
-  for (let node = (self.size + slot) >> 1; node > 0; node >>= 1) {
-    const left = winner[2 * node]!
-    const right = winner[2 * node + 1]!
-    winner[node] = precedes(self, right, left) ? right : left
+/** The slot that comes first; -1 when all are empty. */
+export const first = (self: Agenda): number => {
+  const { atMs, count, slot, turn } = self
+  if (count === 0) return -1
+  let least = 0
+  let leastMs = atMs[0]!
+  for (let at = 1; at < count; at++) {
+    const ms = atMs[at]!
+    if (ms > leastMs) continue
+    if (ms === leastMs && (turn[at]! - turn[least]! || slot[at]! - slot[least]!) > 0) continue
+    least = at
+    leastMs = ms
   }
+  return slot[least]!
 }
 
-const precedes = (self: Agenda, a: number, b: number): boolean =>
-  self.atMs[a]! < self.atMs[b]! || (self.atMs[a] === self.atMs[b] && self.turn[a]! < self.turn[b]!)
+/** When a slot is due, in milliseconds; {@link never} when it is empty. */
+export const dueMs = (self: Agenda, slot: number): number => {
+  const at = slot < 0 ? -1 : self.place[slot]!
+  return at < 0 ? never : self.atMs[at]!
+}
+
+/** Puts a moment into a slot. */
+export const set = (self: Agenda, slot: number, atMs: number, turn = 0): void => {
+  let at = self.place[slot]!
+  if (at < 0) {
+    at = self.count++
+    self.place[slot] = at
+    self.slot[at] = slot
+  }
+  self.atMs[at] = atMs
+  self.turn[at] = turn
+}
+
+/** Takes the moment out of a slot, if there is one. */
+export const empty = (self: Agenda, slot: number): void => {
+  const at = self.place[slot]!
+  if (at < 0) return
+  const last = --self.count
+  const moved = self.slot[last]!
+  self.atMs[at] = self.atMs[last]!
+  self.turn[at] = self.turn[last]!
+  self.slot[at] = moved
+  self.place[moved] = at
+  self.place[slot] = -1
+}

@@ -47,7 +47,7 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
       needs,
       phase: Phase.all[ranks[i]!]!,
       severity,
-      optional: severity === "warning" || Random.chance(chance, 0.1),
+      optional: severity === "warning",
       priority: Random.chance(chance, 0.2) ? Random.between(chance, -2, 2) : 0,
       environments: Random.chance(chance, isElsewhere) ? ["elsewhere"] : Random.chance(chance, 0.1) ? [environment] : undefined,
       variants: [

@@ -28,6 +28,7 @@
  */
 import { Clock, Context, Data, Duration, Effect, Exit, Random as EffectRandom, type Scheduler } from "effect"
 import * as Random from "./Random.ts"
+import * as Sleepers from "./Sleepers.ts"
 
 /** How to run. */
 export interface Options {
@@ -47,6 +48,8 @@ export interface Run<A, E = never> {
   /** How many turns fibers and sleepers had. */
   readonly steps: number
   readonly deadlock: boolean
+  /** How many fibers the effect has left behind asleep. */
+  readonly asleep: number
 }
 
 /** Nothing could run and nobody slept, and the effect had not ended. */
@@ -71,13 +74,14 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options: Options): Run<A,
   const world = new World(options)
   const fiber = Effect.runForkWith(world.context)(effect, { scheduler: world })
   const end = world.until(() => fiber.pollUnsafe() !== undefined)
-  const { nowMs: timeMs, steps } = world
-  if (end === "done") return { exit: fiber.pollUnsafe()!, timeMs, steps, deadlock: false }
+  const { asleep, nowMs: timeMs, steps } = world
+  const facts = { timeMs, steps, deadlock: end === "deadlock", asleep }
+  if (end === "done") return { exit: fiber.pollUnsafe()!, ...facts }
   // What the effect holds is released, as far as that is possible here.
   fiber.interruptUnsafe()
   world.until(() => fiber.pollUnsafe() !== undefined)
   const error = end === "deadlock" ? new Deadlock({ atMs: timeMs }) : new OutOfSteps({ atMs: timeMs, steps })
-  return { exit: Exit.die(error), timeMs, steps, deadlock: end === "deadlock" }
+  return { exit: Exit.die(error), ...facts }
 }
 
 /** Chance from a seed as the service that effects draw from. The same under `TestClock` and in a simulation. */
@@ -93,26 +97,16 @@ export const randomOf = (seed: number): EffectRandom.Random => {
 
 // ----------------------------------------------------------------------------------------------------------- private
 
-/** One who sleeps. `slot` is its place in the heap, -1 when it is not there. */
-interface Sleeper {
-  readonly atMs: number
-  readonly seq: number
-  slot: number
-  wake: (() => void) | undefined
-}
-
 class World implements Scheduler.Scheduler, Clock.Clock {
   readonly executionMode = "async"
   nowMs = 0
   steps = 0
   readonly context: Context.Context<never>
   private nanos = 0n
-  private seq = 0
   /** Tasks that can run now; those before `head` have run. */
   private tasks: Array<() => void> = []
   private head = 0
-  /** Sleepers as a heap, the next one first. */
-  private readonly sleepers: Array<Sleeper> = []
+  private readonly sleepers = Sleepers.make()
   private readonly chooser: Random.Random | undefined
   private readonly maxSteps: number
 
@@ -120,6 +114,10 @@ class World implements Scheduler.Scheduler, Clock.Clock {
     this.chooser = fuzz ? Random.fork(Random.make(seed), "interleaving") : undefined
     this.maxSteps = maxSteps
     this.context = Context.make(Clock.Clock, this).pipe(Context.add(EffectRandom.Random, randomOf(seed)))
+  }
+
+  get asleep(): number {
+    return this.sleepers.heap.length
   }
 
   // ---------------------------------------------------------------------------------------------------- the loop
@@ -154,16 +152,15 @@ class World implements Scheduler.Scheduler, Clock.Clock {
 
   /** Moves the clock to the next sleeper. A fuzzed run has all wake who are due then, to be chosen from. */
   private advance(): boolean {
-    const first = this.sleepers[0]
+    const first = Sleepers.first(this.sleepers)
     if (first === undefined) return false
-    const deltaMs = first.atMs - this.nowMs
     this.nowMs = first.atMs
-    this.nanos += BigInt(Math.round(deltaMs * 1e6))
+    this.nanos = BigInt(Math.round(first.atMs * 1e6))
     do {
-      const sleeper = this.sleepers[0]!
-      this.remove(sleeper)
-      this.tasks.push(() => sleeper.wake?.())
-    } while (this.chooser !== undefined && this.sleepers[0]?.atMs === first.atMs)
+      const sleeper = Sleepers.first(this.sleepers)!
+      Sleepers.remove(this.sleepers, sleeper)
+      this.tasks.push(() => sleeper.wake())
+    } while (this.chooser !== undefined && Sleepers.first(this.sleepers)?.atMs === first.atMs)
     return true
   }
 
@@ -205,62 +202,11 @@ class World implements Scheduler.Scheduler, Clock.Clock {
     if (ms <= 0) return Effect.yieldNow
     if (ms === Infinity) return Effect.never
     return Effect.callback<void>((resume) => {
-      const sleeper: Sleeper = { atMs: this.nowMs + ms, seq: this.seq++, slot: -1, wake: () => resume(Effect.void) }
-      this.add(sleeper)
+      const sleeper = Sleepers.add(this.sleepers, Sleepers.endMs(this.nowMs, ms), () => resume(Effect.void))
       return Effect.sync(() => {
-        sleeper.wake = undefined
-        if (sleeper.slot >= 0) this.remove(sleeper)
+        Sleepers.remove(this.sleepers, sleeper)
+        sleeper.wake = () => undefined
       })
     })
   }
-
-  // ---------------------------------------------------------------------------------------------- heap of sleepers
-
-  private add(sleeper: Sleeper): void {
-    this.sleepers.push(sleeper)
-    this.rise(sleeper, this.sleepers.length - 1)
-  }
-
-  /** Those who are woken early leave at once: they keep neither memory nor time. */
-  private remove(sleeper: Sleeper): void {
-    const { slot } = sleeper
-    sleeper.slot = -1
-    const last = this.sleepers.pop()!
-    if (last === sleeper) return
-    this.sink(last, slot)
-    if (last.slot === slot) this.rise(last, slot)
-  }
-
-  private rise(sleeper: Sleeper, from: number): void {
-    const { sleepers } = this
-    let slot = from
-    while (slot > 0) {
-      const parent = sleepers[(slot - 1) >> 1]!
-      if (!isBefore(sleeper, parent)) break
-      this.put(parent, slot)
-      slot = (slot - 1) >> 1
-    }
-    this.put(sleeper, slot)
-  }
-
-  private sink(sleeper: Sleeper, from: number): void {
-    const { sleepers } = this
-    let slot = from
-    for (;;) {
-      let child = 2 * slot + 1
-      if (child >= sleepers.length) break
-      if (child + 1 < sleepers.length && isBefore(sleepers[child + 1]!, sleepers[child]!)) child++
-      if (!isBefore(sleepers[child]!, sleeper)) break
-      this.put(sleepers[child]!, slot)
-      slot = child
-    }
-    this.put(sleeper, slot)
-  }
-
-  private put(sleeper: Sleeper, slot: number): void {
-    this.sleepers[slot] = sleeper
-    sleeper.slot = slot
-  }
 }
-
-const isBefore = (a: Sleeper, b: Sleeper): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.seq < b.seq)
