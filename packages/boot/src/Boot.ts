@@ -63,8 +63,8 @@ export type Requirements<Cs extends ReadonlyArray<Component.Any>> = Component.Mi
 export interface Running<in Services, out E = Critical> {
   readonly plan: Plan.Plan
   readonly services: Context.Context<Services>
-  /** What every component is doing, now and from now on. */
-  readonly status: SubscriptionRef.SubscriptionRef<Status.Status>
+  /** What every component is doing, now and from now on; kept from the first time that somebody asks. */
+  readonly status: Effect.Effect<SubscriptionRef.SubscriptionRef<Status.Status>>
   readonly report: Effect.Effect<Report.Report>
   /** Liveness, readiness and the health of each part. */
   readonly health: Health.Health
@@ -147,11 +147,11 @@ const start = (
     const driver = yield* launch(recipes, options)
     const health = yield* healthOf(driver)
     if (options.monitor !== undefined) yield* watch(driver, health, options.monitor)
-    const report = Effect.sync(() => driver.report())
+    const report = Effect.sync(() => driver.views.report())
     return {
       plan: driver.settings.plan,
       services: Context.makeUnsafe<unknown>(driver.services.byKey),
-      status: driver.status,
+      status: driver.views.status,
       report,
       health,
       restore: (name) => restore(driver, name),

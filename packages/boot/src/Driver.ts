@@ -13,19 +13,7 @@
  * A fiber that does not answer to interruption, or a finalizer that hangs, is abandoned when its deadline is over. Should
  * it come back after all, whatever it acquired is closed.
  */
-import {
-  Cause,
-  Clock,
-  Context,
-  Deferred,
-  Duration,
-  Effect,
-  Exit,
-  type Fiber,
-  type Scheduler,
-  Scope,
-  SubscriptionRef
-} from "effect"
+import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, type Fiber, type Scheduler, Scope } from "effect"
 import type { BootEvent, Closing, Failure } from "./BootEvent.ts"
 import * as Instance from "./Instance.ts"
 import * as Invariants from "./Invariants.ts"
@@ -34,10 +22,9 @@ import { type Opening, started } from "./Opening.ts"
 import * as Policy from "./Policy.ts"
 import * as Progress from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
-import * as Report from "./Report.ts"
 import { Services } from "./Services.ts"
 import { Critical, Defect, NeedAbsent, TimedOut, Unhealthy } from "./Severity.ts"
-import * as Status from "./Status.ts"
+import { Views } from "./Views.ts"
 import { complaintOf, failureOf, record } from "./Verdict.ts"
 
 /** Everything a driver is told: what to boot, within which limits, and who listens. */
@@ -65,11 +52,12 @@ export class InvariantBroken extends Error {
 
 type Delays = ReturnType<typeof Policy.delays>
 
+/** Time is told to the microsecond. */
+const grainMs = 1e-3
+const toGrain = (ms: number): number => Math.round(ms * 1e3) / 1e3
+
 /** How many facts are taken in one go before others get a turn on the thread. */
 const batch = 512
-
-/** How many events may wait for somebody who asks for the report. */
-const unreadLimit = 65_536
 
 /** A boot that is being carried out. */
 export class Driver {
@@ -80,7 +68,7 @@ export class Driver {
   readonly settled = Deferred.makeUnsafe<void, Critical>()
   /** Completes when everything is down again; fails when that was because of a failure. */
   readonly ended = Deferred.makeUnsafe<void, Critical>()
-  readonly status: SubscriptionRef.SubscriptionRef<Status.Status>
+  readonly views: Views
 
   private readonly env: Context.Context<never>
   private readonly clock: Clock.Clock
@@ -96,29 +84,18 @@ export class Driver {
   private readonly inbox: Array<Progress.Input> = []
   private readonly output: Progress.Output = { events: [], commands: [] }
   private broken: InvariantBroken | undefined
-  private readonly fold: Report.Fold = Report.make()
-  /** Events that nobody has asked the report about yet. */
-  private unread: Array<BootEvent> = []
-  /** Of those, how many the status has not taken in either. */
-  private untold = 0
-  private flushing = false
   private taking = false
   private wakeMs: number | undefined
   private waker: Fiber.Fiber<unknown, unknown> | undefined
 
-  constructor(
-    settings: Settings,
-    env: Context.Context<never>,
-    dispatcher: Scheduler.SchedulerDispatcher,
-    status: SubscriptionRef.SubscriptionRef<Status.Status>
-  ) {
+  constructor(settings: Settings, env: Context.Context<never>, dispatcher: Scheduler.SchedulerDispatcher) {
     const { limits, plan, recipes } = settings
     this.settings = settings
     this.state = Progress.make(plan, limits)
     this.env = env
     this.clock = Context.get(env, Clock.Clock)
     this.dispatcher = dispatcher
-    this.status = status
+    this.views = new Views(env, dispatcher)
     this.originNanos = this.clock.monotonicTimeNanosUnsafe()
     this.checker = settings.checked ? Invariants.make(plan, limits, { toleranceMs: Infinity }) : undefined
     this.instances = recipes.map(() => undefined)
@@ -184,26 +161,14 @@ export class Driver {
 
   /** Milliseconds since the boot began, to the microsecond. */
   now(): number {
-    return Math.round(Number(this.clock.monotonicTimeNanosUnsafe() - this.originNanos) / 1e3) / 1e3
+    return toGrain(Number(this.clock.monotonicTimeNanosUnsafe() - this.originNanos) / 1e6)
   }
 
   /** Publishes what happened inside a component that is itself a boot. */
   tellOfMember(path: string, event: BootEvent): void {
     if (!("component" in event)) return
     this.publish({ ...event, atMs: this.now(), component: `${path}/${event.component}` })
-    if (!this.taking) this.flushStatusSoon()
-  }
-
-  /** The report, as of now. It is folded when somebody asks, or when too much is unread. */
-  report(): Report.Report {
-    this.read()
-    return Report.read(this.fold)
-  }
-
-  private read(): void {
-    this.flushStatus()
-    for (const event of this.unread) Report.step(this.fold, event)
-    this.unread = []
+    if (!this.taking) this.views.publishSoon()
   }
 
   /** Runs the probe of what is up now; fails when it is not up. */
@@ -239,7 +204,7 @@ export class Driver {
     this.taking = false
     if (this.inbox.length > 0) this.dispatcher.scheduleTask(() => this.take(), 0)
     else {
-      this.flushStatusSoon()
+      this.views.publishSoon()
       this.wake()
     }
   }
@@ -247,8 +212,7 @@ export class Driver {
   private publish(event: BootEvent): void {
     const { journal, observe } = this.settings
     if (journal !== undefined) journal.append(event)
-    this.unread.push(event)
-    this.untold++
+    this.views.tell(event)
     observe(event)
     if (this.checker !== undefined) {
       const violation = Invariants.check(this.checker, event)
@@ -258,7 +222,7 @@ export class Driver {
     else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.upLate(event.component)
     else if (event._tag === "BootReady") {
       this.services.completeAll()
-      this.flushStatus()
+      this.views.publish()
       Deferred.doneUnsafe(this.settled, Exit.void)
     }
   }
@@ -276,25 +240,6 @@ export class Driver {
     Deferred.doneUnsafe(this.settled, Exit.die(this.broken))
   }
 
-  /** When all that happens in this turn of the thread has happened: whoever looks sees whole turns. */
-  private flushStatusSoon(): void {
-    if (this.unread.length > unreadLimit) this.read()
-    if (this.flushing || this.untold === 0) return
-    this.flushing = true
-    this.dispatcher.scheduleTask(() => this.flushStatus(), 0)
-  }
-
-  private flushStatus(): void {
-    this.flushing = false
-    if (this.untold === 0) return
-    const events = this.untold === this.unread.length ? this.unread : this.unread.slice(-this.untold)
-    this.untold = 0
-    Instance.run(
-      this.env,
-      SubscriptionRef.set(this.status, Status.steps(SubscriptionRef.getUnsafe(this.status), events))
-    )
-  }
-
   /** One sleeper for all deadlines of the boot, moved when an earlier one appears. */
   private wake(): void {
     const next = Progress.nextWakeMs(this.state)
@@ -305,7 +250,8 @@ export class Driver {
     this.waker = undefined
     before?.interruptUnsafe()
     if (next === undefined) return
-    const waker = Instance.run(this.env, Effect.sleep(Duration.millis(Math.max(0, next - this.now()))))
+    // At least the grain of `now`: a shorter sleep might end before it began, over and over.
+    const waker = Instance.run(this.env, Effect.sleep(Duration.millis(Math.max(grainMs, next - this.now()))))
     this.waker = waker
     waker.addObserver((exit) => {
       if (this.waker !== waker || Exit.isFailure(exit)) return
@@ -402,7 +348,7 @@ export class Driver {
       component: i,
       failure: this.failureRecord(instance, error),
       retryInMs:
-        isDefect || policy === Policy.never ? null : this.sync((this.retries[i] ??= Policy.delays(policy))(error)),
+        isDefect || policy === Policy.never ? null : this.draw((this.retries[i] ??= Policy.delays(policy))(error)),
       restoreInMs: isDefect ? null : this.restoreDelay(i, policy, error)
     })
     this.close(i, instance, Exit.fail(error))
@@ -421,7 +367,7 @@ export class Driver {
     const { restoration } = this.settings
     if (restoration === undefined) return null
     if (Policy.forError(policy, error) !== policy && Policy.forError(policy, error).attempts === 1) return null
-    return this.sync((this.restorations[i] ??= Policy.delays(restoration))(error))
+    return this.draw((this.restorations[i] ??= Policy.delays(restoration))(error))
   }
 
   private interrupt(i: number, late: Progress.Late | undefined): void {
@@ -504,7 +450,7 @@ export class Driver {
   }
 
   private end(): void {
-    this.flushStatus()
+    this.views.publish()
     const violation = this.checker === undefined ? undefined : Invariants.finish(this.checker)
     if (violation !== undefined) this.break(violation)
     this.waker?.interruptUnsafe()
@@ -559,9 +505,10 @@ export class Driver {
     return this.settings.plan.components[i]!.name
   }
 
-  private sync<A>(effect: Effect.Effect<A>): A | null {
-    const exit = Effect.runSyncExitWith(this.env)(effect)
-    return Exit.isSuccess(exit) ? exit.value : null
+  /** A delay in the grain of the clock. Drawing one waits for nothing. */
+  private draw(delay: Effect.Effect<number | null>): number | null {
+    const exit = Effect.runSyncExitWith(this.env)(delay)
+    return Exit.isSuccess(exit) && exit.value !== null ? toGrain(exit.value) : null
   }
 
   private invalid(i: number, cause: Cause.Cause<unknown>): Failure {

@@ -2,7 +2,7 @@
  * From recipes to a running boot: options are settled, the plan is made, a driver begins, and whoever asked waits until
  * everything is up or everything is down again. A group inside a boot takes the same road.
  */
-import { Config, Context, Data, Deferred, Duration, Effect, Random, Result, type Scope, SubscriptionRef } from "effect"
+import { Config, Context, Data, Deferred, Duration, Effect, Random, Result, type Scope } from "effect"
 import type { BootEvent } from "./BootEvent.ts"
 import { Driver, Enclosing } from "./Driver.ts"
 import { Environment } from "./Environment.ts"
@@ -13,7 +13,6 @@ import * as Policy from "./Policy.ts"
 import * as Progress from "./Progress.ts"
 import * as Recipe from "./Recipe.ts"
 import type { Critical } from "./Severity.ts"
-import * as Status from "./Status.ts"
 
 /** How to boot. Everything has a default. */
 export interface Options {
@@ -85,7 +84,6 @@ export const launch = (
     }
     const plan = planned.success
     const byName = new Map(recipes.map((recipe) => [recipe.name, recipe]))
-    const status = yield* SubscriptionRef.make(Status.initial)
     const dispatcher = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.currentDispatcher))
     const observe = options.observe ?? (() => undefined)
     const driver = new Driver(
@@ -115,8 +113,7 @@ export const launch = (
         checked: options.checked ?? outer?.checked ?? (yield* inContinuousIntegration)
       },
       Context.add(env, Enclosing, undefined),
-      dispatcher,
-      status
+      dispatcher
     )
     yield* Effect.addFinalizer(() => driver.stop("the scope of the boot was closed"))
     driver.begin()

@@ -426,8 +426,11 @@ const watchPhase = (s: State): void => {
 
 // ------------------------------------------------------------------------------------------------------------- time
 
+/** Sums of milliseconds are not exact: what is this near has come. */
+const grainMs = 1e-6
+
 const tick = (s: State, out: Output): void => {
-  for (let due = nextTimer(s); due !== undefined && due.atMs <= s.atMs; due = nextTimer(s)) {
+  for (let due = nextTimer(s); due !== undefined && due.atMs <= s.atMs + grainMs; due = nextTimer(s)) {
     Timers.pop(s.timers)
     fire(s, due.kind, due.subject, out)
   }

@@ -25,29 +25,46 @@ export interface Timers {
   readonly heap: Array<Entry>
   /** Four numbers each: moment, kind, subject, stamp. */
   readonly fresh: Array<number>
+  /** No fresh one comes before this moment. */
+  freshMs: number
   seq: number
 }
 
 /** An empty queue. */
-export const make = (): Timers => ({ heap: [], fresh: [], seq: 0 })
+export const make = (): Timers => ({ heap: [], fresh: [], freshMs: Infinity, seq: 0 })
 
 /** An independent copy. */
-export const copy = (self: Timers): Timers => ({ heap: self.heap.slice(), fresh: self.fresh.slice(), seq: self.seq })
+export const copy = (self: Timers): Timers => ({
+  ...self,
+  heap: self.heap.slice(),
+  fresh: self.fresh.slice()
+})
 
 /** Adds a timer. An infinite moment never comes and is not kept. */
 export const push = (self: Timers, atMs: number, kind: number, subject: number, stamp: number): void => {
-  if (atMs !== Infinity) self.fresh.push(atMs, kind, subject, stamp)
+  if (atMs === Infinity) return
+  self.fresh.push(atMs, kind, subject, stamp)
+  if (atMs < self.freshMs) self.freshMs = atMs
 }
 
 /**
- * The earliest timer that counts; it stays. Most attempts end before anybody looks, and their timers never reach the
- * heap: that is why setting one and queueing it are two steps.
+ * The earliest timer that counts; it stays. Most attempts end before their deadline is anywhere near, and their timers
+ * never reach the heap: that is why setting one and queueing it are two steps.
  */
-export const peek = <Owner>(
-  self: Timers,
-  owner: Owner,
-  counts: (owner: Owner, kind: number, subject: number, stamp: number) => boolean
-): Timer | undefined => {
+export const peek = <Owner>(self: Timers, owner: Owner, counts: Counts<Owner>): Timer | undefined => {
+  const { heap } = self
+  for (;;) {
+    const top = heap[0]
+    if (top !== undefined && !counts(owner, top.kind, top.subject, top.stamp)) Heap.pop(heap, before)
+    else if (self.freshMs === Infinity || (top !== undefined && top.atMs <= self.freshMs)) return top
+    else queueFresh(self, owner, counts)
+  }
+}
+
+/** Whether a timer still counts for its owner. */
+export type Counts<Owner> = (owner: Owner, kind: number, subject: number, stamp: number) => boolean
+
+const queueFresh = <Owner>(self: Timers, owner: Owner, counts: Counts<Owner>): void => {
   const { fresh, heap } = self
   for (let k = 0; k < fresh.length; k += 4) {
     const kind = fresh[k + 1]!
@@ -57,11 +74,7 @@ export const peek = <Owner>(
     Heap.push(heap, before, { atMs: fresh[k]!, kind, subject, stamp, seq: self.seq++ })
   }
   fresh.length = 0
-  for (let top = heap[0]; top !== undefined; top = heap[0]) {
-    if (counts(owner, top.kind, top.subject, top.stamp)) return top
-    Heap.pop(heap, before)
-  }
-  return undefined
+  self.freshMs = Infinity
 }
 
 /** Takes the earliest timer away. */

@@ -1,0 +1,81 @@
+/**
+ * The views of a running boot: its report and its status, folded from the events when somebody looks. A boot that nobody
+ * looks at pays for neither.
+ */
+import { type Context, Effect, type Scheduler, SubscriptionRef } from "effect"
+import type { BootEvent } from "./BootEvent.ts"
+import * as Instance from "./Instance.ts"
+import * as Report from "./Report.ts"
+import * as Status from "./Status.ts"
+
+/** How many events may wait for somebody who looks before they are folded anyway. */
+const unreadLimit = 65_536
+
+/** Report and status of one boot. */
+export class Views {
+  private readonly env: Context.Context<never>
+  private readonly dispatcher: Scheduler.SchedulerDispatcher
+  private readonly fold: Report.Fold = Report.make()
+  private folded: Status.Status = Status.initial
+  private unread: Array<BootEvent> = []
+  /** Of the unread, how many the status has not taken in either. */
+  private untold = 0
+  private ref: SubscriptionRef.SubscriptionRef<Status.Status> | undefined
+  private isScheduled = false
+
+  constructor(env: Context.Context<never>, dispatcher: Scheduler.SchedulerDispatcher) {
+    this.env = env
+    this.dispatcher = dispatcher
+  }
+
+  /** Takes an event. */
+  tell(event: BootEvent): void {
+    this.unread.push(event)
+    this.untold++
+  }
+
+  /** The report as of now. */
+  report(): Report.Report {
+    this.read()
+    return Report.read(this.fold)
+  }
+
+  /** The status as of now, kept from the first time that somebody asks. */
+  readonly status: Effect.Effect<SubscriptionRef.SubscriptionRef<Status.Status>> = Effect.suspend(() =>
+    this.ref === undefined
+      ? Effect.map(SubscriptionRef.make(this.catchUp()), (made) => (this.ref ??= made))
+      : Effect.succeed(this.ref)
+  )
+
+  /** When all that happens in this turn of the thread has happened: whoever looks sees whole turns. */
+  publishSoon(): void {
+    if (this.unread.length > unreadLimit) this.read()
+    if (this.ref === undefined || this.isScheduled || this.untold === 0) return
+    this.isScheduled = true
+    this.dispatcher.scheduleTask(() => this.publish(), 0)
+  }
+
+  /** Now, because somebody is about to be told that something has come to an end. */
+  publish(): void {
+    this.isScheduled = false
+    if (this.ref !== undefined && this.untold > 0) {
+      Instance.run(this.env, SubscriptionRef.set(this.ref, this.catchUp()))
+    }
+  }
+
+  private read(): void {
+    this.publish()
+    this.catchUp()
+    for (const event of this.unread) Report.step(this.fold, event)
+    this.unread = []
+  }
+
+  private catchUp(): Status.Status {
+    if (this.untold > 0) {
+      const events = this.untold === this.unread.length ? this.unread : this.unread.slice(-this.untold)
+      this.untold = 0
+      this.folded = Status.steps(this.folded, events)
+    }
+    return this.folded
+  }
+}
