@@ -25,7 +25,7 @@ import {
   Option,
   type Result,
   Schema,
-  type Scope,
+  Scope,
   Stream,
   type SubscriptionRef
 } from "effect"
@@ -145,7 +145,7 @@ const start = (
 ): Effect.Effect<Running<unknown>, Critical | InvalidBoot, Scope.Scope> =>
   Effect.gen(function* () {
     const driver = yield* launch(recipes, options)
-    const health = yield* healthOf(driver)
+    const health = healthOf(driver, yield* Effect.scope)
     if (options.monitor !== undefined) yield* watch(driver, health, options.monitor)
     const report = Effect.sync(() => driver.views.report())
     return {
@@ -161,21 +161,40 @@ const start = (
     }
   })
 
-const healthOf = (driver: Driver): Effect.Effect<Health.Health, never, Scope.Scope> => {
+/** Made when somebody asks for the first time: a boot that is over in a moment has no use for it. */
+const healthOf = (driver: Driver, scope: Scope.Scope): Health.Health => {
+  let made: Health.Health | undefined
+  const health = Effect.suspend(() =>
+    made === undefined
+      ? Effect.map(Scope.provide(Health.make(checksOf(driver)), scope), (health) => (made ??= health))
+      : Effect.succeed(made)
+  )
+  return {
+    live: Effect.flatMap(health, ({ live }) => live),
+    ready: Effect.flatMap(health, ({ ready }) => ready),
+    setAccepting: (accepting) => Effect.flatMap(health, (it) => it.setAccepting(accepting)),
+    check: (name) => Effect.flatMap(health, (it) => it.check(name)),
+    report: Effect.flatMap(health, ({ report }) => report),
+    snapshot: Effect.flatMap(health, ({ snapshot }) => snapshot),
+    changes: Stream.unwrap(Effect.map(health, ({ changes }) => changes)),
+    monitor: (interval) => Effect.flatMap(health, (it) => it.monitor(interval)),
+    set: (checks) => Effect.flatMap(health, (it) => it.set(checks))
+  }
+}
+
+const checksOf = (driver: Driver): ReadonlyArray<Health.Check> => {
   const { components, excluded, needs } = driver.settings.plan
-  return Health.make(
-    components.flatMap((component, i) =>
-      excluded[i]
-        ? []
-        : [
-            {
-              name: component.name,
-              critical: component.severity === "critical",
-              needs: needs[i]!.map((need) => components[need]!.name),
-              probe: Effect.map(driver.probe(i), readingOf)
-            }
-          ]
-    )
+  return components.flatMap((component, i) =>
+    excluded[i]
+      ? []
+      : [
+          {
+            name: component.name,
+            critical: component.severity === "critical",
+            needs: needs[i]!.map((need) => components[need]!.name),
+            probe: Effect.map(driver.probe(i), readingOf)
+          }
+        ]
   )
 }
 

@@ -17,9 +17,10 @@ export class Views {
   private readonly dispatcher: Scheduler.SchedulerDispatcher
   private readonly fold: Report.Fold = Report.make()
   private folded: Status.Status = Status.initial
-  private unread: Array<BootEvent> = []
-  /** Of the unread, how many the status has not taken in either. */
-  private untold = 0
+  private events: Array<BootEvent> = []
+  /** How many of them each view has taken in. */
+  private inReport = 0
+  private inStatus = 0
   private ref: SubscriptionRef.SubscriptionRef<Status.Status> | undefined
   private isScheduled = false
 
@@ -30,13 +31,12 @@ export class Views {
 
   /** Takes an event. */
   tell(event: BootEvent): void {
-    this.unread.push(event)
-    this.untold++
+    this.events.push(event)
   }
 
   /** The report as of now. */
   report(): Report.Report {
-    this.read()
+    for (; this.inReport < this.events.length; this.inReport++) Report.step(this.fold, this.events[this.inReport]!)
     return Report.read(this.fold)
   }
 
@@ -49,8 +49,8 @@ export class Views {
 
   /** When all that happens in this turn of the thread has happened: whoever looks sees whole turns. */
   publishSoon(): void {
-    if (this.unread.length > unreadLimit) this.read()
-    if (this.ref === undefined || this.isScheduled || this.untold === 0) return
+    if (this.events.length > unreadLimit) this.forget()
+    if (this.ref === undefined || this.isScheduled || this.inStatus === this.events.length) return
     this.isScheduled = true
     this.dispatcher.scheduleTask(() => this.publish(), 0)
   }
@@ -58,22 +58,25 @@ export class Views {
   /** Now, because somebody is about to be told that something has come to an end. */
   publish(): void {
     this.isScheduled = false
-    if (this.ref !== undefined && this.untold > 0) {
+    if (this.ref !== undefined && this.inStatus < this.events.length) {
       Instance.run(this.env, SubscriptionRef.set(this.ref, this.catchUp()))
     }
   }
 
-  private read(): void {
+  /** Folds everything, whether somebody looks or not, and lets the events go. */
+  private forget(): void {
     this.publish()
     this.catchUp()
-    for (const event of this.unread) Report.step(this.fold, event)
-    this.unread = []
+    this.report()
+    this.events = []
+    this.inReport = 0
+    this.inStatus = 0
   }
 
   private catchUp(): Status.Status {
-    if (this.untold > 0) {
-      const events = this.untold === this.unread.length ? this.unread : this.unread.slice(-this.untold)
-      this.untold = 0
+    if (this.inStatus < this.events.length) {
+      const events = this.inStatus === 0 ? this.events : this.events.slice(this.inStatus)
+      this.inStatus = this.events.length
       this.folded = Status.steps(this.folded, events)
     }
     return this.folded
