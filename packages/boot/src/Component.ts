@@ -351,7 +351,6 @@ const first = (self: Any, change: Partial<Recipe.Build>): Any => {
 
 class Declared<in P, out E, out N> implements Component<P, E, N> {
   readonly recipe: Recipe.Recipe
-  private data: Manifest.Manifest | undefined
   private built: Layer.Layer<P, E, Firm<N>> | undefined
   constructor(recipe: Recipe.Recipe) {
     this.recipe = recipe
@@ -360,7 +359,7 @@ class Declared<in P, out E, out N> implements Component<P, E, N> {
     return variance
   }
   get manifest() {
-    return (this.data ??= Recipe.manifest(this.recipe))
+    return Recipe.manifest(this.recipe)
   }
   get layer() {
     // What the recipe builds is what the types of its declaration say.

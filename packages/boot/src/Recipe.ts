@@ -52,8 +52,18 @@ export interface Recipe {
   readonly members: ReadonlyArray<Recipe> | undefined
 }
 
-/** The recipe as data. */
+const manifests = new WeakMap<Recipe, Manifest>()
+
+/** The recipe as data; one value for each recipe, however often it is booted. */
 export const manifest = (recipe: Recipe): Manifest => {
+  const known = manifests.get(recipe)
+  if (known !== undefined) return known
+  const made = describe(recipe)
+  manifests.set(recipe, made)
+  return made
+}
+
+const describe = (recipe: Recipe): Manifest => {
   const {
     builds: [first, ...fallbacks]
   } = recipe
