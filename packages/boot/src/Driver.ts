@@ -333,7 +333,7 @@ export class Driver {
 
   private healthy(i: number, instance: Instance.Instance): void {
     instance.fiber = undefined
-    this.restorations[i] = undefined
+    if (this.state.variant[i] === 0) this.restorations[i] = undefined
     this.services.install(i, instance.build, instance.built)
     this.tell({ _tag: "Healthy", atMs: this.now(), component: i })
   }

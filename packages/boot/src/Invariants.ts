@@ -385,11 +385,12 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     const isRoot = reason._tag === "Failed" || reason._tag === "RolledBack"
     if (c.why !== "" && isRoot) return gone(c, i, Life.skipped, reason)
     if (c.why !== "") return breaks(c, 15, i, "It is skipped in a rollback, and that is not the reason.")
-    // Skipped once more, for want of something else: what it was skipped for has been restored.
+    // Skipped once more, for want of something else that may be on its way: what it was skipped for has been restored.
     const mayBe = life === Life.idle || (life === Life.skipped && isReady(c))
     if (reason._tag !== "Need" || !mayBe) return misplaced(c, event, i, 9)
     const need = c.plan.index.get(reason.need) ?? -1
-    if (c.plan.hard[i]!.includes(need) && isLost(c, need)) return gone(c, i, Life.skipped, reason)
+    const isMissing = life === Life.skipped ? c.life[need] !== Life.up : isLost(c, need)
+    if (c.plan.hard[i]!.includes(need) && isMissing) return gone(c, i, Life.skipped, reason)
     return breaks(c, 9, i, `It is skipped for want of ${reason.need}, and it does not need it or has it.`)
   },
 

@@ -309,7 +309,7 @@ describe("a running boot", () => {
     Effect.gen(function* () {
       const { boot, part } = world()
       const exit = yield* boot([part("a"), part("b", { needs: ["a"] })], {}, ({ status }) =>
-        SubscriptionRef.get(status)
+        Effect.flatMap(status, SubscriptionRef.get)
       )
       const status = Option.getOrThrow(Exit.getSuccess(exit))!
       assert.strictEqual(status.stage, "ready")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { HashMap, Option, Result } from "effect"
+import { Equal, HashMap, Option, Result } from "effect"
 import * as fc from "fast-check"
 import type { BootEvent, Failure } from "../src/BootEvent.ts"
 import * as Manifest from "../src/Manifest.ts"
@@ -195,7 +195,10 @@ const manifests: fc.Arbitrary<ReadonlyArray<Manifest.Manifest>> = fc
         ],
         needs: [...new Set(needs.filter((back) => back <= i))].map((back) => ({
           key: `c${i - back}`,
-          kind: nodes[i - back]!.severity === "warning" && severity !== "warning" ? ("optional" as const) : ("hard" as const)
+          kind:
+            nodes[i - back]!.severity === "warning" && severity !== "warning"
+              ? ("optional" as const)
+              : ("hard" as const)
         }))
       })
     })
@@ -206,7 +209,7 @@ const boots = fc
     manifests,
     slots: fc.constantFrom(1, 1, 2, 16),
     bootMs: fc.constantFrom(15, 60, 30_000, 30_000),
-    rollbackMs: fc.constantFrom(3, 60_000),
+    rollbackMs: fc.constantFrom(3, 3, 60_000),
     choices: fc.array(fc.nat({ max: 2 ** 20 }), { maxLength: 80, size: "max" })
   })
   .map(({ choices, manifests, ...limits }) => boot(manifests, { ...Progress.defaultLimits, ...limits }, choices))
@@ -240,10 +243,227 @@ describe("Status", () => {
       { numRuns: 4_000, seed: 4 }
     )
     const all = Object.entries(Status.transitions).flatMap(([from, next]) => next.map((to) => `${from} → ${to}`))
-    console.log(made)
     assert.deepStrictEqual(
       all.filter((move) => !made.has(move)),
       []
     )
+  })
+  it("agrees with the decisions after every batch, however the log is cut", () => {
+    const stages = new Set<Status.Status["stage"]>()
+    fc.assert(
+      fc.property(boots, ({ log, truth }) => {
+        let status = Status.initial
+        let from = 0
+        for (const { events, states } of truth) {
+          status = Status.steps(status, log.slice(from, events))
+          from = events
+          for (const [name, state] of states) {
+            // What waits for its turn since this very moment is told with the next event.
+            if (of(status, name).state !== state)
+              assert.deepStrictEqual([of(status, name).state, state], ["waiting", "queued"])
+          }
+          stages.add(status.stage)
+        }
+        assert.isTrue(Equal.equals(status.components, Status.steps(Status.initial, log).components))
+      }),
+      { numRuns: 300, seed: 4 }
+    )
+    assert.sameMembers([...stages], ["booting", "ready", "rollback", "ended"])
+  })
+
+  it("gives a new value and leaves the one before as it was", () => {
+    fc.assert(
+      fc.property(boots, fc.nat(), ({ log }, cut) => {
+        const at = cut % log.length
+        const before = Status.steps(Status.initial, log.slice(0, at))
+        const seen = JSON.stringify(before)
+        const after = Status.steps(before, log.slice(at))
+        assert.notStrictEqual(after, before)
+        assert.strictEqual(JSON.stringify(before), seen)
+        assert.strictEqual(JSON.stringify(Status.steps(before, log.slice(at))), JSON.stringify(after))
+      }),
+      { numRuns: 300, seed: 4 }
+    )
+    assert.strictEqual(HashMap.size(Status.initial.components), 0)
+    assert.strictEqual(Status.steps(Status.initial, []), Status.initial)
+  })
+
+  const begun = (names: ReadonlyArray<string>, fallbacks: ReadonlyArray<string> = []): BootEvent => ({
+    _tag: "BootStarted",
+    atMs: 0,
+    version: 1,
+    bootId: "boot-1",
+    nodeId: "node-a",
+    environment: "here",
+    configVersion: "v7",
+    startedAt: 0,
+    concurrency: 1,
+    worstCaseMs: 0,
+    components: names.map((name) => ({ name, phase: "core", severity: "critical", needs: [], fallbacks }))
+  })
+  const start = (component: string, atMs: number, attempt = 1, variant = 0): BootEvent => ({
+    _tag: "ComponentStarted",
+    atMs,
+    component,
+    attempt,
+    variant
+  })
+
+  it("says what an operator asks: since when, which attempt, when the next one, on which fallback, why", () => {
+    const failure = refused("degraded")
+    const reason = { _tag: "Failed", failure } as const
+    const told: ReadonlyArray<readonly [BootEvent, Partial<Status.ComponentStatus>]> = [
+      [begun(["cache"], ["memory"]), { state: "waiting", sinceMs: 0, attempt: 0, reason: undefined }],
+      [start("cache", 3), { state: "running", sinceMs: 3, attempt: 1, slow: false }],
+      [
+        { _tag: "ComponentSlow", atMs: 5, component: "cache", runningMs: 2 },
+        { state: "running", sinceMs: 3, slow: true }
+      ],
+      [
+        { _tag: "AttemptFailed", atMs: 6, component: "cache", attempt: 1, failure, retryInMs: 4 },
+        { state: "closing", reason }
+      ],
+      [
+        { _tag: "AttemptClosed", atMs: 7, component: "cache", closing: "clean" },
+        { state: "closing", sinceMs: 6 }
+      ],
+      [
+        { _tag: "ComponentBackoff", atMs: 7, component: "cache", untilMs: 11 },
+        { state: "backoff", nextAtMs: 11, slow: false }
+      ],
+      [start("cache", 11, 2), { state: "running", attempt: 2, nextAtMs: undefined, reason }],
+      [
+        { _tag: "ComponentInterrupted", atMs: 12, component: "cache" },
+        { state: "closing", sinceMs: 12 }
+      ],
+      [
+        { _tag: "AttemptFailed", atMs: 12.5, component: "cache", attempt: 2, failure, retryInMs: null },
+        { state: "closing", sinceMs: 12 }
+      ],
+      [
+        { _tag: "FallbackChosen", atMs: 13, component: "cache", variant: 1, fallback: "memory" },
+        { state: "queued", fallback: "memory", attempt: 0 }
+      ],
+      [
+        { _tag: "ComponentQueued", atMs: 13, component: "cache" },
+        { state: "queued", sinceMs: 13 }
+      ],
+      [start("cache", 14, 1, 1), { state: "running", fallback: "memory", attempt: 1 }],
+      [
+        { _tag: "ComponentDegraded", atMs: 15, component: "cache", fallback: "memory", reason },
+        { state: "degraded", fallback: "memory", reason }
+      ],
+      [
+        { _tag: "SwapCompleted", atMs: 90, component: "cache", variant: 0, closing: "clean" },
+        { state: "ready", sinceMs: 90, fallback: undefined, reason: undefined }
+      ],
+      [
+        { _tag: "HealthChanged", atMs: 95, component: "cache", healthy: false, message: "slow" },
+        { state: "ready", healthy: false }
+      ],
+      [
+        { _tag: "SwapCompleted", atMs: 96, component: "cache", variant: 1, closing: "clean" },
+        {
+          state: "degraded",
+          fallback: "memory",
+          reason: {
+            _tag: "Failed",
+            failure: { kind: "unhealthy", tag: "Unhealthy", message: "slow", severity: "degraded" }
+          }
+        }
+      ]
+    ]
+    let status = Status.initial
+    for (const [event, expected] of told) {
+      status = Status.steps(status, [event])
+      assert.deepInclude(of(status, "cache"), expected, event._tag)
+    }
+    assert.strictEqual(status.rejected, 0)
+  })
+
+  it("follows the boot as a whole to its end", () => {
+    const told: ReadonlyArray<readonly [BootEvent, Partial<Status.Status>]> = [
+      [begun(["a"]), { stage: "booting", outcome: undefined, checkpoint: undefined }],
+      [
+        { _tag: "CheckpointReached", atMs: 0, checkpoint: "init_start" },
+        { stage: "booting", checkpoint: "init_start" }
+      ],
+      [
+        { _tag: "BootReady", atMs: 9, outcome: "ready" },
+        { stage: "ready", outcome: "ready", readyAtMs: 9 }
+      ],
+      [
+        { _tag: "RollbackStarted", atMs: 10, why: "stopped", because: "SIGTERM", budgetMs: 1 },
+        { stage: "rollback", outcome: "stopped", readyAtMs: 9 }
+      ],
+      [
+        { _tag: "BootEnded", atMs: 11, outcome: "stopped", clean: true },
+        { stage: "ended", outcome: "stopped" }
+      ],
+      [begun(["a"]), { stage: "booting", outcome: undefined, checkpoint: undefined, readyAtMs: undefined }]
+    ]
+    let status = Status.initial
+    for (const [event, expected] of told) {
+      status = Status.steps(status, [event])
+      assert.deepInclude(status, expected, event._tag)
+    }
+    const late = { _tag: "RollbackStarted", atMs: 1, why: "deadline", because: "a", budgetMs: 1 } as const
+    assert.strictEqual(Status.steps(status, [late]).outcome, "failed")
+  })
+
+  it("rejects what cannot be, and counts it", () => {
+    const up = Status.steps(Status.initial, [
+      begun(["a"]),
+      start("a", 1),
+      { _tag: "ComponentReady", atMs: 2, component: "a" }
+    ])
+    assert.strictEqual(up.rejected, 0)
+    const impossible: ReadonlyArray<BootEvent> = [
+      { _tag: "ComponentReady", atMs: 3, component: "a" },
+      start("a", 3),
+      { _tag: "ComponentBackoff", atMs: 3, component: "a", untilMs: 4 },
+      { _tag: "ComponentFailed", atMs: 3, component: "a", failure: refused("critical") }
+    ]
+    for (const event of impossible) {
+      const after = Status.steps(up, [event])
+      assert.strictEqual(after.rejected, 1, event._tag)
+      assert.deepStrictEqual(of(after, "a"), of(up, "a"))
+    }
+    assert.strictEqual(Status.steps(up, impossible).rejected, impossible.length)
+    for (const last of ["failed", "stopped"] as const) assert.isEmpty(Status.transitions[last])
+  })
+
+  it("lets the members of a group begin again with their group", () => {
+    const names = ["dwcp", "dwcp/acp", "dwcp/acp/deep", "security"]
+    const failed: BootEvent = { _tag: "ComponentFailed", atMs: 3, component: "dwcp/acp", failure: refused("critical") }
+    const first: ReadonlyArray<BootEvent> = [
+      begun(names),
+      start("dwcp", 1),
+      start("dwcp/acp", 2),
+      start("dwcp/acp/deep", 2),
+      { _tag: "ComponentReady", atMs: 2, component: "dwcp/acp/deep" },
+      { _tag: "ComponentInterrupted", atMs: 3, component: "dwcp/acp" },
+      failed,
+      { _tag: "ComponentInterrupted", atMs: 4, component: "dwcp" },
+      { _tag: "ComponentBackoff", atMs: 4, component: "dwcp", untilMs: 5 }
+    ]
+    const down = Status.steps(Status.initial, first)
+    assert.strictEqual(of(down, "dwcp/acp").state, "failed")
+    const again = Status.steps(down, [start("dwcp", 5, 2)])
+    assert.deepInclude(of(again, "dwcp/acp"), { state: "waiting", sinceMs: 5, reason: undefined })
+    assert.strictEqual(of(again, "dwcp/acp/deep").state, "waiting")
+    assert.strictEqual(Status.steps(again, [start("dwcp/acp", 6)]).rejected, 0)
+    // One that nobody announced waits like all others.
+    assert.strictEqual(of(Status.steps(again, [start("dwcp/new", 7)]), "dwcp/new").state, "running")
+  })
+
+  it("takes in a batch in time that does not grow with the boot", () => {
+    const names = Array.from({ length: 10_000 }, (_, i) => `component-${i}`)
+    const large = Status.steps(Status.initial, [begun(names)])
+    const after = Status.steps(large, [start("component-7", 1)])
+    // What is not concerned is shared, not copied.
+    for (const name of ["component-6", "component-9999"]) assert.strictEqual(of(after, name), of(large, name))
+    assert.strictEqual(of(large, "component-7").state, "waiting")
+    assert.strictEqual(HashMap.size(after.components), names.length)
   })
 })
