@@ -221,10 +221,8 @@ export const group = <
   const inside = new Set(provides.map((key) => key.key))
   const needs = new Map(recipes.flatMap((recipe) => recipe.needs).map((key) => [key.key, key]))
   const outside = [...needs.values()].filter((key) => !inside.has(Recipe.needOf(key).key))
-  return fromRecipe({
-    ...declare(name, provides, { ...options, needs: outside }, Group.build(recipes)),
-    members: recipes
-  })
+  const declared = declare(name, provides, { ...options, needs: outside }, Group.build(recipes))
+  return fromRecipe({ ...declared, validate: Group.validate(recipes), members: recipes })
 }
 
 /** What the start of a group can fail with, before it has a severity. */

@@ -13,7 +13,7 @@
  * A fiber that does not answer to interruption, or a finalizer that hangs, is abandoned when its deadline is over. Should
  * it come back after all, whatever it acquired is closed.
  */
-import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, type Fiber, type Scheduler, Scope } from "effect"
+import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, type Scheduler, Scope } from "effect"
 import type { BootEvent, Closing, Failure } from "./BootEvent.ts"
 import * as Instance from "./Instance.ts"
 import * as Invariants from "./Invariants.ts"
@@ -41,6 +41,8 @@ export interface Settings extends Opening {
   readonly drainMs: number
   /** How long the last checkpoint may take to become durable before the boot goes on without. */
   readonly persistMs: number
+  /** Whether it boots the members of a group. */
+  readonly isInside: boolean
   /** Whether the invariants are checked after every event. */
   readonly checked: boolean
 }
@@ -85,6 +87,10 @@ export class Driver {
   private readonly output: Progress.Output = { events: [], commands: [] }
   private broken: InvariantBroken | undefined
   private taking = false
+  /** The checks of settings, as long as they go on. */
+  private checking:
+    | Fiber.Fiber<ReadonlyArray<{ readonly i: number; readonly exit: Exit.Exit<unknown, unknown> }>, unknown>
+    | undefined
   private wakeMs: number | undefined
   private waker: Fiber.Fiber<unknown, unknown> | undefined
 
@@ -132,12 +138,13 @@ export class Driver {
         ),
       { concurrency: "unbounded" }
     )
-    Instance.run(this.env, all).addObserver((exit) => {
+    this.checking = Instance.run(this.env, all)
+    this.checking.addObserver((exit) => {
+      this.checking = undefined
+      if (Exit.isFailure(exit)) return // it was stopped
       const failures = new Map<number, Failure>()
-      if (Exit.isSuccess(exit)) {
-        for (const { exit: validated, i } of exit.value) {
-          if (Exit.isFailure(validated)) failures.set(i, this.invalid(i, validated.cause))
-        }
+      for (const { exit: validated, i } of exit.value) {
+        if (Exit.isFailure(validated)) failures.set(i, this.invalid(i, validated.cause))
       }
       this.tell(
         failures.size === 0 ? { _tag: "Begin", atMs: this.now() } : { _tag: "Invalid", atMs: this.now(), failures }
@@ -148,6 +155,8 @@ export class Driver {
   /** Asks everything to stop, now, and completes when it has. */
   stop(because: string): Effect.Effect<void> {
     return Effect.suspend(() => {
+      // Before anything has started, this is all there is to stop.
+      if (this.checking !== undefined) return Effect.andThen(Fiber.interrupt(this.checking), this.stop(because))
       if (this.state.stage !== "ended") this.tell({ _tag: "Stop", atMs: this.now(), because })
       return Effect.ignoreCause(Deferred.await(this.ended))
     })
@@ -184,7 +193,8 @@ export class Driver {
 
   /** Reports that continuous health has turned. */
   tellOfHealth(i: number, healthy: boolean, message: string): void {
-    this.tell({ _tag: "HealthChanged", atMs: this.now(), component: i, healthy, message })
+    const { redact } = this.settings
+    this.tell({ _tag: "HealthChanged", atMs: this.now(), component: i, healthy, message: redact(message) })
   }
 
   // ---------------------------------------------------------------------------------------------------- the loop
@@ -218,8 +228,11 @@ export class Driver {
       const violation = Invariants.check(this.checker, event)
       if (violation !== undefined) this.break(violation)
     }
-    if (event._tag === "ComponentFailed") this.failures.push(this.critical(event.component, event.failure))
-    else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.upLate(event.component)
+    if (event._tag === "ComponentFailed") {
+      // The member of a group has failed its group; what that means is told of the group.
+      const isOwn = this.settings.plan.index.has(event.component)
+      if (isOwn) this.failures.push(this.critical(event.component, event.failure))
+    } else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.upLate(event.component)
     else if (event._tag === "BootReady") {
       this.services.completeAll()
       this.views.publish()
@@ -438,14 +451,20 @@ export class Driver {
     if (!instance.closing && instance.fiber === undefined) this.closeUnwatched(instance)
   }
 
+  /** Waits for the journal as long as it may take; one that hangs is left behind. */
   private persist(): void {
     const { journal, persistMs } = this.settings
     const done = () => this.tell({ _tag: "Persisted", atMs: this.now() })
     if (journal === undefined) return done()
-    const flushed = Effect.timeoutOption(journal.flush, Duration.millis(persistMs))
-    Instance.run(this.env, flushed).addObserver((exit) => {
-      if (Exit.isFailure(exit)) Instance.run(this.env, Effect.logWarning("The journal is not durable", exit.cause))
+    const flush = Instance.run(this.env, journal.flush)
+    const patience = Instance.run(this.env, Effect.sleep(Duration.millis(persistMs)))
+    patience.addObserver(() => {
       done()
+      flush.interruptUnsafe()
+    })
+    flush.addObserver((exit) => {
+      if (Exit.isFailure(exit)) Instance.run(this.env, Effect.logWarning("The journal is not durable", exit.cause))
+      patience.interruptUnsafe()
     })
   }
 

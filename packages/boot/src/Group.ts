@@ -3,14 +3,18 @@
  */
 import { Context, Effect } from "effect"
 import type { Driver } from "./Driver.ts"
+import { Environment } from "./Environment.ts"
 import { launch } from "./Launch.ts"
+import { Status } from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
+import { wrap } from "./Severity.ts"
 
 class Members extends Context.Service<Members, Driver>()("@novacron/boot/Group/Members") {}
 
 /** Boots the members, and yields all that they provide. */
 export const build = (members: ReadonlyArray<Recipe.Recipe>): Pick<Recipe.Build, "start" | "yields" | "probe"> => ({
-  start: Effect.map(launch(members), (driver) =>
+  // Their settings have been checked with those of everybody else.
+  start: Effect.map(launch(members.map((member) => ({ ...member, validate: undefined }))), (driver) =>
     Context.add(Context.makeUnsafe<never>(driver.services.byKey), Members, driver)
   ),
   yields: "context",
@@ -18,10 +22,25 @@ export const build = (members: ReadonlyArray<Recipe.Recipe>): Pick<Recipe.Build,
   probe: (built) => probeAll(Context.get(built as Context.Context<Members>, Members))
 })
 
+/** Checks the settings of the members that exist in this environment; nothing to check is undefined. */
+export const validate = (members: ReadonlyArray<Recipe.Recipe>): Recipe.AnyEffect | undefined => {
+  const checks = members.flatMap(({ environments, name, validate }) =>
+    validate === undefined ? [] : [{ environments, check: Effect.mapError(validate, (e) => wrap("Critical", name, e)) }]
+  )
+  if (checks.length === 0) return undefined
+  return Effect.flatMap(Environment, (environment) => {
+    const here = checks.filter(({ environments }) => environments?.includes(environment) !== false)
+    return Effect.forEach(here, ({ check }) => check, { concurrency: "unbounded", discard: true })
+  })
+}
+
 /** A group is as healthy as those of its members that it cannot do without. */
 const probeAll = (driver: Driver): Recipe.AnyEffect =>
   Effect.forEach(
-    driver.settings.plan.components.flatMap((member, i) => (member.severity === "critical" ? [i] : [])),
+    driver.settings.plan.components.flatMap((member, i) => {
+      const isElsewhere = driver.state.status[i] === Status.Absent || driver.state.status[i] === Status.Skipped
+      return member.severity === "critical" && !isElsewhere ? [i] : []
+    }),
     (i) => driver.probe(i),
     { concurrency: "unbounded", discard: true }
   )

@@ -77,7 +77,7 @@ export const launch = (
     const planned = Plan.make(recipes.map(Recipe.manifest), {
       environment,
       provided: new Set(env.mapUnsafe.keys()),
-      durationsMs: options.durationsMs ?? {}
+      durationsMs: options.durationsMs ?? costsOf(outer?.plan.groups.get(enclosing?.path ?? ""))
     })
     if (Result.isFailure(planned)) {
       return yield* new InvalidBoot({ problems: planned.failure.message.split("\n"), cause: planned.failure })
@@ -106,26 +106,44 @@ export const launch = (
                 enclosing.driver.tellOfMember(enclosing.path, event)
                 observe(event)
               },
-        previous: options.previous ?? outer?.previous,
+        previous: options.previous ?? (outer?.previous && inside(outer.previous, `${enclosing?.path}/`)),
         redact: options.redact ?? outer?.redact ?? ((text) => text),
         drainMs: Duration.toMillis(options.drain ?? "10 seconds"),
         persistMs: 5_000,
+        isInside: enclosing !== undefined,
         checked: options.checked ?? outer?.checked ?? (yield* inContinuousIntegration)
       },
-      Context.add(env, Enclosing, undefined),
+      env.pipe(Context.add(Enclosing, undefined), Context.add(Environment, environment)),
       dispatcher
     )
-    yield* Effect.addFinalizer(() => driver.stop("the scope of the boot was closed"))
+    yield* Effect.addFinalizer(() => Effect.andThen(driver.stop("the scope of the boot was closed"), closed(driver)))
     driver.begin()
     yield* Deferred.await(driver.settled)
     return driver
   })
+
+/** A group whose members did not close cleanly has not closed cleanly itself. */
+const closed = ({ settings, state }: Driver): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    settings.isInside && state.unclean ? Effect.die(new Error("not all members were closed cleanly")) : Effect.void
+  )
 
 /** The environment's word for "a machine runs this": the invariants are then checked for everybody's benefit. */
 const inContinuousIntegration: Effect.Effect<boolean> = Effect.orElseSucceed(
   Effect.map(Config.option(Config.String("CI")), (ci) => ci._tag === "Some" && ci.value !== "" && ci.value !== "false"),
   () => false
 )
+
+/** What was left behind inside a group: the names without the path to them. */
+const inside = (previous: Unfinished, path: string): Unfinished => {
+  const names = (paths: ReadonlyArray<string>) =>
+    paths.flatMap((it) => (it.startsWith(path) ? [it.slice(path.length)] : []))
+  return { ...previous, started: names(previous.started), acquired: names(previous.acquired) }
+}
+
+/** A group is planned with the boot around it, which knows what its members took before. */
+const costsOf = (plan: Plan.Plan | undefined): { readonly [name: string]: number } =>
+  Object.fromEntries(plan?.components.map(({ name }, i) => [name, plan.cost[i]!]) ?? [])
 
 const randomId: Effect.Effect<string> = Effect.map(
   Effect.all([Random.nextIntBetween(0, 2 ** 32 - 1), Random.nextIntBetween(0, 2 ** 32 - 1)]),

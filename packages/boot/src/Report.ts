@@ -4,16 +4,16 @@
  *
  * **Details**
  *
- * A fold changes in place, because a large boot has tens of thousands of events; what `read` returns is never changed.
- * Reading takes time linear in components and needs. While the boot is under way the report tells how far it has come.
+ * A fold changes in place, because a large boot has tens of thousands of events; what `read` returns is never changed,
+ * and takes time linear in components and needs. While the boot is under way it tells how far it has come.
  *
  * The critical path is measured, not planned: from the last component that settled before READY back to the one that
  * released it, and so on. A component is released by the need that settled last, or by the end of the phase before it.
  *
  * **Gotchas**
  *
- * `BootStarted` begins a new report. Members of a group have rows of their own, but their time is part of the group's and
- * is not counted twice; when their group starts again, so do their rows.
+ * `BootStarted` begins a new report. Members of a group have rows of their own, but their time is part of the group's
+ * and not counted twice; when their group starts again, so do they.
  *
  * **Example**
  *
@@ -22,8 +22,6 @@
  * for (const event of events) Report.step(fold, event)
  * const report = Report.read(fold)
  * report.outcome // => "degraded"
- * Report.why(report, "cache")
- * console.error(Report.text(report))
  * ```
  */
 import { DateTime, Option } from "effect"
@@ -144,63 +142,59 @@ type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
 type RowEvent = Extract<BootEvent, { readonly component: string }>
 
+type Declared = Of<"BootStarted">["components"][number]
+
 const begin = (fold: Fold, event: Of<"BootStarted">): void => {
   Object.assign(fold, make(), { seq: fold.seq, atMs: event.atMs, started: event })
-  for (const { fallbacks, name, needs, phase, severity } of event.components) {
-    addRow(fold, name, phase, severity, needs, fallbacks)
-  }
+  for (const declared of event.components) addRow(fold, declared)
 }
 
 /** A component that `BootStarted` did not name can only be inside a group: it is like its group. */
 const rowOf = (fold: Fold, name: string): Row => {
   const row = fold.rows.get(name)
   if (row !== undefined) return row
-  const group = fold.rows.get(groupOf(name) ?? "")
-  return addRow(fold, name, group?.phase ?? "core", group?.severity ?? "critical", [], [])
+  const { phase, severity } = fold.rows.get(groupOf(name) ?? "") ?? { phase: "core", severity: "critical" }
+  return addRow(fold, { name, phase, severity, needs: [], fallbacks: [] })
 }
 
-const addRow = (
-  fold: Fold,
-  name: string,
-  phase: Phase.Phase,
-  severity: Component["severity"],
-  needs: ReadonlyArray<string>,
-  fallbacks: ReadonlyArray<string>
-): Row => {
-  const group = groupOf(name)
-  const row: Row = {
-    name,
-    phase,
-    severity,
-    needs,
-    fallbacks,
-    members: [],
-    isMember: group !== undefined,
-    state: "waiting",
-    sinceMs: NaN,
-    releasedAtMs: NaN,
-    releasedSeq: 0,
-    settledAtMs: NaN,
-    settledSeq: 0,
-    startedAtMs: NaN,
-    readyAtMs: NaN,
-    waitingMs: NaN,
-    queuedMs: NaN,
-    runningMs: NaN,
-    backoffMs: NaN,
-    attempts: [],
-    current: undefined,
-    fallback: null,
-    reason: null,
-    health: null,
-    slow: false,
-    closing: null,
-    restored: undefined
-  }
-  fold.rows.set(name, row)
+const addRow = (fold: Fold, declared: Declared): Row => {
+  const group = groupOf(declared.name)
+  const row = unborn(declared, group !== undefined)
+  fold.rows.set(row.name, row)
   if (group !== undefined) fold.rows.get(group)?.members.push(row)
   return row
 }
+
+/** Nothing has become of it yet. */
+const unborn = ({ fallbacks, name, needs, phase, severity }: Declared, isMember: boolean): Row => ({
+  name,
+  phase,
+  severity,
+  needs,
+  fallbacks,
+  members: [],
+  isMember,
+  state: "waiting",
+  sinceMs: NaN,
+  releasedAtMs: NaN,
+  releasedSeq: 0,
+  settledAtMs: NaN,
+  settledSeq: 0,
+  startedAtMs: NaN,
+  readyAtMs: NaN,
+  waitingMs: NaN,
+  queuedMs: NaN,
+  runningMs: NaN,
+  backoffMs: NaN,
+  attempts: [],
+  current: undefined,
+  fallback: null,
+  reason: null,
+  health: null,
+  slow: false,
+  closing: null,
+  restored: undefined
+})
 
 const stepRow = (fold: Fold, row: Row, event: RowEvent): void => {
   const { atMs } = event
@@ -281,20 +275,13 @@ const enter = (fold: Fold, row: Row, state: State, atMs: number): void => {
   row.sinceMs = atMs
 }
 
-/** What the time in each state counts as. */
-const spentIn: { readonly [S in State]: "waitingMs" | "queuedMs" | "runningMs" | "backoffMs" | undefined } = {
+/** What the time in a state counts as. */
+const spentIn: { readonly [S in State]?: "waitingMs" | "queuedMs" | "runningMs" | "backoffMs" } = {
   waiting: "waitingMs",
   queued: "queuedMs",
   running: "runningMs",
   closing: "runningMs",
-  backoff: "backoffMs",
-  ready: undefined,
-  degraded: undefined,
-  absent: undefined,
-  skipped: undefined,
-  failed: undefined,
-  stopping: undefined,
-  stopped: undefined
+  backoff: "backoffMs"
 }
 
 const settle = (fold: Fold, row: Row, state: State, atMs: number): void => {
@@ -317,24 +304,8 @@ const startAttempt = (fold: Fold, row: Row, { atMs, attempt, variant }: Of<"Comp
 /** The members of a group begin with it; until then they were waiting, whatever became of them before. */
 const startAgain = (row: Row, atMs: number): void => {
   if (row.state === "waiting") return
-  Object.assign(row, {
-    state: "waiting",
-    sinceMs: atMs,
-    releasedAtMs: NaN,
-    releasedSeq: 0,
-    settledAtMs: NaN,
-    settledSeq: 0,
-    startedAtMs: NaN,
-    readyAtMs: NaN,
-    waitingMs: atMs,
-    queuedMs: NaN,
-    runningMs: NaN,
-    backoffMs: NaN,
-    attempts: [],
-    current: undefined,
-    fallback: null,
-    reason: null
-  } satisfies Partial<Row>)
+  const { closing, members, restored } = row
+  Object.assign(row, unborn(row, true), { sinceMs: atMs, waitingMs: atMs, closing, members, restored })
   for (const member of row.members) startAgain(member, atMs)
 }
 
@@ -352,9 +323,7 @@ const comeUp = (fold: Fold, row: Row, state: "ready" | "degraded", atMs: number)
 }
 
 const goWithout = (fold: Fold, row: Row, state: State, reason: Reason, atMs: number): void => {
-  if (row.restored !== undefined && row.settledSeq !== 0 && reason._tag === "Failed") {
-    restorationFailed(row, reason.failure)
-  }
+  if (row.restored && row.settledSeq !== 0 && reason._tag === "Failed") restorationFailed(row, reason.failure)
   row.reason = reason
   settle(fold, row, state, atMs)
 }
@@ -395,9 +364,9 @@ export const read = (fold: Fold): Report => {
   const components = rows.map((row) => component(row, fold.atMs))
   const durationMs = ready?.atMs ?? rollback?.atMs ?? fold.atMs
   const path = criticalPath(fold, rows)
-  const work = new Map(components.map((one) => [one.name, one.runningMs + one.backoffMs]))
-  const criticalPathMs = sum(path.map(({ name }) => work.get(name) ?? 0))
-  const sequentialMs = sum(rows.map(({ isMember, name }) => (isMember ? 0 : (work.get(name) ?? 0))))
+  const onPath = new Set(path.map(({ name }) => name))
+  const criticalPathMs = sum(components.filter(({ name }) => onPath.has(name)).map(workOf))
+  const sequentialMs = sum(components.map(workOf))
   const concurrency = started?.concurrency ?? 1
   const boundMs = Math.max(criticalPathMs, sequentialMs / Math.max(1, concurrency))
   const told = {
@@ -445,7 +414,7 @@ export const read = (fold: Fold): Report => {
     overheadMs: Math.max(0, durationMs - criticalPathMs),
     phases: phases(fold, components, durationMs),
     checkpoints: [...fold.checkpoints],
-    criticalPath: path.map(({ name }) => name),
+    criticalPath: [...onPath],
     failures: failures(components, rootOf),
     restorations: rows.flatMap(({ name, restored }) =>
       restored === undefined ? [] : [{ component: name, ...restored }]
@@ -488,6 +457,10 @@ const orZero = (ms: number): number => (Number.isNaN(ms) ? 0 : ms)
 
 const orNull = (ms: number): number | null => (Number.isNaN(ms) ? null : ms)
 
+/** What a component took by itself; the time of a member is part of its group's. */
+const workOf = ({ backoffMs, name, runningMs }: Component): number =>
+  groupOf(name) === undefined ? runningMs + backoffMs : 0
+
 const sum = (all: ReadonlyArray<number>): number => all.reduce((total, one) => total + one, 0)
 
 const isoOf = (ms: number): string =>
@@ -501,12 +474,8 @@ const outcomeOf = ({ ended, ready, rollback }: Fold): Report["outcome"] => {
 
 // ------------------------------------------------------------------------------------------------------- exit codes
 
-interface Ending {
-  readonly outcome: Report["outcome"]
-  readonly rollback: Report["rollback"]
-  /** The root causes of what failed. */
-  readonly causes: ReadonlyArray<Failure>
-}
+/** How a boot ended, with the root causes of what failed. */
+type Ending = Pick<Report, "outcome" | "rollback"> & { readonly causes: ReadonlyArray<Failure> }
 
 /** What a process exits with after a boot: the first row that applies. */
 export const exitCodes: ReadonlyArray<{
@@ -530,17 +499,9 @@ export const exitCodes: ReadonlyArray<{
     applies: ({ outcome, rollback }) => outcome === "cancelled" && rollback?.because.includes("SIGTERM") === true
   },
   { code: 130, meaning: "cancelled by SIGINT, or otherwise", applies: ({ outcome }) => outcome === "cancelled" },
-  {
-    code: 124,
-    meaning: "a phase or the boot ran out of time",
-    applies: ({ rollback }) => rollback?.why === "deadline"
-  },
+  { code: 124, meaning: "a deadline of boot or phase", applies: ({ rollback }) => rollback?.why === "deadline" },
   { code: 70, meaning: "a defect", applies: ({ causes }) => causes.some(({ kind }) => kind === "defect") },
-  {
-    code: 78,
-    meaning: "settings that cannot be right",
-    applies: ({ causes }) => causes.some(({ tag }) => tag.startsWith("Config"))
-  },
+  { code: 78, meaning: "wrong settings", applies: ({ causes }) => causes.some(({ tag }) => tag.startsWith("Config")) },
   { code: 69, meaning: "a critical component is unavailable", applies: () => true }
 ]
 
@@ -580,13 +541,11 @@ const later = (a: Row | undefined, b: Row): Row => (a !== undefined && a.settled
 
 /** The one that the end of the boot waited for: who failed it, or else who settled last before the end. */
 const lastOne = (fold: Fold, top: ReadonlyArray<Row>): Row | undefined => {
-  if (fold.rollback !== undefined && fold.ready === undefined) {
-    for (const name of fold.rollback.because.split(", ")) {
-      const row = fold.rows.get(name)
-      if (row !== undefined && row.attempts.length > 0) return row
-    }
-  }
-  const endSeq = fold.ready === undefined && fold.rollback !== undefined ? fold.rollbackSeq : Infinity
+  const failure = fold.ready === undefined ? fold.rollback : undefined
+  const blamed = failure?.because.split(", ").map((name) => fold.rows.get(name)) ?? []
+  const culprit = blamed.find((row) => row !== undefined && row.attempts.length > 0)
+  if (culprit !== undefined) return culprit
+  const endSeq = failure === undefined ? Infinity : fold.rollbackSeq
   return top.reduce<Row | undefined>(
     (last, row) => (row.attempts.length > 0 && row.settledSeq > 0 && row.settledSeq < endSeq ? later(last, row) : last),
     undefined
@@ -596,16 +555,13 @@ const lastOne = (fold: Fold, top: ReadonlyArray<Row>): Row | undefined => {
 const phases = (fold: Fold, components: ReadonlyArray<Component>, durationMs: number): Report["phases"] => {
   const reachedAtMs = new Map(fold.checkpoints.map(({ atMs, checkpoint }) => [checkpoint, atMs]))
   const nowMs = fold.rollback?.atMs ?? fold.atMs
-  const workMs = Phase.all.map(() => 0)
-  for (const { backoffMs, name, phase, runningMs } of components) {
-    if (groupOf(name) === undefined) workMs[Phase.rank[phase]]! += runningMs + backoffMs
-  }
   return Phase.all.map((phase, rank) => {
     const fromMs = reachedAtMs.get(Phase.checkpoints[rank]!)
     const endedAtMs = reachedAtMs.get(Phase.checkpoints[rank + 1]!)
     const ownMs = fromMs === undefined ? 0 : Math.max(0, (endedAtMs ?? nowMs) - fromMs)
     const { slow, startedAtMs } = fold.phases[rank]!
     const spanMs = Number.isNaN(startedAtMs) ? 0 : (endedAtMs ?? nowMs) - startedAtMs
+    const workMs = sum(components.filter((one) => one.phase === phase).map(workOf))
     const { maxMs, targetMs } = Phase.budget[phase]
     return {
       phase,
@@ -616,7 +572,7 @@ const phases = (fold: Fold, components: ReadonlyArray<Component>, durationMs: nu
       maxMs,
       overTarget: slow || ownMs > targetMs,
       share: durationMs > 0 ? Math.min(1, ownMs / durationMs) : 0,
-      overlap: workMs[rank]! > 0 ? Math.min(1, Math.max(0, 1 - spanMs / workMs[rank]!)) : 0
+      overlap: workMs > 0 ? Math.min(1, Math.max(0, 1 - spanMs / workMs)) : 0
     }
   })
 }

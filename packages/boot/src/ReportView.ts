@@ -1,6 +1,6 @@
 /**
- * A report for those who read it: its Schema for tools, the chain of reasons for whoever asks why, and the text at the
- * end of a boot. `Report.ts` makes reports and is the door to all of this.
+ * A report for those who read it: its Schema, the chain of reasons for whoever asks why, and the text at the end of a
+ * boot. `Report.ts` makes reports and is the door to all of this.
  *
  * **Details**
  *
@@ -11,15 +11,13 @@
  *
  * ```ts
  * Report.why(report, "search")
- * // => ["search is skipped: it needs index",
- * //     "index is absent: Refused connect ECONNREFUSED 127.0.0.1:9200 after 3 attempts in 3.1 s"]
- * Report.text(report)
- * // …
- * // READY (degraded: cache) in 231 ms · critical path 227 ms · overhead 1.8 %
+ * // => ["search is skipped: it needs index", "index is absent: Refused no route after 3 attempts in 3.1 s"]
+ * Report.text(report) // => "…\nREADY (degraded: cache) in 231 ms · critical path 227 ms · overhead 1.8 %"
  * ```
  */
 import { Schema } from "effect"
 import { CheckpointReached, Closing, Failure, Reason } from "./BootEvent.ts"
+import { statusNames } from "./ProgressState.ts"
 
 const phase = Schema.Literals(["pre", "core", "service", "post"])
 const severity = Schema.Literals(["critical", "degraded", "warning"])
@@ -27,21 +25,8 @@ const ms = Schema.Finite
 const msOrNull = Schema.NullOr(Schema.Finite)
 const names = Schema.Array(Schema.String)
 
-/** What a component is doing, in one word; the words are those of the status. */
-export const State = Schema.Literals([
-  "waiting",
-  "queued",
-  "running",
-  "closing",
-  "backoff",
-  "ready",
-  "degraded",
-  "absent",
-  "skipped",
-  "failed",
-  "stopping",
-  "stopped"
-])
+/** What a component is doing, in one word. */
+export const State = Schema.Literals(statusNames)
 export type State = typeof State.Type
 
 /** One try to start a component, from its start until it was up, or until all it held was closed. */
@@ -224,35 +209,26 @@ export const groupOf = (name: string): string | undefined => {
 
 /** The component at which the search for the reason goes on; undefined at a root cause. */
 const nextOf = (at: Scene, component: Component): string | undefined => {
-  const { name, reason } = component
-  switch (component.state) {
-    case "ready":
-    case "queued":
-    case "running":
-    case "closing":
-    case "backoff":
+  const { name, reason, state } = component
+  if (state === "waiting") {
+    return at.rollback === null ? blockerOf(at, component) : groupOrCulprit(at, name, at.rollback.because)
+  }
+  if (state === "ready" || isBusy(state)) return undefined
+  switch (reason?._tag) {
+    case undefined:
+    case "Environment":
       return undefined
-    case "waiting":
-      return at.rollback === null ? blockerOf(at, component) : groupOrCulprit(at, name, at.rollback.because)
-    case "degraded":
-    case "absent":
-    case "skipped":
-    case "failed":
-    case "stopping":
-    case "stopped":
-      switch (reason?._tag) {
-        case undefined:
-        case "Environment":
-          return undefined
-        case "Need":
-          return reason.need
-        case "RolledBack":
-          return groupOrCulprit(at, name, reason.because)
-        case "Failed":
-          return reason.failure.tag === "NeedAbsent" ? lostNeed(at, component, reason.failure) : at.culprits.get(name)
-      }
+    case "Need":
+      return reason.need
+    case "RolledBack":
+      return groupOrCulprit(at, name, reason.because)
+    case "Failed":
+      return reason.failure.tag === "NeedAbsent" ? lostNeed(at, component, reason.failure) : at.culprits.get(name)
   }
 }
+
+const isBusy = (state: State): boolean =>
+  state === "queued" || state === "running" || state === "closing" || state === "backoff"
 
 /** The need that was lost before anything was rolled back. Of several the sentence names the one that counts. */
 const lostNeed = (at: Scene, { needs }: Component, { message }: Failure): string | undefined => {
@@ -373,13 +349,9 @@ const because = (at: Scene, component: Component): string => {
 }
 
 const rolledBack = (rollback: Report["rollback"], because: string): string => {
-  const what = {
-    failed: "the boot was rolled back",
-    deadline: "the boot ran out of time",
-    cancelled: "the boot was cancelled",
-    stopped: "the node was stopped"
-  }
-  return `${what[rollback?.why ?? "failed"]}${because === "" ? "" : ` because of ${because}`}`
+  const what = { failed: "was rolled back", deadline: "ran out of time", cancelled: "was cancelled" }
+  const why = rollback?.why ?? "failed"
+  return `${why === "stopped" ? "the node was stopped" : `the boot ${what[why]}`}${because && ` because of ${because}`}`
 }
 
 /** `Refused connect ECONNREFUSED 127.0.0.1:9200`; a message that already begins with its tag is enough. */
@@ -391,9 +363,8 @@ const tries = ({ attempts }: Component): string => {
 }
 
 const spanMs = (attempts: ReadonlyArray<Attempt>): number => {
-  const first = attempts[0]
-  const last = attempts.at(-1)
-  return first === undefined || last === undefined ? 0 : last.startedAtMs + last.durationMs - first.startedAtMs
+  const [first, last] = [attempts[0], attempts.at(-1)]
+  return first && last ? last.startedAtMs + last.durationMs - first.startedAtMs : 0
 }
 
 const ordinal = ({ attempts, fallback }: Component): string =>
@@ -407,30 +378,34 @@ const lastError = ({ attempts }: Component): string => {
 // ------------------------------------------------------------------------------------------------------------- text
 
 /** What a person reads at the end, the most important line last; of a failed boot, what to do. */
-export const text = (report: Report): string => {
+export const text = (report: Report): string =>
+  linesOf(report)
+    .map((line) => visible(line).trimEnd())
+    .join("\n")
+
+const linesOf = (report: Report): ReadonlyArray<string> => {
   switch (report.outcome) {
     case "booting":
-      return lines(...table(report), bootingLine(report))
+      return [...table(report), bootingLine(report)]
     case "ready":
     case "degraded":
-      return lines(...table(report), readyLine(report))
+      return [...table(report), readyLine(report)]
     case "failed":
-      return lines(...failed(report))
+      return failed(report)
     case "cancelled":
-      return lines(...closed(report, "BOOT CANCELLED"))
+      return closed(report, "BOOT CANCELLED")
     case "stopped":
-      return lines(...closed(report, "STOPPED"))
+      return closed(report, "STOPPED")
   }
 }
-
-const lines = (...all: ReadonlyArray<string>): string => all.map((line) => visible(line).trimEnd()).join("\n")
 
 /** How many rows a table has at the most, and names a list. */
 const limit = { rows: 60, names: 4, attempts: 8 } as const
 
 const table = (report: Report): ReadonlyArray<string> => {
-  const top = report.components.filter(({ name }) => groupOf(name) === undefined)
+  const top = report.components.filter(isTop)
   const path = new Set(report.criticalPath)
+  const at = scene(report)
   // Of a large boot, what went wrong and what took long.
   const some = top.filter(({ name, state }) => state !== "ready" || path.has(name)).slice(0, limit.rows)
   const shown = (top.length <= limit.rows ? top : some).toSorted(
@@ -438,58 +413,28 @@ const table = (report: Report): ReadonlyArray<string> => {
   )
   const width = Math.max(0, ...shown.map(({ name }) => name.length))
   const more = top.length - shown.length
-  return [
-    ...shown.map((component) => {
-      const took = component.startedAtMs === null ? "" : duration(component.runningMs + component.backoffMs)
-      return `  ${mark[component.state]} ${component.name.padEnd(width)}  ${took.padStart(7)}   ${remark(component)}`
-    }),
-    ...(more === 0 ? [] : [`    and ${count(more, "more component")}`])
-  ]
-}
-
-const mark: { readonly [S in State]: string } = {
-  waiting: "·",
-  queued: "·",
-  running: "·",
-  closing: "·",
-  backoff: "·",
-  ready: "✓",
-  degraded: "~",
-  absent: "-",
-  skipped: "-",
-  failed: "✗",
-  stopping: "·",
-  stopped: "·"
-}
-
-const remark = (component: Component): string => {
-  const { attempts, fallback, needs, reason, state } = component
-  const of = needs.length === 0 ? "" : `← ${list(needs)}`
-  const tried = attempts.filter(({ error }) => error !== null).length
-  switch (reason?._tag) {
-    case undefined:
-      return state === "ready" ? of : `${state} ${of}`
-    case "Need":
-      return `${state}: it needs ${reason.need}`
-    case "Environment":
-      return `not in ${reason.environment}`
-    case "RolledBack":
-      return `${state} because of ${reason.because}`
-    case "Failed": {
-      const what = state === "degraded" ? `on its fallback ${fallback ?? "?"}` : state
-      return `${what}${tried === 0 ? "" : ` after ${count(tried, "attempt")}`}: ${failureText(reason.failure)}`
-    }
-  }
-}
-
-const readyLine = (report: Report): string => {
-  const parts = (["degraded", "absent", "skipped"] as const).flatMap((state) => {
-    const found = report.components.filter(
-      (one) => one.state === state && one.reason?._tag !== "Environment" && groupOf(one.name) === undefined
-    )
-    return found.length === 0 ? [] : [`${state}: ${list(found.map(({ name }) => name))}`]
+  const rows = shown.map((component) => {
+    const { backoffMs, name, runningMs, startedAtMs, state } = component
+    const took = startedAtMs === null ? "" : duration(runningMs + backoffMs)
+    return `  ${mark[state] ?? "·"} ${name.padEnd(width)}  ${took.padStart(7)}   ${remark(at, component)}`
   })
-  const { criticalPathMs, durationMs, overheadMs } = report
+  return more === 0 ? rows : [...rows, `    and ${count(more, "more component")}`]
+}
+
+const mark: { readonly [S in State]?: string } = { ready: "✓", degraded: "~", absent: "-", skipped: "-", failed: "✗" }
+
+const remark = (at: Scene, component: Component): string => {
+  const { fallback, needs, state } = component
+  if (state !== "ready" && component.reason !== null) {
+    return `${state === "degraded" ? `on its fallback ${fallback ?? "?"}` : state}: ${because(at, component)}`
+  }
+  return `${state === "ready" ? "" : `${state} `}${needs.length === 0 ? "" : `← ${list(needs)}`}`
+}
+
+const readyLine = ({ components, criticalPathMs, durationMs, overheadMs }: Report): string => {
+  const parts = (["degraded", "absent", "skipped"] as const).flatMap((state) =>
+    titled(state, components, (one) => one.state === state && one.reason?._tag !== "Environment")
+  )
   const overhead = criticalPathMs === 0 ? 0 : (100 * overheadMs) / criticalPathMs
   return [
     `READY${parts.length === 0 ? "" : ` (${parts.join("; ")})`} in ${duration(durationMs)}`,
@@ -498,9 +443,21 @@ const readyLine = (report: Report): string => {
   ].join(" · ")
 }
 
+const isTop = ({ name }: Component): boolean => groupOf(name) === undefined
+
+/** `degraded: cache, search`; nothing when there is nobody like that. */
+const titled = (
+  title: string,
+  components: ReadonlyArray<Component>,
+  isLike: (one: Component) => boolean
+): ReadonlyArray<string> => {
+  const found = components.filter((one) => isTop(one) && isLike(one))
+  return found.length === 0 ? [] : [`${title}: ${list(found.map(({ name }) => name))}`]
+}
+
 const bootingLine = ({ atMs, components }: Report): string => {
   const open = components.filter(({ settledAtMs }) => settledAtMs === null)
-  const busy = open.filter(({ state }) => state !== "waiting").map(({ name }) => name)
+  const busy = open.filter(({ state }) => isBusy(state)).map(({ name }) => name)
   const of = `${components.length - open.length} of ${count(components.length, "component")}`
   return `BOOTING  ${of} after ${duration(atMs)}${busy.length === 0 ? "" : `, waiting for ${list(busy)}`}`
 }
@@ -519,7 +476,7 @@ const closed = (report: Report, title: string): ReadonlyArray<string> => {
 const failed = (report: Report): ReadonlyArray<string> => {
   const { components, failures, readyAtMs } = report
   const at = scene(report)
-  const fallen = components.filter(({ name, state }) => state === "failed" && groupOf(name) === undefined)
+  const fallen = components.filter((one) => one.state === "failed" && isTop(one))
   const title = readyAtMs === null ? "BOOT FAILED" : `NODE FAILED after ${duration(readyAtMs)}`
   // The causes of what failed; when time ran out before anything did, whatever has gone wrong until then.
   const fatal = failures.filter((one) =>
@@ -527,14 +484,10 @@ const failed = (report: Report): ReadonlyArray<string> => {
   )
   const causes = (fatal.length > 0 ? fatal : failures).slice(0, limit.names)
   const worst = causes[0]
-  const impaired = (["degraded", "absent"] as const).flatMap((what) => {
-    const found = components.filter((one) =>
-      what === "absent"
-        ? one.state === what && one.reason?._tag === "Failed"
-        : one.fallback !== null && one.readyAtMs !== null
-    )
-    return found.length === 0 ? [] : [`${what}: ${list(found.map(({ name }) => name))}`]
-  })
+  const impaired = [
+    ...titled("degraded", components, (one) => one.fallback !== null && one.readyAtMs !== null),
+    ...titled("absent", components, (one) => one.state === "absent" && one.reason?._tag === "Failed")
+  ]
   return [
     header(report, `${title}  ${subject(report, fallen)}`),
     ...causes.flatMap((cause) => [
@@ -554,9 +507,7 @@ const subject = ({ rollback }: Report, fallen: ReadonlyArray<Component>): string
   const names = list(fallen.map(({ name }) => `"${name}"`))
   if (rollback?.why === "deadline") return `the boot ran out of time, waiting for ${names || rollback.because}`
   const critical = fallen.every((one) => one.severity === "critical") ? "critical " : ""
-  return fallen.length === 1
-    ? `${critical}component ${names} did not start`
-    : `${critical}components ${names} did not start`
+  return `${critical}component${fallen.length === 1 ? "" : "s"} ${names} did not start`
 }
 
 /** `3 times over 3.1 s (0 s · 1.1 s · 3.1 s), then memory once over 5 ms` */
@@ -639,7 +590,7 @@ const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
 
 const round = (n: number, digits: number): number => Math.round(n * 10 ** digits) / 10 ** digits
 
-/** Messages may hold anything: line breaks and control characters must not reach a terminal. */
+/** Messages may hold anything; line breaks and control characters must not reach a terminal. */
 const visible = (line: string): string =>
   line
     .replace(/\s*[\r\n\u2028\u2029]\s*/g, " ")

@@ -10,7 +10,7 @@ import * as Report from "../src/Report.ts"
 
 // ---------------------------------------------------------------------------------------------------------- the world
 
-/** What an attempt does: it comes up, goes wrong, or hangs (`undefined`) after a while, and then takes a while to close. */
+/** What an attempt does: it comes up, goes wrong, or hangs (`undefined`) after a while, and takes a while to close. */
 interface Attempt {
   readonly afterMs: number
   readonly ends: "up" | Failure | undefined
@@ -225,7 +225,7 @@ const worlds: fc.Arbitrary<World> = fc
     slots: fc.constantFrom(1, 2, 100),
     scheduling: fc.constantFrom("dataflow" as const, "phased" as const),
     bootMs: fc.constantFrom(600, 30_000, 30_000),
-    stopMs: fc.option(fc.integer({ min: 0, max: 3_000 }), { nil: undefined }),
+    stopMs: fc.oneof(fc.constant(undefined), fc.constant(undefined), fc.integer({ min: 0, max: 3_000 })),
     restoreMs: fc.option(fc.integer({ min: 50, max: 200 }))
   })
   .map(({ bootMs, fatal, faults, nodes, restoreMs, scheduling, seed, slots, stopMs }) => {
@@ -245,14 +245,11 @@ const worlds: fc.Arbitrary<World> = fc
           message: `no answer from ${Math.floor(roll("message") * 3)}`,
           severity: roll("fatal") < fatal ? "critical" : variantNumber > 0 ? "warning" : severity
         }
+        // Much of what is critical comes up, or there would be few boots that are only degraded.
+        const odds = variantNumber > 0 ? faults / 4 : severity === "critical" ? faults / 6 : faults
         return {
           afterMs: Math.round(roll("after") * 1_000) / 10,
-          ends:
-            roll("fails") >= (variantNumber > 0 ? faults / 4 : faults)
-              ? "up"
-              : roll("hangs") < 0.1
-                ? undefined
-                : failure,
+          ends: roll("fails") >= odds ? "up" : roll("hangs") < 0.1 ? undefined : failure,
           closeMs: Math.round(roll("close") * 100) / 10,
           closing: roll("unclean") < 0.02 ? undefined : roll("unclean") < 0.04 ? "failed" : "clean"
         } satisfies Attempt
@@ -317,9 +314,7 @@ const nodeWorld = (
 })
 
 const redisDown = (number: number): Partial<Attempt> =>
-  number === 0
-    ? { ends: { ...refused, tag: "RedisDown", message: "connect ECONNREFUSED 127.0.0.1:6379", severity: "degraded" } }
-    : {}
+  number === 0 ? { ends: { ...refused, tag: "RedisDown", message: "connect refused", severity: "degraded" } } : {}
 
 const noIndex: Failure = { ...refused, message: "connect ECONNREFUSED 127.0.0.1:9200", severity: "warning" }
 
@@ -646,9 +641,9 @@ describe("Report", () => {
       assert.deepStrictEqual(Report.text(report).split("\n"), [
         "  ✓ config           10 ms",
         "  ✓ security         10 ms   ← config",
-        "  - index            27 ms   absent after 2 attempts: Refused connect ECONNREFUSED 127.0.0.1:9200",
+        "  - index            27 ms   absent: Refused connect ECONNREFUSED 127.0.0.1:9200 after 2 attempts in 27 ms",
         "  - search                   skipped: it needs index",
-        "  ~ cache            21 ms   on its fallback memory after 1 attempt: RedisDown connect ECONNREFUSED 127.0.0.1:6379",
+        "  ~ cache            21 ms   on its fallback memory: RedisDown connect refused after 1 attempt in 11 ms",
         "  ✓ database         81 ms   ← security",
         "  ✓ orchestration    10 ms   ← database",
         "  ✓ api              10 ms   ← orchestration, security",

@@ -12,7 +12,7 @@ const refused = (severity: Failure["severity"]): Failure => ({ kind: "error", ta
 
 const of = (status: Status.Status, name: string) => Option.getOrThrow(HashMap.get(status.components, name))
 
-// ------------------------------------------------------------------------------------- a world that answers in any order
+// --------------------------------------------------------------------------------- a world that answers in any order
 
 interface Moved {
   readonly name: string
@@ -27,8 +27,8 @@ interface Told {
 }
 
 /**
- * Boots under an adversary: whatever is outstanding may be answered next, well or badly, late or never; timers fire, the
- * health of anything turns, someone restores or stops. `choices` decides, and the rest of the boot runs to its end.
+ * Boots under an adversary: whatever is outstanding may be answered next, well or badly, late or never; timers fire,
+ * the health of anything turns, someone restores or stops. `choices` decides, and then the boot runs to its end.
  */
 const boot = (
   manifests: ReadonlyArray<Manifest.Manifest>,
