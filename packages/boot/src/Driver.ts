@@ -306,6 +306,11 @@ export class Driver {
       variant === 0 &&
       attempt === 1 &&
       this.settings.previous?.acquired.includes(recipe.name) === true
+    const missing = this.services.missing(i)
+    if (missing !== undefined) {
+      const reason = `${recipe.name} needs ${missing}, which is not up in its group`
+      return this.fail(i, instance, new NeedAbsent({ component: recipe.name, reason }))
+    }
     const { start } = instance.build
     const fiber = Instance.run(instance.context, recovers ? Effect.andThen(recipe.recover, start) : start)
     instance.fiber = fiber
@@ -355,13 +360,13 @@ export class Driver {
     this.errors[i] = error
     const { policy } = instance.build
     const isDefect = error instanceof Defect
+    const isRetried = !(isDefect || error instanceof NeedAbsent || policy === Policy.never)
     this.tell({
       _tag: "Failed",
       atMs: this.now(),
       component: i,
       failure: this.failureRecord(instance, error),
-      retryInMs:
-        isDefect || policy === Policy.never ? null : this.draw((this.retries[i] ??= Policy.delays(policy))(error)),
+      retryInMs: isRetried ? this.draw((this.retries[i] ??= Policy.delays(policy))(error)) : null,
       restoreInMs: isDefect ? null : this.restoreDelay(i, policy, error)
     })
     this.close(i, instance, Exit.fail(error))

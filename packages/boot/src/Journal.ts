@@ -359,7 +359,7 @@ const jsonOf =
     }
     if (event._tag === "ComponentStarted") {
       const { atMs, attempt, component, variant } = event
-      if (!Number.isFinite(atMs + attempt + variant)) return undefined
+      if (!Number.isFinite(atMs) || !Number.isFinite(attempt) || !Number.isFinite(variant)) return undefined
       const name = quote(quoted, component)
       return `{"_tag":"ComponentStarted","atMs":${atMs},"component":${name},"variant":${variant},"attempt":${attempt}}`
     }

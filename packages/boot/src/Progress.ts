@@ -38,18 +38,7 @@ import {
   statusNames,
   timer
 } from "./ProgressState.ts"
-import {
-  abandonAll,
-  close,
-  end,
-  fatal,
-  goneDown,
-  interrupt,
-  skip,
-  skipForRollback,
-  stopped,
-  takeDown
-} from "./Takedown.ts"
+import { abandonAll, close, end, fatal, goneDown, interrupt, rolledBack, skip, stopped, takeDown } from "./Takedown.ts"
 import { healthChanged, restore, restoreLater, startDependents, swapFailed, swapped } from "./Restoration.ts"
 import * as Timers from "./Timers.ts"
 
@@ -266,9 +255,11 @@ const attemptClosed = (s: State, i: number, closing: Closing, out: Output): void
   const failure = s.failure[i]
   const mayRetry = mayTryAgain(s, i, closing)
   if (s.stage === "rollback") {
-    // Nothing is tried again now; what would have been the end of the boot as well is reported as such.
-    if (failure?.severity === "critical" && s.failedNow[i] === 1 && !mayRetry) fatal(s, i, failure, out)
-    else skipForRollback(s, i, out)
+    // Nothing is tried again now; what had come to its end by itself is reported as such.
+    const isOver = failure !== undefined && s.failedNow[i] === 1 && !mayRetry
+    if (isOver && failure.severity === "critical") fatal(s, i, failure, out)
+    else if (isOver) skip(s, i, { _tag: "Failed", failure }, out)
+    else rolledBack(s, i, out)
     goneDown(s, i, out)
   } else if (mayRetry) {
     set(s, i, Status.Backoff)

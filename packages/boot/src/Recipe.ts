@@ -111,10 +111,10 @@ const derivedId = (key: string, kind: "optional" | "late"): string => `${key}${k
 /** The edge that a declared need stands for. */
 export const needOf = (key: AnyKey): Need => derived.get(key.key)?.need ?? { key: key.key, kind: "hard" }
 
-/** The service of one key in what `start` yielded. */
+/** The service of one key in what `start` yielded; undefined for a member of a group that is not up. */
 export const serviceOf = (yields: Build["yields"], built: unknown, key: AnyKey): unknown =>
-  // The declaration says which of the two `start` yields, and its layer that the key is in it.
-  yields === "service" ? built : Context.get(built as Context.Context<unknown>, key)
+  // The declaration says which of the two `start` yields.
+  yields === "service" ? built : Context.getOrUndefined(built as Context.Context<unknown>, key)
 
 /** Finds a service when it runs, or finds that it is not up. */
 export type Lookup = Effect.Effect<Option.Option<unknown>>

@@ -17,6 +17,8 @@ export class Services {
   /** The component that provides a key in this environment. */
   private readonly providers = new Map<string, number>()
   private readonly faces = new Map<string, Live.Live>()
+  /** Members of groups that were not up when their group came up; they may be by now. */
+  private readonly inside = new Map<string, () => unknown>()
 
   constructor(
     plan: Plan,
@@ -36,7 +38,7 @@ export class Services {
   contextOf(component: number): Context.Context<never> {
     let context = this.env
     for (const key of this.recipes[component]!.needs) {
-      const service = this.byKey.get(key.key)
+      const service = this.byKey.get(key.key) ?? this.inside.get(key.key)?.()
       context = service === undefined ? this.withSoft(context, key) : Context.add(context, key, service)
     }
     return context
@@ -59,9 +61,19 @@ export class Services {
         const made = Live.make(service)
         this.faces.set(key.key, made)
         this.byKey.set(key.key, made.face)
+      } else if (service === undefined) {
+        this.byKey.delete(key.key)
+        this.inside.set(key.key, () => Recipe.serviceOf(build.yields, built, key))
       } else this.byKey.set(key.key, service)
     }
     return before
+  }
+
+  /** A hard need of the component that is not there although its provider is up: a group may be up without it. */
+  missing(component: number): string | undefined {
+    if (this.inside.size === 0) return undefined
+    const isMissing = ({ key }: Recipe.AnyKey) => this.inside.has(key) && Option.isNone(this.find(key))
+    return this.recipes[component]!.needs.find(isMissing)?.key
   }
 
   /** Says of all keys what those find who can do without: the boot is ready, and whoever uses it may ask. */
@@ -87,7 +99,8 @@ export class Services {
   /** The service of a key, if the component that provides it is up. */
   private find(key: string): Option.Option<unknown> {
     const provider = this.providers.get(key)
-    return provider !== undefined && this.isUp(provider) ? Option.some(this.byKey.get(key)) : Option.none()
+    if (provider === undefined || !this.isUp(provider)) return Option.none()
+    return Option.fromUndefinedOr(this.byKey.get(key) ?? this.inside.get(key)?.())
   }
 
   private lookup(key: string): Recipe.Lookup {

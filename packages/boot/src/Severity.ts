@@ -154,7 +154,8 @@ export const classify = (table: Severity | { readonly [tag: string]: Severity },
   if (typeof table === "string") return table
   const tag = tagOf(cause)
   if (Object.hasOwn(table, tag)) return table[tag] ?? "Critical"
-  return cause instanceof TimedOut || cause instanceof Unhealthy ? mildest(table) : "Critical"
+  const isFault = cause instanceof TimedOut || cause instanceof Unhealthy || cause instanceof NeedAbsent
+  return isFault ? mildest(table) : "Critical"
 }
 
 /** The tag of an error, or the name of its class, or its type: what a policy and a report know it by. */

@@ -26,8 +26,8 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
       if (Exit.isSuccess(exit)) {
         for (const key of recipe.provides) {
           const built = Recipe.serviceOf(build.yields, exit.value, key)
-          services.set(key.key, built)
-          Recipe.complete(services, key, Option.some(built), Effect.succeedSome(built))
+          if (built !== undefined) services.set(key.key, built)
+          Recipe.complete(services, key, Option.fromUndefinedOr(built), Effect.succeed(Option.fromUndefinedOr(built)))
         }
         return Context.makeUnsafe<never>(services)
       }

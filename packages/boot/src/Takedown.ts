@@ -31,16 +31,15 @@ export const takeDown = (
   for (let i = s.status.length - 1; i >= 0; i--) if (isUp(s, i) && s.holders[i] === 0) release(s, i, out)
 }
 
-/** Whoever has not started will not. */
+/** Whoever has not started will not; what went wrong in earlier attempts was not the end of it. */
 const rollBackOne = (s: State, i: number, out: Output): void => {
   const status = s.status[i]
-  if (status === Status.Waiting || status === Status.Queued || status === Status.Backoff) skipForRollback(s, i, out)
+  if (status === Status.Waiting || status === Status.Queued || status === Status.Backoff) rolledBack(s, i, out)
 }
 
-export const skipForRollback = (s: State, i: number, out: Output): void => {
-  const failure = s.failure[i]
-  skip(s, i, failure ? { _tag: "Failed", failure } : { _tag: "RolledBack", because: s.takedown?.because ?? "" }, out)
-}
+/** It is not up, and only because everything is taken down. */
+export const rolledBack = (s: State, i: number, out: Output): void =>
+  skip(s, i, { _tag: "RolledBack", because: s.takedown?.because ?? "" }, out)
 
 const release = (s: State, i: number, out: Output): void => {
   set(s, i, Status.Stopping)
@@ -72,7 +71,7 @@ export const abandonAll = (s: State, out: Output): void => {
     const closing: Closing = "abandoned"
     if (s.status[i] === Status.Closing) {
       out.events.push({ _tag: "AttemptClosed", atMs: s.atMs, component: name(s, i), closing })
-      skipForRollback(s, i, out)
+      rolledBack(s, i, out)
     } else {
       set(s, i, Status.Stopped)
       out.events.push({ _tag: "ComponentStopped", atMs: s.atMs, component: name(s, i), closing })
