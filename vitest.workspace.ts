@@ -15,6 +15,7 @@
  */
 import { globSync } from "node:fs"
 import { availableParallelism } from "node:os"
+import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 import { Tally } from "./scripts/Tally.ts"
 
@@ -55,6 +56,7 @@ export default defineConfig({
       test: {
         name,
         include: [filesOf(name)],
+        setupFiles: [join(import.meta.dirname, "scripts/fastCheck.ts")],
         testTimeout: patience[name] ?? seconds(15),
         hookTimeout: patience[name] ?? seconds(15)
       }
