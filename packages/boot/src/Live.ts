@@ -30,10 +30,19 @@ export interface Live {
 /** Puts a face before a service. */
 export const make = (service: object): Live => {
   const live: { face: object; current: Generation } = { face: service, current: generation(service) }
-  live.face = new Proxy(service, {
+  // Not the service itself: a proxy may not say anything else than what its target has frozen.
+  const target: object = typeof service === "function" ? () => undefined : {}
+  live.face = new Proxy(target, {
+    apply: (_, self, args) => called(live, (current) => apply(current, self, args)),
     get: (_, key) => member(live, key),
+    getOwnPropertyDescriptor: (_, key) => {
+      const property = Reflect.getOwnPropertyDescriptor(live.current.service, key)
+      return property === undefined ? undefined : { ...property, configurable: true }
+    },
+    getPrototypeOf: () => Reflect.getPrototypeOf(live.current.service),
     has: (_, key) => Reflect.has(live.current.service, key),
-    getPrototypeOf: () => Reflect.getPrototypeOf(live.current.service)
+    ownKeys: () => Reflect.ownKeys(live.current.service),
+    set: (_, key, value) => Reflect.set(live.current.service, key, value)
   })
   return live
 }
@@ -64,25 +73,25 @@ const member = (live: Live, key: PropertyKey): unknown => {
   const value: unknown = Reflect.get(service, key, service)
   if (Effect.isEffect(value)) return borrow(live, (current) => Reflect.get(current, key, current))
   if (typeof value !== "function") return value
-  return (...args: ReadonlyArray<unknown>): unknown => {
-    const at = live.current
-    const result = call(at.service, key, args)
-    if (!Effect.isEffect(result)) return result
-    // Made on one generation and run on another, it is made again there.
-    return borrow(live, (current) => (current === at.service ? result : call(current, key, args)))
-  }
+  return (...args: ReadonlyArray<unknown>): unknown =>
+    called(live, (current) => apply(Reflect.get(current, key, current), current, args))
 }
 
-const call = (service: object, key: PropertyKey, args: ReadonlyArray<unknown>): unknown => {
-  const method: unknown = Reflect.get(service, key, service)
-  return typeof method === "function" ? Reflect.apply(method, service, args) : method
+/** Calls the current generation; what was made on one generation and is run on another, is made again there. */
+const called = (live: Live, call: (service: object) => unknown): unknown => {
+  const at = live.current
+  const result = call(at.service)
+  return Effect.isEffect(result) ? borrow(live, (current) => (current === at.service ? result : call(current))) : result
 }
+
+const apply = (method: unknown, self: unknown, args: ReadonlyArray<unknown>): unknown =>
+  typeof method === "function" ? Reflect.apply(method, self, args) : method
 
 const borrow = (live: Live, effect: (service: object) => unknown): Effect.Effect<unknown, unknown, unknown> =>
   Effect.suspend(() => {
     const at = live.current
-    at.users++
     const made = effect(at.service)
+    at.users++
     return Effect.ensuring(
       Effect.isEffect(made) ? made : Effect.succeed(made),
       Effect.sync(() => {

@@ -118,9 +118,12 @@ export const advance = (s: State, input: Input, out: Output): void => {
       healthChanged(s, input, out)
       break
   }
-  settleAll(s, out)
-  if (s.stage === "booting") reachCheckpoints(s, out)
-  if (s.stage === "booting" || s.stage === "ready") fill(s, out)
+  // Whoever is given a slot may settle at once, out of time, and that is news for others.
+  do {
+    settleAll(s, out)
+    if (s.stage === "booting") reachCheckpoints(s, out)
+    if (s.stage === "booting" || s.stage === "ready") fill(s, out)
+  } while (s.settling.length > 0)
   if (s.stage === "rollback" && s.up === 0) end(s, out)
 }
 

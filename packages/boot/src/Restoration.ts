@@ -13,8 +13,8 @@ export const restoreLater = (s: State, i: number, inMs: number): void => {
 
 /** Builds again what is degraded or absent; on its way already, or up, there is nothing to restore. */
 export const restore = (s: State, i: number, out: Output): void => {
-  s.restoreDue[i] = 0
   if (s.stage !== "ready" || s.plan.excluded[i]) return
+  s.restoreDue[i] = 0
   if (s.status[i] === Status.Degraded && s.swapping[i] === 0) swap(s, i, 0, out)
   else if (s.status[i] === Status.Absent || s.status[i] === Status.Skipped) revive(s, i)
 }

@@ -92,6 +92,63 @@ describe("Live", () => {
     })
   )
 
+  it.effect("follows an exchange of services that are frozen", () =>
+    Effect.gen(function* () {
+      const live = Live.make(Object.freeze(cache("memory")))
+      const face = live.face as Cache
+      assert.strictEqual(face.kind, "memory")
+      Live.exchange(live, Object.freeze(cache("redis")))
+      assert.strictEqual(face.kind, "redis")
+      assert.strictEqual(yield* face.get("a"), "redis:a")
+    })
+  )
+
+  it.effect("follows an exchange of services that are functions with members, as SQL clients are", () =>
+    Effect.gen(function* () {
+      const client = (name: string) =>
+        Object.assign((query: string) => Effect.succeed(`${name}: ${query}`), {
+          close: Effect.succeed(`${name} closed`)
+        })
+      const live = Live.make(client("memory"))
+      const sql = live.face as ReturnType<typeof client>
+      const made = sql("select 1")
+      assert.strictEqual(yield* made, "memory: select 1")
+      const before = Live.exchange(live, client("postgres"))
+      assert.deepStrictEqual(
+        [yield* made, yield* sql("select 2"), yield* sql.close, typeof sql],
+        ["postgres: select 1", "postgres: select 2", "postgres closed", "function"]
+      )
+      assert.strictEqual(before.users, 0)
+    })
+  )
+
+  it.effect("can be listed, spread and written to like what is behind it", () =>
+    Effect.gen(function* () {
+      const { face, live } = faced(cache("memory"))
+      const { get, kind } = { ...face }
+      assert.deepStrictEqual(Object.keys(face), ["kind", "ping", "get", "size"])
+      Live.exchange(live, { ...cache("redis"), kind: "other" })
+      assert.deepStrictEqual([kind, yield* get("a")], ["memory", "redis:a"])
+      const writable = live.face as { kind: string }
+      writable.kind = "mine"
+      assert.strictEqual(face.kind, "mine")
+    })
+  )
+
+  it.effect("does not wait for a call that threw before there was an effect", () =>
+    Effect.gen(function* () {
+      const { face, live } = faced(cache("memory"))
+      const made = face.get("a")
+      const throws = (): Effect.Effect<string> => {
+        throw new TypeError("a bug")
+      }
+      Live.exchange(live, { ...cache("redis"), get: throws })
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(made)))
+      const before = Live.exchange(live, cache("memory"))
+      assert.strictEqual(before.users, 0)
+    })
+  )
+
   it("has no face for what is not an object", () => {
     assert.isFalse(Live.canFace("text"))
     assert.isFalse(Live.canFace(null))

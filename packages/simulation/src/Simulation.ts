@@ -17,7 +17,7 @@
  * - Real promises, sockets and timers cannot end inside: the thread never goes back to the event loop. An effect that
  *   waits for one is reported as a deadlock. Simulate such a service by a layer that sleeps.
  * - The priorities of tasks are not looked at. Nothing in Effect but `yieldNowWith` sets any.
- * - When the effect has ended, fibers that it left behind stop where they are.
+ * - When the effect has ended, fibers that it left behind run until they sleep, and stop there.
  *
  * **Example**
  *
@@ -74,6 +74,8 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options: Options): Run<A,
   const world = new World(options)
   const fiber = Effect.runForkWith(world.context)(effect, { scheduler: world })
   const end = world.until(() => fiber.pollUnsafe() !== undefined)
+  // Whoever could still run does, but time stands still.
+  if (end === "done") world.until(() => !world.isBusy)
   const { asleep, nowMs: timeMs, steps } = world
   const facts = { timeMs, steps, deadlock: end === "deadlock", asleep }
   if (end === "done") return { exit: fiber.pollUnsafe()!, ...facts }
@@ -114,6 +116,10 @@ class World implements Scheduler.Scheduler, Clock.Clock {
     this.chooser = fuzz ? Random.fork(Random.make(seed), "interleaving") : undefined
     this.maxSteps = maxSteps
     this.context = Context.make(Clock.Clock, this).pipe(Context.add(EffectRandom.Random, randomOf(seed)))
+  }
+
+  get isBusy(): boolean {
+    return this.tasks.length > 0
   }
 
   get asleep(): number {

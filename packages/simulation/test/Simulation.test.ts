@@ -80,6 +80,12 @@ describe("Simulation", () => {
     assert.strictEqual(timeMs, 2000)
   })
 
+  it("counts the fibers that were left behind, those included that had yet to begin", () => {
+    const leave = Effect.andThen(Effect.forkDetach(Effect.sleep("1 hour")), Effect.forkDetach(Effect.never))
+    const { asleep, timeMs } = Simulation.run(leave, { seed: 1 })
+    assert.deepStrictEqual({ asleep, timeMs }, { asleep: 1, timeMs: 0 })
+  })
+
   it("draws the same chance from the same seed, and another from another", () => {
     const draw = (seed: number) => Simulation.run(Effect.all([Random.next, Random.nextInt]), { seed }).exit
     assert.deepStrictEqual(draw(7), draw(7))

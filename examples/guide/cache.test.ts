@@ -1,0 +1,31 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Fault, Simulate, Sweep, VirtualTime } from "@novacron/simulation"
+import { Effect } from "effect"
+import { configured, counter, pages, settings } from "./cache.ts"
+
+const app = [settings, configured, counter, pages] as const
+
+describe("the cache", () => {
+  it.effect("falls back to memory when its server refuses, and is back ten seconds later", () =>
+    Effect.gen(function* () {
+      const refusals = [1, 2, 3].map((attempt) => Fault.make("Fails", { component: "cache", variant: 0, attempt }))
+      const { events, report } = yield* VirtualTime.boot(Fault.inject(app, refusals).components)
+      assert.strictEqual(report.outcome, "degraded")
+      yield* VirtualTime.run(Effect.sleep("10 seconds"))
+      assert.isTrue(events.some((event) => event._tag === "SwapCompleted" && event.component === "cache"))
+    })
+  )
+
+  it("survives every single fault", () => {
+    const result = Sweep.sweep(app)
+    assert.deepStrictEqual(result.violations, [])
+    assert.strictEqual(result.struck, result.runs)
+  })
+
+  it("survives what chance does to it", () => {
+    const result = Simulate.simulate(app, { seeds: 200 })
+    assert.deepStrictEqual(result.violations, [])
+    assert.isAbove(result.outcomes.ready ?? 0, 0)
+    assert.isAbove(result.outcomes.failed ?? 0, 0)
+  })
+})
