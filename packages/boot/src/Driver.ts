@@ -506,19 +506,23 @@ export class Driver {
     })
     const fiber = Instance.run(instance.context, exchanged)
     this.swaps[i] = fiber
-    fiber.addObserver((exit) => this.swapped(i, variant, build, exit))
+    fiber.addObserver((exit) => this.swapped(i, variant, instance, exit))
   }
 
-  private swapped(i: number, variant: number, build: Recipe.Build, exit: Exit.Exit<Closing, unknown>): void {
+  /** After a closing that was abandoned two instances might be alive: nothing is built again by itself. */
+  private swapped(i: number, variant: number, instance: Instance.Instance, exit: Exit.Exit<Closing, unknown>): void {
     this.swaps[i] = undefined
+    const { build } = instance
     const base = { atMs: this.now(), component: i, variant }
     if (Exit.isSuccess(exit)) {
       if (variant === 0) this.restorations[i] = undefined
-      const restoreInMs = variant === 0 ? null : this.restoreDelay(i, build.policy, undefined)
+      const isOver = variant === 0 || exit.value === "abandoned"
+      const restoreInMs = isOver ? null : this.restoreDelay(i, build.policy, undefined)
       this.tell({ ...base, _tag: "Swapped", closing: exit.value, restoreInMs })
     } else {
       const error = failureOf(this.name(i), exit.cause)
-      const retryInMs = error instanceof Defect ? null : this.restoreDelay(i, build.policy, error)
+      const isOver = error instanceof Defect || instance.abandoned
+      const retryInMs = isOver ? null : this.restoreDelay(i, build.policy, error)
       this.tell({ ...base, _tag: "SwapFailed", failure: record(build, error, this.settings.redact), retryInMs })
     }
   }

@@ -88,7 +88,7 @@ export const exchange = (instance: Instance, plan: Exchange): Effect.Effect<Clos
     Effect.gen(function* () {
       const exit = yield* Effect.exit(restore(bounded))
       if (Exit.isFailure(exit)) {
-        yield* closeWithin(instance, plan.stopMs)
+        instance.abandoned = (yield* closeWithin(instance, plan.stopMs)) === "abandoned"
         return yield* Effect.failCause(exit.cause)
       }
       const { generations, old } = plan.install()

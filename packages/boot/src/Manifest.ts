@@ -28,6 +28,8 @@ export interface Variant {
   readonly timeoutMs: number
   /** Deadline of all attempts together with the delays between them, in milliseconds; `Infinity` for none. */
   readonly deadlineMs: number
+  /** What a missed deadline counts as, when that is not the severity of the component. */
+  readonly lateness?: Word
 }
 
 /** A component as data. Times are milliseconds. */

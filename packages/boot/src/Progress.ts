@@ -440,10 +440,10 @@ const fire = (s: State, kind: number, i: number, out: Output): void => {
       return
     }
     case Kind.Attempt: {
-      const { component, deadlineMs, timeoutMs } = limitsOf(s, i)
+      const { component, deadlineMs, lateness, timeoutMs } = limitsOf(s, i)
       const [scope, afterMs] =
         s.atMs >= s.budgetAtMs[i]! ? (["component", deadlineMs] as const) : (["attempt", timeoutMs] as const)
-      interrupt(s, i, lateness(component.name, scope, afterMs, component.severity), out)
+      interrupt(s, i, lateFor(component.name, scope, afterMs, lateness ?? component.severity), out)
       return
     }
     case Kind.Closing:
@@ -486,8 +486,8 @@ const fire = (s: State, kind: number, i: number, out: Output): void => {
 
 const limitsOf = (s: State, i: number) => {
   const component = s.plan.components[i]!
-  const { deadlineMs, timeoutMs } = component.variants[s.variant[i]!]!
-  return { component, deadlineMs, timeoutMs }
+  const { deadlineMs, lateness, timeoutMs } = component.variants[s.variant[i]!]!
+  return { component, deadlineMs, lateness, timeoutMs }
 }
 
 const unsettledOf = (s: State, phase: number): ReadonlyArray<number> => {
@@ -496,7 +496,7 @@ const unsettledOf = (s: State, phase: number): ReadonlyArray<number> => {
   return found
 }
 
-const lateness = (component: string, scope: Late["scope"], afterMs: number, severity: Failure["severity"]): Late => ({
+const lateFor = (component: string, scope: Late["scope"], afterMs: number, severity: Failure["severity"]): Late => ({
   scope,
   afterMs,
   failure: {
@@ -528,7 +528,7 @@ const outOfTime = (
   const fails = blamed.length > 0 || (scope === "boot" && late.some(vital))
   if (fails) {
     const because = blamed.length > 0 ? blamed : culprits
-    for (const i of because) failForTime(s, i, lateness(name(s, i), scope, afterMs, "critical"), out)
+    for (const i of because) failForTime(s, i, lateFor(name(s, i), scope, afterMs, "critical"), out)
     takeDown(s, "deadline", because.map((i) => name(s, i)).join(", "), out)
   } else {
     for (const i of scope === "boot" ? late : culprits) if (s.stage === "booting") giveUp(s, i, scope, afterMs, out)
@@ -546,7 +546,7 @@ const failForTime = (s: State, i: number, late: Late, out: Output): void => {
 }
 
 const giveUp = (s: State, i: number, scope: "phase" | "boot", afterMs: number, out: Output): void => {
-  const late = lateness(name(s, i), scope, afterMs, s.plan.components[i]!.severity)
+  const late = lateFor(name(s, i), scope, afterMs, s.plan.components[i]!.severity)
   const { failure } = late
   s.noRetry[i] = scope === "boot" ? Last.Variant : Last.Attempt
   if (s.status[i] === Status.Running) interrupt(s, i, late, out)

@@ -84,13 +84,18 @@ const describe = (recipe: Recipe): Manifest => {
   }
 }
 
-const variant = (build: Build) => ({
-  name: build.name,
-  attempts: Policy.maxAttempts(build.policy),
-  retryMs: Policy.worstCaseMs(build.policy),
-  timeoutMs: build.timeoutMs,
-  deadlineMs: build.deadlineMs
-})
+const variant = (build: Build) => {
+  const { deadlineMs, name, policy, table, timeoutMs } = build
+  const lateness = typeof table === "string" ? undefined : table["TimedOut"]
+  return {
+    name,
+    attempts: Policy.maxAttempts(policy),
+    retryMs: Policy.worstCaseMs(policy),
+    timeoutMs,
+    deadlineMs,
+    ...(lateness === undefined ? {} : { lateness: word[lateness] })
+  }
+}
 
 // ----------------------------------------------------------------------------------------- keys of optional services
 

@@ -1,6 +1,6 @@
 /**
- * The clock that one attempt of a component sees: it counts who goes to sleep in it, hands each of these awaits to whoever
- * wants to change it, and stretches time. Once the attempt has started it is a clock like any other.
+ * The clock that one attempt of a component sees: it counts who goes to sleep in it, hands each of these awaits to
+ * whoever wants to change it, and stretches time. Once the attempt has started it is a clock like any other.
  */
 import type { Clock } from "effect"
 import { Duration, Effect } from "effect"

@@ -56,7 +56,9 @@ export const settings = (options: Boot.RunOptions): Settings => {
     ...(restoration === "off" ? { restoration } : {}),
     ...(phases === undefined
       ? {}
-      : { phasesMs: Object.fromEntries(Object.entries(phases).map(([name, input]) => [name, Duration.toMillis(input)])) })
+      : {
+          phasesMs: Object.fromEntries(Object.entries(phases).map(([name, input]) => [name, Duration.toMillis(input)]))
+        })
   }
 }
 

@@ -53,6 +53,7 @@ export const execute = (s: Scene, command: Progress.Command): void => {
 
 const start = (s: Scene, i: number, variant: number, attempt: number): void => {
   if (s.hold[i] !== Hold.nothing) return breaks(s, 2, i, "It is to start, and it is there already.")
+  if (s.abandoned[i] === variant + 1) return breaks(s, 2, i, "It is to start, and an attempt left behind may be alive.")
   if (++s.attempts > s.limits.slots) breaks(s, 4, i, `It is attempt ${s.attempts} at the same time.`)
   s.hold[i] = Hold.attempt
   s.variant[i] = variant
@@ -109,6 +110,7 @@ const abandon = (s: Scene, i: number): void => {
   if (s.hold[i] === Hold.attempt) s.attempts--
   s.hold[i] = Hold.nothing
   // It may still be alive: nobody but an operator builds it again.
+  s.abandoned[i] = s.variant[i]! + 1
   s.restores[i] = 0
   Agenda.empty(s.agenda, i)
   forget(s, i)
@@ -116,6 +118,7 @@ const abandon = (s: Scene, i: number): void => {
 
 const swap = (s: Scene, i: number, variant: number): void => {
   if (s.hold[i] !== Hold.up) return breaks(s, 2, i, "It is to be swapped, and it is not up.")
+  if (s.abandoned[i] === variant + 1) return breaks(s, 2, i, "It is to be restored, and an attempt may be alive.")
   const slot = s.hold.length + i
   if (Agenda.dueMs(s.agenda, slot) !== Agenda.never) return breaks(s, 2, i, "It is to be swapped twice.")
   s.swapTo[i] = variant
@@ -152,9 +155,12 @@ export const happen = (s: Scene, slot: number): Progress.Input | undefined => {
       return { _tag: "Persisted", atMs }
     case Slot.stop:
       return { _tag: "Stop", atMs, because: "told to stop" }
-    default:
+    default: {
       if (happens(s, n, 0.8)) Agenda.set(s.agenda, slot, atMs + someMs(s, n, 5_000))
-      return { _tag: "Restore", atMs, component: (draw(s, n) >>> 1) % n }
+      const component = (draw(s, n) >>> 1) % n
+      s.abandoned[component] = 0
+      return { _tag: "Restore", atMs, component }
+    }
   }
 }
 

@@ -1,15 +1,15 @@
 /**
- * Whether a boot went as the machine decides: the facts in its log are fed to `Progress` again, and what `Progress` makes
- * of them is compared with what the log says was decided.
+ * Whether a boot went as the machine decides: the facts in its log are fed to `Progress` again, and what `Progress`
+ * makes of them is compared with what the log says was decided.
  *
  * **Details**
  *
- * A log holds facts (an attempt was acquired, failed, was closed; somebody asked for a stop) and decisions. Each event is
- * either the next decision that the machine still owes, or it names the fact that comes next, or it was a deadline's turn.
- * Restorations come as facts, because a log does not say when a failure's restoration was due.
+ * A log holds facts (an attempt was acquired, failed, was closed; somebody asked for a stop) and decisions. Each event
+ * is either the next decision that the machine still owes, or it names the fact that comes next, or it was a deadline's
+ * turn. Restorations come as facts, because a log does not say when a failure's restoration was due.
  *
- * The states at the end are compared as well: those of the machine with those of the status, which folds the same log and
- * shares no code with it.
+ * The states at the end are compared as well: those of the machine with those of the status, which folds the same log
+ * and shares no code with it.
  */
 import { type BootEvent, type Plan, Progress, Status } from "@novacron/boot/model"
 import { HashMap, Option } from "effect"
@@ -44,7 +44,8 @@ export const check = (
     if (!same(told, decided)) return differs(at, "the machine decides otherwise", told, decided)
   }
   const owed = machine.output.events[machine.taken]
-  if (owed !== undefined) return differs(events.length, "the machine has decided more than the log tells", undefined, owed)
+  if (owed !== undefined)
+    return differs(events.length, "the machine has decided more than the log tells", undefined, owed)
   return states(machine.state, events)
 }
 
@@ -68,12 +69,7 @@ const isOfMember = (plan: Plan.Plan, event: BootEvent.BootEvent): boolean =>
 // --------------------------------------------------------------------------------------------------------- the facts
 
 /** Feeds the machine with what made it tell this event; false when it then has nothing to say. */
-const next = (
-  machine: Machine,
-  plan: Plan.Plan,
-  events: ReadonlyArray<BootEvent.BootEvent>,
-  at: number
-): boolean => {
+const next = (machine: Machine, plan: Plan.Plan, events: ReadonlyArray<BootEvent.BootEvent>, at: number): boolean => {
   const told = events[at]!
   quiet(machine, told.atMs)
   const [likely, other] = inputs(machine.state, plan, events, at)
@@ -131,11 +127,11 @@ const inputs = (
     case "BootReady":
       return [{ _tag: "Persisted", atMs }]
     case "RollbackStarted":
-      return told.why === "cancelled" || told.why === "stopped" ? [{ _tag: "Stop", atMs, because: told.because }] : [tick]
+      return told.why === "cancelled" || told.why === "stopped"
+        ? [{ _tag: "Stop", atMs, because: told.because }]
+        : [tick]
     case "SwapCompleted":
-      return [
-        { _tag: "Swapped", atMs, component, variant: told.variant, closing: told.closing, restoreInMs: null }
-      ]
+      return [{ _tag: "Swapped", atMs, component, variant: told.variant, closing: told.closing, restoreInMs: null }]
     case "SwapFailed":
       return [
         { _tag: "SwapFailed", atMs, component, variant: told.variant, failure: told.failure, retryInMs: told.retryInMs }
@@ -192,7 +188,7 @@ const states = (state: Progress.State, events: ReadonlyArray<BootEvent.BootEvent
     const decided = Progress.statusNames[state.status[i]!]
     const told = Option.map(HashMap.get(status.components, name), (component) => component.state)
     if (Option.getOrUndefined(told) !== decided) {
-      const message = `${name} ends ${Option.getOrElse(told, () => "unknown")} in the log, and ${decided} in the machine`
+      const message = `${name} ends ${Option.getOrElse(told, () => "unknown")} in the log, ${decided} in the machine`
       return differs(end, message, undefined, undefined)
     }
   }

@@ -1,20 +1,21 @@
 /**
- * What can go wrong with a component, as data, and the way to make it go wrong: at a certain attempt, at a certain await,
- * the same each time. Every injection counts how often it struck, so that no test passes because nothing happened.
+ * What can go wrong with a component, as data, and the way to make it go wrong: at a certain attempt, at a certain
+ * await, the same each time. Every injection counts how often it struck, so that no test passes because nothing
+ * happened.
  *
  * **Details**
  *
  * A fault is addressed by component, variant (0 is the component itself, its fallbacks count from 1), attempt (counted
- * from 1 for each variant, restorations included) and, for those that strike inside `start`, an await: the k-th time that
- * anything in `start` goes to sleep, 0 for before it begins. What runs in a simulation waits for clocks, or for somebody
- * who does, so these are all of its awaits. A failure strikes there as the failure of that very sleep, and the
+ * from 1 for each variant, restorations included) and, for those that strike inside `start`, an await: the k-th time
+ * that anything in `start` goes to sleep, 0 for before it begins. What runs in a simulation waits for clocks, or for
+ * somebody who does, so these are all of its awaits. A failure strikes there as the failure of that very sleep, and the
  * component's own handlers get their chance with it.
  *
  * **Gotchas**
  *
  * - A group is one component: its awaits are those of its members together.
- * - An await inside `acquireRelease` cannot be interrupted. What hangs there is deaf, as a stuck system call is, and the
- *   kernel has to leave it behind.
+ * - An await inside `acquireRelease` cannot be interrupted. What hangs there is deaf, as a stuck system call is, and
+ *   the kernel has to leave it behind.
  * - The defects are objects and the errors are values, so compare them by what they say.
  *
  * **Example** (the second attempt of the cache hangs at its first await)
@@ -130,7 +131,7 @@ const words = (fault: Fault): string => {
   }
 }
 
-/** The typed failure that is injected unless the caller knows a better one; its tag is one that the component declares. */
+/** The typed failure injected unless the caller knows a better one. Its tag is one that the component declares. */
 export class InjectedFault extends Data.Error<{ readonly _tag: string } & Attempt> {
   override get message() {
     return `injected into attempt ${this.attempt} of ${this.component}`
@@ -165,7 +166,8 @@ export const draw = (
     variants.forEach(({ attempts }, variant) => {
       const restored = optional || variants.length > 1 ? 1 : 0
       for (let attempt = 1; attempt <= Math.min(attempts, 4) + restored; attempt++) {
-        if (Random.chance(random, rate)) faults.push(some(random, Random.pick(random, among), { component, variant, attempt }))
+        if (Random.chance(random, rate))
+          faults.push(some(random, Random.pick(random, among), { component, variant, attempt }))
       }
     })
   }
@@ -261,8 +263,10 @@ export const inject = <const Cs extends ReadonlyArray<Component.Any>>(
     components: wrapped as ReadonlyArray<Component.Any> as Cs,
     struck: () => shop.armed.map(({ struck }) => struck),
     arm,
-    awaits: () => [...shop.stations.values()].flatMap(({ component, counts, variant }) =>
-      counts.map((awaits, i) => ({ component, variant, attempt: i + 1, awaits })))
+    awaits: () =>
+      [...shop.stations.values()].flatMap(({ component, counts, variant }) =>
+        counts.map((awaits, i) => ({ component, variant, attempt: i + 1, awaits }))
+      )
   }
 }
 
@@ -291,7 +295,8 @@ interface Station {
   counting: boolean
 }
 
-const key = ({ component, variant }: { readonly component: string; readonly variant: number }) => `${variant} ${component}`
+const key = ({ component, variant }: { readonly component: string; readonly variant: number }) =>
+  `${variant} ${component}`
 
 const wrap = (shop: Shop, recipe: Recipe.Recipe): Recipe.Recipe => {
   const [first, ...fallbacks] = recipe.builds.map((build, variant): Recipe.Build => {
@@ -323,7 +328,12 @@ const wrap = (shop: Shop, recipe: Recipe.Recipe): Recipe.Recipe => {
 const declared = (table: Recipe.AnyTable): string => {
   if (typeof table === "string") return "InjectedFault"
   const tags = Object.keys(table).filter((tag) => tag !== "TimedOut" && tag !== "Unhealthy")
-  return tags.find((tag) => table[tag] === "Warning") ?? tags.find((tag) => table[tag] === "Degraded") ?? tags[0] ?? "InjectedFault"
+  return (
+    tags.find((tag) => table[tag] === "Warning") ??
+    tags.find((tag) => table[tag] === "Degraded") ??
+    tags[0] ??
+    "InjectedFault"
+  )
 }
 
 /** One attempt with faults: its awaits are counted, and what is due strikes. */
@@ -346,34 +356,45 @@ const started = (
       switch (armed.fault._tag) {
         case "Fails":
           // A sleep cannot fail, the await that it stands for can.
-          return Effect.fail(station.error(at)) as Effect.Effect<never, unknown> as Effect.Effect<never>
+          return Effect.fail(station.error(at)) as Effect.Effect<never>
         case "Dies":
           return Effect.die(new InjectedDefect(`injected into attempt ${attempt} of ${station.component}`))
         case "Hangs":
           return Effect.never
         case "Interrupts":
-          return Effect.andThen(Effect.sync(() => fiber.interruptUnsafe()), sleep)
+          return Effect.andThen(
+            Effect.sync(() => fiber.interruptUnsafe()),
+            sleep
+          )
         case "Cancels":
           return Effect.andThen(Effect.sync(shop.cancel), sleep)
         case "Slow":
           clock.factor = armed.fault.factor
           return sleep
-        default:
-          return sleep
+        case "FailsAcquired":
+        case "FinalizerFails":
+        case "FinalizerHangs":
+        case "ProbeHangs":
+        case "ProbeFails":
+        case "Flaps":
+          return sleep // their time has not come
       }
     }
     return Effect.onExit(
       Effect.provideService(Effect.andThen(clock.before(Effect.void), start), Clock.Clock, clock),
-      () => Effect.sync(() => {
-        clock.over = true
-      })
-    ).pipe(
-      Effect.tap(() => acquired(station, at, now))
-    )
+      () =>
+        Effect.sync(() => {
+          clock.over = true
+        })
+    ).pipe(Effect.tap(() => acquired(station, at, now)))
   })
 
 /** What strikes once `start` has succeeded, now or later. */
-const acquired = (station: Station, at: Attempt, now: ReadonlyArray<Armed>): Effect.Effect<void, unknown, Scope.Scope> => {
+const acquired = (
+  station: Station,
+  at: Attempt,
+  now: ReadonlyArray<Armed>
+): Effect.Effect<void, unknown, Scope.Scope> => {
   let result: Effect.Effect<void, unknown, Scope.Scope> = Effect.void
   for (const armed of now) {
     const struck = Effect.sync(() => {
@@ -381,21 +402,40 @@ const acquired = (station: Station, at: Attempt, now: ReadonlyArray<Armed>): Eff
     })
     switch (armed.fault._tag) {
       case "FinalizerFails":
-        result = Effect.andThen(result, Effect.addFinalizer(() =>
-          Effect.andThen(struck, Effect.die(new InjectedDefect(`injected into a finalizer of ${at.component}`)))))
+        result = Effect.andThen(
+          result,
+          Effect.addFinalizer(() =>
+            Effect.andThen(struck, Effect.die(new InjectedDefect(`injected into a finalizer of ${at.component}`)))
+          )
+        )
         break
       case "FinalizerHangs":
-        result = Effect.andThen(result, Effect.addFinalizer(() => Effect.andThen(struck, Effect.never)))
+        result = Effect.andThen(
+          result,
+          Effect.addFinalizer(() => Effect.andThen(struck, Effect.never))
+        )
         break
       case "FailsAcquired":
-        result = Effect.andThen(result, Effect.andThen(struck, Effect.suspend(() => Effect.fail(station.error(at)))))
+        result = Effect.andThen(
+          result,
+          Effect.andThen(
+            struck,
+            Effect.suspend(() => Effect.fail(station.error(at)))
+          )
+        )
         break
       case "ProbeHangs":
       case "ProbeFails":
       case "Flaps":
         station.probing.push({ armed, attempt: at.attempt, seen: 0 })
         break
-      default:
+      case "Fails":
+      case "Dies":
+      case "Hangs":
+      case "Interrupts":
+      case "Cancels":
+      case "Slow":
+        break // they have had theirs
     }
   }
   return result

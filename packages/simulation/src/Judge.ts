@@ -1,8 +1,8 @@
 /**
- * What is promised of every boot, and who says so: the kernel's auditor from the events, the machine that decides from the
- * facts, the components from their own books, and the faults from what they have done.
+ * What is promised of every boot, and who says so: the kernel's auditor from the events, the machine that decides from
+ * the facts, the components from their own books, and the faults from what they have done.
  */
-import { type BootEvent, Invariants, Plan, Progress } from "@novacron/boot"
+import { type BootEvent, Invariants, Plan, type Progress } from "@novacron/boot"
 import { Result } from "effect"
 import type { Case, Settings } from "./Case.ts"
 import { limits } from "./Case.ts"
@@ -92,14 +92,12 @@ export const books = (
   struck: ReadonlyArray<number>,
   atMs: number
 ): ReadonlyArray<Violation> => {
-  const found = ledger.problems.map(
-    ({ component, message }): Violation => ({
-      promise: "nobody is closed while others live on it",
-      message,
-      component,
-      atMs
-    })
-  )
+  const found = ledger.problems.map(({ component, message }): Violation => ({
+    promise: "nobody is closed while others live on it",
+    message,
+    component,
+    atMs
+  }))
   for (const { abandoned, name, open } of Ledger.open(ledger)) {
     let hanging = 0
     faults.forEach((fault, i) => {
@@ -123,7 +121,8 @@ export const testimony = (
   faults.forEach((fault, i) => {
     if (struck[i] === 0) return
     disturbed.add(fault.component)
-    if (events.some((event) => "component" in event && event.component === fault.component && tells(fault, event))) return
+    if (events.some((event) => "component" in event && event.component === fault.component && tells(fault, event)))
+      return
     found.push({
       promise: "what goes wrong is told",
       message: `The log has no word of it: ${Fault.describe(fault)}.`,

@@ -1,13 +1,13 @@
 /**
- * Books on what components hold, kept by the components themselves and not by the kernel's word: what was opened, what is
- * served, what is closed. It finds what leaks, and who was closed while others still lived on it.
+ * Books on what components hold, kept by the components themselves and not by the kernel's word: what was opened, what
+ * is served, what is closed. It finds what leaks, and who was closed while others still lived on it.
  *
  * **Details**
  *
- * An attempt is open from its begin until the last of its finalizers has run, and live from the end of `start` until the
- * first of them runs. Two laws are checked as things happen: nobody begins to close what is the only live instance of
- * something that an open attempt needs, and nothing closes more often than it was opened. Once a boot has ended, `open`
- * says what is left.
+ * An attempt is open from its begin until the last of its finalizers has run, and live from the end of `start` until
+ * the first of them runs. Two laws are checked as things happen: nobody begins to close what is the only live instance
+ * of something that an open attempt needs, and nothing closes more often than it was opened. Once a boot has ended,
+ * `open` says what is left.
  *
  * **Example**
  *
@@ -99,23 +99,21 @@ const book = (ledger: Ledger, account: Account, recipe: Recipe.Recipe): Recipe.R
       if (open > abandoned) problem(ledger, account, `begins to close while ${name} still holds on to it`)
     }
   })
-  const [first, ...fallbacks] = recipe.builds.map(
-    (build): Recipe.Build => ({
-      ...build,
-      start: Effect.withFiber((fiber) => {
-        const scope = Context.getUnsafe(fiber.context, Scope.Scope)
-        account.opened++
-        account.open++
-        return Effect.andThen(
-          Scope.addFinalizer(scope, closed),
-          Effect.flatMap(build.start, (built) => {
-            account.live++
-            return Effect.as(Scope.addFinalizer(scope, closing), built)
-          })
-        )
-      })
+  const [first, ...fallbacks] = recipe.builds.map((build): Recipe.Build => ({
+    ...build,
+    start: Effect.withFiber((fiber) => {
+      const scope = Context.getUnsafe(fiber.context, Scope.Scope)
+      account.opened++
+      account.open++
+      return Effect.andThen(
+        Scope.addFinalizer(scope, closed),
+        Effect.flatMap(build.start, (built) => {
+          account.live++
+          return Effect.as(Scope.addFinalizer(scope, closing), built)
+        })
+      )
     })
-  )
+  }))
   return { ...recipe, builds: [first!, ...fallbacks] }
 }
 

@@ -18,7 +18,7 @@
  * ```
  */
 import { type Boot, type Component, type Plan, Progress, type BootEvent } from "@novacron/boot"
-import { Result, Schema } from "effect"
+import { type Result, Schema } from "effect"
 import type * as Judge from "./Judge.ts"
 import * as Case from "./Case.ts"
 import * as Conformance from "./Conformance.ts"
@@ -42,7 +42,11 @@ export type Replay = typeof Replay.Type
 /** A replay of a case and what it broke. */
 export const make = (it: Case.Case, violation: Judge.Violation): Replay => {
   const { atMs, component, message, promise } = violation
-  return { version: 1, case: it, violation: { promise, message, atMs, ...(component === undefined ? {} : { component }) } }
+  return {
+    version: 1,
+    case: it,
+    violation: { promise, message, atMs, ...(component === undefined ? {} : { component }) }
+  }
 }
 
 /** The text of the file. */

@@ -55,6 +55,8 @@ export interface Scene {
   readonly variant: Uint8Array
   readonly attempt: Int32Array
   readonly swapTo: Uint8Array
+  /** The variant whose attempt was left behind and may be alive, counted from 1; 0 for none. */
+  readonly abandoned: Uint8Array
   readonly sick: Uint8Array
   /** Whether a restoration is to come, by the last word on it. */
   readonly restores: Uint8Array
@@ -107,6 +109,7 @@ export const make = (
     variant: new Uint8Array(n),
     attempt: new Int32Array(n),
     swapTo: new Uint8Array(n),
+    abandoned: new Uint8Array(n),
     sick: new Uint8Array(n),
     restores: new Uint8Array(n),
     late: new Array<Progress.Late | undefined>(n).fill(undefined)
@@ -134,6 +137,7 @@ export const clear = (s: Scene, seed: number, log: Array<BootEvent.BootEvent> | 
   for (let i = 0; i < s.names.length; i++) s.seeds[i] = Random.mix(s.names[i]! ^ mixed)
   s.occasion.fill(0)
   s.hold.fill(Hold.nothing)
+  s.abandoned.fill(0)
   s.sick.fill(0)
   s.restores.fill(0)
 }

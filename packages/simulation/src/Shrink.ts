@@ -1,6 +1,6 @@
 /**
- * Makes a failing case small: fewer faults, earlier ones, fewer components, no fuzz, no cancellation, as long as the same
- * promise is broken. What is left is what it takes.
+ * Makes a failing case small: fewer faults, earlier ones, fewer components, no fuzz, no cancellation, as long as the
+ * same promise is broken. What is left is what it takes.
  */
 import type * as Case from "./Case.ts"
 import type * as Fault from "./Fault.ts"
@@ -15,7 +15,7 @@ export const shrink = (
 ): Case.Case => {
   let smallest = failing
   let tries = 0
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     again = false
     for (const smaller of candidates(trial, smallest)) {
       if (tries++ >= limit) return smallest
@@ -65,7 +65,8 @@ const droppable = (trial: Trial.Trial, names: ReadonlyArray<string>): ReadonlyAr
   return chosen
     .filter(({ manifest: { name, provides } }) =>
       chosen.every(
-        ({ manifest }) => manifest.name === name || !manifest.needs.some(({ key, kind }) => kind !== "late" && provides.includes(key))
+        ({ manifest }) =>
+          manifest.name === name || !manifest.needs.some(({ key, kind }) => kind !== "late" && provides.includes(key))
       )
     )
     .map(({ recipe }) => recipe.name)

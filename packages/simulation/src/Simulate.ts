@@ -1,20 +1,21 @@
 /**
- * Boots components thousands of times in virtual time, each time with other faults, another interleaving and another end,
- * and checks every promise of the kernel each time. What breaks one is made small and comes back as a replay.
+ * Boots components thousands of times in virtual time, each time with other faults, another interleaving and another
+ * end, and checks every promise of the kernel each time. What breaks one is made small and comes back as a replay.
  *
  * **Details**
  *
- * Each seed draws faults, whether the interleaving is fuzzed, when the boot is cancelled or how long after it is ready it
- * is stopped. One seed in four runs twice: the second time it is ended where something was going on in the first. Checked are the invariants after every event, liveness within the computed worst case, that nothing leaks
- * and nobody is closed while others live on it, that nothing is left asleep, that the driver did what `Progress` decides,
- * and, for some seeds, that a second run has the same log byte for byte.
+ * Each seed draws faults, whether the interleaving is fuzzed, when the boot is cancelled or how long after it is ready
+ * it is stopped. One seed in four runs twice: the second time it is ended where something was going on in the first.
+ * Checked are the invariants after every event, liveness within the computed worst case, that nothing leaks and nobody
+ * is closed while others live on it, that nothing is left asleep, that the driver did what `Progress` decides, and, for
+ * some seeds, that a second run has the same log byte for byte.
  *
  * **Gotchas**
  *
- * - Components run for real, in virtual time: what they acquire must be simulated too. A promise never ends in here, and
- *   is reported as a boot that hangs.
- * - A thousand seeds without a violation do not mean that there is none; they mean that, with a confidence of 95 %, less
- *   than three seeds in a thousand have one.
+ * - Components run for real, in virtual time: what they acquire must be simulated too. A promise never ends in here;
+ *   whoever waits for one runs into its deadline.
+ * - A thousand seeds without a violation do not mean that there is none; they mean that, with a confidence of 95 %,
+ *   less than three seeds in a thousand have one.
  *
  * **Example**
  *
@@ -44,7 +45,7 @@ export interface Options {
   readonly faults?: Fault.Rates | ReadonlyArray<Fault.Fault>
   /** How to boot. */
   readonly options?: Boot.RunOptions
-  /** A boot that is ready is stopped after this long at the most, at a moment drawn by the seed. Default: 10 seconds. */
+  /** A boot that is ready is stopped after this long at the most, when the seed says so. Default: 10 seconds. */
   readonly stopAfter?: Duration.Input
   /** The share of boots that are cancelled, somewhere in their first seconds. Default: 0.1. */
   readonly cancel?: number
@@ -153,7 +154,10 @@ const aim = (it: Case.Case, { events }: Trial.Verdict): Case.Case => {
   const random = Random.fork(Random.make(it.seed), "aim")
   // What seldom happens is as good a moment as what happens all the time.
   const tag = Random.pick(random, [...new Set(events.map(({ _tag }) => _tag))])
-  const at = Random.pick(random, events.flatMap((event, i) => (event._tag === tag ? [i] : [])))
+  const at = Random.pick(
+    random,
+    events.flatMap((event, i) => (event._tag === tag ? [i] : []))
+  )
   const [here, next] = [events[at]!.atMs, events[Math.min(at + 1, events.length - 1)]!.atMs]
   const atMs = Random.chance(random, 0.5) ? here : (here + next) / 2
   const ready = events.find((event) => event._tag === "BootReady")

@@ -93,7 +93,8 @@ export const randomOf = (seed: number): EffectRandom.Random => {
   return {
     nextDoubleUnsafe: next,
     // All 53 bits of a safe integer, and its sign.
-    nextIntUnsafe: () => (Math.floor(next() * 2 ** 21) * 2 ** 32 + Math.floor(next() * 2 ** 32)) * (next() < 0.5 ? -1 : 1)
+    nextIntUnsafe: () =>
+      (Math.floor(next() * 2 ** 21) * 2 ** 32 + Math.floor(next() * 2 ** 32)) * (next() < 0.5 ? -1 : 1)
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Those who sleep in virtual time, the next one first; equal moments in the order in which they went to sleep. Whoever is
- * woken early leaves at once, wherever in the queue it is, and keeps neither memory nor time.
+ * Those who sleep in virtual time, the next one first; equal moments in the order in which they went to sleep. Whoever
+ * is woken early leaves at once, wherever in the queue it is, and keeps neither memory nor time.
  */
 
 /** One who sleeps, until `atMs`. `slot` is its place in the heap, -1 when it is not there. */
@@ -43,8 +43,8 @@ export const remove = (self: Sleepers, sleeper: Sleeper): void => {
 }
 
 /**
- * The moment at which a sleep ends, in milliseconds. Clocks tell whole nanoseconds: nobody is woken before the clock shows
- * the time that was asked for, and nobody at the time at which it went to sleep.
+ * The moment at which a sleep ends, in milliseconds. Clocks tell whole nanoseconds: nobody is woken before the clock
+ * shows the time that was asked for, and nobody at the time at which it went to sleep.
  */
 export const endMs = (nowMs: number, ms: number): number =>
   Math.max(Math.ceil((nowMs + ms) * 1e6 - rounding), Math.floor(nowMs * 1e6 + rounding) + 1) / 1e6

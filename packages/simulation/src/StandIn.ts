@@ -4,8 +4,8 @@
  *
  * **Details**
  *
- * A stand-in takes its time in two sleeps with an acquisition between them, so that there are awaits before, in and after
- * it. Its finalizer sleeps as well. Its failures are `Down` errors, of the severity that its manifest gives.
+ * A stand-in takes its time in two sleeps with an acquisition between them, so that there are awaits before, in and
+ * after it. Its finalizer sleeps as well. Its failures are `Down` errors, of the severity that its manifest gives.
  *
  * **Example**
  *

@@ -4,10 +4,10 @@
  *
  * **Details**
  *
- * A dry run finds the awaits of an attempt. An attempt that only comes after failures (a second one, one of a fallback) is
- * reached by letting those before it fail. Each run is one boot with one fault, judged like any other trial, and in
- * addition the fault has to strike, a boot that fails has to say of which component, and one that is degraded has to say
- * what is not up.
+ * A dry run finds the awaits of an attempt. An attempt that only comes after failures (a second one, one of a fallback)
+ * is reached by letting those before it fail. Each run is one boot with one fault, judged like any other trial, and in
+ * addition the fault has to strike, a boot that fails has to say of which component, and one that is degraded has to
+ * say what is not up.
  *
  * **Example**
  *
@@ -143,7 +143,10 @@ const variations = (kind: Fault.Kind, at: Fault.Attempt, awaits: number): Readon
 }
 
 /** Did it strike, and can whoever is on call see what happened? */
-const speaks = (fault: Fault.Fault, { events, failed, outcome, struck, timeMs }: Trial.Verdict): Array<Judge.Violation> => {
+const speaks = (
+  fault: Fault.Fault,
+  { events, failed, outcome, struck, timeMs }: Trial.Verdict
+): Array<Judge.Violation> => {
   const { component } = fault
   const told = (message: string): Array<Judge.Violation> => [
     { promise: "a fault leads to an outcome that names the component", message, component, atMs: timeMs }
@@ -161,9 +164,13 @@ const speaks = (fault: Fault.Fault, { events, failed, outcome, struck, timeMs }:
       return isDown || failed.includes(component) ? [] : told(`The boot failed of ${failed.join(", ") || "nothing"}.`)
     case "degraded":
       return isDown ? [] : told(`The boot is degraded, and nothing says that ${component} is not up.`)
+    case "booting":
+    case "stopped":
+      return told(`A boot cannot end like this: ${outcome}.`)
   }
-  return told(`A boot cannot end like this: ${outcome}.`)
 }
 
-const isDownWord = (event: BootEvent.BootEvent): event is BootEvent.Of<"ComponentDegraded" | "ComponentAbsent" | "ComponentSkipped"> =>
+const isDownWord = (
+  event: BootEvent.BootEvent
+): event is BootEvent.Of<"ComponentDegraded" | "ComponentAbsent" | "ComponentSkipped"> =>
   event._tag === "ComponentDegraded" || event._tag === "ComponentAbsent" || event._tag === "ComponentSkipped"

@@ -1,7 +1,7 @@
 /**
  * One boot of a list of components in a world of its own, from a case that says everything: seed, faults, when it is
- * stopped. It is judged by the invariants of the kernel, by the books of the components, and by the machine that decides.
- * `Simulate`, `Sweep` and `Replay` are made of trials.
+ * stopped. It is judged by the invariants of the kernel, by the books of the components, and by the machine that
+ * decides. `Simulate`, `Sweep` and `Replay` are made of trials.
  */
 import { Boot, type BootEvent, type Component, type Report } from "@novacron/boot"
 import { Cause, Effect, Exit, Fiber } from "effect"
@@ -127,7 +127,9 @@ const perform = (trial: Trial, it: Case): Performance => {
     }
   })
   const isCancelled = it.cancelAtMs !== null || it.faults.some((fault) => fault._tag === "Cancels")
-  const begun = isCancelled ? cancellable(booting, it.cancelAtMs, (interrupt) => (cancel = interrupt)) : Effect.exit(booting)
+  const begun = isCancelled
+    ? cancellable(booting, it.cancelAtMs, (interrupt) => (cancel = interrupt))
+    : Effect.exit(booting)
   const program = Effect.gen(function* () {
     // With the scope, the boot is stopped.
     yield* Effect.scoped(
@@ -239,6 +241,7 @@ const measureOf = (trial: Trial, stand: Stand, settings: Settings): Judge.Measur
 const outcomeOf = (events: ReadonlyArray<BootEvent.BootEvent>): Verdict["outcome"] => {
   const ready = events.find((event) => event._tag === "BootReady")
   if (ready !== undefined) return ready.outcome
-  const isCancelled = events.length === 0 || events.some((event) => event._tag === "RollbackStarted" && event.why === "cancelled")
+  const isCancelled =
+    events.length === 0 || events.some((event) => event._tag === "RollbackStarted" && event.why === "cancelled")
   return isCancelled ? "cancelled" : "failed"
 }

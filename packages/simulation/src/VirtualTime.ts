@@ -1,17 +1,18 @@
 /**
- * Virtual time for tests in the usual Effect style, with `TestClock`: an effect runs until it has ended, and the clock goes
- * from wake to wake by itself. No test has to know how long anything takes.
+ * Virtual time for tests in the usual Effect style, with `TestClock`: an effect runs until it has ended, and the clock
+ * goes from wake to wake by itself. No test has to know how long anything takes.
  *
  * **Details**
  *
- * `TestClock.adjust` moves the clock by a time that the test chooses, and jumps over a fiber that is about to go to sleep
- * but has not had its turn yet. Here the clock moves only when nothing can run, to the moment of the next sleeper, and no
- * further than the effect needs.
+ * `TestClock.adjust` moves the clock by a time that the test chooses, and jumps over a fiber that is about to sleep
+ * but has not had its turn yet. Here the clock moves only when nothing can run, to the moment of the next sleeper, and
+ * no further than the effect needs.
  *
  * **Gotchas**
  *
  * - Needs a `TestClock`: `it.effect` of `@effect/vitest` has one.
- * - Real promises are waited for when nobody sleeps, for up to a second. While somebody does, time does not wait for them.
+ * - Real promises are waited for when nobody sleeps, for up to a second. While somebody does, time does not wait for
+ *   them.
  * - For thousands of boots, `Simulation` is faster, and it finds deadlocks.
  *
  * **Example**
@@ -48,17 +49,13 @@ export interface Limit {
 }
 
 /**
- * Boots components in virtual time, and succeeds when the boot is ready, or has failed and is rolled back. It is stopped
- * with the scope, for which its finalizers have virtual time as well.
+ * Boots components in virtual time, and succeeds when the boot is ready, or has failed and is rolled back. It is
+ * stopped with the scope, for which its finalizers have virtual time as well.
  */
 export const boot = <const Cs extends ReadonlyArray<Component.Any>>(
   components: Cs & Boot.Checked<Cs>,
   options: Boot.RunOptions & Limit = {}
-): Effect.Effect<
-  Booted<Boot.Services<Cs>, Boot.Failure<Cs>>,
-  never,
-  Boot.Requirements<Cs> | Scope.Scope
-> =>
+): Effect.Effect<Booted<Boot.Services<Cs>, Boot.Failure<Cs>>, never, Boot.Requirements<Cs> | Scope.Scope> =>
   Effect.gen(function* () {
     const { limit, ...rest } = options
     const events: Array<BootEvent.BootEvent> = []
@@ -77,7 +74,10 @@ export const boot = <const Cs extends ReadonlyArray<Component.Any>>(
   })
 
 /** Runs an effect to its end, and says how it ended. Time goes from wake to wake. */
-export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, { limit = "5 minutes" }: Limit = {}): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+export const run = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  { limit = "5 minutes" }: Limit = {}
+): Effect.Effect<Exit.Exit<A, E>, never, R> =>
   Effect.gen(function* () {
     const clock = yield* Clock.clockWith(Effect.succeed)
     const watch = watchOf(clock)
@@ -124,7 +124,7 @@ const advance = (
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
     const endMs = (yield* Clock.currentTimeMillis) + Duration.toMillis(limit)
-    for (let patience = 100; patience > 0; ) {
+    for (let patience = 100; patience > 0;) {
       yield* rest(turns)
       if (fiber.pollUnsafe() !== undefined) return
       const atMs = nextMs()
@@ -144,7 +144,11 @@ const advance = (
 const rest = (turns: Turns | undefined): Effect.Effect<void> =>
   Effect.gen(function* () {
     // Without a count of turns, a few of them; what a wake causes, `TestClock` waits for itself.
-    for (let quiet = 0; quiet < (turns === undefined ? 10 : 2); quiet = turns === undefined || turns.pending === 0 ? quiet + 1 : 0) {
+    for (
+      let quiet = 0;
+      quiet < (turns === undefined ? 10 : 2);
+      quiet = turns === undefined || turns.pending === 0 ? quiet + 1 : 0
+    ) {
       yield* Effect.yieldNow
     }
   })

@@ -1,10 +1,10 @@
 /**
- * Boots in virtual time: an hour of retries takes a millisecond, the same seed gives the same boot, and whatever breaks a
- * promise comes back as a small file that breaks it again.
+ * Boots in virtual time: an hour of retries takes a millisecond, the same seed gives the same boot, and whatever breaks
+ * a promise comes back as a small file that breaks it again.
  *
- * For a test of one boot, in the usual Effect style, there is {@link VirtualTime}; for all single faults, {@link Sweep};
- * for thousands of boots with faults by chance, {@link Simulate}. {@link Simulation} runs any effect in a world of its own.
- * {@link Graphs}, {@link StandIn} and {@link World} are for those who test the kernel itself.
+ * For a test of one boot, in the usual Effect style, there is {@link VirtualTime}; for all single faults, {@link
+ * Sweep}; for thousands of boots with faults by chance, {@link Simulate}. {@link Simulation} runs any effect in a world
+ * of its own. {@link Graphs}, {@link StandIn} and {@link World} are for those who test the kernel itself.
  *
  * ```ts
  * import { Simulate, Sweep, VirtualTime } from "@novacron/simulation"

@@ -6,10 +6,13 @@ import * as Simulation from "../src/Simulation.ts"
 describe("AttemptClock", () => {
   it("counts who goes to sleep, from 1, and passes the sleep on", () => {
     const seen: Array<number> = []
-    const { timeMs } = under((k, sleep) => {
-      seen.push(k)
-      return sleep
-    }, Effect.andThen(Effect.sleep(10), Effect.all([Effect.sleep(5), Effect.sleep(7)], { concurrency: 2 })))
+    const { timeMs } = under(
+      (k, sleep) => {
+        seen.push(k)
+        return sleep
+      },
+      Effect.andThen(Effect.sleep(10), Effect.all([Effect.sleep(5), Effect.sleep(7)], { concurrency: 2 }))
+    )
     assert.deepStrictEqual(seen, [1, 2, 3])
     assert.strictEqual(timeMs, 17)
   })
@@ -32,12 +35,15 @@ describe("AttemptClock", () => {
 
   it("is a clock like any other once the attempt is over", () => {
     const seen: Array<number> = []
-    const { timeMs } = under((k, sleep, clock) => {
-      seen.push(k)
-      clock.factor = 100
-      clock.over = true
-      return sleep
-    }, Effect.andThen(Effect.sleep(1), Effect.sleep(10)))
+    const { timeMs } = under(
+      (k, sleep, clock) => {
+        seen.push(k)
+        clock.factor = 100
+        clock.over = true
+        return sleep
+      },
+      Effect.andThen(Effect.sleep(1), Effect.sleep(10))
+    )
     assert.deepStrictEqual(seen, [1])
     assert.strictEqual(timeMs, 110)
   })

@@ -24,7 +24,9 @@ describe("Conformance", () => {
   })
 
   it("agrees with the log of a boot that never began, for wrong settings", () => {
-    const wrong = Result.getOrThrow(Plan.make([Manifest.make({ name: "a" }), Manifest.make({ name: "b", needs: ["a"] })]))
+    const wrong = Result.getOrThrow(
+      Plan.make([Manifest.make({ name: "a" }), Manifest.make({ name: "b", needs: ["a"] })])
+    )
     const state = Progress.make(wrong, limits)
     const output: Progress.Output = { events: [], commands: [] }
     const failure: BootEvent.Failure = { kind: "error", tag: "BadUrl", message: "bad", severity: "critical" }
@@ -73,7 +75,14 @@ describe("Conformance", () => {
   it("agrees with every log of a campaign", () => {
     const random = Random.make(7)
     for (let run = 0; run < 300; run++) {
-      const { violations } = boot(Fault.draw(random, app.map(({ manifest }) => manifest), { attempt: 0.3 }), run)
+      const { violations } = boot(
+        Fault.draw(
+          random,
+          app.map(({ manifest }) => manifest),
+          { attempt: 0.3 }
+        ),
+        run
+      )
       assert.deepStrictEqual(violations, [])
     }
   })

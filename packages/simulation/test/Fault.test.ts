@@ -11,8 +11,12 @@ describe("Fault", () => {
     const { events, struck } = boot([fault("Fails", "cache"), fault("Fails", "cache", { attempt: 2, await: 2 })])
     assert.deepStrictEqual(struck, [1, 1])
     const took = (attempt: number) => {
-      const began = events.find((event) => event._tag === "ComponentStarted" && isCache(event) && event.attempt === attempt)
-      const ended = events.find((event) => event._tag === "AttemptFailed" && isCache(event) && event.attempt === attempt)
+      const began = events.find(
+        (event) => event._tag === "ComponentStarted" && isCache(event) && event.attempt === attempt
+      )
+      const ended = events.find(
+        (event) => event._tag === "AttemptFailed" && isCache(event) && event.attempt === attempt
+      )
       return Math.round(ended!.atMs - began!.atMs)
     }
     assert.deepStrictEqual([took(1), took(2)], [0, 20], "at once, and after the first sleep")
@@ -86,10 +90,16 @@ describe("Fault", () => {
   })
 
   it("breaks finalizers", () => {
-    for (const [kind, closing] of [["FinalizerFails", "failed"], ["FinalizerHangs", "abandoned"]] as const) {
+    for (const [kind, closing] of [
+      ["FinalizerFails", "failed"],
+      ["FinalizerHangs", "abandoned"]
+    ] as const) {
       const { events, struck } = boot([fault(kind, "cache")])
       assert.deepStrictEqual(struck, [1])
-      assert.isTrue(events.some((event) => event._tag === "ComponentStopped" && event.closing === closing), kind)
+      assert.isTrue(
+        events.some((event) => event._tag === "ComponentStopped" && event.closing === closing),
+        kind
+      )
     }
   })
 
@@ -99,7 +109,10 @@ describe("Fault", () => {
     assert.strictEqual(failures(hanging.events)[0]?.kind, "timeout")
     const refusing = boot([fault("ProbeFails", "cache", { times: 2 })])
     assert.deepStrictEqual(refusing.struck, [2])
-    assert.deepStrictEqual(failures(refusing.events).map(({ kind }) => kind), ["unhealthy", "unhealthy"])
+    assert.deepStrictEqual(
+      failures(refusing.events).map(({ kind }) => kind),
+      ["unhealthy", "unhealthy"]
+    )
     assert.strictEqual(refusing.outcome, "ready")
   })
 
@@ -133,7 +146,12 @@ describe("Fault", () => {
     injection.arm([], { counting: true })
     Simulation.run(Effect.exit(Effect.scoped(Boot.make(injection.components))), { seed: 1 })
     const counts = injection.awaits().map(({ awaits, component }) => [component, awaits])
-    assert.deepStrictEqual(counts, [["settings", 1], ["cache", 2], ["engine", 1], ["api", 1]])
+    assert.deepStrictEqual(counts, [
+      ["settings", 1],
+      ["cache", 2],
+      ["engine", 1],
+      ["api", 1]
+    ])
   })
 
   it("begins anew each time it is armed", () => {
@@ -154,14 +172,19 @@ describe("Fault", () => {
   it("is data that survives a file", () => {
     const random = Random.make(1)
     const manifests = app.map(({ manifest }) => manifest)
-    const faults = Array.from({ length: 50 }, () => Fault.draw(random, manifests, { attempt: 1, kinds: Fault.kinds })).flat()
+    const faults = Array.from({ length: 50 }, () =>
+      Fault.draw(random, manifests, { attempt: 1, kinds: Fault.kinds })
+    ).flat()
     assert.deepStrictEqual(new Set(faults.map(({ _tag }) => _tag)), new Set(Fault.kinds))
     const read = Schema.decodeUnknownResult(Schema.Array(Fault.Fault))(JSON.parse(JSON.stringify(faults)))
     assert.deepStrictEqual(Result.getOrThrow(read), faults)
   })
 
   it("says in words what it does", () => {
-    assert.strictEqual(Fault.describe(fault("Hangs", "cache", { attempt: 2, await: 1 })), "cache hangs at await 1 of attempt 2")
+    assert.strictEqual(
+      Fault.describe(fault("Hangs", "cache", { attempt: 2, await: 1 })),
+      "cache hangs at await 1 of attempt 2"
+    )
     assert.strictEqual(
       Fault.describe({ ...fault("FinalizerFails", "cache"), variant: 1 }),
       "fallback 1 of cache has a finalizer that fails, attempt 1"

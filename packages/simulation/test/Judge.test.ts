@@ -23,7 +23,10 @@ const { events } = Trial.run(Trial.make(app), { ...quiet, faults: [Fault.make("F
 
 describe("Judge", () => {
   it("has nothing to say of a sound boot", () => {
-    assert.include(events.map(({ _tag }) => _tag), "AttemptFailed")
+    assert.include(
+      events.map(({ _tag }) => _tag),
+      "AttemptFailed"
+    )
     assert.deepStrictEqual(Judge.audit(measure, events), [])
     assert.deepStrictEqual(Judge.conformance(measure, events), [])
     assert.deepStrictEqual(Judge.testimony(quiet, [], events), [])
@@ -38,7 +41,10 @@ describe("Judge", () => {
     const without = events.filter((event) => !(event._tag === "ComponentStopped" && event.component === "api"))
     const [broken] = Judge.audit(measure, without)
     assert.match(broken!.promise, /^6: /)
-    assert.deepStrictEqual(Judge.audit(measure, events.slice(0, -1)).map(({ promise }) => promise.slice(0, 2)), ["6:", "18"])
+    assert.deepStrictEqual(
+      Judge.audit(measure, events.slice(0, -1)).map(({ promise }) => promise.slice(0, 2)),
+      ["6:"]
+    )
   })
 
   it("says where the driver and the machine part", () => {
@@ -83,7 +89,12 @@ describe("Judge", () => {
   it("notices defects that nobody has injected", () => {
     const failure: BootEvent.Failure = { kind: "defect", tag: "Defect", message: "oh no", severity: "critical" }
     const defect: BootEvent.BootEvent = {
-      _tag: "AttemptFailed", atMs: 5, component: "dwcp/amst", attempt: 1, failure, retryInMs: null
+      _tag: "AttemptFailed",
+      atMs: 5,
+      component: "dwcp/amst",
+      attempt: 1,
+      failure,
+      retryInMs: null
     }
     assert.deepStrictEqual(Judge.testimony(quiet, [], [defect]), [
       { promise: "a component has no defects of its own", message: "oh no", component: "dwcp/amst", atMs: 5 }

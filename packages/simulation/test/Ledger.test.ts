@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Boot, Component } from "@novacron/boot"
+import { Boot, type Component } from "@novacron/boot"
 import { Effect, Exit, Scope } from "effect"
 import * as Ledger from "../src/Ledger.ts"
 import * as Simulation from "../src/Simulation.ts"
@@ -25,7 +25,10 @@ describe("Ledger", () => {
   it("says what is never closed", () => {
     const { components, ledger } = Ledger.watch([settings])
     start(components[0], Scope.makeUnsafe())
-    assert.deepStrictEqual(Ledger.open(ledger).map(({ name }) => name), ["settings"])
+    assert.deepStrictEqual(
+      Ledger.open(ledger).map(({ name }) => name),
+      ["settings"]
+    )
     Ledger.abandon(ledger, "settings")
     assert.strictEqual(ledger.accounts.get("settings")?.abandoned, 1)
   })

@@ -52,7 +52,11 @@ describe("Replay", () => {
 
   it("holds any log against the machine", () => {
     const plan = Result.getOrThrow(Plan.make(app.map(({ manifest }) => manifest)))
-    const { events } = Trial.run(Trial.make(app), { ...replay.case, settings: {}, components: plan.components.map(({ name }) => name) })
+    const { events } = Trial.run(Trial.make(app), {
+      ...replay.case,
+      settings: {},
+      components: plan.components.map(({ name }) => name)
+    })
     assert.isUndefined(Replay.conforms(plan, undefined, events))
     assert.isDefined(Replay.conforms(plan, undefined, events.slice(0, -1)))
   })

@@ -39,13 +39,19 @@ describe("Shrink", () => {
       trial,
       large,
       ({ cancelAtMs, faults, fuzz, stopAfterMs }) =>
-        fuzz && cancelAtMs !== null && cancelAtMs >= 3 && stopAfterMs >= 100 &&
+        fuzz &&
+        cancelAtMs !== null &&
+        cancelAtMs >= 3 &&
+        stopAfterMs >= 100 &&
         faults.some((fault) => fault._tag === "Hangs" && fault.attempt === 2 && fault.await > 0) &&
         faults.some((fault) => fault._tag === "Slow" && fault.factor > 100)
     )
     assert.isTrue(smallest.fuzz)
     assert.strictEqual(smallest.faults.length, 2)
-    assert.deepInclude(smallest.faults, Fault.make("Hangs", { component: "cache", variant: 0, attempt: 2 }, { await: 1 }))
+    assert.deepInclude(
+      smallest.faults,
+      Fault.make("Hangs", { component: "cache", variant: 0, attempt: 2 }, { await: 1 })
+    )
     assert.isTrue(smallest.cancelAtMs! >= 3 && smallest.cancelAtMs! < 12)
     assert.isTrue(smallest.stopAfterMs >= 100 && smallest.stopAfterMs < 777)
   })
@@ -58,10 +64,15 @@ describe("Shrink", () => {
 
   it("stops trying", () => {
     let tries = 0
-    shrink(trial, large, () => {
-      tries++
-      return false
-    }, 5)
+    shrink(
+      trial,
+      large,
+      () => {
+        tries++
+        return false
+      },
+      5
+    )
     assert.strictEqual(tries, 5)
   })
 })

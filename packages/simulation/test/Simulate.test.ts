@@ -7,18 +7,25 @@ import { dice, hoard } from "./fixtures/Careless.ts"
 
 describe("Simulate", () => {
   it("finds nothing wrong with a sound application, whatever happens to it", () => {
-    const { boots, outcomes, runs, struck, violations } = Simulate.simulate(app, { seeds: 500, faults: { attempt: 0.2 } })
+    const { boots, outcomes, runs, struck, violations } = Simulate.simulate(app, {
+      seeds: 500,
+      faults: { attempt: 0.2 }
+    })
     assert.deepStrictEqual(violations, [])
     assert.strictEqual(runs, 500)
     assert.isAbove(boots, 500)
     // It is no proof if nothing has happened.
-    for (const outcome of ["ready", "degraded", "failed", "cancelled"] as const) assert.isAbove(outcomes[outcome] ?? 0, 10)
+    for (const outcome of ["ready", "degraded", "failed", "cancelled"] as const)
+      assert.isAbove(outcomes[outcome] ?? 0, 10)
     for (const kind of Fault.kinds) if (kind !== "Cancels") assert.isAbove(struck[kind] ?? 0, 0, kind)
   })
 
   it("finds a careless component, and makes the case small", () => {
     const { violations } = Simulate.simulate([...app, hoard], { seeds: 300, faults: { attempt: 0.2 } })
-    assert.deepStrictEqual(violations.map(({ promise }) => promise), ["nothing is left behind"])
+    assert.deepStrictEqual(
+      violations.map(({ promise }) => promise),
+      ["nothing is left behind"]
+    )
     const [found] = violations
     assert.isAbove(found!.seeds, 1)
     const { case: smallest } = found!.replay
@@ -31,7 +38,10 @@ describe("Simulate", () => {
 
   it("notices when the same seed gives another log", () => {
     const { violations } = Simulate.simulate([settings, dice({ n: 0 })], { seeds: 32, cancel: 0 })
-    assert.deepStrictEqual(violations.map(({ promise }) => promise), ["the same seed gives the same log"])
+    assert.deepStrictEqual(
+      violations.map(({ promise }) => promise),
+      ["the same seed gives the same log"]
+    )
   })
 
   it("does the same again from the same seed", () => {
@@ -68,6 +78,9 @@ describe("Simulate", () => {
   it("takes only what is complete", () => {
     // @ts-expect-error nobody provides the settings
     const { violations } = Simulate.simulate([hoard], { seeds: 1, cancel: 0 })
-    assert.deepStrictEqual(violations.map(({ promise }) => promise), ["the components can be booted"])
+    assert.deepStrictEqual(
+      violations.map(({ promise }) => promise),
+      ["the components can be booted"]
+    )
   })
 })

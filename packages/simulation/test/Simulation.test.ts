@@ -113,7 +113,8 @@ describe("Simulation", () => {
 
   it("permutes tasks as well as sleepers", () => {
     const ways = new Set<string>()
-    for (let seed = 0; seed < 50; seed++) ways.add(JSON.stringify(Simulation.run(order([0, 0, 0]), { seed, fuzz: true })))
+    for (let seed = 0; seed < 50; seed++)
+      ways.add(JSON.stringify(Simulation.run(order([0, 0, 0]), { seed, fuzz: true })))
     assert.isAbove(ways.size, 3)
   })
 
@@ -128,7 +129,10 @@ describe("Simulation", () => {
     const { exit, timeMs } = Simulation.run(
       Effect.gen(function* () {
         const count = yield* Ref.make(0)
-        const flaky = Effect.flatMap(Ref.updateAndGet(count, (n) => n + 1), (n) => (n < 4 ? Effect.fail(n) : Effect.succeed(n)))
+        const flaky = Effect.flatMap(
+          Ref.updateAndGet(count, (n) => n + 1),
+          (n) => (n < 4 ? Effect.fail(n) : Effect.succeed(n))
+        )
         const tries = yield* Effect.retry(flaky, Schedule.exponential("1 second"))
         const timedOut = yield* Effect.timeoutOption(Effect.never, "10 seconds")
         return [tries, timedOut._tag]
@@ -150,7 +154,10 @@ describe("Simulation", () => {
             () => Effect.flatMap(Random.nextIntBetween(10, 1000), (ms) => Effect.forkChild(sleeper(ms)))
           )
           yield* Effect.sleep("5 millis")
-          yield* Effect.forEach(fibers.filter((_, i) => i % 3 === 0), Fiber.interrupt)
+          yield* Effect.forEach(
+            fibers.filter((_, i) => i % 3 === 0),
+            Fiber.interrupt
+          )
           yield* Fiber.awaitAll(fibers)
           return woken
         }),

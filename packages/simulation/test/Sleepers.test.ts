@@ -6,7 +6,12 @@ describe("Sleepers", () => {
   it("wakes by moment, and equal moments in the order of going to sleep", () => {
     const sleepers = Sleepers.make()
     const woken: Array<string> = []
-    for (const [atMs, name] of [[2, "c"], [1, "a"], [2, "d"], [1, "b"]] as const) {
+    for (const [atMs, name] of [
+      [2, "c"],
+      [1, "a"],
+      [2, "d"],
+      [1, "b"]
+    ] as const) {
       Sleepers.add(sleepers, atMs, () => woken.push(name))
     }
     drain(sleepers)

@@ -25,8 +25,7 @@ describe("StandIn", () => {
   it("declares what its manifest says", () => {
     for (let seed = 0; seed < 100; seed++) {
       const manifests = Graphs.random(Random.make(seed))
-      const plan = (list: typeof manifests) =>
-        Result.getOrThrow(Plan.make(list, { environment: Graphs.environment }))
+      const plan = (list: typeof manifests) => Result.getOrThrow(Plan.make(list, { environment: Graphs.environment }))
       const components = StandIn.make(manifests)
       const [theirs, ours] = [plan(manifests), plan(components.map(({ manifest }) => manifest))]
       assert.deepStrictEqual(ours.needs, theirs.needs)
@@ -34,7 +33,11 @@ describe("StandIn", () => {
       assert.deepStrictEqual(ours.excluded, theirs.excluded)
       const facts = (p: typeof ours) =>
         p.components.map(({ phase, priority, severity, slowMs, stopMs, variants }) => ({
-          phase, priority, severity, slowMs, stopMs,
+          phase,
+          priority,
+          severity,
+          slowMs,
+          stopMs,
           variants: variants.map((v) => ({ ...v, retryMs: Math.round(v.retryMs) }))
         }))
       assert.deepStrictEqual(facts(ours), facts(theirs))

@@ -11,7 +11,7 @@ describe("Sweep", () => {
     assert.deepStrictEqual(violations, [])
     // Settings 1, cache 3 and its fallback 1, engine 1, api 3.
     assert.strictEqual(attempts, 9)
-    // Awaits: 1, 2 each, 1, 1, 1 each. At one more than that six kinds strike, one of them twice; six kinds strike elsewhere.
+    // Awaits: 1, 2 each, 1, 1, 1 each. At one more than that six kinds strike, one of them twice; six strike elsewhere.
     assert.strictEqual(runs, 7 * (2 + 3 * 3 + 2 + 2 + 3 * 2) + 6 * 9)
     assert.strictEqual(struck, runs)
     assert.deepStrictEqual(Object.keys(outcomes).toSorted(), Fault.kinds.toSorted())

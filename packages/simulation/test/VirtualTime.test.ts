@@ -69,7 +69,10 @@ describe("VirtualTime", () => {
       const { events, exit } = yield* VirtualTime.boot(components)
       assert.isFalse(events.some(({ _tag }) => _tag === "SwapCompleted"))
       yield* VirtualTime.run(Effect.sleep("10 seconds"))
-      assert.isTrue(events.some(({ _tag }) => _tag === "SwapCompleted"), "redis is restored")
+      assert.isTrue(
+        events.some(({ _tag }) => _tag === "SwapCompleted"),
+        "redis is restored"
+      )
       const stopped = Exit.isSuccess(exit) ? yield* VirtualTime.run(exit.value.stop()) : Exit.fail("down")
       assert.isTrue(Exit.isSuccess(stopped))
     })
