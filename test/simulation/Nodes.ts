@@ -19,7 +19,8 @@ export const varied: ReadonlyArray<StandIn.StandIn> = StandIn.make(
     const [variant] = manifest.variants
     const needs = [...manifest.needs]
     if (manifest.name === "api") for (const key of options) needs.push({ key, kind: "optional" })
-    if (manifest.name === "orchestrator") needs.push({ key: "cache", kind: "hard" }, { key: "monitoring", kind: "late" })
+    if (manifest.name === "orchestrator")
+      needs.push({ key: "cache", kind: "hard" }, { key: "monitoring", kind: "late" })
     if (warnings.has(manifest.name)) return { ...manifest, needs, severity: "warning", optional: true }
     if (manifest.name !== "cache" && manifest.name !== "transport") return { ...manifest, needs }
     const fallback = { ...variant, name: `${manifest.name}-1`, attempts: 2, retryMs: 500 }
@@ -33,9 +34,10 @@ const subsystems = new Set(["amst", "hde", "pba", "ass", "acp", "itp"])
 /** The subsystems are one component to the others, and six inside. */
 export const grouped: ReadonlyArray<StandIn.StandIn> = [
   ...plain.filter(({ recipe }) => !subsystems.has(recipe.name)),
-  Component.group("dwcp", plain.filter(({ recipe }) => subsystems.has(recipe.name))).pipe(
-    Component.retry(Policy.standard)
-  ) as unknown as StandIn.StandIn // its needs are among the others
+  Component.group(
+    "dwcp",
+    plain.filter(({ recipe }) => subsystems.has(recipe.name))
+  ).pipe(Component.retry(Policy.standard)) as unknown as StandIn.StandIn // its needs are among the others
 ]
 
 /** Each with the name that a failing test gives it. */

@@ -70,9 +70,7 @@ const caseOf = (components: ReadonlyArray<StandIn.StandIn>, seed: number, fuzz: 
 const underTestClock = (components: ReadonlyArray<StandIn.StandIn>, it: Case.Case) =>
   Effect.gen(function* () {
     const injection = Fault.inject(components, it.faults)
-    const { events } = yield* Effect.scoped(
-      VirtualTime.boot(injection.components, { environment: Graphs.environment })
-    )
+    const { events } = yield* Effect.scoped(VirtualTime.boot(injection.components, { environment: Graphs.environment }))
     return events
   }).pipe(
     Effect.provideService(EffectRandom.Random, Simulation.randomOf(it.seed)),

@@ -1,6 +1,6 @@
 /**
- * The real driver, thousands of times: with faults at every await, fuzzed interleavings, cancellations and stops, judged
- * by the invariants, by the components' own books, and by the machine that decides.
+ * The real driver, thousands of times: with faults at every await, fuzzed interleavings, cancellations and stops,
+ * judged by the invariants, by the components' own books, and by the machine that decides.
  *
  * `SEEDS=20000 SEED_FROM=5000 pnpm test --project simulation` makes it a campaign. A seed that fails is printed as a
  * replay, small.
@@ -16,7 +16,11 @@ describe("the driver", () => {
   for (const [name, components] of Object.entries(nodes)) {
     it(`keeps its promises on the ${name} node, whatever happens`, () => {
       // From boots that are hardly disturbed to some in which nearly everything fails.
-      for (const [share, attempt] of [[0.7, 0.02], [0.2, 0.1], [0.1, 0.4]] as const) {
+      for (const [share, attempt] of [
+        [0.7, 0.02],
+        [0.2, 0.1],
+        [0.1, 0.4]
+      ] as const) {
         const result = Simulate.simulate(components, {
           seeds: Math.ceil((seeds * share) / 3),
           seedFrom,
@@ -51,7 +55,12 @@ describe("the driver", () => {
           scheduling,
           deadline: bootMs,
           rollback: rollbackMs,
-          phases: { pre: phases.pre.maxMs, core: phases.core.maxMs, service: phases.service.maxMs, post: phases.post.maxMs }
+          phases: {
+            pre: phases.pre.maxMs,
+            core: phases.core.maxMs,
+            service: phases.service.maxMs,
+            post: phases.post.maxMs
+          }
         }
       })
       sound(result, JSON.stringify(manifests))

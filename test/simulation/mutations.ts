@@ -169,6 +169,18 @@ const progress = of("Progress.ts", [
     replace: ""
   },
   {
+    name: "tells nobody that time was up before there was a slot",
+    promise: "no wake-up is lost",
+    search: "} while (s.settling.length > 0)",
+    replace: "} while (false)"
+  },
+  {
+    name: "restores beside an attempt that hangs",
+    promise: "never two live instances",
+    search: 'if (closing === "abandoned") s.restoreInMs[i] = NaN',
+    replace: ""
+  },
+  {
     name: "calls every boot ready",
     promise: "a degraded boot says so",
     search: 'outcome: degraded ? "degraded" : "ready"',
@@ -178,7 +190,7 @@ const progress = of("Progress.ts", [
     name: "forgets restorations that were due before it was ready",
     promise: "once faults stop, everything comes up",
     search: "if (s.restoreDue[i] === 1) restore(s, i, out)",
-    replace: ""
+    replace: "void i"
   },
   {
     name: "does not restore what is degraded",
@@ -327,12 +339,18 @@ const takedown = of("Takedown.ts", [
   {
     name: "gives no reason that leads to a root",
     promise: "whatever is not ready has a root cause",
-    search: 'skip(s, i, failure ? { _tag: "Failed", failure } : { _tag: "RolledBack", because: s.takedown?.because ?? "" }, out)',
+    search: 'skip(s, i, { _tag: "RolledBack", because: s.takedown?.because ?? "" }, out)',
     replace: 'skip(s, i, { _tag: "Need", need: name(s, i) }, out)'
   }
 ])
 
 const restoration = of("Restoration.ts", [
+  {
+    name: "forgets a restoration when it is asked for one too early",
+    promise: "once faults stop, everything comes up",
+    search: "if (s.stage !== \"ready\" || s.plan.excluded[i]) return\n  s.restoreDue[i] = 0",
+    replace: "s.restoreDue[i] = 0\n  if (s.stage !== \"ready\" || s.plan.excluded[i]) return"
+  },
   {
     name: "swaps what is being swapped",
     promise: "never two live instances",

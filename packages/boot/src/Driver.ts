@@ -58,6 +58,12 @@ type Delays = ReturnType<typeof Policy.delays>
 const grainMs = 1e-3
 const toGrain = (ms: number): number => Math.round(ms * 1e3) / 1e3
 
+/** What became of the check of one component's settings. */
+interface Checked {
+  readonly i: number
+  readonly exit: Exit.Exit<unknown, unknown>
+}
+
 /** How many facts are taken in one go before others get a turn on the thread. */
 const batch = 512
 
@@ -88,9 +94,7 @@ export class Driver {
   private broken: InvariantBroken | undefined
   private taking = false
   /** The checks of settings, as long as they go on. */
-  private checking:
-    | Fiber.Fiber<ReadonlyArray<{ readonly i: number; readonly exit: Exit.Exit<unknown, unknown> }>, unknown>
-    | undefined
+  private checking: Fiber.Fiber<ReadonlyArray<Checked>, unknown> | undefined
   private wakeMs: number | undefined
   private waker: Fiber.Fiber<unknown, unknown> | undefined
 
@@ -124,20 +128,7 @@ export class Driver {
       this.tell({ _tag: "Begin", atMs: 0 })
       return
     }
-    const all = Effect.forEach(
-      toValidate,
-      ({ i, validate }) =>
-        Effect.map(
-          Effect.exit(
-            Effect.timeoutOrElse(validate, {
-              duration: Duration.millis(this.settings.limits.phases.pre.maxMs),
-              orElse: () => Effect.fail(this.timedOut(i, "component", this.settings.limits.phases.pre.maxMs, "start"))
-            })
-          ),
-          (exit) => ({ i, exit })
-        ),
-      { concurrency: "unbounded" }
-    )
+    const all = Effect.forEach(toValidate, ({ i, validate }) => this.check(i, validate), { concurrency: "unbounded" })
     this.checking = Instance.run(this.env, all)
     this.checking.addObserver((exit) => {
       this.checking = undefined
@@ -149,6 +140,25 @@ export class Driver {
       this.tell(
         failures.size === 0 ? { _tag: "Begin", atMs: this.now() } : { _tag: "Invalid", atMs: this.now(), failures }
       )
+    })
+  }
+
+  /** Checks settings as long as that may take; a check that cannot be interrupted is left behind. */
+  private check(i: number, validate: Recipe.AnyEffect): Effect.Effect<Checked> {
+    const { maxMs } = this.settings.limits.phases.pre
+    return Effect.callback<Checked>((resume) => {
+      const fiber = Instance.run(this.env, validate)
+      const patience = Instance.run(this.env, Effect.sleep(Duration.millis(maxMs)))
+      patience.addObserver((exit) => {
+        fiber.interruptUnsafe()
+        const late = this.timedOut(i, "component", maxMs, "start")
+        if (Exit.isSuccess(exit)) resume(Effect.succeed({ i, exit: Exit.fail(late) }))
+      })
+      fiber.addObserver((exit) => {
+        patience.interruptUnsafe()
+        resume(Effect.succeed({ i, exit }))
+      })
+      return Effect.sync(() => patience.interruptUnsafe())
     })
   }
 

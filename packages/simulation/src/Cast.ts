@@ -54,6 +54,7 @@ export const execute = (s: Scene, command: Progress.Command): void => {
 const start = (s: Scene, i: number, variant: number, attempt: number): void => {
   if (s.hold[i] !== Hold.nothing) return breaks(s, 2, i, "It is to start, and it is there already.")
   if (s.abandoned[i] === variant + 1) return breaks(s, 2, i, "It is to start, and an attempt left behind may be alive.")
+  s.abandoned[i] = 0
   if (++s.attempts > s.limits.slots) breaks(s, 4, i, `It is attempt ${s.attempts} at the same time.`)
   s.hold[i] = Hold.attempt
   s.variant[i] = variant
@@ -118,7 +119,6 @@ const abandon = (s: Scene, i: number): void => {
 
 const swap = (s: Scene, i: number, variant: number): void => {
   if (s.hold[i] !== Hold.up) return breaks(s, 2, i, "It is to be swapped, and it is not up.")
-  if (s.abandoned[i] === variant + 1) return breaks(s, 2, i, "It is to be restored, and an attempt may be alive.")
   const slot = s.hold.length + i
   if (Agenda.dueMs(s.agenda, slot) !== Agenda.never) return breaks(s, 2, i, "It is to be swapped twice.")
   s.swapTo[i] = variant

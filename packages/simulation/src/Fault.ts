@@ -396,7 +396,8 @@ const acquired = (
   now: ReadonlyArray<Armed>
 ): Effect.Effect<void, unknown, Scope.Scope> => {
   let result: Effect.Effect<void, unknown, Scope.Scope> = Effect.void
-  for (const armed of now) {
+  // First the finalizers: those of a start that then fails count as well.
+  for (const armed of now.toSorted((a, b) => Number(isLast(a)) - Number(isLast(b)))) {
     const struck = Effect.sync(() => {
       armed.struck++
     })
@@ -440,6 +441,8 @@ const acquired = (
   }
   return result
 }
+
+const isLast = ({ fault }: Armed): boolean => fault._tag === "FailsAcquired"
 
 const probed = (station: Station, probe: Recipe.AnyEffect): Recipe.AnyEffect =>
   Effect.suspend(() => {

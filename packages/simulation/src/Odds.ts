@@ -84,11 +84,12 @@ export const usual: Odds = {
 }
 
 /**
- * A mix of its own for each boot (swarm testing, Groce et al. 2012): most dials stand at 0, so that those which do not
- * meet each other often.
+ * A mix of its own for each boot (swarm testing, Groce et al. 2012): half of the dials stand at 0, so that those which
+ * do not meet each other often, and some boots see so few faults that even a large one comes up.
  */
 export const swarm = (chance: Random.Random): Odds => {
-  const dial = (most: number) => (Random.chance(chance, 0.5) ? 0 : most * Random.next(chance) ** 2)
+  const mood = Random.pick(chance, [1, 0.3, 0.1, 0.03])
+  const dial = (most: number) => (Random.chance(chance, 0.5) ? 0 : most * mood * Random.next(chance) ** 2)
   return {
     error: dial(0.4),
     unhealthy: dial(0.15),

@@ -55,7 +55,7 @@ export interface Scene {
   readonly variant: Uint8Array
   readonly attempt: Int32Array
   readonly swapTo: Uint8Array
-  /** The variant whose attempt was left behind and may be alive, counted from 1; 0 for none. */
+  /** The last variant, if its attempt was left behind and may be alive, counted from 1; 0 for none. */
   readonly abandoned: Uint8Array
   readonly sick: Uint8Array
   /** Whether a restoration is to come, by the last word on it. */

@@ -1,0 +1,114 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Option, Result } from "effect"
+import * as Component from "../src/Component.ts"
+import * as Plan from "../src/Plan.ts"
+import type * as Recipe from "../src/Recipe.ts"
+import { Services } from "../src/Services.ts"
+import { key, Part, type Shape, world } from "./fixtures/parts.ts"
+
+const shape = (name: string): Shape => ({
+  name,
+  answer: Effect.succeed(name),
+  call: () => Effect.succeed(name)
+})
+
+/** The services of some components, of which those that were installed are up. */
+const servicesOf = (components: ReadonlyArray<Component.Any>, env: Context.Context<never> = Context.empty()) => {
+  const plan = Result.getOrThrow(Plan.make(components.map((it) => it.manifest)))
+  const byName = new Map(components.map(({ recipe }) => [recipe.name, recipe]))
+  const recipes = plan.components.map(({ name }) => byName.get(name)!)
+  const up = new Set<number>()
+  const services = new Services(plan, recipes, env, (i) => up.has(i))
+  const at = (name: string) => plan.index.get(name)!
+  return {
+    services,
+    at,
+    install: (name: string, service: unknown, variant = 0) => {
+      up.add(at(name))
+      return services.install(at(name), recipes[at(name)]!.builds[variant]!, service)
+    },
+    sees: (name: string, wanted: Recipe.AnyKey) => Context.getOrUndefined(services.contextOf(at(name)), wanted)
+  }
+}
+
+describe("Services", () => {
+  const { part } = world()
+
+  it("give a component what it declared, the environment, and nothing that it did not declare", () => {
+    const outside = Context.make(key("outside"), shape("outside")) as Context.Context<never>
+    const it = servicesOf([part("a"), part("b"), part("c", { needs: ["a", "outside"] })], outside)
+    it.install("a", shape("a"))
+    it.install("b", shape("b"))
+    assert.deepStrictEqual(it.sees("c", key("a")), it.services.byKey.get("a"))
+    assert.strictEqual((it.sees("c", key("outside")) as Shape).name, "outside")
+    assert.isUndefined(it.sees("c", key("b")))
+  })
+
+  it.effect("answer for what may be absent by what is up at that moment", () =>
+    Effect.gen(function* () {
+      const soft = { also: [Component.option(key("a")), Component.late(key("a"))] }
+      const it = servicesOf([part("a"), part("b", soft)])
+      assert.deepStrictEqual(it.sees("b", Component.option(key("a"))), Option.none())
+      const late = it.sees("b", Component.late(key("a"))) as Recipe.Lookup
+      assert.deepStrictEqual(yield* late, Option.none())
+      it.install("a", shape("a"))
+      assert.deepStrictEqual(yield* late, Option.some(it.services.byKey.get("a")))
+      assert.deepStrictEqual(it.sees("b", Component.option(key("a"))), Option.some(it.services.byKey.get("a")))
+    })
+  )
+
+  it("take an option from outside when no component provides it, and from inside when one does", () => {
+    const option = Component.option(key("a"))
+    const outside = Context.make(option, Option.some(shape("outside"))) as Context.Context<never>
+    const needy = part("needy", { also: [option] })
+    const name = (found: unknown) => Option.map(found as Option.Option<Shape>, (it) => it.name)
+    assert.deepStrictEqual(name(servicesOf([needy], outside).sees("needy", option)), Option.some("outside"))
+    assert.deepStrictEqual(name(servicesOf([needy, part("a")], outside).sees("needy", option)), Option.none())
+  })
+
+  it.effect("put a face before what has a fallback, and exchange what is behind it", () =>
+    Effect.gen(function* () {
+      const cache = part("redis", { as: "cache", severity: "Degraded" }).pipe(
+        Component.fallback(part("memory", { as: "cache" }))
+      )
+      const it = servicesOf([cache, part("plain")])
+      const plain = shape("plain")
+      assert.deepStrictEqual(it.install("plain", plain), [])
+      assert.strictEqual(it.services.byKey.get("plain"), plain)
+      assert.deepStrictEqual(it.install("redis", shape("memory"), 1), [])
+      const face = it.services.byKey.get("cache") as Shape
+      const [before] = it.install("redis", shape("redis"))
+      assert.strictEqual(it.services.byKey.get("cache"), face)
+      assert.strictEqual(yield* face.answer, "redis")
+      assert.strictEqual((before?.service as Shape).name, "memory")
+    })
+  )
+
+  it("say of all keys what those find who can do without, once they are complete", () => {
+    const it = servicesOf([part("a"), part("gone", { severity: "Warning" }).pipe(Component.optional)])
+    it.install("a", shape("a"))
+    it.services.completeAll()
+    const all = Context.makeUnsafe<Component.Provided<Part>>(it.services.byKey)
+    assert.deepStrictEqual(
+      Option.map(Context.get(all, Component.option(key("a"))), ({ name }) => name),
+      Option.some("a")
+    )
+    assert.deepStrictEqual(Context.get(all, Component.option(key("gone"))), Option.none())
+    it.install("gone", shape("gone"))
+    it.services.complete(it.at("gone"))
+    assert.isTrue(Option.isSome(Context.get(all, Component.option(key("gone")))))
+  })
+
+  it("know what is missing although its group is up, and find it once it is there", () => {
+    const extra = part("extra", { severity: "Warning" }).pipe(Component.optional)
+    const group = Component.group("group", [part("vital"), extra])
+    const it = servicesOf([group, part("needy", { needs: ["extra"] }), part("content", { needs: ["vital"] })])
+    const members = new Map<string, unknown>([["vital", shape("vital")]])
+    it.install("group", Context.makeUnsafe(members))
+    assert.strictEqual(it.services.missing(it.at("needy")), "extra")
+    assert.isUndefined(it.services.missing(it.at("content")))
+    members.set("extra", shape("extra"))
+    assert.isUndefined(it.services.missing(it.at("needy")))
+    assert.strictEqual((it.sees("needy", key("extra")) as Shape).name, "extra")
+  })
+})
