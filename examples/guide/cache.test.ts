@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Fault, Simulate, Sweep, VirtualTime } from "@novacron/simulation"
+import { Fault, Simulate, Stops, Sweep, VirtualTime } from "@novacron/simulation"
 import { Effect } from "effect"
 import { configured, counter, pages, settings } from "./cache.ts"
 
@@ -20,6 +20,12 @@ describe("the cache", () => {
     const result = Sweep.sweep(app)
     assert.deepStrictEqual(result.violations, [])
     assert.strictEqual(result.struck, result.runs)
+  })
+
+  it("can be stopped at every moment of its life", () => {
+    const { runs, violations } = Stops.everywhere(app)
+    assert.deepStrictEqual(violations, [])
+    assert.isAbove(runs, 10)
   })
 
   it("survives what chance does to it", () => {

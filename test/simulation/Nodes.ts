@@ -8,13 +8,13 @@ import { Graphs, StandIn } from "@novacron/simulation"
 const startMs = (name: string): number => Graphs.referenceMs[name.replace(/-\d$/, "")] ?? 10
 
 /** Everything is critical, with three attempts each. */
-export const plain: ReadonlyArray<StandIn.StandIn> = StandIn.make(Graphs.reference, { startMs })
+const plain: ReadonlyArray<StandIn.StandIn> = StandIn.make(Graphs.reference, { startMs })
 
 const warnings = new Set(["telemetry", "discovery", "ml", "monitoring"])
 const options = new Set(["telemetry", "ml"])
 
 /** The cache and the transport fall back, four are optional, the api would like to have what is optional. */
-export const varied: ReadonlyArray<StandIn.StandIn> = StandIn.make(
+const varied: ReadonlyArray<StandIn.StandIn> = StandIn.make(
   Graphs.reference.map((manifest): Manifest.Manifest => {
     const [variant] = manifest.variants
     const needs = [...manifest.needs]
@@ -32,7 +32,7 @@ export const varied: ReadonlyArray<StandIn.StandIn> = StandIn.make(
 const subsystems = new Set(["amst", "hde", "pba", "ass", "acp", "itp"])
 
 /** The subsystems are one component to the others, and six inside. */
-export const grouped: ReadonlyArray<StandIn.StandIn> = [
+const grouped: ReadonlyArray<StandIn.StandIn> = [
   ...plain.filter(({ recipe }) => !subsystems.has(recipe.name)),
   Component.group(
     "dwcp",

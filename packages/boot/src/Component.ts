@@ -188,7 +188,8 @@ export const fromLayer = <
     declare(options.name ?? nameOf(service), [service], options, {
       start: buildFresh(layer),
       yields: "context",
-      probe: (built) => (health === undefined ? Effect.void : health(Context.get(built as Context.Context<I>, service))) // the layer provides it
+      // The layer provides it.
+      probe: (built) => (health === undefined ? Effect.void : health(Context.get(built as Context.Context<I>, service)))
     })
   )
 }
