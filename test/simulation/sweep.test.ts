@@ -51,6 +51,7 @@ describe("every moment", () => {
     ["the restoration hangs", [...down, cache("Hangs", 4, { await: 1 })]],
     ["the restoration hangs where nobody can interrupt it", [...down, cache("Hangs", 4, { await: 2 })]],
     ["the restoration fails and cannot be closed", [...down, cache("FailsAcquired", 4), cache("FinalizerHangs", 4)]],
+    ["the restoration fails and fails to close", [...down, cache("FailsAcquired", 4), cache("FinalizerFails", 4)]],
     ["the restored cache is not healthy", [...down, cache("ProbeFails", 4, { times: 2 })]],
     ["an optional component is absent and comes back", [ml("Fails", 1), ml("Fails", 2), ml("Fails", 3)]],
     ["health turns", [cache("Flaps", 1, { period: 4 })]]

@@ -60,12 +60,12 @@ const wrong: ReadonlyArray<readonly [what: string, code: string, says: ReadonlyA
   [
     "a service that is used and not declared",
     `Component.make(Api, { needs: [Cache], start: Effect.map(Database, () => ({ port: 1 })), health })`,
-    ["Type 'Database' is not assignable to type 'Cache | Scope'"]
+    ["Type 'Database' is not assignable to type 'Cache'"]
   ],
   [
     "a service that is used and not declared, of the same shape as one that is",
     `Component.make(Api, { needs: [Settings], start: Effect.map(Twin, () => ({ port: 1 })), health })`,
-    ["Type 'Twin' is not assignable to type 'Settings | Scope'"]
+    ["Type 'Twin' is not assignable to type 'Settings'"]
   ],
   [
     "a service that health uses and that is not declared",

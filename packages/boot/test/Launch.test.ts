@@ -182,6 +182,16 @@ describe("settings that cannot be right", () => {
     })
   )
 
+  it.effect("are out of time as well when nothing can interrupt the check", () =>
+    Effect.gen(function* () {
+      const { boot, events, part } = world()
+      const validate = Effect.uninterruptible(Effect.sleep("1 hour"))
+      const exit = yield* boot([part("a", { validate })], { phases: { pre: "2 seconds" } })
+      assert.isTrue(Exit.isFailure(exit))
+      assert.isAtMost(only(events, "BootEnded")[0]?.atMs ?? Infinity, 10_000)
+    })
+  )
+
   it.effect("inside a group start nothing either, outside or inside", () =>
     Effect.gen(function* () {
       const { boot, ledger, part } = world()

@@ -4,7 +4,7 @@ import * as Component from "../src/Component.ts"
 import * as Plan from "../src/Plan.ts"
 import type * as Recipe from "../src/Recipe.ts"
 import { Services } from "../src/Services.ts"
-import { key, Part, type Shape, world } from "./fixtures/parts.ts"
+import { key, type Part, type Shape, world } from "./fixtures/parts.ts"
 
 const shape = (name: string): Shape => ({
   name,
@@ -80,7 +80,7 @@ describe("Services", () => {
       const [before] = it.install("redis", shape("redis"))
       assert.strictEqual(it.services.byKey.get("cache"), face)
       assert.strictEqual(yield* face.answer, "redis")
-      assert.strictEqual((before?.service as Shape).name, "memory")
+      assert.strictEqual((before!.service as Shape).name, "memory")
     })
   )
 

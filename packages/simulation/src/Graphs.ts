@@ -34,6 +34,7 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
   const density = Random.pick(chance, [0, 0.5, 1, 1, 2, 4])
   // One fallback, or another environment, somewhere: more would leave few boots that get far.
   const isElsewhere = Random.chance(chance, 0.2) ? 1 / size : 0
+  const timeoutsMs = Random.chance(chance, 0.3) ? [10, 50, 100, 1_000] : [100, 1_000, 10_000]
   return names.map((name, i) => {
     const edges = i === 0 ? 0 : Math.min(i, Random.int(chance, 2 * density + 1))
     const needs = Array.from({ length: edges }, () => {
@@ -51,9 +52,9 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
       priority: Random.chance(chance, 0.2) ? Random.between(chance, -2, 2) : 0,
       environments: Random.chance(chance, isElsewhere) ? ["elsewhere"] : Random.chance(chance, 0.1) ? [environment] : undefined,
       variants: [
-        variant(chance, name),
+        variant(chance, name, timeoutsMs),
         ...Array.from({ length: severity === "degraded" ? Random.between(chance, 1, 2) : Random.int(chance, 8) === 0 ? 1 : 0 }, (_, k) =>
-          variant(chance, `${name}-${k + 1}`)
+          variant(chance, `${name}-${k + 1}`, timeoutsMs)
         )
       ],
       slowMs: Random.pick(chance, [5, 50, 3_000]),
@@ -65,9 +66,9 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
 const kinds = ["hard", "hard", "hard", "optional", "late"] as const
 const severities = ["critical", "critical", "degraded", "warning"] as const
 
-const variant = (chance: Random.Random, name: string): Manifest.Variant => {
+const variant = (chance: Random.Random, name: string, timeoutsMs: ReadonlyArray<number>): Manifest.Variant => {
   const attempts = Random.between(chance, 1, 3)
-  const timeoutMs = Random.pick(chance, [10, 100, 1_000, 10_000])
+  const timeoutMs = Random.pick(chance, timeoutsMs)
   return {
     name,
     attempts,
@@ -79,14 +80,15 @@ const variant = (chance: Random.Random, name: string): Manifest.Variant => {
 
 /** Limits for a boot of so many components, from one slot to one for each, from tight deadlines to ample ones. */
 export const limits = (chance: Random.Random, size: number): Progress.Limits => {
+  const isTight = Random.chance(chance, 0.3)
   const phase = () => {
-    const maxMs = Random.pick(chance, [200, 5_000, 20_000, 20_000])
+    const maxMs = Random.pick(chance, isTight ? [200, 1_000, 5_000] : [10_000, 20_000])
     return { targetMs: maxMs / Random.pick(chance, [1, 2, 4]), maxMs }
   }
   return {
     slots: Random.chance(chance, 0.5) ? Random.between(chance, 1, Math.min(4, size)) : Random.between(chance, 1, size),
     scheduling: Random.chance(chance, 0.3) ? "phased" : "dataflow",
-    bootMs: Random.pick(chance, [300, 10_000, 30_000, 30_000, 30_000]),
+    bootMs: Random.pick(chance, isTight ? [300, 1_000, 10_000] : [30_000]),
     rollbackMs: Random.pick(chance, [50, 5_000, 60_000, 60_000]),
     phases: { pre: phase(), core: phase(), service: phase(), post: phase() }
   }
