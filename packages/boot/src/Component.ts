@@ -264,7 +264,8 @@ export const fallback: {
   fromRecipe({
     ...self.recipe,
     needs: [...new Set([...self.recipe.needs, ...that.recipe.needs])],
-    builds: [...self.recipe.builds, ...that.recipe.builds]
+    builds: [...self.recipe.builds, ...that.recipe.builds],
+    validate: that.recipe.validate === undefined ? self.recipe.validate : Group.validate([self.recipe, that.recipe])
   })
 )
 
@@ -315,7 +316,7 @@ const declare = (
     readonly validate?: Recipe.AnyEffect
     readonly recover?: Recipe.AnyEffect
   },
-  build: Pick<Recipe.Build, "start" | "yields" | "probe">
+  build: Pick<Recipe.Build, "start" | "yields" | "probe" | "isGroup">
 ): Recipe.Recipe => ({
   name,
   provides,
@@ -328,6 +329,7 @@ const declare = (
     {
       ...build,
       name,
+      recover: options.recover,
       table: options.severity ?? "Critical",
       policy: Policy.never,
       timeoutMs: Manifest.defaults.timeoutMs,
@@ -337,7 +339,6 @@ const declare = (
   slowMs: options.slow === undefined ? Manifest.defaults.slowMs : Duration.toMillis(options.slow),
   stopMs: options.stop === undefined ? Manifest.defaults.stopMs : Duration.toMillis(options.stop),
   validate: options.validate,
-  recover: options.recover,
   members: undefined
 })
 

@@ -311,18 +311,14 @@ export class Driver {
     const instance = this.instance(i, variant)
     this.instances[i] = instance
     if (attempt === 1) this.retries[i] = undefined
-    const recovers =
-      recipe.recover !== undefined &&
-      variant === 0 &&
-      attempt === 1 &&
-      this.settings.previous?.acquired.includes(recipe.name) === true
+    const { recover, start } = instance.build
+    const recovers = recover !== undefined && attempt === 1 && this.settings.previous?.acquired.includes(recipe.name)
     const missing = this.services.missing(i)
     if (missing !== undefined) {
       const reason = `${recipe.name} needs ${missing}, which is not up in its group`
       return this.fail(i, instance, new NeedAbsent({ component: recipe.name, reason }))
     }
-    const { start } = instance.build
-    const fiber = Instance.run(instance.context, recovers ? Effect.andThen(recipe.recover, start) : start)
+    const fiber = Instance.run(instance.context, recovers === true ? Effect.andThen(recover, start) : start)
     instance.fiber = fiber
     // Most of those that wait for nothing are done by now.
     const exit = fiber.pollUnsafe()
@@ -340,8 +336,9 @@ export class Driver {
     const recipe = this.settings.recipes[i]!
     const scope = Scope.makeUnsafe()
     let context = this.services.contextOf(i)
-    if (recipe.members !== undefined) context = Context.add(context, Enclosing, { driver: this, path: recipe.name })
-    return Instance.make(recipe.builds[variant]!, scope, Context.add(context, Scope.Scope, scope))
+    const build = recipe.builds[variant]!
+    if (build.isGroup === true) context = Context.add(context, Enclosing, { driver: this, path: recipe.name })
+    return Instance.make(build, scope, Context.add(context, Scope.Scope, scope))
   }
 
   private acquired(i: number, instance: Instance.Instance, built: unknown): void {

@@ -12,7 +12,10 @@ import { wrap } from "./Severity.ts"
 class Members extends Context.Service<Members, Driver>()("@novacron/boot/Group/Members") {}
 
 /** Boots the members, and yields all that they provide. */
-export const build = (members: ReadonlyArray<Recipe.Recipe>): Pick<Recipe.Build, "start" | "yields" | "probe"> => ({
+export const build = (
+  members: ReadonlyArray<Recipe.Recipe>
+): Pick<Recipe.Build, "start" | "yields" | "probe" | "isGroup"> => ({
+  isGroup: true,
   // Their settings have been checked with those of everybody else.
   start: Effect.map(launch(members.map((member) => ({ ...member, validate: undefined }))), (driver) =>
     Context.add(Context.makeUnsafe<never>(driver.services.byKey), Members, driver)
@@ -22,7 +25,7 @@ export const build = (members: ReadonlyArray<Recipe.Recipe>): Pick<Recipe.Build,
   probe: (built) => probeAll(Context.get(built as Context.Context<Members>, Members))
 })
 
-/** Checks the settings of the members that exist in this environment; nothing to check is undefined. */
+/** Checks the settings of all that exist in this environment; nothing to check is undefined. */
 export const validate = (members: ReadonlyArray<Recipe.Recipe>): Recipe.AnyEffect | undefined => {
   const checks = members.flatMap(({ environments, name, validate }) =>
     validate === undefined ? [] : [{ environments, check: Effect.mapError(validate, (e) => wrap("Critical", name, e)) }]

@@ -26,6 +26,10 @@ export interface Build {
   readonly yields: "service" | "context"
   /** Succeeds when what `start` yielded is healthy. */
   readonly probe: (built: unknown) => AnyEffect
+  /** Cleans up after an instance that a killed process has left behind. */
+  readonly recover?: AnyEffect | undefined
+  /** Whether `start` is a boot of its own, whose events are told as those of members. */
+  readonly isGroup?: boolean
   readonly table: AnyTable
   readonly policy: Policy.Policy
   readonly timeoutMs: number
@@ -46,8 +50,6 @@ export interface Recipe {
   readonly stopMs: number
   /** Runs before anything starts; a failure means that nothing does. */
   readonly validate: AnyEffect | undefined
-  /** Cleans up after an instance that a killed process has left behind. */
-  readonly recover: AnyEffect | undefined
   /** The components inside, when it is a group. */
   readonly members: ReadonlyArray<Recipe> | undefined
 }

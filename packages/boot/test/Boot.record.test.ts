@@ -121,6 +121,19 @@ describe("after a kill", () => {
     })
   )
 
+  it.effect("a fallback recovers what is its own, when it is its turn", () =>
+    Effect.gen(function* () {
+      const recovered: Array<string> = []
+      const { boot, part } = world()
+      const recover = (name: string) => ({ as: "cache", recover: Effect.sync(() => void recovered.push(name)) })
+      const disk = part("disk", recover("disk"))
+      const redis = part("redis", { ...recover("redis"), severity: "Degraded", then: () => fails("redis") })
+      const previous = { bootId: "x", lastCheckpoint: undefined, started: [], acquired: ["redis"] }
+      yield* boot([redis.pipe(Component.fallback(disk))], { previous, restoration: "off" })
+      assert.deepStrictEqual(recovered, ["redis", "disk"])
+    })
+  )
+
   it.effect("a recovery that fails is a failure of the attempt", () =>
     Effect.gen(function* () {
       const { boot, events, part } = world()

@@ -153,6 +153,18 @@ describe("a group", () => {
     })
   )
 
+  it.effect("can be the fallback of a component that is none, and its members are told of all the same", () =>
+    Effect.gen(function* () {
+      const { boot, events, part } = world()
+      const v3 = part("dwcp", { as: "amst", severity: "Degraded", then: () => fails("dwcp") })
+      const v1 = Component.group("v1", [part("amst1", { as: "amst", needs: ["helper"] }), part("helper")])
+      const exit = yield* boot([v3.pipe(Component.fallback(v1))], { restoration: "off" })
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.deepStrictEqual(at(events, "Ready"), { "dwcp/helper": 20, "dwcp/amst1": 30 })
+      assert.deepStrictEqual(at(events, "Degraded"), { dwcp: 30 })
+    })
+  )
+
   it.effect("has members that are degraded and restored on their own", () =>
     Effect.gen(function* () {
       const { boot, events, part } = world()

@@ -192,6 +192,16 @@ describe("settings that cannot be right", () => {
     })
   )
 
+  it.effect("of a fallback start nothing either, before it is known whether it will be wanted", () =>
+    Effect.gen(function* () {
+      const { boot, ledger, part } = world()
+      const fallback = part("memory", { as: "cache", validate: fails("memory", "no size") })
+      const redis = part("redis", { as: "cache", severity: "Degraded" }).pipe(Component.fallback(fallback))
+      assert.isTrue(Exit.isFailure(yield* boot([redis, part("other")])))
+      assert.deepStrictEqual(ledger, [])
+    })
+  )
+
   it.effect("inside a group start nothing either, outside or inside", () =>
     Effect.gen(function* () {
       const { boot, ledger, part } = world()
