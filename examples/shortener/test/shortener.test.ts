@@ -101,7 +101,6 @@ describe("the shortener, for real", () => {
     assert.match(failed.stderr, /^BOOT FAILED {2}critical component "server" did not start/m)
     assert.match(failed.stderr, /^ {2}undone {4}3 components in reverse order in .*, all clean$/m)
 
-    assert.strictEqual(main({ SHORTENER_FAIL: "server", SHORTENER_HOW: "Dies" }).status, 70)
     assert.strictEqual(main({ PORT: "many" }).status, 78)
   })
 })

@@ -88,6 +88,8 @@ export class Driver {
   private readonly retries: Array<Delays | undefined>
   private readonly restorations: Array<Delays | undefined>
   private readonly errors: Array<unknown>
+  /** How exchanges have left instances behind, to be told with the next closing. */
+  private readonly left: Array<Closing | undefined>
   private readonly failures: Array<Critical> = []
   private readonly inbox: Array<Progress.Input> = []
   private readonly output: Progress.Output = { events: [], commands: [] }
@@ -113,6 +115,7 @@ export class Driver {
     this.retries = recipes.map(() => undefined)
     this.restorations = recipes.map(() => undefined)
     this.errors = recipes.map(() => undefined)
+    this.left = recipes.map(() => undefined)
     this.services = new Services(plan, recipes, env, (i) => Progress.isUp(this.state, i))
   }
 
@@ -432,7 +435,8 @@ export class Driver {
   private closed(i: number, instance: Instance.Instance, closing: Closing): void {
     if (instance.abandoned) return
     this.instances[i] = undefined
-    this.tell({ _tag: "Closed", atMs: this.now(), component: i, closing })
+    this.tell({ _tag: "Closed", atMs: this.now(), component: i, closing: worse(this.left[i], closing) })
+    this.left[i] = undefined
   }
 
   private closeUnwatched(instance: Instance.Instance): void {
@@ -505,6 +509,9 @@ export class Driver {
       drainMs: this.settings.drainMs,
       timedOut: () => this.timedOut(i, "attempt", build.timeoutMs, instance.during),
       unhealthy: (cause) => new Unhealthy({ component, cause }),
+      closed: (closing) => {
+        this.left[i] = worse(this.left[i], closing)
+      },
       install: () => {
         const old = this.instances[i]
         this.instances[i] = instance
@@ -525,7 +532,8 @@ export class Driver {
       if (variant === 0) this.restorations[i] = undefined
       const isOver = variant === 0 || exit.value === "abandoned"
       const restoreInMs = isOver ? null : this.restoreDelay(i, build.policy, undefined)
-      this.tell({ ...base, _tag: "Swapped", closing: exit.value, restoreInMs })
+      this.tell({ ...base, _tag: "Swapped", closing: worse(this.left[i], exit.value), restoreInMs })
+      this.left[i] = undefined
     } else {
       const error = failureOf(this.name(i), exit.cause)
       const isOver = error instanceof Defect || instance.abandoned
@@ -573,3 +581,9 @@ export const Enclosing = Context.Reference<{ readonly driver: Driver; readonly p
   "@novacron/boot/Driver/Enclosing",
   { defaultValue: () => undefined }
 )
+
+/** Of two closings the one that left more behind. */
+const worse = (before: Closing | undefined, closing: Closing): Closing => {
+  if (before === undefined || before === "clean") return closing
+  return closing === "abandoned" ? closing : before
+}

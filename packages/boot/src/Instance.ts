@@ -66,6 +66,8 @@ export interface Exchange {
   readonly timedOut: () => TimedOut
   /** What the probe's complaint becomes. */
   readonly unhealthy: (cause: unknown) => unknown
+  /** Hears how each of the two that is not to serve was closed, also when nobody waits for the exchange any more. */
+  readonly closed: (closing: Closing) => void
   /** Puts the new instance in the place of the old one, which is the answer, with what has to be drained. */
   readonly install: () => { readonly old: Instance | undefined; readonly generations: ReadonlyArray<Live.Generation> }
 }
@@ -88,13 +90,17 @@ export const exchange = (instance: Instance, plan: Exchange): Effect.Effect<Clos
     Effect.gen(function* () {
       const exit = yield* Effect.exit(restore(bounded))
       if (Exit.isFailure(exit)) {
-        instance.abandoned = (yield* closeWithin(instance, plan.stopMs)) === "abandoned"
+        const closing = yield* closeWithin(instance, plan.stopMs)
+        instance.abandoned = closing === "abandoned"
+        plan.closed(closing)
         return yield* Effect.failCause(exit.cause)
       }
       const { generations, old } = plan.install()
       const drained = Effect.forEach(generations, Live.drained, { discard: true })
       yield* Effect.ignoreCause(restore(Effect.timeoutOption(drained, Duration.millis(plan.drainMs))))
-      return old === undefined ? "clean" : yield* closeWithin(old, plan.stopMs)
+      const closing = old === undefined ? "clean" : yield* closeWithin(old, plan.stopMs)
+      plan.closed(closing)
+      return closing
     })
   )
 }
@@ -103,14 +109,17 @@ const closeWithin = (instance: Instance, stopMs: number): Effect.Effect<Closing>
   Effect.suspend(() => {
     const closing = Scope.closeUnsafe(instance.scope, Exit.void)
     if (closing === undefined) return Effect.succeed<Closing>("clean")
-    const fiber = run(instance.context, closing, true)
-    const closed = Effect.callback<Closing>((resume) => {
-      fiber.addObserver((exit) => resume(Effect.succeed(Exit.isSuccess(exit) ? "clean" : "failed")))
-    })
-    return Effect.interruptible(
-      Effect.timeoutOrElse(closed, {
-        duration: Duration.millis(stopMs),
-        orElse: () => Effect.succeed<Closing>("abandoned")
+    // Not a race: what loses one is interrupted, and a closing must be waited for whoever loses patience.
+    return Effect.uninterruptible(
+      Effect.callback<Closing>((resume) => {
+        const deadline = run(instance.context, Effect.sleep(Duration.millis(stopMs)))
+        deadline.addObserver((exit) => {
+          if (Exit.isSuccess(exit)) resume(Effect.succeed<Closing>("abandoned"))
+        })
+        run(instance.context, closing, true).addObserver((exit) => {
+          deadline.interruptUnsafe()
+          resume(Effect.succeed<Closing>(Exit.isSuccess(exit) ? "clean" : "failed"))
+        })
       })
     )
   })

@@ -122,6 +122,8 @@ export const make = (plan: Plan, limits: Limits, options: { readonly toleranceMs
     budgetMs: new Float64Array(n),
     /** The variant that is built beside the one that serves; -1 for none. */
     swap: new Int16Array(n).fill(-1),
+    /** Whether it was ever exchanged: who was left behind then has had a deadline before. */
+    exchanged: new Uint8Array(n),
     cause: new Int32Array(n).fill(unexplained),
     settled: new Uint8Array(n),
     phaseLeft: new Int32Array(4),
@@ -437,6 +439,7 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     if (c.swap[i]! >= 0) return breaks(c, 2, i, "It is swapped while it is being swapped.")
     const { length } = c.plan.components[i]!.variants
     c.swap[i] = variant
+    c.exchanged[i] = 1
     if (variant !== c.variant[i] && variant >= 0 && variant < length) return undefined
     return breaks(c, 3, i, `Variant ${c.variant[i]} is swapped for variant ${variant}.`)
   },
@@ -508,7 +511,8 @@ const attemptOver = (c: Checker, i: number, life: number): Verdict => {
 const closed = (c: Checker, i: number, closing: Closing, life: number): Verdict => {
   const lateMs = c.atMs - Math.min(c.sinceMs[i]! + c.plan.components[i]!.stopMs, rollbackEndMs(c))
   if (closing !== "clean") c.clean = false
-  const isEarly = closing === "abandoned" && c.atMs < rollbackEndMs(c) - grainMs && lateMs < -grainMs
+  const isOwn = closing === "abandoned" && c.exchanged[i] === 0
+  const isEarly = isOwn && c.atMs < rollbackEndMs(c) - grainMs && lateMs < -grainMs
   move(c, i, life)
   if (lateMs > c.toleranceMs) return breaks(c, 7, i, `Its closing ends ${lateMs} ms after its deadline.`)
   return isEarly ? breaks(c, 7, i, `Its closing is abandoned ${-lateMs} ms before its deadline.`) : undefined

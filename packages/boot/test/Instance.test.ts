@@ -41,6 +41,7 @@ const world = (options: { readonly build?: Partial<Build>; readonly closing?: Ef
       drainMs: 2_000,
       timedOut: () => new TimedOut({ component: "new", scope: "attempt", afterMs: 1_000, during: fresh.during }),
       unhealthy: (cause) => cause,
+      closed: () => undefined,
       install: () => {
         did.push("install")
         return { old, generations: [Live.exchange(face, {})] }
