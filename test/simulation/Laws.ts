@@ -7,6 +7,7 @@ import { Manifest, Plan, Progress } from "@novacron/boot/model"
 import { Graphs, Odds, Random, Scenario, World } from "@novacron/simulation"
 import { Result } from "effect"
 import * as ModelCheck from "./ModelCheck.ts"
+import regressions from "./seeds.json" with { type: "json" }
 import * as SmallPlans from "./SmallPlans.ts"
 
 /** A law. `check` throws when it does not hold. */
@@ -213,6 +214,33 @@ const survives = (seeds: number, maxSize: number): void => {
   }
 }
 
+const repeatsNothing = (): void => {
+  for (const { found, maxSize, seed } of regressions) {
+    const run = Scenario.run(Scenario.make(seed, maxSize))
+    holds(run.violation === undefined, `again, ${found} (seed ${seed}): ${Scenario.complaint(run)}`)
+  }
+}
+
+/** An attempt of an optional component that hangs is given up with its phase, and not tried again. */
+const givesUpWithThePhase = (): void => {
+  const variants = [{ name: "a", attempts: 3, retryMs: 100, timeoutMs: 1_000, deadlineMs: Infinity }] as const
+  const plan = Result.getOrThrow(Plan.make([Manifest.make({ name: "a", severity: "warning", optional: true, variants })]))
+  const phases = { ...Progress.defaultLimits.phases, core: { targetMs: 100, maxMs: 100 } }
+  const state = Progress.make(plan, { ...Progress.defaultLimits, phases })
+  const out: Progress.Output = { events: [], commands: [] }
+  const failure = { kind: "timeout", tag: "TimedOut", message: "it hangs", severity: "warning" } as const
+  const told: ReadonlyArray<Progress.Input> = [
+    { _tag: "Begin", atMs: 0 },
+    { _tag: "Tick", atMs: 100 },
+    { _tag: "Failed", atMs: 100, component: 0, failure, retryInMs: 10, restoreInMs: null },
+    { _tag: "Closed", atMs: 100, component: 0, closing: "clean" }
+  ]
+  for (const input of told) Progress.advance(state, input, out)
+  const status = Progress.statusNames[state.status[0]!]
+  holds(status === "absent", `after the deadline of its phase it is ${status}`)
+  holds(state.stage === "persisting", `and the boot is ${state.stage}`)
+}
+
 const survivesOnTheReference = (): void => {
   const limits = { ...Progress.defaultLimits, slots: 8 }
   const world = World.make(reference(), limits, Odds.usual)
@@ -253,6 +281,8 @@ export const all: ReadonlyArray<Law> = [
   { name: "losses have their impact", check: namesTheImpact },
   { name: "the reference graph is as timed", check: bootsAsPlanned },
   { name: "boots keep the forecast", check: () => forEachPlan(keepsTheForecast) },
+  { name: "phases have a deadline", check: givesUpWithThePhase },
+  { name: "what was found once is not found again", check: repeatsNothing },
   { name: "small boots survive faults", check: () => survives(4_000, 5) },
   { name: "the reference graph survives faults", check: survivesOnTheReference },
   { name: "one component, in all states", check: () => provedForSmallPlans(1) },

@@ -79,6 +79,10 @@ const makeLane = (): Lane => {
     cpSync(join(from, "src"), join(folder, "packages", name, "src"), { recursive: true })
     cpSync(join(from, "package.json"), join(folder, "packages", name, "package.json"))
   }
+  // The driver is left out: loading it takes longer than most judgements.
+  const modules = ["Graphs", "Odds", "Random", "Scenario", "Snapshot", "World"]
+  const door = modules.map((name) => `export * as ${name} from "./${name}.ts"\n`).join("")
+  writeFileSync(join(folder, "packages/simulation/src/index.ts"), door)
   cpSync(import.meta.dirname, join(folder, "test"), { recursive: true, filter: (path) => !path.endsWith(".test.ts") })
   writeFileSync(join(folder, "package.json"), `{ "type": "module" }`)
   mkdirSync(join(folder, "node_modules/@novacron"), { recursive: true })

@@ -254,12 +254,6 @@ const progressState = of("ProgressState.ts", [
     promise: "the events of a boot tell one story",
     search: 's.stage !== "ended" && stamp === s.stamp[subject]',
     replace: 's.stage !== "ended"'
-  },
-  {
-    name: "lets a late start wait for a phase that was left",
-    promise: "no wake-up is lost",
-    search: '!s.gateOpen[phase] && s.stage !== "ready"',
-    replace: "!s.gateOpen[phase]"
   }
 ])
 

@@ -1,13 +1,13 @@
 /**
  * A boot inside a boot: how a group of components is started, probed and stopped as one.
  */
-import { Context, Effect } from "effect"
+import { Cause, Context, Effect } from "effect"
 import type { Driver } from "./Driver.ts"
 import { Environment } from "./Environment.ts"
 import { launch } from "./Launch.ts"
 import { Status } from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
-import { wrap } from "./Severity.ts"
+import { Critical, Defect, wrap } from "./Severity.ts"
 
 class Members extends Context.Service<Members, Driver>()("@novacron/boot/Group/Members") {}
 
@@ -17,13 +17,15 @@ export const build = (
 ): Pick<Recipe.Build, "start" | "yields" | "probe" | "isGroup"> => ({
   isGroup: true,
   // Their settings have been checked with those of everybody else.
-  start: Effect.map(launch(members.map((member) => ({ ...member, validate: undefined }))), (driver) =>
+  start: Effect.map(Effect.catchCause(launch(members.map(validated)), buggy), (driver) =>
     Context.add(Context.makeUnsafe<never>(driver.services.byKey), Members, driver)
   ),
   yields: "context",
   // `start` puts them there.
   probe: (built) => probeAll(Context.get(built as Context.Context<Members>, Members))
 })
+
+const validated = (member: Recipe.Recipe): Recipe.Recipe => ({ ...member, validate: undefined })
 
 /** Checks the settings of all that exist in this environment; nothing to check is undefined. */
 export const validate = (members: ReadonlyArray<Recipe.Recipe>): Recipe.AnyEffect | undefined => {
@@ -35,6 +37,16 @@ export const validate = (members: ReadonlyArray<Recipe.Recipe>): Recipe.AnyEffec
     const here = checks.filter(({ environments }) => environments?.includes(environment) !== false)
     return Effect.forEach(here, ({ check }) => check, { concurrency: "unbounded", discard: true })
   })
+}
+
+/** A member with a defect is a group with one: it is not tried again, whatever the group says of its failures. */
+const buggy = <E>(cause: Cause.Cause<E>): Effect.Effect<never, E> => {
+  for (const reason of cause.reasons) {
+    if (Cause.isFailReason(reason) && reason.error instanceof Critical && reason.error.cause instanceof Defect) {
+      return Effect.die(reason.error.cause)
+    }
+  }
+  return Effect.failCause(cause)
 }
 
 /** A group is as healthy as those of its members that it cannot do without. */

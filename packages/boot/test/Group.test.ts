@@ -100,6 +100,19 @@ describe("a group", () => {
     })
   )
 
+  it.effect("is not tried again when a member has a defect, whatever the group says of its failures", () =>
+    Effect.gen(function* () {
+      const { boot, ledger, part } = world()
+      const buggy = part("buggy", { then: () => Effect.die(new Error("bug")) })
+      const group = Component.group("group", [buggy], { severity: "Warning" })
+      const exit = yield* boot([group.pipe(Component.retry(Policy.standard), Component.optional)])
+      const [[component, cause] = []] = criticals(exit)
+      assert.strictEqual(component, "group")
+      assert.deepInclude(cause, { _tag: "Defect", component: "group" })
+      assert.deepStrictEqual(ledger.filter((line) => line.includes("+buggy")).length, 1)
+    })
+  )
+
   it.effect("is tried again as a whole", () =>
     Effect.gen(function* () {
       const { boot, ledger, part } = world()
