@@ -11,11 +11,14 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 
 const seconds = (n: number): number => n * 1000
 
+/** The kernel, seen from the directory that is compiled. */
+const kernel = "../../src"
+
 /** What the wrong uses are about. */
 const prelude = `
 import { Context, Data, Effect, Layer, Option } from "effect"
-import * as Boot from "../../src/Boot.ts"
-import * as Component from "../../src/Component.ts"
+import * as Boot from "${kernel}/Boot.ts"
+import * as Component from "${kernel}/Component.ts"
 
 class Settings extends Context.Service<Settings, { readonly url: string }>()("errors/Settings") {}
 class Twin extends Context.Service<Twin, { readonly url: string }>()("errors/Twin") {}
@@ -52,7 +55,8 @@ const startMl = Effect.gen(function* () {
 const ml = Component.make(Ml, { severity: "Warning", start: startMl, health })
 const hard = Component.make(Api, { needs: [Ml], start: Effect.as(Ml, { port: 1 }), health })
 const library = Layer.effect(Api, Effect.map(Database, () => ({ port: 1 })))
-export { Boot, Component, database, hard, health, library, ml, redis, settings, startRedis, Api, Cache, Database, Effect, Layer, Settings, Twin }
+export { Boot, Component, database, hard, health, library, ml, redis, settings, startRedis }
+export { Api, Cache, Database, Effect, Layer, Settings, Twin }
 `
 
 /** Wrong uses: what is wrong, how it is written, and what the compiler has to say, the culprit's name in it. */

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, HashMap, Option, SubscriptionRef } from "effect"
 import type { BootEvent } from "../src/BootEvent.ts"
 import * as Report from "../src/Report.ts"
-import * as Status from "../src/Status.ts"
+import type * as Status from "../src/Status.ts"
 import { Views } from "../src/Views.ts"
 
 const events: ReadonlyArray<BootEvent> = [

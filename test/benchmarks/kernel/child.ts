@@ -19,6 +19,7 @@ const graphs: { readonly [shape: string]: () => Graph } = {
 }
 const runners: { readonly [runner: string]: () => Promise<Runners.Runner> } = {
   kernel: () => Runners.kernel(directory),
+  bare: () => Runners.kernel(directory, "nothing"),
   layers: Runners.layers,
   avvio: Runners.avvio,
   nest: Runners.nest
@@ -27,8 +28,8 @@ const runners: { readonly [runner: string]: () => Promise<Runners.Runner> } = {
 const graph = graphs[shape]!()
 const boot = await runners[runner]!()
 
-/** The wall clock of a graph that sleeps needs no repetition; CPU time does, until the compiler has done its work. */
-const times = shape === "dag" || shape === "chain" ? (graph.length > 5_000 ? 4 : 12) : 1
+/** CPU time needs repetition until the compiler has done its work; where the graph sleeps, a few boots are enough. */
+const times = { dag: graph.length > 5_000 ? 8 : 40, chain: graph.length > 5_000 ? 8 : 40, nine: 4 }[shape] ?? 10
 
 const samples: Array<{ readonly cpuMs: number; readonly readyMs: number }> = []
 for (let k = 0; k < times; k++) {
@@ -40,7 +41,7 @@ for (let k = 0; k < times; k++) {
 rmSync(directory, { recursive: true })
 
 const [cold] = samples
-const warm = samples.length === 1 ? samples : samples.slice(samples.length >> 2)
+const warm = samples.slice(samples.length >> 2)
 const median = (of: (sample: (typeof samples)[number]) => number): number =>
   warm.map(of).toSorted((a, b) => a - b)[warm.length >> 1]!
 
