@@ -5,10 +5,12 @@ import { configured, counter, pages, settings } from "./cache.ts"
 
 const app = [settings, configured, counter, pages] as const
 
+/** The server of the cache refuses three times: the fallback serves, and gives way in the end. */
+const refusals = [1, 2, 3].map((attempt) => Fault.make("Fails", { component: "cache", variant: 0, attempt }))
+
 describe("the cache", () => {
   it.effect("falls back to memory when its server refuses, and is back ten seconds later", () =>
     Effect.gen(function* () {
-      const refusals = [1, 2, 3].map((attempt) => Fault.make("Fails", { component: "cache", variant: 0, attempt }))
       const { events, report } = yield* VirtualTime.boot(Fault.inject(app, refusals).components)
       assert.strictEqual(report.outcome, "degraded")
       yield* VirtualTime.run(Effect.sleep("10 seconds"))
@@ -23,13 +25,15 @@ describe("the cache", () => {
   })
 
   it("can be stopped at every moment of its life", () => {
-    const { runs, violations } = Stops.everywhere(app)
-    assert.deepStrictEqual(violations, [])
-    assert.isAbove(runs, 10)
+    for (const faults of [[], refusals]) {
+      const { runs, violations } = Stops.everywhere(app, { faults })
+      assert.deepStrictEqual(violations, [])
+      assert.isAbove(runs, 10)
+    }
   })
 
   it("survives what chance does to it", () => {
-    const result = Simulate.simulate(app, { seeds: 200 })
+    const result = Simulate.simulate(app, { seeds: 1000 })
     assert.deepStrictEqual(result.violations, [])
     assert.isAbove(result.outcomes.ready ?? 0, 0)
     assert.isAbove(result.outcomes.failed ?? 0, 0)

@@ -109,6 +109,12 @@ const progress = of("Progress.ts", [
     replace: "next >= component.variants.length"
   },
   {
+    name: "gives up with the boot as it does with a phase",
+    promise: "every boot ends within its worst case",
+    search: 'scope === "boot" ? Last.Variant : Last.Attempt',
+    replace: "Last.Attempt"
+  },
+  {
     name: "fails the boot with a warning",
     promise: "a warning changes nobody else",
     search: 'component.optional && (failure.severity !== "critical" || s.stage === "ready")',

@@ -164,15 +164,23 @@ const start = (
 /** Made when somebody asks for the first time: a boot that is over in a moment has no use for it. */
 const healthOf = (driver: Driver, scope: Scope.Scope): Health.Health => {
   let made: Health.Health | undefined
+  let isAccepting = true
   const health = Effect.suspend(() =>
     made === undefined
-      ? Effect.map(Scope.provide(Health.make(checksOf(driver)), scope), (health) => (made ??= health))
+      ? Effect.map(
+          Scope.provide(Health.make(checksOf(driver), { accepting: isAccepting }), scope),
+          (health) => (made ??= health)
+        )
       : Effect.succeed(made)
   )
   return {
     live: Effect.flatMap(health, ({ live }) => live),
     ready: Effect.flatMap(health, ({ ready }) => ready),
-    setAccepting: (accepting) => Effect.flatMap(health, (it) => it.setAccepting(accepting)),
+    setAccepting: (accepting) =>
+      Effect.suspend(() => {
+        isAccepting = accepting
+        return made === undefined ? Effect.void : made.setAccepting(accepting)
+      }),
     check: (name) => Effect.flatMap(health, (it) => it.check(name)),
     report: Effect.flatMap(health, ({ report }) => report),
     snapshot: Effect.flatMap(health, ({ snapshot }) => snapshot),
@@ -200,7 +208,7 @@ const checksOf = (driver: Driver): ReadonlyArray<Health.Check> => {
 
 /** A probe may say more than that all is well; whatever else it yields is of no interest here. */
 const readingOf = (said: unknown): Health.Reading | void =>
-  Option.getOrUndefined(Schema.decodeUnknownOption(Reading)(said))
+  said === undefined ? undefined : Option.getOrUndefined(Schema.decodeUnknownOption(Reading)(said))
 
 const Reading = Schema.Struct({
   latencyMs: Schema.optional(Schema.Finite),
