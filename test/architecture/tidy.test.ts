@@ -12,7 +12,7 @@ const untested: { readonly [file: string]: string } = {
 
 /** The limits of a line, and of a shipped file. Code is laid out at 120; a sentence may end a word later. */
 const maxColumns = 126
-const maxLines = 600
+const maxLines = 620
 
 // Spelled in halves, or this file would break its own rules.
 const unfinished = new RegExp(`\\b(?:${["TO" + "DO", "FIX" + "ME", "XX" + "X"].join("|")})\\b`)

@@ -45,7 +45,10 @@ const waitsForItsNeeds = (plan: Plan.Plan, { manifests }: Scenario.Scenario): vo
     holds(plan.excluded[i] === !isHere, `${name} is excluded: ${plan.excluded[i]}`)
     const wanted = (...kinds: ReadonlyArray<string>) =>
       [...new Set(needs.filter(({ kind }) => kinds.includes(kind)).map(({ key }) => plan.index.get(key)!))]
-        .filter((j) => isHere && (!plan.excluded[j] || needs.some(({ key, kind }) => kind === "hard" && plan.index.get(key) === j)))
+        .filter(
+          (j) =>
+            isHere && (!plan.excluded[j] || needs.some(({ key, kind }) => kind === "hard" && plan.index.get(key) === j))
+        )
         .sort((a, b) => a - b)
         .join()
     holds(plan.needs[i]!.join() === wanted("hard", "optional"), `${name} waits for [${plan.needs[i]!.join()}]`)
@@ -109,7 +112,10 @@ const boundsTheWorstCase = (): void => {
   const plan = Result.getOrThrow(Plan.make([one("a", []), one("b", ["a"]), one("c", [])]))
   // Two attempts with their closing, the delay between them, and one closing more.
   const eachMs = 2 * (10 + 1) + 5 + 1
-  holds(Plan.worstCaseMs(plan, { slots: 3 }) === 2 * eachMs, `${Plan.worstCaseMs(plan, { slots: 3 })} ms on three slots`)
+  holds(
+    Plan.worstCaseMs(plan, { slots: 3 }) === 2 * eachMs,
+    `${Plan.worstCaseMs(plan, { slots: 3 })} ms on three slots`
+  )
   holds(Plan.worstCaseMs(plan, { slots: 1 }) === 3 * eachMs, `${Plan.worstCaseMs(plan, { slots: 1 })} ms on one slot`)
 }
 
@@ -131,7 +137,8 @@ const findsWhatIsWrong = (): void => {
     const made = Plan.make(manifests, { provided: new Set(["outside"]) })
     return Result.isFailure(made) ? made.failure.problems.map(({ _tag }) => _tag).join() : ""
   }
-  const expect = (found: string, wanted: string) => holds(found === wanted, `found ${found || "nothing"}, not ${wanted}`)
+  const expect = (found: string, wanted: string) =>
+    holds(found === wanted, `found ${found || "nothing"}, not ${wanted}`)
   expect(problems(Manifest.make({ name: "a", needs: ["outside"] })), "")
   expect(problems(Manifest.make({ name: "a", needs: ["nobody"] })), "Missing")
   expect(problems(Manifest.make({ name: "a", needs: [{ key: "nobody", kind: "optional" }] })), "")
@@ -224,7 +231,9 @@ const repeatsNothing = (): void => {
 /** An attempt of an optional component that hangs is given up with its phase, and not tried again. */
 const givesUpWithThePhase = (): void => {
   const variants = [{ name: "a", attempts: 3, retryMs: 100, timeoutMs: 1_000, deadlineMs: Infinity }] as const
-  const plan = Result.getOrThrow(Plan.make([Manifest.make({ name: "a", severity: "warning", optional: true, variants })]))
+  const plan = Result.getOrThrow(
+    Plan.make([Manifest.make({ name: "a", severity: "warning", optional: true, variants })])
+  )
   const phases = { ...Progress.defaultLimits.phases, core: { targetMs: 100, maxMs: 100 } }
   const state = Progress.make(plan, { ...Progress.defaultLimits, phases })
   const out: Progress.Output = { events: [], commands: [] }
@@ -302,4 +311,3 @@ export const firstBroken = (): { readonly law: string; readonly how: string } | 
   }
   return undefined
 }
-

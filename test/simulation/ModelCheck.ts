@@ -58,7 +58,7 @@ export class Counterexample extends Error {
 export const explore = (plan: Plan.Plan, limits: Progress.Limits, scope: Scope, tally: Tally): void => {
   const walk = begin(plan, limits, scope)
   visit(walk, 0)
-  for (let depth = 0; depth >= 0; ) {
+  for (let depth = 0; depth >= 0;) {
     const level = walk.levels[depth]!
     const action = level.actions[level.next++]
     if (action === undefined) {
@@ -242,7 +242,8 @@ const visit = (walk: Walk, depth: number): boolean => {
     const violation = Invariants.finish(level.checker)
     if (violation !== undefined) fail(walk, depth, violation.message)
     if (level.actions.length > 0) fail(walk, depth, "The boot has ended, and something is still to happen.")
-  } else if (stage !== "ready" && level.actions.length === 0) fail(walk, depth, `The boot is ${stage}, and waits for nothing.`)
+  } else if (stage !== "ready" && level.actions.length === 0)
+    fail(walk, depth, `The boot is ${stage}, and waits for nothing.`)
   if (stage === "ended" || (stage === "ready" && level.actions.length === 0)) walk.ends++
   // A stop is always possible; it must not be what saves a boot that waits for nothing.
   if (mayStop(level.state)) level.actions.push(encode(Act.stop, 0))
@@ -457,7 +458,8 @@ const sortOut = (s: Progress.State): void => {
   let left = 0
   for (let at = 0; at < heap.length; at++) {
     const timer = heap[at]!
-    const isCounting = timer.subject < 0 ? countsForAll(s, timer.kind, timer.stamp) : timer.stamp === s.stamp[timer.subject]
+    const isCounting =
+      timer.subject < 0 ? countsForAll(s, timer.kind, timer.stamp) : timer.stamp === s.stamp[timer.subject]
     if (isCounting) heap[left++] = timer
   }
   while (heap.length > left) heap.pop()
@@ -561,7 +563,11 @@ const checkAgreement = (walk: Walk, level: Level): void => {
     const isRevived = s.stage !== "booting" && status === Progress.Status.Queued
     const isDelayed = status === Progress.Status.Queued && words[c.life[i]!] === "delayed"
     if (words[c.life[i]!] !== life && !isRevived && !isDelayed) {
-      fail(walk, depth, `${i} is ${Progress.statusNames[status]}, and the auditor believes that it is ${words[c.life[i]!]}.`)
+      fail(
+        walk,
+        depth,
+        `${i} is ${Progress.statusNames[status]}, and the auditor believes that it is ${words[c.life[i]!]}.`
+      )
     }
     const isVariantTold = isOnItsWay || Progress.isUp(s, i)
     if (isVariantTold && !isRevived && c.variant[i] !== s.variant[i]) fail(walk, depth, `${i}: not the same variant.`)
@@ -590,10 +596,23 @@ const lives = [
   "stopping",
   "stopped"
 ]
-const words = ["idle", "starting", "closing", "closed", "delayed", "up", "stopping", "stopped", "absent", "skipped", "failed"]
+const words = [
+  "idle",
+  "starting",
+  "closing",
+  "closed",
+  "delayed",
+  "up",
+  "stopping",
+  "stopped",
+  "absent",
+  "skipped",
+  "failed"
+]
 
 const isExplained = (c: Invariants.Checker, i: number): boolean => {
-  const isGone = (j: number) => lives.indexOf(words[c.life[j]!]!) >= 7 && words[c.life[j]!] !== "stopping" && words[c.life[j]!] !== "stopped"
+  const isGone = (j: number) =>
+    lives.indexOf(words[c.life[j]!]!) >= 7 && words[c.life[j]!] !== "stopping" && words[c.life[j]!] !== "stopped"
   if (!isGone(i)) return true
   let at = i
   for (let steps = 0; steps <= c.cause.length; steps++) {
@@ -651,7 +670,8 @@ const checkBooks = (walk: Walk, level: Level): void => {
   if (s.stage === "rollback" && live !== s.up) fail(walk, depth, `${s.up} are said to be live, and ${live} are.`)
   if (!mayStop(s)) return
   if (unsettled !== s.unsettled) fail(walk, depth, `${s.unsettled} are said to be unsettled, and ${unsettled} are.`)
-  if (critical !== s.criticalLeft) fail(walk, depth, `${s.criticalLeft} critical ones are said to be left, not ${critical}.`)
+  if (critical !== s.criticalLeft)
+    fail(walk, depth, `${s.criticalLeft} critical ones are said to be left, not ${critical}.`)
   phaseLeft.forEach((left, phase) => {
     if (left !== s.phaseLeft[phase]) fail(walk, depth, `Of phase ${phase}, ${s.phaseLeft[phase]} are said to be left.`)
   })
@@ -698,7 +718,8 @@ const add = (self: Seen, key: Int32Array): number => {
     onTheWay.set(self.onTheWay)
     self.onTheWay = onTheWay
     self.places = new Int32Array(2 * self.places.length)
-    for (let other = 0; other < id; other++) place(self, other, keys.subarray(other * self.width, (other + 1) * self.width))
+    for (let other = 0; other < id; other++)
+      place(self, other, keys.subarray(other * self.width, (other + 1) * self.width))
   }
   self.keys.set(key, id * self.width)
   place(self, id, key)
@@ -722,7 +743,10 @@ const hashOf = (key: Int32Array): number => {
 const fail = (walk: Walk, depth: number, message: string): never => {
   const way = walk.levels
     .slice(1, depth + 1)
-    .map(({ action }) => `${acts[action & 15]} ${(action & 15) === Act.timer ? `${(action >> 4 & 15) - 1} kind ${action >> 8}` : (action >> 4) & 15}`)
+    .map(
+      ({ action }) =>
+        `${acts[action & 15]} ${(action & 15) === Act.timer ? `${((action >> 4) & 15) - 1} kind ${action >> 8}` : (action >> 4) & 15}`
+    )
   const { plan } = walk
   const graph = plan.components.map(
     ({ name, severity, variants }, i) => `${i}:${name} ${severity} x${variants.length} needs [${plan.needs[i]!.join()}]`

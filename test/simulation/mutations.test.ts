@@ -96,7 +96,10 @@ const makeLane = (): Lane => {
 const judge = async ({ folder, script }: Lane, mutation: Mutations.Mutation): Promise<Verdict> => {
   const file = join(folder, "packages/boot/src", mutation.file)
   const text = readFileSync(file, "utf8")
-  writeFileSync(file, text.replace(mutation.search, () => mutation.replace))
+  writeFileSync(
+    file,
+    text.replace(mutation.search, () => mutation.replace)
+  )
   try {
     const judgement = await Thread.run<Judgement>(script, undefined, patienceMs)
     return judgement === null ? { killedBy: undefined, how: "" } : { killedBy: judgement.law, how: judgement.how }

@@ -348,8 +348,8 @@ const restoration = of("Restoration.ts", [
   {
     name: "forgets a restoration when it is asked for one too early",
     promise: "once faults stop, everything comes up",
-    search: "if (s.stage !== \"ready\" || s.plan.excluded[i]) return\n  s.restoreDue[i] = 0",
-    replace: "s.restoreDue[i] = 0\n  if (s.stage !== \"ready\" || s.plan.excluded[i]) return"
+    search: 'if (s.stage !== "ready" || s.plan.excluded[i]) return\n  s.restoreDue[i] = 0',
+    replace: 's.restoreDue[i] = 0\n  if (s.stage !== "ready" || s.plan.excluded[i]) return'
   },
   {
     name: "swaps what is being swapped",

@@ -30,9 +30,16 @@ describe("Progress, in a world of faults", () => {
       for (const { complaint, seed } of failures) console.log(`seed ${seed}: ${complaint}`)
       const [failure] = failures
       if (failure !== undefined) assert.fail(story(Scenario.make(failure.seed)))
-      console.log(`No boot broke a promise: fewer than ${(3 / boots).toExponential(1)} of them do (95 %, rule of three).`)
+      console.log(
+        `No boot broke a promise: fewer than ${(3 / boots).toExponential(1)} of them do (95 %, rule of three).`
+      )
       // A world in which nothing goes well, or nothing goes wrong, proves little.
-      for (const outcome of outcomes) assert.isAbove(sum(({ outcomes }) => outcomes[outcome] ?? 0), boots / 200, outcome)
+      for (const outcome of outcomes)
+        assert.isAbove(
+          sum(({ outcomes }) => outcomes[outcome] ?? 0),
+          boots / 200,
+          outcome
+        )
     },
     60_000 + seeds * patienceMs
   )

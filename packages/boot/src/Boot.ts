@@ -72,7 +72,7 @@ export interface Running<in Services, out E = Critical> {
   readonly restore: (name: string) => Effect.Effect<void, CannotRestore>
   /** Takes everything down in reverse, and completes with the final report. */
   readonly stop: (because?: string) => Effect.Effect<Report.Report>
-  /** Completes when the boot has ended; fails when a critical component ended it. */
+  /** Completes when the boot has ended; fails when something critical ended it. */
   readonly ended: Effect.Effect<void, E>
 }
 
@@ -238,6 +238,12 @@ const restore = (driver: Driver, name: string): Effect.Effect<void, CannotRestor
     const state = Progress.statusNames[driver.state.status[i] ?? 0]
     if (state !== "degraded" && state !== "absent" && state !== "skipped") {
       return new CannotRestore({ component: name, reason: `it is ${state}` })
+    }
+    const { components, hard } = driver.settings.plan
+    const missing = hard[i]!.find((need) => !Progress.isUp(driver.state, need))
+    if (missing !== undefined) {
+      const need = `${components[missing]!.name}, which is ${Progress.statusNames[driver.state.status[missing] ?? 0]}`
+      return new CannotRestore({ component: name, reason: `it needs ${need}` })
     }
     driver.tell({ _tag: "Restore", atMs: driver.now(), component: i })
     return Effect.void

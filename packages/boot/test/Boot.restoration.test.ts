@@ -287,6 +287,18 @@ describe("an absent component", () => {
     })
   )
 
+  it.effect("that is skipped cannot be started by hand while its need is missing, and the error says which", () =>
+    Effect.gen(function* () {
+      const w = world()
+      yield* w.boot(searchIn(w, 2), { restoration: "off" }, ({ restore }) =>
+        Effect.gen(function* () {
+          const refused = yield* Effect.flip(restore("search"))
+          assert.strictEqual(refused.message, `"search" cannot be restored: it needs index, which is absent`)
+        })
+      )
+    })
+  )
+
   it.effect("that another one needs as well says from then on what it still waits for", () =>
     Effect.gen(function* () {
       const { boot, events, part } = world()

@@ -55,7 +55,8 @@ const start = (s: Scene, i: number, variant: number, attempt: number): void => {
   if (s.hold[i] !== Hold.nothing) return breaks(s, 2, i, "It is to start, and it is there already.")
   if (s.abandoned[i] === variant + 1) return breaks(s, 2, i, "It is to start, and an attempt left behind may be alive.")
   s.abandoned[i] = 0
-  if (s.state.stage === "booting" && s.atMs > s.limits.bootMs) breaks(s, 18, i, "It starts after the deadline of the boot.")
+  if (s.state.stage === "booting" && s.atMs > s.limits.bootMs)
+    breaks(s, 18, i, "It starts after the deadline of the boot.")
   if (++s.attempts > s.limits.slots) breaks(s, 4, i, `It is attempt ${s.attempts} at the same time.`)
   s.hold[i] = Hold.attempt
   s.variant[i] = variant

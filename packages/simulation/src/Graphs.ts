@@ -50,11 +50,16 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
       severity,
       optional: severity === "warning",
       priority: Random.chance(chance, 0.2) ? Random.between(chance, -2, 2) : 0,
-      environments: Random.chance(chance, isElsewhere) ? ["elsewhere"] : Random.chance(chance, 0.1) ? [environment] : undefined,
+      environments: Random.chance(chance, isElsewhere)
+        ? ["elsewhere"]
+        : Random.chance(chance, 0.1)
+          ? [environment]
+          : undefined,
       variants: [
         variant(chance, name, timeoutsMs),
-        ...Array.from({ length: severity === "degraded" ? Random.between(chance, 1, 2) : Random.int(chance, 8) === 0 ? 1 : 0 }, (_, k) =>
-          variant(chance, `${name}-${k + 1}`, timeoutsMs)
+        ...Array.from(
+          { length: severity === "degraded" ? Random.between(chance, 1, 2) : Random.int(chance, 8) === 0 ? 1 : 0 },
+          (_, k) => variant(chance, `${name}-${k + 1}`, timeoutsMs)
         )
       ],
       slowMs: Random.pick(chance, [5, 50, 3_000]),

@@ -44,7 +44,9 @@ export const make = (seed: number): Random => {
 
 /** A generator of its own for one purpose, made of the seed and the label alone. */
 export const fork = (self: Random, label: string): Random =>
-  make((mix(self.seed ^ hash(label)) >>> 0) + 0x1_0000_0000 * (mix((self.seed / 0x1_0000_0000) ^ hash(label)) & 0xfffff))
+  make(
+    (mix(self.seed ^ hash(label)) >>> 0) + 0x1_0000_0000 * (mix((self.seed / 0x1_0000_0000) ^ hash(label)) & 0xfffff)
+  )
 
 /** A number from 0 inclusive to 1 exclusive, in steps of 2^-32. */
 export const next = (self: Random): number => uint32(self) * 2 ** -32

@@ -56,7 +56,10 @@ export const run = (self: Scenario, log?: Array<BootEvent.BootEvent>): World.Run
 export const complaint = ({ violation }: World.Run): string =>
   violation === undefined
     ? ""
-    : `${violation.invariant} ${violation.message.split("\n")[0]!.replace(/\bn\d\d\b(-\d)?/g, "X").replace(/\d+(\.\d+)?/g, "N")}`
+    : `${violation.invariant} ${violation.message
+        .split("\n")[0]!
+        .replace(/\bn\d\d\b(-\d)?/g, "X")
+        .replace(/\d+(\.\d+)?/g, "N")}`
 
 /**
  * The smallest scenario found, one step at a time, in which the same goes wrong as in this one: fewer components, needs,
@@ -64,7 +67,7 @@ export const complaint = ({ violation }: World.Run): string =>
  */
 export const shrink = (self: Scenario, fails = failsLike(self)): Scenario => {
   let smallest = self
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     again = false
     for (const smaller of smallerOnes(smallest)) {
       if (!fails(smaller)) continue

@@ -73,12 +73,7 @@ export const slotOf = (s: Scene, which: keyof typeof Slot): number => 3 * s.hold
 export const nobody = (s: Scene): number => s.hold.length
 
 /** A stage for boots of this plan under these limits, with these odds. */
-export const make = (
-  plan: Plan.Plan,
-  limits: Progress.Limits,
-  odds: Odds.Odds,
-  spared: ReadonlySet<string>
-): Scene => {
+export const make = (plan: Plan.Plan, limits: Progress.Limits, odds: Odds.Odds, spared: ReadonlySet<string>): Scene => {
   const n = plan.components.length
   const { defect, error, hang, interruption, slow, unhealthy } = odds
   let sum = 0

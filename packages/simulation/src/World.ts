@@ -173,11 +173,10 @@ const checkRest = (scene: Scene): void => {
     const status = state.status[i]!
     if (plan.excluded[i] || status === Progress.Status.Ready) continue
     const isRestorable =
-      status === Progress.Status.Skipped
-        ? plan.hard[i]!.every((need) => Progress.isUp(state, need))
-        : restores[i] === 1
+      status === Progress.Status.Skipped ? plan.hard[i]!.every((need) => Progress.isUp(state, need)) : restores[i] === 1
     if (isRestorable) breaks(scene, 18, i, `It rests as ${Progress.statusNames[status]}, and could be ready.`)
-    if (!Progress.isUp(state, i) && hold[i] !== Hold.nothing) breaks(scene, 6, i, "It is not up, and it is still there.")
+    if (!Progress.isUp(state, i) && hold[i] !== Hold.nothing)
+      breaks(scene, 6, i, "It is not up, and it is still there.")
   }
 }
 

@@ -40,7 +40,9 @@ describe("World", () => {
   })
 
   it("tells seeds apart, also those that are larger than 32 bits", () => {
-    const logs = [1, 2, 2 ** 32 + 1, 2 ** 40 + 1].map((seed) => JSON.stringify(World.run(reference, limits, { seed }).events))
+    const logs = [1, 2, 2 ** 32 + 1, 2 ** 40 + 1].map((seed) =>
+      JSON.stringify(World.run(reference, limits, { seed }).events)
+    )
     assert.strictEqual(new Set(logs).size, 4)
   })
 
@@ -69,7 +71,9 @@ describe("World", () => {
 
   it("notices a boot that waits for nothing", () => {
     const dependents = reference.dependents.map(() => [])
-    const { violation } = World.run({ ...reference, dependents }, limits, { seed: 1, odds: Odds.none })
-    assert.include(violation?.message ?? "", "deadline")
+    const never = { targetMs: Infinity, maxMs: Infinity }
+    const patient = { ...limits, bootMs: Infinity, phases: { pre: never, core: never, service: never, post: never } }
+    const { violation } = World.run({ ...reference, dependents }, patient, { seed: 1, odds: Odds.none })
+    assert.strictEqual(violation?.message, "The boot is booting, and waits for nothing.")
   })
 })
