@@ -11,7 +11,7 @@ const memory = Component.make(Cache, {
   health: (cache) => cache.get("ping")
 })
 const redis = Component.make(Cache, {
-  severity: { Refused: "Degraded" }, // without this line, or without the fallback, it does not compile
+  severity: { Refused: "Degraded" }, // without a fallback this cannot boot: a compile error
   start: Effect.fail(new Refused()),
   health: (cache) => cache.get("ping")
 }).pipe(Component.retry(Policy.standard), Component.fallback(memory))

@@ -9,6 +9,7 @@ import { BootEvent, Invariants, PlanView, Report, Status } from "@novacron/boot/
 import { Result } from "effect"
 import { assert, describe, it } from "vitest"
 import { shortener } from "../../examples/shortener/src/Shortener.ts"
+import seeds from "../simulation/seeds.json" with { type: "json" }
 import * as Workspace from "./Workspace.ts"
 
 const documents = Workspace.files.filter((file) => file === "README.md" || /^docs\/.*\.md$/.test(file))
@@ -94,6 +95,14 @@ describe("README.md", () => {
     assert.include(
       blocks("README.md", "mermaid").map(({ text }) => text),
       PlanView.toMermaid(plan)
+    )
+  })
+
+  it("tells of every bug that a seed has found", () => {
+    const text = rows("README.md", "## Track record").flat().join("\n")
+    assert.deepStrictEqual(
+      seeds.map(({ found }) => found).filter((found) => !text.includes(found)),
+      []
     )
   })
 })

@@ -29,6 +29,8 @@ export interface Family {
   readonly kinds?: true
   /** Each component here or in another environment. */
   readonly elsewhere?: true
+  /** Warnings with a fallback, too, for their graver failures. */
+  readonly fallbacks?: true
 }
 
 const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_, k) => k + 1)
@@ -42,6 +44,13 @@ export const families = {
   "four, with four slots": { sizes: [4], slots: () => [4], deadlines: false, scope: plain },
   "up to two, while they run": { sizes: [1, 2], slots: upTo, deadlines: true, scope: running },
   "up to two, in all phases": { sizes: [1, 2], slots: upTo, deadlines: true, scope: thorough, phases: true },
+  "up to two, with fallbacks for warnings": {
+    sizes: [1, 2],
+    slots: upTo,
+    deadlines: true,
+    scope: thorough,
+    fallbacks: true
+  },
   "up to three, with optional needs": { sizes: [2, 3], slots: (n) => [n], deadlines: false, scope: plain, kinds: true },
   "up to three, some of them elsewhere": {
     sizes: [1, 2, 3],
@@ -69,7 +78,7 @@ export function* cases(family: Family): Generator<Case> {
         // Severities that differ by a renaming only are the same case, unless names matter.
         const renamings = isCrowded ? [] : Graphs.automorphisms(dag)
         for (const shape of shapes(family, dag)) {
-          for (const severities of words(size, [0, 1, 2])) {
+          for (const severities of words(size, family.fallbacks ? [0, 1, 2, 3] : [0, 1, 2])) {
             if (renamings.some((to) => comesBefore(renamed(severities, to), severities, shape))) continue
             yield* casesOf(family, shape, severities, slots)
           }
@@ -107,7 +116,12 @@ function* shapes(family: Family, dag: Graphs.Dag): Generator<Shape> {
   }
 }
 
-const severityNames = ["critical", "degraded", "warning"] as const
+const kinds = [
+  { severity: "critical", fallback: false },
+  { severity: "degraded", fallback: true },
+  { severity: "warning", fallback: false },
+  { severity: "warning", fallback: true }
+] as const
 
 function* casesOf(
   { deadlines, phases, scope }: Family,
@@ -118,7 +132,7 @@ function* casesOf(
   const manifests = shape.dag.map((needs, i) =>
     component(
       nameOf(i),
-      severityNames[severities[i]!]!,
+      kinds[severities[i]!]!,
       needs.map((need, k) => ({ key: nameOf(need), kind: shape.optional[i]![k] === 1 ? "optional" : "hard" })),
       Phase.all[shape.phases[i]!]!,
       shape.elsewhere[i] === 1
@@ -135,7 +149,7 @@ const nameOf = (i: number): string => "abcd"[i]!
 /** Two attempts; a degraded component has a fallback with one, a warning may be absent. */
 const component = (
   name: string,
-  severity: "critical" | "degraded" | "warning",
+  { fallback, severity }: (typeof kinds)[number],
   needs: ReadonlyArray<Manifest.Need>,
   phase: Phase.Phase,
   isElsewhere: boolean
@@ -148,7 +162,7 @@ const component = (
     severity,
     optional: severity === "warning",
     environments: isElsewhere ? ["elsewhere"] : undefined,
-    variants: severity === "degraded" ? [own, variant(`${name}2`, 1)] : [own],
+    variants: fallback ? [own, variant(`${name}2`, 1)] : [own],
     slowMs: ModelCheck.shortMs,
     stopMs: ModelCheck.shortMs
   })
