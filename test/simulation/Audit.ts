@@ -1,7 +1,7 @@
 /**
- * What is held of every step and every situation of a boot beside the invariants: that commands and events say the same,
- * that the auditor, who reads nothing but events, believes what the machine knows, and that what the machine counts is
- * what there is.
+ * What is held of every step and every situation of a boot beside the invariants: that commands and events say the
+ * same, that the auditor, who reads nothing but events, believes what the machine knows, and that what the machine
+ * counts is what there is.
  */
 // `!` after an index: positions come from the plan.
 import { type BootEvent, Invariants, type Plan, Progress } from "@novacron/boot/model"
@@ -77,8 +77,8 @@ const weightOfEvent = (plan: Plan.Plan, event: BootEvent.BootEvent): number => {
 // --------------------------------------------------------------------------------------------------- each situation
 
 /**
- * The auditor believes what the machine knows. While it runs, what is missing may be on its way, and is not asked for its
- * root cause.
+ * The auditor believes what the machine knows. While it runs, what is missing may be on its way, and is not asked for
+ * its root cause.
  */
 export const checkAgreement = ({ checker: c, state: s }: Situation, isRunning: boolean): void => {
   const { Status } = Progress

@@ -1,6 +1,6 @@
 /**
- * What must hold of `Plan` and of `Progress`, each law in a few lines and checked by other means than the kernel's own.
- * The mutations are judged by these; a law that no mutation breaks is not worth its time here.
+ * What must hold of `Plan` and of `Progress`, each law in a few lines and checked by other means than the kernel's
+ * own. The mutations are judged by these; a law that no mutation breaks is not worth its time here.
  */
 // `!` after an index: positions come from the plan.
 import { Manifest, Plan, Progress } from "@novacron/boot/model"
@@ -11,13 +11,13 @@ import regressions from "./seeds.json" with { type: "json" }
 import * as SmallPlans from "./SmallPlans.ts"
 
 /** A law. `check` throws when it does not hold. */
-export interface Law {
+interface Law {
   readonly name: string
   readonly check: () => void
 }
 
 /** A law that does not hold. */
-export class Broken extends Error {
+class Broken extends Error {
   override readonly name = "Broken"
 }
 
@@ -279,7 +279,7 @@ const provedInAllPhases = (): void => {
 }
 
 /** All laws, the quick ones first. */
-export const all: ReadonlyArray<Law> = [
+const all: ReadonlyArray<Law> = [
   { name: "a plan says what is wrong", check: findsWhatIsWrong },
   { name: "a plan waits for needs", check: () => forEachPlan(waitsForItsNeeds) },
   { name: "a plan is in order", check: () => forEachPlan(isInOrder) },

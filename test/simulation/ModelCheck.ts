@@ -4,13 +4,14 @@
  *
  * **Details**
  *
- * Time is abstracted away: any timer may fire at any moment, whoever else is due; the clock then jumps to its moment, and
- * those that were due before are late. That includes more than real time allows, and nothing less. The auditor excuses
- * lateness here, and never earliness.
+ * Time is abstracted away: any timer may fire at any moment, whoever else is due; the clock then jumps to its moment,
+ * and those that were due before are late. That includes more than real time allows, and nothing less. The auditor
+ * excuses lateness here, and never earliness.
  *
- * Held of every step and situation is what `Invariants` and `Audit` say, and that something else than a stop can happen,
- * unless the boot is at rest or over. Held of the whole: no situation before ready, and none in a rollback, is met twice
- * on one way, so every way ends. Together: every boot comes to rest by itself, and every stop comes to its end.
+ * Held of every step and situation is what `Invariants` and `Audit` say, and that something else than a stop can
+ * happen, unless the boot is at rest or over. Held of the whole: no situation before ready, and none in a rollback, is
+ * met twice on one way, so every way ends. Together: every boot comes to rest by itself, and every stop comes to its
+ * end.
  */
 import { type BootEvent, Invariants, type Plan, Progress } from "@novacron/boot/model"
 import * as Audit from "./Audit.ts"
@@ -18,8 +19,9 @@ import * as Seen from "./Seen.ts"
 import * as Situation from "./Situation.ts"
 
 /**
- * What plans and limits are to say, in milliseconds. All attempts, delays and closings together are shorter than a phase,
- * all phases shorter than the boot: so the clock tells which of these deadlines have passed, and nothing beside.
+ * What plans and limits are to say, in milliseconds. All attempts, delays and closings together are shorter than a
+ * phase, all phases shorter than the boot: so the clock tells which of these deadlines have passed, and nothing
+ * beside.
  */
 export const shortMs = 1
 export const phaseMs = 1e3

@@ -1,6 +1,6 @@
 /**
- * The states that a walk has seen: numbers in the order of their discovery, found again by key, in a hash table with open
- * addresses. Keys are compared in full, so no state is ever taken for another.
+ * The states that a walk has seen: numbers in the order of their discovery, found again by key, in a hash table with
+ * open addresses. Keys are compared in full, so no state is ever taken for another.
  */
 // `!` after an index: places and numbers come from the table itself.
 import { Random } from "@novacron/simulation"

@@ -1,12 +1,12 @@
 /**
- * Where a boot is: what the machine knows and what the auditor has noted, as one thing that can be copied, reduced to a
- * key, and gone on from.
+ * Where a boot is: what the machine knows and what the auditor has noted, as one thing that can be copied, reduced to
+ * a key, and gone on from.
  *
  * **Details**
  *
- * A key holds what future decisions depend on, and nothing else. Left out are `unclean` (only the last event tells it),
- * why the boot is taken down (but for its deadline, which the auditor excuses much for), the texts of failures and
- * reasons, stamps and times. `Audit` holds on every step that machine and auditor agree on them.
+ * A key holds what future decisions depend on, and nothing else. Left out are `unclean` (only the last event tells
+ * it), why the boot is taken down (but for its deadline, which the auditor excuses much for), the texts of failures
+ * and reasons, stamps and times. `Audit` holds on every step that machine and auditor agree on them.
  */
 // `!` after an index: positions come from the plan.
 import { type BootEvent, Invariants, type Plan, Progress } from "@novacron/boot/model"
@@ -143,8 +143,8 @@ export const stages = { idle: 0, booting: 1, persisting: 2, ready: 3, rollback: 
 export const widthOf = ({ components }: Plan.Plan): number => components.length + 1
 
 /**
- * Writes what decides over the future. In a rollback that is little: who is up, who is being closed, and what would still
- * be said of a failed attempt. What the auditor knows beside, `Audit` holds to follow from the rest.
+ * Writes what decides over the future. In a rollback that is little: who is up, who is being closed, and what would
+ * still be said of a failed attempt. What the auditor knows beside, `Audit` holds to follow from the rest.
  */
 export const write = (key: Int32Array, { checker: c, state: s }: Situation): void => {
   const n = s.status.length

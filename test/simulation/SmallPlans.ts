@@ -1,7 +1,7 @@
 /**
- * Families of small plans: all of a kind, up to the names of their components. Names decide one thing only, who goes first
- * among equally urgent ones that compete for a slot. So one naming stands for all where there are slots for everybody;
- * where there are fewer, a family says for which sizes it holds every naming.
+ * Families of small plans: all of a kind, up to the names of their components. Names decide one thing only, who goes
+ * first among equally urgent ones that compete for a slot. So one naming stands for all where there are slots for
+ * everybody; where there are fewer, every naming is tried of up to three components, and one of four.
  */
 import { Manifest, Phase, Plan, type Progress } from "@novacron/boot/model"
 import { Graphs } from "@novacron/simulation"

@@ -10,8 +10,8 @@ export class OutOfTime extends Error {
 }
 
 /**
- * Starts the script with a task as its `workerData`. Its first message is the answer; an uncaught error, or silence for
- * `limitMs`, the failure.
+ * Starts the script with a task as its `workerData`. Its first message is the answer; an uncaught error, or silence
+ * for `limitMs`, the failure.
  */
 export const run = <Answer>(script: URL, task: unknown, limitMs = Infinity): Promise<Answer> =>
   new Promise((resolve, reject) => {

@@ -23,8 +23,8 @@ describe("Progress, in a world of faults", () => {
       const boots = sum(({ boots }) => boots)
       const failures = done.flatMap(({ failures }) => failures)
       console.log(
-        `${boots.toLocaleString("en")} boots of random graphs, ${sum(({ facts }) => facts).toLocaleString("en")} facts, ` +
-          `${Math.round(boots / sum(({ seconds }) => seconds)).toLocaleString("en")} boots per CPU second\n` +
+        `${count(boots)} boots of random graphs, ${count(sum(({ facts }) => facts))} facts, ` +
+          `${count(boots / sum(({ seconds }) => seconds))} boots per CPU second\n` +
           outcomes.map((one) => `${one} ${sum(({ outcomes }) => outcomes[one] ?? 0)}`).join(", ")
       )
       for (const { complaint, seed } of failures) console.log(`seed ${seed}: ${complaint}`)
@@ -51,6 +51,8 @@ describe("Progress, in a world of faults", () => {
     })
   }
 })
+
+const count = (n: number): string => Math.round(n).toLocaleString("en")
 
 const outcomes = ["ready", "degraded", "failed", "cancelled", "stopped"]
 

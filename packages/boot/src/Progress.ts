@@ -548,7 +548,7 @@ const failForTime = (s: State, i: number, late: Late, out: Output): void => {
 const giveUp = (s: State, i: number, scope: "phase" | "boot", afterMs: number, out: Output): void => {
   const late = lateFor(name(s, i), scope, afterMs, s.plan.components[i]!.severity)
   const { failure } = late
-  s.noRetry[i] = scope === "boot" ? Last.Variant : Last.Attempt
+  s.noRetry[i] = Math.max(s.noRetry[i]!, scope === "boot" ? Last.Variant : Last.Attempt)
   if (s.status[i] === Status.Running) interrupt(s, i, late, out)
   else if (s.status[i] === Status.Backoff) final(s, i, s.failure[i] ?? failure, out)
   else if (scope === "boot" && s.status[i] !== Status.Closing) final(s, i, failure, out)

@@ -1,12 +1,12 @@
 /**
- * What is going to happen in virtual time: a fixed number of slots, each empty or holding one moment, and the earliest of
- * all at hand. Setting a slot again replaces its moment, so nothing is ever cancelled by searching.
+ * What is going to happen in virtual time: a fixed number of slots, each empty or holding one moment, and the earliest
+ * of all at hand. Setting a slot again replaces its moment, so nothing is ever cancelled by searching.
  *
  * **Details**
  *
- * The moments lie side by side in no order, and the first one is found by looking at all. That is faster than a heap or
- * a tree while there are some dozens of them, and a boot seldom waits for more. Among equal moments the smaller `turn`
- * comes first, then the smaller slot: whoever draws the turns decides how things interleave. Moments are whole
+ * The moments lie side by side in no order, and the first one is found by looking at all. That is faster than a heap
+ * or a tree while there are some dozens of them, and a boot seldom waits for more. Among equal moments the smaller
+ * `turn` comes first, then the smaller slot: whoever draws the turns decides how things interleave. Moments are whole
  * milliseconds below 2^31, because whole numbers stay out of the garbage collector's sight.
  */
 

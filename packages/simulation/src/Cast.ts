@@ -1,6 +1,6 @@
 /**
- * Plays the components, the clock of their health, and whoever gives orders: takes the commands of `Progress`, and says
- * what comes of them. Each answer is one fact that a driver could report, in an order in which it could.
+ * Plays the components, the clock of their health, and whoever gives orders: takes the commands of `Progress`, and
+ * says what comes of them. Each answer is one fact that a driver could report, in an order in which it could.
  *
  * **Details**
  *
@@ -170,7 +170,7 @@ export const happen = (s: Scene, slot: number): Progress.Input | undefined => {
 const goOn = (s: Scene, i: number): Progress.Input | undefined => {
   const { atMs } = s
   const isInterrupted = s.hold[i] === Hold.closing
-  switch (s.next[i]) {
+  switch (s.next[i]!) {
     case Next.acquire: {
       const fate = s.fate[i]
       const isFine = fate === Fate.fine || fate === Fate.slow
@@ -266,7 +266,7 @@ export const errors = {
 }
 
 const failureOf = (s: Scene, i: number): BootEvent.Failure => {
-  switch (s.fate[i]) {
+  switch (s.fate[i]!) {
     case Fate.defect:
       return errors.defect
     case Fate.interruption:
@@ -278,7 +278,7 @@ const failureOf = (s: Scene, i: number): BootEvent.Failure => {
   }
 }
 
-/** Mostly that by which the component is known. A table may have graver ones, as far as there are fallbacks for them. */
+/** Mostly that by which the component is known; its table may have graver ones, as far as fallbacks are left. */
 const severityOf = (s: Scene, i: number): BootEvent.Failure["severity"] => {
   const { severity, variants } = s.plan.components[i]!
   const chance = draw(s, i) & 15

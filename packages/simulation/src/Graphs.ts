@@ -19,9 +19,9 @@ export const environment = "datacenter"
 // ------------------------------------------------------------------------------------------------------ random graphs
 
 /**
- * A graph of 1 to `maxSize` components that `Plan.make` accepts: needs of all three kinds, phases that never fall along
- * an edge, all severities, fallbacks, one to three attempts, deadlines, priorities, other environments. Names are given
- * by chance, so that ties by name follow no pattern.
+ * A graph of 1 to `maxSize` components that `Plan.make` accepts: needs of all three kinds, phases that never fall
+ * along an edge, all severities, fallbacks, one to three attempts, deadlines, priorities, other environments. Names
+ * are given by chance, so that ties by name follow no pattern.
  */
 export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manifest.Manifest> => {
   // Small graphs are as interesting as large ones, and cheaper.
@@ -35,6 +35,7 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
   // One fallback, or another environment, somewhere: more would leave few boots that get far.
   const isElsewhere = Random.chance(chance, 0.2) ? 1 / size : 0
   const timeoutsMs = Random.chance(chance, 0.3) ? [10, 50, 100, 1_000] : [100, 1_000, 10_000]
+  const late = Random.fork(chance, "lateness")
   return names.map((name, i) => {
     const edges = i === 0 ? 0 : Math.min(i, Random.int(chance, 2 * density + 1))
     const needs = Array.from({ length: edges }, () => {
@@ -43,6 +44,7 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
       return { key: names[need]!, kind: Random.pick(chance, kinds) }
     })
     const severity = Random.pick(chance, severities)
+    const lateness = Random.chance(late, 0.1) ? ("critical" as const) : severity
     return Manifest.make({
       name,
       needs,
@@ -50,16 +52,11 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
       severity,
       optional: severity === "warning",
       priority: Random.chance(chance, 0.2) ? Random.between(chance, -2, 2) : 0,
-      environments: Random.chance(chance, isElsewhere)
-        ? ["elsewhere"]
-        : Random.chance(chance, 0.1)
-          ? [environment]
-          : undefined,
+      environments: environments(chance, isElsewhere),
       variants: [
-        variant(chance, name, timeoutsMs),
-        ...Array.from(
-          { length: severity === "degraded" ? Random.between(chance, 1, 2) : Random.int(chance, 8) === 0 ? 1 : 0 },
-          (_, k) => variant(chance, `${name}-${k + 1}`, timeoutsMs)
+        { ...variant(chance, name, timeoutsMs), lateness },
+        ...Array.from({ length: fallbacks(chance, severity) }, (_, k) =>
+          variant(chance, `${name}-${k + 1}`, timeoutsMs)
         )
       ],
       slowMs: Random.pick(chance, [5, 50, 3_000]),
@@ -70,6 +67,15 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
 
 const kinds = ["hard", "hard", "hard", "optional", "late"] as const
 const severities = ["critical", "critical", "degraded", "warning"] as const
+
+const environments = (chance: Random.Random, isElsewhere: number): ReadonlyArray<string> | undefined => {
+  if (Random.chance(chance, isElsewhere)) return ["elsewhere"]
+  return Random.chance(chance, 0.1) ? [environment] : undefined
+}
+
+/** How many: whoever may be degraded has one to fall back to. */
+const fallbacks = (chance: Random.Random, severity: (typeof severities)[number]): number =>
+  severity === "degraded" ? Random.between(chance, 1, 2) : Random.int(chance, 8) === 0 ? 1 : 0
 
 const variant = (chance: Random.Random, name: string, timeoutsMs: ReadonlyArray<number>): Manifest.Variant => {
   const attempts = Random.between(chance, 1, 3)

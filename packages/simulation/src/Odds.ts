@@ -1,6 +1,6 @@
 /**
- * How likely each kind of fault is in a simulated boot, as plain numbers: a mix that finds nothing can be made harsher, and
- * a failing run can be shrunk by setting one after the other to 0.
+ * How likely each kind of fault is in a simulated boot, as plain numbers: a mix that finds nothing can be made
+ * harsher, and a failing run can be shrunk by setting one after the other to 0.
  */
 import * as Random from "./Random.ts"
 

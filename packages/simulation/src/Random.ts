@@ -1,6 +1,6 @@
 /**
- * Chance from a seed: the same seed gives the same numbers, on every machine and for ever. A simulation draws all of its
- * chance from here, so that a failing run is one number.
+ * Chance from a seed: the same seed gives the same numbers, on every machine and for ever. A simulation draws all of
+ * its chance from here, so that a failing run is one number.
  *
  * **Details**
  *
@@ -51,7 +51,7 @@ export const fork = (self: Random, label: string): Random =>
 /** A number from 0 inclusive to 1 exclusive, in steps of 2^-32. */
 export const next = (self: Random): number => uint32(self) * 2 ** -32
 
-/** A whole number from 0 to `n - 1`, for `n` up to 2^32. No number is likelier than another by more than `n` in 2^32. */
+/** A whole number from 0 to `n - 1`, for `n` up to 2^32. None is likelier than another by more than `n` in 2^32. */
 export const int = (self: Random, n: number): number => Math.floor(uint32(self) * 2 ** -32 * n)
 
 /** A whole number from `min` to `max`, both included. */

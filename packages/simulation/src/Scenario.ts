@@ -62,8 +62,8 @@ export const complaint = ({ violation }: World.Run): string =>
         .replace(/\d+(\.\d+)?/g, "N")}`
 
 /**
- * The smallest scenario found, one step at a time, in which the same goes wrong as in this one: fewer components, needs,
- * fallbacks and attempts, fewer kinds of fault, fewer components that suffer any.
+ * The smallest scenario found, one step at a time, in which the same goes wrong as in this one: fewer components,
+ * needs, fallbacks and attempts, fewer kinds of fault, fewer components that suffer any.
  */
 export const shrink = (self: Scenario, fails = failsLike(self)): Scenario => {
   let smallest = self

@@ -1,6 +1,6 @@
 /**
- * Where a simulated boot of `Progress` takes place: what is there of each component, what it will do next and when, and
- * where chance comes from. `Cast` plays on it, `World` conducts and judges.
+ * Where a simulated boot of `Progress` takes place: what is there of each component, what it will do next and when,
+ * and where chance comes from. `Cast` plays on it, `World` conducts and judges.
  */
 // `!` after an index: positions come from the plan, and every list has one entry for each.
 import { type BootEvent, Invariants, type Plan, Progress } from "@novacron/boot/model"
@@ -28,7 +28,7 @@ export interface Scene {
   /** Below which draw each fate befalls an attempt. */
   readonly thresholds: ReadonlyArray<number>
   readonly names: Int32Array
-  /** For each component its next doing, its swap and its health, in this order; then one slot for each of {@link Slot}. */
+  /** For each component what it does next, its swap and its health; then one slot for each of {@link Slot}. */
   readonly agenda: Agenda.Agenda
   readonly out: Progress.Output
   boots: number

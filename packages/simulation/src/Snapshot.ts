@@ -5,7 +5,7 @@
  * **Gotchas**
  *
  * It knows records of plain data as `Progress` and `Invariants` keep them: numbers, texts, typed arrays, lists, and
- * records of these. A list inside a list is returned as well; whatever else lies in one is only put back into its place.
+ * records of these. A list inside a list is returned as well; what else lies in one is only put back into its place.
  * A field that holds a record must hold the same one for good.
  *
  * **Example**

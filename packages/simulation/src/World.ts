@@ -1,7 +1,7 @@
 /**
  * A world for `Progress` alone: it answers commands as components, clocks and operators would, in virtual time, with
- * chance from a seed, and lets the auditor read every event. Nothing is forked and nothing waits, so a boot of nineteen
- * components takes some twenty microseconds.
+ * chance from a seed, and lets the auditor read every event. Nothing is forked and nothing waits, so a boot of
+ * nineteen components takes some twenty microseconds.
  *
  * **Details**
  *
@@ -9,7 +9,8 @@
  * every command, by whether it can be carried out; that nobody ever waits for nothing; and that once the faults stop,
  * everything with a restoration to come is up again.
  *
- * Chance is drawn by seed, component and occasion: a component that is left out, or spared, changes nothing for others.
+ * Chance is drawn by seed, component and occasion: a component that is left out, or spared, changes nothing for
+ * others.
  *
  * **Example**
  *
@@ -44,7 +45,7 @@ export interface World {
   readonly worstCaseMs: number
 }
 
-/** A world in which this plan is booted under these limits, with these odds; nothing happens to those who are spared. */
+/** A world in which this plan is booted under these limits, with these odds; to who is spared nothing happens. */
 export const make = (
   plan: Plan.Plan,
   limits: Progress.Limits,
@@ -151,7 +152,7 @@ const tell = (scene: Scene, fact: Progress.Input): void => {
   checkWakeUps(scene)
 }
 
-/** Most timers never come to count. They need not be sorted out while something on the agenda comes before all of them. */
+/** Most timers never come to count. They need not be sorted out while something on the agenda comes before all. */
 const noWakeBeforeMs = ({ timers: { freshMs, heap } }: Progress.State): number =>
   heap.length === 0 || heap[0]!.atMs > freshMs ? freshMs : heap[0]!.atMs
 

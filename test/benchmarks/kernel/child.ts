@@ -29,7 +29,7 @@ const graph = graphs[shape]!()
 const boot = await runners[runner]!()
 
 /** CPU time needs repetition until the compiler has done its work; where the graph sleeps, a few boots are enough. */
-const times = { dag: graph.length > 5_000 ? 8 : 40, chain: graph.length > 5_000 ? 8 : 40, nine: 4 }[shape] ?? 10
+const times = { dag: graph.length > 5_000 ? 14 : 28, chain: graph.length > 5_000 ? 14 : 28, nine: 4 }[shape] ?? 10
 
 const samples: Array<{ readonly cpuMs: number; readonly readyMs: number }> = []
 for (let k = 0; k < times; k++) {

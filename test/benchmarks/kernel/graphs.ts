@@ -4,7 +4,7 @@
  */
 
 /** One part: its needs are positions of earlier parts, its duration milliseconds. */
-export interface Part {
+interface Part {
   readonly name: string
   readonly needs: ReadonlyArray<number>
   readonly ms: number
@@ -89,7 +89,7 @@ export const criticalPathMs = (graph: Graph): number => {
 }
 
 /** A small seeded generator (Tommy Ettinger's mulberry32): the same graphs on every machine. */
-export const mulberry32 = (seed: number) => (): number => {
+const mulberry32 = (seed: number) => (): number => {
   seed = (seed + 0x6d2b79f5) | 0
   let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
   t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t

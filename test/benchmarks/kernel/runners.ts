@@ -6,7 +6,7 @@ import type { Effect as EffectType, Layer as LayerType } from "effect"
 import type { Graph } from "./graphs.ts"
 
 /** What one boot took: from the call until everything is up, and until everything is down again. */
-export interface Run {
+interface Run {
   readonly readyMs: number
   readonly totalMs: number
 }

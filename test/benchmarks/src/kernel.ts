@@ -83,7 +83,7 @@ const growth = async (): Promise<ReadonlyArray<Figure>> => {
   return [await of("dag"), await of("chain")]
 }
 
-/** As the kernel comes, without a journal; what READY costs when its last checkpoint must be on disk first, for the record. */
+/** As the kernel comes, without a journal. What READY costs when its last checkpoint is on disk first is there to be read. */
 const overheadBesideLayers = async (): Promise<ReadonlyArray<Figure>> => {
   const measured = await inPairs(11, ["bare", "reference", 0], ["layers", "reference", 0])
   const over = ({ readyMs }: Sample) => readyMs - criticalPathMs(reference)
