@@ -35,7 +35,6 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
   // One fallback, or another environment, somewhere: more would leave few boots that get far.
   const isElsewhere = Random.chance(chance, 0.2) ? 1 / size : 0
   const timeoutsMs = Random.chance(chance, 0.3) ? [10, 50, 100, 1_000] : [100, 1_000, 10_000]
-  const late = Random.fork(chance, "lateness")
   return names.map((name, i) => {
     const edges = i === 0 ? 0 : Math.min(i, Random.int(chance, 2 * density + 1))
     const needs = Array.from({ length: edges }, () => {
@@ -44,7 +43,6 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
       return { key: names[need]!, kind: Random.pick(chance, kinds) }
     })
     const severity = Random.pick(chance, severities)
-    const lateness = Random.chance(late, 0.1) ? ("critical" as const) : severity
     return Manifest.make({
       name,
       needs,
@@ -54,7 +52,7 @@ export const random = (chance: Random.Random, maxSize = 60): ReadonlyArray<Manif
       priority: Random.chance(chance, 0.2) ? Random.between(chance, -2, 2) : 0,
       environments: environments(chance, isElsewhere),
       variants: [
-        { ...variant(chance, name, timeoutsMs), lateness },
+        variant(chance, name, timeoutsMs),
         ...Array.from({ length: fallbacks(chance, severity) }, (_, k) =>
           variant(chance, `${name}-${k + 1}`, timeoutsMs)
         )

@@ -11,7 +11,7 @@
  * if (violation !== undefined) console.log(JSON.stringify(Scenario.shrink(scenario)))
  * ```
  */
-import { type BootEvent, type Manifest, Plan, type Progress } from "@novacron/boot/model"
+import { type BootEvent, type Manifest, Plan, type Progress, type Severity } from "@novacron/boot/model"
 import { Result } from "effect"
 import * as Graphs from "./Graphs.ts"
 import * as Odds from "./Odds.ts"
@@ -33,8 +33,12 @@ export interface Scenario {
 /** The scenario of a seed: up to `maxSize` components, mostly fewer, and a mix of faults of its own. */
 export const make = (seed: number, maxSize = 60): Scenario => {
   const chance = Random.make(seed)
-  const manifests = Graphs.random(Random.fork(chance, "graph"), maxSize)
+  const late = Random.fork(chance, "lateness")
   const costs = Random.fork(chance, "costs")
+  const manifests = Graphs.random(Random.fork(chance, "graph"), maxSize).map((manifest) =>
+    // What a component can do without may still have a deadline that it must not miss.
+    Random.chance(late, 0.1) ? withLateness(manifest, "critical") : manifest
+  )
   return {
     seed,
     manifests,
@@ -43,6 +47,11 @@ export const make = (seed: number, maxSize = 60): Scenario => {
     odds: Odds.swarm(Random.fork(chance, "odds")),
     spared: []
   }
+}
+
+const withLateness = (manifest: Manifest.Manifest, lateness: Severity.Word): Manifest.Manifest => {
+  const [own, ...fallbacks] = manifest.variants
+  return { ...manifest, variants: [{ ...own, lateness }, ...fallbacks] }
 }
 
 /** Boots it. The same scenario gives the same run; its events are appended to `log` if there is one. */

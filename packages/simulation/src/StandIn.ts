@@ -14,7 +14,7 @@
  * Simulate.simulate(components, { seeds: 1000 })
  * ```
  */
-import { Component, type Manifest, Policy } from "@novacron/boot"
+import { Component, type Manifest, Policy, type Severity } from "@novacron/boot"
 import { Context, Data, Effect } from "effect"
 
 /** How a stand-in fails. */
@@ -63,7 +63,7 @@ const standIn = (
     const need = services.get(key)!
     return kind === "hard" ? need : kind === "optional" ? Component.option(need) : Component.late(need)
   })
-  const variant = ({ attempts, deadlineMs, name, retryMs, timeoutMs }: Manifest.Variant): Component.Any => {
+  const variant = ({ attempts, deadlineMs, lateness, name, retryMs, timeoutMs }: Manifest.Variant): Component.Any => {
     const ms = startMs(name) / 2
     const held = Effect.acquireRelease(Effect.sleep(ms), () => Effect.sleep(stopMs(name)))
     const one = Component.make(service!, {
@@ -77,7 +77,8 @@ const standIn = (
       start: Effect.as(Effect.andThen(Effect.sleep(ms), held), { ping: Effect.void }),
       health: ({ ping }) => ping
     }).pipe(Component.timeout(timeoutMs))
-    const patient = attempts === 1 ? one : Component.retry(one, patience(attempts, retryMs))
+    const late = lateness === undefined ? one : Component.mapRecipe(one, withLateness(severities[lateness]))
+    const patient = attempts === 1 ? late : Component.retry(late, patience(attempts, retryMs))
     return deadlineMs === Infinity ? patient : Component.deadline(patient, deadlineMs)
   }
   const [first, ...fallbacks] = manifest.variants.map(variant)
@@ -91,6 +92,15 @@ const standIn = (
   // The graph was made to be complete, and the severities are those that its manifests can handle.
   return named as unknown as StandIn
 }
+
+// The type of the table would ask for the errors of a start that has none; the faults come from outside.
+const withLateness =
+  (lateness: Severity.Severity) =>
+  (recipe: Component.Any["recipe"]): Component.Any["recipe"] => {
+    const [build] = recipe.builds
+    const table = { Down: build.table as Severity.Severity, TimedOut: lateness }
+    return { ...recipe, builds: [{ ...build, table }] }
+  }
 
 const patience = (attempts: number, retryMs: number): Policy.Policy => {
   const delay = retryMs / (attempts - 1)
