@@ -116,7 +116,7 @@ export const launch = (
       env.pipe(Context.add(Enclosing, undefined), Context.add(Environment, environment)),
       dispatcher
     )
-    yield* Effect.addFinalizer(() => Effect.andThen(driver.stop("the scope of the boot was closed"), closed(driver)))
+    yield* Effect.addFinalizer(() => Effect.andThen(driver.stop("the closing of its scope"), closed(driver)))
     driver.begin()
     yield* Deferred.await(driver.settled)
     return driver
