@@ -1,0 +1,2 @@
+/** Settings of an application, from a Schema. */
+export * as Field from "./Field.ts"
