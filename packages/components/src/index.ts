@@ -1,1 +1,1 @@
-export {}
+export * as Security from "./security/Security.ts"

@@ -54,9 +54,7 @@ export const percent = Schema.Int.check(
 )
 
 /** A whole number, 1 or more: capacities, limits, counts of attempts. */
-export const count = Schema.Int.check(
-  Schema.isGreaterThanOrEqualTo(1, { expected: "a whole number, 1 or more" })
-)
+export const count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { expected: "a whole number, 1 or more" }))
 
 /** What nobody may see: `Redacted` from here on, in every error, log line, trace and report. */
 export const secret = Schema.RedactedFromValue(Schema.NonEmptyString)
