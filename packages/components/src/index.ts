@@ -1,1 +1,2 @@
 export * as Security from "./security/Security.ts"
+export * as Lock from "./lock/Component.ts"
