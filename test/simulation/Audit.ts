@@ -147,6 +147,11 @@ export const checkBooks = ({ state: s }: Situation): void => {
       if (!isHeld) object(`Nothing holds ${i}, and it is not released.`)
     }
   }
+  const { heap } = s.timers
+  for (const [k, { kind, subject }] of heap.entries()) {
+    const isTwice = heap.some((other, l) => l < k && other.kind === kind && other.subject === subject)
+    if (isTwice) object(`Two timers of kind ${kind} count for ${subject < 0 ? "the boot" : subject}.`)
+  }
   if (running !== s.running) object(`${s.running} attempts are said to run, and ${running} do.`)
   if (s.settling.length > 0) object("Something has settled, and nobody was told.")
   if (s.stage === "rollback" && live !== s.up) object(`${s.up} are said to be live, and ${live} are.`)

@@ -193,6 +193,12 @@ const progress = of("Progress.ts", [
     replace: 'outcome: "ready"'
   },
   {
+    name: "calls a boot degraded for a warning",
+    promise: "a warning leaves the boot ready",
+    search: 'return reason?._tag === "Failed" && reason.failure.severity !== "warning"',
+    replace: 'return reason?._tag === "Failed"'
+  },
+  {
     name: "forgets restorations that were due before it was ready",
     promise: "once faults stop, everything comes up",
     search: "if (s.restoreDue[i] === 1) restore(s, i, out)",
@@ -345,6 +351,12 @@ const takedown = of("Takedown.ts", [
 ])
 
 const restoration = of("Restoration.ts", [
+  {
+    name: "keeps the timer of a restoration that was asked for before its time",
+    promise: "one timer of a kind counts for a component",
+    search: "  s.stamp[i]!++\n  if (!Number.isNaN(inMs))",
+    replace: "  if (!Number.isNaN(inMs))"
+  },
   {
     name: "forgets a restoration when it is asked for one too early",
     promise: "once faults stop, everything comes up",

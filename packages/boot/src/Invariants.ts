@@ -75,7 +75,7 @@ const words = Object.keys(Life)
 const severities = { warning: 1, degraded: 2, critical: 3 } as const
 
 /** Why something is not up, in numbers. A need is its position; the other reasons are root causes. */
-const causes = { Need: -1, Failed: -2, RolledBack: -2, Environment: -3 } as const
+const causes = { Need: -1, Failed: -2, RolledBack: -2, Environment: -3, Warned: -4 } as const
 const unexplained = causes.Need
 
 /** Rounding of sums of milliseconds. */
@@ -218,16 +218,14 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     if (c.why !== "") return breaks(c, 10, -1, "The boot is ready during a rollback.")
     if (Number.isNaN(c.completeMs)) return breaks(c, 10, -1, "The boot is ready before init_complete.")
     c.readyMs = atMs
-    let [degraded, open] = [false, false]
+    let degraded = false
     for (let i = 0; i < c.life.length; i++) {
       if (c.life[i] === Life.up) degraded ||= c.variant[i]! > 0
-      else if (c.plan.excluded[i]) continue
-      else if (rootOf(c, i) === causes.Environment) open = true
-      else if (c.plan.components[i]!.optional) degraded = true
+      else if (c.plan.excluded[i] || rootOf(c, i) === causes.Environment) continue
+      else if (c.plan.components[i]!.optional) degraded ||= c.cause[i] === causes.Failed
       else return breaks(c, 10, i, `The boot is ready, and it is ${stateOf(c, i)}.`)
     }
-    // Who needs a component of another environment is not up either: whether that is less than `ready` is left open.
-    if (outcome === "ready" ? degraded : !degraded && !open) return breaks(c, 10, -1, `The boot is not ${outcome}.`)
+    if (outcome !== (degraded ? "degraded" : "ready")) return breaks(c, 10, -1, `The boot is not ${outcome}.`)
     return unreasoned(c)
   },
 
@@ -572,7 +570,9 @@ const settle = (c: Checker, i: number): void => {
 }
 
 const gone = (c: Checker, i: number, life: number, reason: Reason): undefined => {
-  c.cause[i] = (reason._tag === "Need" ? c.plan.index.get(reason.need) : undefined) ?? causes[reason._tag]
+  const isMild = reason._tag === "Failed" && reason.failure.severity === "warning"
+  const root = isMild ? causes.Warned : causes[reason._tag]
+  c.cause[i] = (reason._tag === "Need" ? c.plan.index.get(reason.need) : undefined) ?? root
   move(c, i, life)
   settle(c, i)
 }

@@ -155,11 +155,16 @@ const invalid = (s: State, failures: ReadonlyMap<number, Failure>, out: Output):
 const ready = (s: State, out: Output): void => {
   s.stage = "ready"
   let degraded = false
-  for (let i = 0; i < s.status.length; i++) {
-    if (s.status[i] === Status.Degraded || (!isUp(s, i) && !isElsewhere(s, i))) degraded = true
-  }
+  for (let i = 0; i < s.status.length; i++) if (isReduced(s, i)) degraded = true
   out.events.push({ _tag: "BootReady", atMs: s.atMs, outcome: degraded ? "degraded" : "ready" })
   for (let i = 0; i < s.status.length; i++) if (s.restoreDue[i] === 1) restore(s, i, out)
+}
+
+/** On a fallback, or lost by more than a warning. Who is skipped for it is not counted a second time. */
+const isReduced = (s: State, i: number): boolean => {
+  if (s.status[i] !== Status.Absent) return s.status[i] === Status.Degraded
+  const reason = s.reason[i]
+  return reason?._tag === "Failed" && reason.failure.severity !== "warning"
 }
 
 // ---------------------------------------------------------------------------------------------------------- starting

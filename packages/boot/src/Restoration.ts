@@ -6,8 +6,9 @@ import type { Failure } from "./BootEvent.ts"
 import { enqueue, type Input, isUp, Kind, name, type Output, set, type State, Status, timer } from "./ProgressState.ts"
 import { skip } from "./Takedown.ts"
 
-/** Sets the timer of a restoration; NaN for none. */
+/** Sets the timer of a restoration, in place of any before it; NaN for none. */
 export const restoreLater = (s: State, i: number, inMs: number): void => {
+  s.stamp[i]!++
   if (!Number.isNaN(inMs)) timer(s, inMs, Kind.Restore, i)
 }
 

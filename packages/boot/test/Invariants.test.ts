@@ -209,7 +209,7 @@ const logs = {
   7: fails c warning null
   17: closed c abandoned, absent c failed:warning, skipped d need:c, ${complete}, phase post, start z 0 1
   18: Acquired z, Ready z, mark init_complete
-  19: READY degraded
+  19: READY ready
   50: start c 0 1
   51: Acquired c, Ready c, start d 0 1, Acquired d
   52: Ready d
@@ -355,7 +355,8 @@ const mutations = `
   9 | plain | 30 rollback stopped | 30 rollback failed | a boot that failed without a failure
   10 | plain | 13 READY ready | =, = | READY twice
   10 | plain | 12 mark init_complete | 12 READY ready | READY before the last checkpoint
-  10 | absent | 19 READY degraded | 19 READY ready | READY with less than everything
+  10 | absent | 19 READY ready | 19 READY degraded | READY with more lost than a warning
+  10 | fallback | 57 READY degraded | 58 READY ready | READY as if on no fallback
   10 | failed | 7 rollback failed | =, 7 READY degraded | READY during a rollback
   10 | fallback | 53 fallback b 1 memory | 53 absent b failed:warning | something vital that is absent
   10 | plain | 9 Acquired d | 9 mark core_init_complete | a checkpoint of what has not settled

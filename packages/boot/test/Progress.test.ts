@@ -255,7 +255,7 @@ describe("a failure", () => {
     it.failed("a", failure("warning"))
     assert.deepStrictEqual(some(it.closed("a"), "Absent", "Skipped"), ["Absent a", "Skipped b", "Skipped c"])
     assert.deepStrictEqual(it.state.reason[it.position("c")], { _tag: "Need", need: "b" })
-    assert.deepStrictEqual(it.persisted(), ["BootReady degraded"])
+    assert.deepStrictEqual(it.persisted(), ["BootReady ready"])
   })
 
   it("that is a warning ends the boot for whoever needs it and may not be absent", () => {
