@@ -1,0 +1,475 @@
+/**
+ * Settings of an application from a Schema: flags before environment before file before template before defaults, each value
+ * with where it came from, and everything that is wrong at once.
+ *
+ * **Example**
+ *
+ * ```ts
+ * const Settings = Schema.Struct({
+ *   server: Schema.Struct({
+ *     port: Field.withDefault(Field.port, 8443),
+ *     requestTimeout: Field.withDefault(Field.duration, "30s"),
+ *     password: Schema.optionalKey(Field.secret)
+ *   })
+ * })
+ * const definition = Config.define({ name: "shop", schema: Settings, hot: ["server.request_timeout"] })
+ * const loaded = yield* Config.load(definition, { file: "shop.yaml", environment, flags: { "server.port": "80" } })
+ * loaded.settings.server.requestTimeout // a Duration
+ * loaded.explain("server.port")         // --server.port wins over shop.yaml:2:9
+ * ```
+ *
+ * **Details**
+ *
+ * Three levels: what the Schema allows, what `constraints` say about several keys, and what `resources` find in the world.
+ * A level is asked about a key only when the level before it has nothing against that key.
+ *
+ * **Gotchas**
+ *
+ * `version` leaves secrets out, so that it can be shown: two settings that differ in a password only have the same one.
+ */
+import { createHash } from "node:crypto"
+import { Effect, FileSystem, type Path, type PlatformError } from "effect"
+import * as Document from "./Document.ts"
+import * as Encryption from "./Encryption.ts"
+import * as Gather from "./Gather.ts"
+import * as Keys from "./Keys.ts"
+import * as Mask from "./Mask.ts"
+import { type Migration, migrate } from "./Migration.ts"
+import { codes, ConfigInvalid, didYouMean, type Problem, place, type Source } from "./Problem.ts"
+import * as Signature from "./Signature.ts"
+import * as Verdict from "./Verdict.ts"
+
+/** A rule about several keys. Pure; it sees settings that the Schema allows. */
+export interface Constraint<A> {
+  /** The keys it is about, dotted, as in a file. It is not asked when one of them is wrong already. */
+  readonly keys: readonly [string, ...ReadonlyArray<string>]
+  /** What is wrong, a sentence without secrets; `undefined` when nothing is. */
+  readonly check: (settings: A) => string | undefined
+}
+
+/** What settings say about the world: that a file is there, that a port is free. */
+export interface Resource<A> {
+  readonly keys: readonly [string, ...ReadonlyArray<string>]
+  readonly check: (settings: A) => Effect.Effect<string | undefined, never, FileSystem.FileSystem | Path.Path>
+}
+
+/** Some of the settings, as they are written; in the `camelCase` of the Schema. */
+export type Partially<E> =
+  E extends ReadonlyArray<unknown> ? E : E extends object ? { readonly [K in keyof E]?: Partially<E[K]> } : E
+
+/** What {@link define} takes. */
+export interface Options<A, E> {
+  /** Begins the names of the environment variables: `novacron` gives `NOVACRON_SYSTEM_LOG_LEVEL`. */
+  readonly name: string
+  /** A struct of sections. Synchronous, without services. */
+  readonly schema: Keys.SettingsSchema<A, E>
+  readonly constraints?: ReadonlyArray<Constraint<A>>
+  readonly resources?: ReadonlyArray<Resource<A>>
+  /** Keys that may change while the application runs; `flags.*` is all below `flags`. Default: none. */
+  readonly hot?: ReadonlyArray<string>
+  /** Of the shape of the files, from 1; a file says which it has by `config_version`, and 1 when it does not. */
+  readonly version?: number
+  readonly migrations?: ReadonlyArray<Migration>
+  readonly templates?: { readonly [name: string]: Partially<E> }
+  /** Variables with the prefix that are not keys and belong to somebody else: `NOVACRON_CONFIG`. */
+  readonly reserved?: ReadonlyArray<string>
+  /** Other names of keys in the environment: `{ NOVACRON_LOG_LEVEL: "system.log_level" }`. The derived name wins. */
+  readonly aliases?: { readonly [variable: string]: string }
+}
+
+/** How some settings look. */
+export interface Definition<A, E = unknown> extends Options<A, E> {
+  readonly keys: Keys.Keys
+  readonly prefix: string
+  readonly version: number
+  readonly hot: ReadonlyArray<string>
+  /** What files said, by the hash of their bytes: an unchanged file is not parsed again. */
+  readonly parsed: Map<string, Document.Parsed>
+}
+
+/** Says how settings look. Throws when names collide or name nothing: those are mistakes in the definition. */
+export const define = <A, E>(options: Options<A, E>): Definition<A, E> => {
+  const prefix = Keys.toSnake(options.name)
+    .replaceAll(/[^a-z0-9]+/g, "_")
+    .toUpperCase()
+  const keys = Keys.make(options.schema, prefix)
+  const named = [
+    ...(options.constraints ?? []).flatMap((it) => it.keys),
+    ...(options.resources ?? []).flatMap((it) => it.keys),
+    ...(options.hot ?? []).map((key) => key.replace(/\.\*$/, "")),
+    ...Object.values(options.aliases ?? {})
+  ]
+  const unknown = named.filter((name) => Keys.find(keys, name) === undefined)
+  if (unknown.length > 0) throw new Error(`These are not keys of the settings: ${unknown.join(", ")}.`)
+  return { ...options, keys, prefix, version: options.version ?? 1, hot: options.hot ?? [], parsed: new Map() }
+}
+
+/** Where settings come from. All of it is read once. */
+export interface LoadOptions {
+  /** A path to YAML or JSON. Without it there is no file; a path that does not exist is an error. */
+  readonly file?: string
+  /** Default: nothing is set. */
+  readonly environment?: { readonly [name: string]: string | undefined }
+  /** By dotted key: `{ "system.log_level": "debug" }`. */
+  readonly flags?: { readonly [key: string]: string }
+  /** The name of a template that lies between the file and the defaults. */
+  readonly template?: string
+  readonly keyring?: Encryption.KeyringSource
+  readonly signature?: Signature.Settings
+  /** Whether `resources` are asked. Default: `check`. */
+  readonly resources?: "check" | "skip"
+}
+
+/** Settings that can be used, and where each of them came from. */
+export interface Loaded<A> {
+  readonly settings: A
+  /** The hash of what is in effect, secrets left out: 16 hexadecimal digits. */
+  readonly version: string
+  readonly file: string | undefined
+  /** Whether the same bytes were parsed before. */
+  readonly isCached: boolean
+  /** What was wrong and is tolerated by a policy. */
+  readonly warnings: ReadonlyArray<Problem>
+  /** All that is said about a key, or about all keys below it; empty when there is no such key. */
+  readonly explain: (key: string) => ReadonlyArray<Explanation>
+  /** All of it as a file would have it; secrets are masked. */
+  readonly masked: () => { readonly [key: string]: unknown }
+  /** The value of each leaf, masked and not. For comparing two of them; not for showing. */
+  readonly values: ReadonlyMap<string, Value>
+}
+
+/** The value of a leaf as it is written. */
+export interface Value {
+  readonly value: unknown
+  readonly shown: unknown
+  readonly isSecret: boolean
+}
+
+/** Everything that is said about one key. */
+export interface Explanation {
+  readonly key: string
+  readonly description: string | undefined
+  readonly allowed: string
+  readonly environment: string | undefined
+  readonly isSecret: boolean
+  readonly isHot: boolean
+  /** Masked, as JSON. */
+  readonly value: string
+  /** From the strongest to the weakest; the first one wins. */
+  readonly sources: readonly [Said, ...ReadonlyArray<Said>]
+}
+
+/** What one source says. */
+export interface Said {
+  readonly source: Source
+  /** `novacron.yaml:4:14`, `NOVACRON_SYSTEM_LOG_LEVEL`, `default`. */
+  readonly place: string
+  /** Masked, as JSON. */
+  readonly value: string
+  readonly wins: boolean
+}
+
+/** Reads everything once. Fails with every problem there is; never with a secret. */
+export const load = Effect.fn("Config.load")(function* <A, E>(definition: Definition<A, E>, options: LoadOptions) {
+  const environment = options.environment ?? {}
+  const keyring = options.keyring && (yield* Encryption.loadKeyring(options.keyring, environment))
+  const source = options.file === undefined ? undefined : yield* read(definition, options.file, options.signature)
+  const template = yield* templateOf(definition, options.template)
+
+  const { aliases = {}, keys, prefix, reserved = [] } = definition
+  const { flags = {} } = options
+  const from = { keys, prefix, reserved, aliases, flags, environment, file: source, template, keyring }
+  const gathered = Gather.gather(from)
+  const verdict = Verdict.judge(definition.schema, keys, gathered, source?.path, source?.item)
+  const exposed =
+    source && (source.mode & 0o077) !== 0 ? gathered.written.filter((it) => it.isExposed).map(tooOpen) : []
+  const found = [...exposed, ...gathered.problems, ...verdict.problems]
+
+  const problems = found.map((problem) => scrubbed(problem, gathered.secrets))
+  if (verdict.settings) {
+    const settings = verdict.settings.value
+    const blamed = (it: Found) => scrubbed(blame(it, verdict.winners), gathered.secrets)
+    const wrong = [...problems, ...constrain(definition, settings, problems).map(blamed)]
+    const asked = options.resources === "skip" ? [] : yield* ask(definition, settings, wrong)
+    const [first, ...more] = [...wrong, ...asked.map(blamed)]
+    if (first) return yield* new ConfigInvalid({ problems: [first, ...more] })
+    return loaded(definition, settings, gathered, source)
+  }
+  const [first, ...more] = problems
+  return yield* new ConfigInvalid({ problems: [first ?? inexplicable, ...more] })
+})
+
+/** The Schema refused and did not say why: only one that was not made by {@link define} could. */
+const inexplicable: Problem = {
+  code: codes.notAllowed,
+  key: "",
+  message: "The Schema of the settings refuses them without an issue.",
+  source: undefined
+}
+
+// --------------------------------------------------------------------------------------------------------- the file
+
+const read = Effect.fnUntraced(function* <A, E>(
+  definition: Definition<A, E>,
+  path: string,
+  signature: Signature.Settings | undefined
+) {
+  const files = yield* FileSystem.FileSystem
+  const fail = (code: Problem["code"], message: string) =>
+    new ConfigInvalid({ problems: [{ code, key: "", message, source: undefined }] })
+  const info = yield* Effect.mapError(files.stat(path), (error) =>
+    fail(codes.unreadable, `The file ${path} cannot be read. ${whyOf(error)}`)
+  )
+  if (info.size > Document.maxBytes) {
+    return yield* fail(codes.tooLarge, `The file ${path} has more than ${Document.maxBytes} bytes.`)
+  }
+  const bytes = yield* Effect.mapError(files.readFile(path), (error) =>
+    fail(codes.unreadable, `The file ${path} cannot be read. ${whyOf(error)}`)
+  )
+  const warnings = signature ? yield* Signature.check(path, bytes, signature) : []
+
+  const { isCached, parsed } = parse(definition, bytes)
+  if (parsed._tag === "Faulty") {
+    const [first, ...more] = parsed.faults.map(({ code, column, line, message }) => ({
+      code,
+      key: "",
+      message,
+      source: { _tag: "File" as const, file: path, line, column }
+    }))
+    return yield* new ConfigInvalid({ problems: [first ?? inexplicable, ...more] })
+  }
+  const { item, problem } = versioned(definition, path, parsed.item)
+  if (problem) return yield* new ConfigInvalid({ problems: [problem] })
+  return { path, item, mode: info.mode, warnings, isCached }
+})
+
+const whyOf = (error: PlatformError.PlatformError): string => {
+  switch (error.reason._tag) {
+    case "NotFound":
+      return "It does not exist."
+    case "PermissionDenied":
+      return "This user may not read it."
+    default:
+      return "Is it a file?"
+  }
+}
+
+const remembered = 8
+
+/** Bytes that were parsed before are not parsed again. */
+const parse = <A, E>({ parsed: cache }: Definition<A, E>, bytes: Uint8Array) => {
+  const hash = createHash("sha256").update(bytes).digest("hex")
+  const known = cache.get(hash)
+  if (known) return { parsed: known, isCached: true }
+  const parsed = Document.parse(new TextDecoder().decode(bytes))
+  const [oldest] = cache.keys()
+  if (oldest !== undefined && cache.size >= remembered) cache.delete(oldest)
+  cache.set(hash, parsed)
+  return { parsed, isCached: false }
+}
+
+/** Under which key a file says which shape it has. */
+export const versionKey = "config_version"
+
+/** A file of any version as one of this version. */
+const versioned = <A, E>({ migrations = [], version }: Definition<A, E>, file: string, item: Document.Item) => {
+  if (item._tag !== "Map") return { item, problem: undefined }
+  const entry = item.entries.get(versionKey)
+  const written = entry?.item._tag === "Scalar" ? entry.item.value : entry === undefined ? 1 : null
+  const isWhole = typeof written === "number" && Number.isInteger(written)
+  if (!isWhole || written < 1 || written > version) {
+    const { column, line } = entry?.item ?? item
+    const problem: Problem = {
+      code: codes.version,
+      key: versionKey,
+      message: "This version of the file is not known. Was it written for a newer release?",
+      source: { _tag: "File", file, line, column },
+      found: Mask.show(written),
+      allowed: version === 1 ? "1" : `1 to ${version}`
+    }
+    return { item, problem }
+  }
+  const entries = new Map(item.entries)
+  entries.delete(versionKey)
+  return { item: migrate({ ...item, entries }, written, migrations), problem: undefined }
+}
+
+const templateOf = <A, E>({ templates = {} }: Definition<A, E>, name: string | undefined) => {
+  if (name === undefined) return Effect.undefined
+  const tree = Object.hasOwn(templates, name) ? templates[name] : undefined
+  if (tree !== undefined) return Effect.succeed({ name, tree })
+  const suggestion = didYouMean(name, Object.keys(templates))
+  const problem: Problem = {
+    code: codes.unreadable,
+    key: "",
+    message: "There is no template of this name.",
+    source: { _tag: "Template", name },
+    allowed: Object.keys(templates).join(" | "),
+    ...(suggestion === undefined ? {} : { suggestion })
+  }
+  return Effect.fail(new ConfigInvalid({ problems: [problem] }))
+}
+
+// ----------------------------------------------------------------------------------------------- the three levels
+
+/** What a rule about several keys found. */
+interface Found {
+  readonly code: Problem["code"]
+  readonly keys: readonly [string, ...ReadonlyArray<string>]
+  readonly message: string
+}
+
+const tooOpen = ({ key, source }: Gather.Written): Problem => ({
+  code: codes.exposed,
+  key: key.name,
+  message: "This secret stands in plain text in a file that others may read. chmod 600 the file, or encrypt the value.",
+  source
+})
+
+const constrain = <A, E>({ constraints = [] }: Definition<A, E>, settings: A, problems: ReadonlyArray<Problem>) =>
+  constraints
+    .filter((it) => isUntouched(it.keys, problems))
+    .flatMap(({ check, keys }) => {
+      const message = check(settings)
+      return message === undefined ? [] : [{ code: codes.constraint, keys, message }]
+    })
+
+const ask = <A, E>({ resources = [] }: Definition<A, E>, settings: A, problems: ReadonlyArray<Problem>) =>
+  Effect.map(
+    Effect.forEach(
+      resources.filter((it) => isUntouched(it.keys, problems)),
+      ({ check, keys }) => Effect.map(check(settings), (message) => ({ code: codes.resource, keys, message })),
+      { concurrency: 8 }
+    ),
+    (answers) => answers.flatMap(({ message, ...rest }) => (message === undefined ? [] : [{ ...rest, message }]))
+  )
+
+const isUntouched = (keys: ReadonlyArray<string>, problems: ReadonlyArray<Problem>): boolean =>
+  !problems.some((problem) => keys.some((key) => problem.key === key || problem.key.startsWith(`${key}.`)))
+
+/** Blames the strongest key of a rule that somebody set, since that is where one would change something. */
+const blame = (found: Found, winners: ReadonlyMap<string, Gather.Written>): Problem => {
+  const set = found.keys.flatMap((key) => winners.get(key) ?? [])
+  const [first] = set
+  const shown = set.map(({ key, shown }) => `${key.name} = ${shown}`).join(", ")
+  return {
+    code: found.code,
+    key: first?.key.name ?? found.keys[0],
+    message: found.message,
+    source: first?.source ?? { _tag: "Default" },
+    ...(shown === "" ? {} : { found: shown }),
+    ...(first ? Gather.environmentOf(first.key) : {})
+  }
+}
+
+const scrubbed = (problem: Problem, secrets: ReadonlySet<string>): Problem => {
+  const clean = (text: string) => Mask.scrub(text, secrets)
+  return {
+    ...problem,
+    key: clean(problem.key),
+    message: clean(problem.message),
+    ...(problem.found === undefined ? {} : { found: clean(problem.found) }),
+    ...(problem.allowed === undefined ? {} : { allowed: clean(problem.allowed) })
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------- the answer
+
+const loaded = <A, E>(
+  definition: Definition<A, E>,
+  settings: A,
+  { secrets, written }: Gather.Gathered,
+  file: { readonly path: string; readonly warnings: ReadonlyArray<Problem>; readonly isCached: boolean } | undefined
+): Loaded<A> => {
+  const encoded = Keys.encode(definition.schema, settings)
+  const said = new Map<string, Array<Gather.Written>>()
+  for (const it of written) said.set(it.key.name, [...(said.get(it.key.name) ?? []), it])
+  const values = new Map<string, Value>()
+  const keys = new Map<string, Keys.Key>()
+  collect(definition.keys.root, encoded)
+
+  const masked = () => {
+    const tree: Keys.MutableTree = {}
+    for (const [name, { shown }] of values) if (shown !== undefined) Keys.put(tree, name.split("."), shown)
+    return tree
+  }
+  const explain = (name: string): ReadonlyArray<Explanation> =>
+    [...keys.values()]
+      .filter((key) => name === "" || key.name === name || key.name.startsWith(`${name}.`))
+      .map(explainKey)
+  const version = createHash("sha256").update(canonical(masked())).digest("hex").slice(0, 16)
+  return {
+    settings,
+    version,
+    file: file?.path,
+    isCached: file?.isCached ?? false,
+    warnings: file?.warnings ?? [],
+    explain,
+    masked,
+    values
+  }
+
+  function collect(node: Keys.Node, value: unknown): void {
+    if (node._tag === "Section")
+      return node.children.forEach((child) => collect(child, Keys.at(value, child.path.slice(-1))))
+    if (node._tag === "Table") {
+      return Object.keys(Keys.isTree(value) ? value : {}).forEach((name) =>
+        collect(node.child(name), Keys.at(value, [name]))
+      )
+    }
+    const [winner] = said.get(node.name) ?? []
+    const isSecret = node.isSecret || winner?.isSecret === true
+    const isFree = Keys.isFreeText(node.ast)
+    const open =
+      winner?.isExpanded === true && isFree ? JSON.parse(winner.shown) : Mask.clean(Keys.toFile(node.ast, value))
+    const shown = value === undefined ? undefined : isSecret ? Mask.hidden : scrubTree(open, secrets)
+    keys.set(node.name, node)
+    values.set(node.name, { value, shown, isSecret })
+  }
+
+  function explainKey(key: Keys.Key): Explanation {
+    const value = values.get(key.name)
+    const shown = value?.isSecret === true && value.value !== undefined ? Mask.hidden : Mask.show(value?.shown)
+    const sources = (said.get(key.name) ?? []).map((it) => ({
+      source: it.source,
+      shown: Mask.scrub(it.shown, secrets)
+    }))
+    const fallback =
+      key.isSecret && key.fallback !== undefined ? Mask.hidden : Mask.show(Keys.toFile(key.ast, key.fallback))
+    const last = { source: { _tag: "Default" } as const, shown: fallback }
+    const [first, ...more] = [...sources, last].map(({ shown, source }, i) => ({
+      source,
+      place: place(source),
+      value: shown,
+      wins: i === 0
+    }))
+    return {
+      key: key.name,
+      description: key.description,
+      allowed: key.allowed,
+      environment: key.environment,
+      isSecret: value?.isSecret ?? key.isSecret,
+      isHot: isHot(definition, key.name),
+      value: shown,
+      sources: [first ?? { source: last.source, place: "default", value: fallback, wins: true }, ...more]
+    }
+  }
+}
+
+/** Whether a key may change while the application runs. */
+export const isHot = <A, E>({ hot }: Pick<Definition<A, E>, "hot">, key: string): boolean =>
+  hot.some((it) => it === key || (it.endsWith(".*") && key.startsWith(it.slice(0, -1))))
+
+/** The same text for the same tree, whatever the order of its keys. */
+const canonical = (tree: unknown): string => {
+  if (Array.isArray(tree)) return `[${tree.map(canonical).join(",")}]`
+  if (!Keys.isTree(tree)) return JSON.stringify(tree) ?? "null"
+  const keys = Object.keys(tree).toSorted()
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(tree[key])}`).join(",")}}`
+}
+
+const scrubTree = (value: unknown, secrets: ReadonlySet<string>): unknown => {
+  const text = JSON.stringify(value)
+  const clean = Mask.scrub(text, secrets)
+  return clean === text ? value : Mask.hidden
+}

@@ -1,0 +1,178 @@
+/**
+ * A file of settings as it stands there: YAML or JSON (the same parser), with the place of everything in it.
+ *
+ * **Details**
+ *
+ * Duplicate keys are errors. Anchors and aliases are allowed within bounds: 100,000 values after all of them are followed,
+ * 64 levels deep, a file of 1 MiB. What the parser says about an error is not passed on, since it may quote a secret.
+ */
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type ParsedNode,
+  parseDocument,
+  type YAMLError
+} from "yaml"
+import { type Code, codes } from "./Problem.ts"
+
+/** Where something stands, from 1. */
+export interface Place {
+  readonly line: number
+  readonly column: number
+}
+
+/** A value in a file. */
+export type Item = Place &
+  (
+    | { readonly _tag: "Scalar"; readonly value: string | number | boolean | null }
+    | { readonly _tag: "List"; readonly items: ReadonlyArray<Item> }
+    | { readonly _tag: "Map"; readonly entries: ReadonlyMap<string, Entry> }
+  )
+
+/** A key in a file and what it says. */
+export interface Entry extends Place {
+  readonly item: Item
+}
+
+/** Why a file cannot be read as YAML or JSON. Never what stands in it. */
+export interface Fault extends Place {
+  readonly code: Code
+  readonly message: string
+}
+
+export type Parsed =
+  | { readonly _tag: "Parsed"; readonly item: Item }
+  | { readonly _tag: "Faulty"; readonly faults: readonly [Fault, ...ReadonlyArray<Fault>] }
+
+/** The most that a file may have, in bytes. */
+export const maxBytes = 1024 * 1024
+
+const maxValues = 100_000
+const maxDepth = 64
+
+/** Reads a text. */
+export const parse = (text: string): Parsed => {
+  const lines = new LineCounter()
+  const placeOf = (offset: number): Place => {
+    const { col, line } = lines.linePos(offset)
+    return { line: Math.max(line, 1), column: Math.max(col, 1) }
+  }
+  if (depthOf(text) > maxDepth) return faulty({ code: codes.tooLarge, message: tooDeep, line: 1, column: 1 })
+  try {
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      stringKeys: true,
+      logLevel: "silent"
+    })
+    const [first, ...more] = [...document.errors, ...document.warnings].map((error) =>
+      faultOf(error, placeOf(error.pos[0]))
+    )
+    if (first) return faulty(first, ...more)
+    return { _tag: "Parsed", item: convert(document.contents, placeOf) }
+  } catch (error) {
+    if (error instanceof Bound)
+      return faulty({ code: codes.tooLarge, message: error.message, ...placeOf(error.offset) })
+    if (error instanceof RangeError) return faulty({ code: codes.tooLarge, message: tooDeep, line: 1, column: 1 })
+    throw error
+  }
+}
+
+const faulty = (...faults: readonly [Fault, ...ReadonlyArray<Fault>]): Parsed => ({ _tag: "Faulty", faults })
+
+const tooDeep = `The file is nested deeper than ${maxDepth} levels.`
+
+/** What `[` and `{` open at most: a parser that recurses must not be led further than its stack. */
+const depthOf = (text: string): number => {
+  let depth = 0
+  let deepest = 0
+  for (const letter of text) {
+    if (letter === "[" || letter === "{") deepest = Math.max(deepest, ++depth)
+    else if ((letter === "]" || letter === "}") && depth > 0) depth--
+  }
+  return deepest
+}
+
+/** Carries a bound that was passed out of the recursion. */
+class Bound extends Error {
+  readonly offset: number
+  constructor(message: string, offset: number) {
+    super(message)
+    this.offset = offset
+  }
+}
+
+const convert = (contents: ParsedNode | null, placeOf: (offset: number) => Place): Item => {
+  const anchors = new Map<string, Node>()
+  let values = 0
+  return visit(contents, 0)
+
+  function visit(node: Node | null, depth: number): Item {
+    const offset = node?.range?.[0] ?? 0
+    values++
+    if (values > maxValues) throw new Bound(`Aliases make more than ${maxValues} values of this file.`, offset)
+    if (depth > maxDepth) throw new Bound(tooDeep, offset)
+    const place = placeOf(offset)
+    if (node === null) return { _tag: "Scalar", value: null, ...place }
+    if (isAlias(node)) return { ...visit(target(node), depth + 1), ...place }
+    // Only what may be referred to has one; an alias itself cannot.
+    const { anchor } = node as { anchor?: string }
+    if (anchor !== undefined) anchors.set(anchor, node)
+    if (isMap<Node, Node | null>(node)) {
+      const entries = new Map<string, Entry>()
+      for (const { key, value } of node.items) {
+        const name = isScalar(key) ? String(key.value) : ""
+        const item = visit(value, depth + 1)
+        entries.set(name, {
+          ...placeOf(key.range?.[0] ?? offset),
+          item: value === null ? { ...item, ...placeOf(key.range?.[0] ?? offset) } : item
+        })
+      }
+      return { _tag: "Map", entries, ...place }
+    }
+    if (isSeq<Node | null>(node))
+      return { _tag: "List", items: node.items.map((item) => visit(item, depth + 1)), ...place }
+    const value = isScalar(node) ? node.value : null
+    return { _tag: "Scalar", value: isPrimitive(value) ? value : String(value), ...place }
+  }
+
+  function target(alias: Alias): Node | null {
+    return anchors.get(alias.source) ?? null
+  }
+}
+
+const isPrimitive = (value: unknown): value is string | number | boolean | null =>
+  value === null || ["string", "number", "boolean"].includes(typeof value)
+
+const faultOf = (error: YAMLError, place: Place): Fault => ({
+  code: error.code === "RESOURCE_EXHAUSTION" ? codes.tooLarge : codes.syntax,
+  message: `${sayings[error.code] ?? "This cannot be read as YAML."}`,
+  ...place
+})
+
+/** Our own words for each error, because those of the parser may quote the line. */
+const sayings: { readonly [code in YAMLError["code"]]?: string } = {
+  ALIAS_PROPS: "An alias cannot have an anchor or a tag.",
+  BAD_ALIAS: "This alias refers to an anchor that does not stand before it.",
+  BAD_DQ_ESCAPE: "A text in double quotes has an escape that does not exist.",
+  BAD_INDENT: "The indentation is wrong here.",
+  BAD_SCALAR_START: "A text cannot begin with this character. Put it into quotes.",
+  BLOCK_AS_IMPLICIT_KEY:
+    "A key and its value cannot stand on the line of another key. Is an indentation or a quote missing?",
+  BLOCK_IN_FLOW: "A block cannot stand inside of [ ] or { }.",
+  DUPLICATE_KEY: "This key stands here a second time. Keep one of them.",
+  KEY_OVER_1024_CHARS: "A key has more than 1024 characters.",
+  MISSING_CHAR: "A character is missing here: a closing quote or bracket, a comma, a colon, or a space after one.",
+  MULTILINE_IMPLICIT_KEY: "A key must be on one line. Is a colon missing, or a quote?",
+  MULTIPLE_DOCS: "The file has more than one document. Keep one, without a second `---`.",
+  NON_STRING_KEY: "A key must be a text.",
+  RESOURCE_EXHAUSTION: tooDeep,
+  TAB_AS_INDENT: "Tabs cannot indent. Use spaces.",
+  TAG_RESOLVE_FAILED: "This tag is not known. Settings need none.",
+  UNEXPECTED_TOKEN: "This was not expected here. Is a quote, a comma or an indentation wrong above?"
+}

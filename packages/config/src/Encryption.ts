@@ -1,0 +1,270 @@
+/**
+ * Values that only the application can read: `enc:AES256:…` in a file, bound to the key they stand at.
+ *
+ * **Details**
+ *
+ * `enc:AES256:<base64>` or `enc:AES256:<key id>:<base64>`. The bytes are version 1 ‖ nonce (12) ‖ ciphertext ‖ tag (16), by
+ * AES-256-GCM; the additional data is the dotted name of the key, so that a value cannot be moved to another one.
+ *
+ * A keyring is a text: one key to a line (or between commas), 32 bytes in base64, with `id:` before it if it has an id. The
+ * first encrypts, all of them decrypt. To rotate, put a new key with an id in front and {@link rekey} the files.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
+import { Effect, FileSystem, Redacted, Result } from "effect"
+import { isAlias, isPair, isScalar, parseDocument, type Scalar, visit } from "yaml"
+import { type Code, codes, ConfigInvalid } from "./Problem.ts"
+
+/** Keys by their ids; the first one encrypts. A key without an id has the empty one. */
+export interface Keyring {
+  readonly current: string
+  readonly keys: ReadonlyMap<string, Redacted.Redacted<Uint8Array>>
+}
+
+/** Where the keys come from. A provider is anything that can be asked: Vault, a keyring of the system. */
+export type KeyringSource =
+  | { readonly _tag: "File"; readonly path: string }
+  | { readonly _tag: "Environment"; readonly name: string }
+  | { readonly _tag: "Provider"; readonly name: string; readonly get: Effect.Effect<Redacted.Redacted, unknown> }
+
+/** Why a value cannot be decrypted: a sentence, and never the value. */
+export interface Undecryptable {
+  readonly code: Code
+  readonly message: string
+}
+
+const prefix = "enc:AES256:"
+const version = 1
+const nonceBytes = 12
+const tagBytes = 16
+const keyBytes = 32
+
+/** Whether a text says that it is encrypted. */
+export const isEncrypted = (text: string): boolean => text.startsWith(prefix)
+
+/** A keyring of one new key. `id` may be empty. */
+export const newKey = (id = ""): string => {
+  const key = randomBytes(keyBytes).toString("base64")
+  return id === "" ? key : `${id}:${key}`
+}
+
+/** Reads a keyring from its text. The failure says what is wrong, and nothing of the text. */
+export const parseKeyring = (text: Redacted.Redacted): Result.Result<Keyring, string> => {
+  const keys = new Map<string, Redacted.Redacted<Uint8Array>>()
+  const parts = Redacted.value(text)
+    .split(/[\n,]/)
+    .map((part) => part.trim())
+    .filter((part) => part !== "" && !part.startsWith("#"))
+  for (const [i, part] of parts.entries()) {
+    const [, id = "", encoded = ""] = keyText.exec(part) ?? []
+    const bytes = fromBase64(encoded)
+    if (bytes?.length !== keyBytes)
+      return Result.fail(`Key ${i + 1} of it is not [id:] and ${keyBytes} bytes in base64.`)
+    if (keys.has(id)) return Result.fail(`Key ${i + 1} of it has the id of another one.`)
+    keys.set(id, Redacted.make(bytes, { label: "encryption key" }))
+  }
+  const [current] = keys.keys()
+  return current === undefined ? Result.fail("It holds no key.") : Result.succeed({ current, keys })
+}
+
+const keyText = /^(?:([A-Za-z0-9._-]{1,64}):)?([A-Za-z0-9+/=]+)$/
+
+/** Gets the keys. A file must belong to its owner alone (0600). Fails with NVC-1011. */
+export const loadKeyring = Effect.fn("Encryption.loadKeyring")(function* (
+  source: KeyringSource,
+  environment: { readonly [name: string]: string | undefined }
+) {
+  const text = yield* keyringText(source, environment)
+  return yield* Effect.mapError(Effect.fromResult(parseKeyring(text)), (message) => noKeyring(source, message))
+})
+
+const keyringText = (source: KeyringSource, environment: { readonly [name: string]: string | undefined }) => {
+  switch (source._tag) {
+    case "Environment": {
+      const text = environment[source.name]
+      return text === undefined || text === ""
+        ? Effect.fail(noKeyring(source, "It is not set."))
+        : Effect.succeed(Redacted.make(text))
+    }
+    case "Provider":
+      return Effect.mapError(source.get, () => noKeyring(source, "The provider failed."))
+    case "File":
+      return Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const { mode } = yield* Effect.mapError(files.stat(source.path), () => noKeyring(source, "It cannot be read."))
+        if ((mode & 0o077) !== 0) return yield* noKeyring(source, `Others may read it. chmod 600 ${source.path}`)
+        const text = yield* Effect.mapError(files.readFileString(source.path), () =>
+          noKeyring(source, "It cannot be read.")
+        )
+        return Redacted.make(text)
+      })
+  }
+}
+
+const noKeyring = (source: KeyringSource, reason: string) => {
+  const name = source._tag === "File" ? source.path : source.name
+  const message = `The encryption keys cannot be had from ${name}. ${reason}`
+  return new ConfigInvalid({ problems: [{ code: codes.keyring, key: "", message, source: undefined }] })
+}
+
+/** Encrypts a text for a key, with the current key of the ring. `key` is dotted, as in a file: `database.password`. */
+export const encrypt = (keyring: Keyring, key: string, plain: Redacted.Redacted): string => {
+  const id = keyring.current
+  const secret = Redacted.value(keyring.keys.get(id) ?? noKey())
+  // Not `Random`: whoever can predict a nonce, or repeat it under a seed, can read the values.
+  const nonce = randomBytes(nonceBytes)
+  const cipher = createCipheriv("aes-256-gcm", secret, nonce, { authTagLength: tagBytes }).setAAD(Buffer.from(key))
+  const body = Buffer.concat([cipher.update(Redacted.value(plain), "utf8"), cipher.final()])
+  const bytes = Buffer.concat([Buffer.of(version), nonce, body, cipher.getAuthTag()])
+  return `${prefix}${id === "" ? "" : `${id}:`}${bytes.toString("base64")}`
+}
+
+const noKey = (): never => {
+  throw new Error("A keyring has a current key that it does not hold.")
+}
+
+/** Decrypts what {@link encrypt} made for this key. */
+export const decrypt = (
+  keyring: Keyring | undefined,
+  key: string,
+  text: string
+): Result.Result<Redacted.Redacted, Undecryptable> => {
+  const parts = text.slice(prefix.length).split(":")
+  const encoded = parts.pop() ?? ""
+  const id = parts.join(":")
+  const bytes = fromBase64(encoded)
+  if (!isEncrypted(text) || bytes === undefined || bytes.length < 1 + nonceBytes + tagBytes) {
+    return cannot("It is not enc:AES256:[id:] and base64. Was it cut off?")
+  }
+  if (bytes[0] !== version) return cannot(`It has version ${bytes[0]}, and only version ${version} is known.`)
+  if (keyring === undefined) return cannot("No encryption key is configured.", codes.keyring)
+  const named = keyring.keys.get(id)
+  // Without an id any key may be it: the tag decides.
+  const candidates = id === "" ? [...keyring.keys.values()] : named ? [named] : []
+  if (candidates.length === 0) return cannot(`The keyring has no key with the id ${id}.`, codes.keyring)
+  for (const candidate of candidates) {
+    const plain = open(Redacted.value(candidate), key, bytes)
+    if (plain !== undefined) return Result.succeed(Redacted.make(plain))
+  }
+  return cannot("It was encrypted with another key or for another setting, or it was changed.")
+}
+
+const open = (secret: Uint8Array, key: string, bytes: Uint8Array): string | undefined => {
+  const nonce = bytes.subarray(1, 1 + nonceBytes)
+  const tag = bytes.subarray(bytes.length - tagBytes)
+  const body = bytes.subarray(1 + nonceBytes, bytes.length - tagBytes)
+  try {
+    const decipher = createDecipheriv("aes-256-gcm", secret, nonce, { authTagLength: tagBytes })
+    decipher.setAAD(Buffer.from(key)).setAuthTag(tag)
+    return Buffer.concat([decipher.update(body), decipher.final()]).toString("utf8")
+  } catch {
+    // The tag does not fit: the caller tries the next key and says so in the end.
+    return undefined
+  }
+}
+
+const cannot = (reason: string, code: Code = codes.undecryptable): Result.Result<never, Undecryptable> =>
+  Result.fail({ code, message: `This value cannot be decrypted. ${reason}` })
+
+/** Bytes, if this is base64 as we would write it: a second spelling of the same bytes is not accepted. */
+const fromBase64 = (text: string): Uint8Array | undefined => {
+  const bytes = Buffer.from(text, "base64")
+  return text !== "" && bytes.toString("base64") === text ? bytes : undefined
+}
+
+// ------------------------------------------------------------------------------------------------------ whole files
+
+/** What {@link rewrite} did: the new text, and the names of the keys whose values are now written differently. */
+export interface Rewritten {
+  readonly text: string
+  readonly changed: ReadonlyArray<string>
+}
+
+/**
+ * Writes some of the texts in a file anew and leaves every other byte, comments too, as it is. `to` gets the dotted key and
+ * the text, and answers the new one, or `undefined` to leave it.
+ */
+export const rewrite = <E>(
+  text: string,
+  to: (key: string, text: string) => Result.Result<string | undefined, E>
+): Result.Result<Rewritten, E> => {
+  const document = parseDocument(text, { prettyErrors: false, stringKeys: true, logLevel: "silent" })
+  const places: Array<{ readonly key: string; readonly node: Scalar; readonly value: string }> = []
+  visit(document, {
+    Scalar(position, node, path) {
+      if (position === "key" || typeof node.value !== "string") return
+      places.push({ key: keyOf([...path, node]), node, value: node.value })
+    }
+  })
+  let written = text
+  const changed: Array<string> = []
+  // From the end, so that the offsets before it stay right.
+  for (const { key, node, value } of places.toReversed()) {
+    const next = to(key, value)
+    if (Result.isFailure(next)) return Result.fail(next.failure)
+    if (next.success === undefined || next.success === value || !node.range) continue
+    const [from, end] = node.range
+    // A block scalar ends with a line break that is part of it.
+    const tail = text.slice(from, end).endsWith("\n") ? "\n" : ""
+    written = written.slice(0, from) + quoted(next.success) + tail + written.slice(end)
+    changed.unshift(key)
+  }
+  return Result.succeed({ text: written, changed })
+}
+
+const keyOf = (path: ReadonlyArray<unknown>): string => {
+  const parts: Array<string> = []
+  path.forEach((node, i) => {
+    if (isPair(node) && isScalar(node.key)) parts.push(String(node.key.value))
+    if (hasItems(node)) {
+      const at = node.items.indexOf(path[i + 1])
+      if (at >= 0 && !isPair(path[i + 1])) parts.push(String(at))
+    }
+  })
+  return parts.join(".")
+}
+
+const hasItems = (node: unknown): node is { readonly items: ReadonlyArray<unknown> } =>
+  typeof node === "object" && node !== null && "items" in node && Array.isArray(node.items) && !isAlias(node)
+
+/** As YAML and JSON both read it. What we encrypt needs no quotes in YAML, and has them anyway. */
+const quoted = (text: string): string => JSON.stringify(text)
+
+/** Encrypts every value that is encrypted already with the current key. Comments stay. */
+export const rekey = (
+  text: string,
+  keyring: Keyring
+): Result.Result<Rewritten, Undecryptable & { readonly key: string }> =>
+  rewrite(text, (key, value) =>
+    isEncrypted(value)
+      ? Result.mapBoth(decrypt(keyring, key, value), {
+          onFailure: (why) => ({ ...why, key }),
+          onSuccess: (plain) => encrypt(keyring, key, plain)
+        })
+      : Result.succeed(undefined)
+  )
+
+/** Encrypts the plain texts of those keys; `${…}` and what is encrypted already are left. Comments stay. */
+export const encryptIn = (text: string, keyring: Keyring, isWanted: (key: string) => boolean): Rewritten =>
+  Result.getOrThrow(
+    rewrite<never>(text, (key, value) =>
+      Result.succeed(
+        isWanted(key) && !isEncrypted(value) && !value.includes("${")
+          ? encrypt(keyring, key, Redacted.make(value))
+          : undefined
+      )
+    )
+  )
+
+/** Writes every encrypted value in plain text: for people, never for a disk that others read. Comments stay. */
+export const decryptIn = (
+  text: string,
+  keyring: Keyring
+): Result.Result<Rewritten, Undecryptable & { readonly key: string }> =>
+  rewrite(text, (key, value) =>
+    isEncrypted(value)
+      ? Result.mapBoth(decrypt(keyring, key, value), {
+          onFailure: (why) => ({ ...why, key }),
+          onSuccess: Redacted.value
+        })
+      : Result.succeed(undefined)
+  )

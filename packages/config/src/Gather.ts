@@ -1,0 +1,283 @@
+/**
+ * What flags, the environment, a file and a template say about each key, and what they say that means nothing.
+ *
+ * **Details**
+ *
+ * In files `${NAME}` and `${NAME:-fallback}` stand for environment variables, `$${` for a plain `${`. Encrypted values are
+ * opened wherever they stand. A text that came about in one of these ways means what it would mean in the environment.
+ */
+import { Redacted, Result, SchemaAST } from "effect"
+import type { Entry, Item, Place } from "./Document.ts"
+import * as Encryption from "./Encryption.ts"
+import * as Keys from "./Keys.ts"
+import * as Mask from "./Mask.ts"
+import { codes, didYouMean, type Problem, type Source } from "./Problem.ts"
+
+/** What one source says about one key. */
+export interface Written {
+  readonly key: Keys.Key
+  readonly source: Source
+  /** As the Schema wants it encoded, `camelCase` inside. */
+  readonly value: unknown
+  /** As it may be shown: masked, and with `${…}` as it stands in the file. */
+  readonly shown: string
+  /** Has `${…}` in it: what it became may be somebody's secret. */
+  readonly isExpanded: boolean
+  /** Its key is a secret, or it was encrypted. */
+  readonly isSecret: boolean
+  /** A secret that stands in a file in plain text. */
+  readonly isExposed: boolean
+  /** Could not be opened or expanded; the problem is known already. */
+  readonly isBroken: boolean
+  /** Where parts of it stand, in a file. */
+  readonly item: Item | undefined
+}
+
+export interface Gathered {
+  /** The stronger source first. */
+  readonly written: ReadonlyArray<Written>
+  /** Sections and entries of tables that are there, be they empty. */
+  readonly present: ReadonlyArray<ReadonlyArray<string>>
+  readonly problems: ReadonlyArray<Problem>
+  /** Everything that must never be shown. */
+  readonly secrets: ReadonlySet<string>
+}
+
+export interface From {
+  readonly keys: Keys.Keys
+  readonly prefix: string
+  readonly reserved: ReadonlyArray<string>
+  readonly aliases: { readonly [variable: string]: string }
+  readonly flags: { readonly [key: string]: string }
+  readonly environment: { readonly [name: string]: string | undefined }
+  readonly file: { readonly path: string; readonly item: Item } | undefined
+  readonly template: { readonly name: string; readonly tree: unknown } | undefined
+  readonly keyring: Encryption.Keyring | undefined
+}
+
+/** Asks every source about every key. */
+export const gather = (from: From): Gathered => {
+  const { environment, keys } = from
+  const written: Array<Written> = []
+  const present: Array<ReadonlyArray<string>> = []
+  const problems: Array<Problem> = []
+  const secrets = new Set<string>()
+
+  Object.entries(from.flags).forEach(([name, text]) => fromFlag(name, text))
+  Object.entries(environment).forEach(([name, text]) => text === undefined || fromVariable(name, text))
+  Object.entries(from.aliases).forEach(([name, key]) => fromAlias(name, key))
+  if (from.file) fromFile(from.file.path, from.file.item)
+  if (from.template) fromTemplate(from.template.name, from.template.tree)
+  return { written, present, problems, secrets }
+
+  function fromFlag(name: string, text: string): void {
+    const node = Keys.find(keys, name)
+    if (node && node._tag !== "Section") return said(node, text, { _tag: "Flag", name })
+    const suggestion = didYouMean(
+      name,
+      [...keys.byEnvironment.values()].map((it) => it.name)
+    )
+    problems.push({
+      code: codes.unknownFlag,
+      key: name,
+      message: node ? "This is a section. Set one of the keys in it." : "There is no setting of this name.",
+      source: { _tag: "Flag", name },
+      ...(suggestion === undefined ? {} : { suggestion })
+    })
+  }
+
+  function fromVariable(name: string, text: string): void {
+    if (!name.startsWith(`${from.prefix}_`)) return
+    const node = keys.byEnvironment.get(name)
+    const source: Source = { _tag: "Environment", name }
+    if (node) return said(node, text, source)
+    const isOurs = (it: string) => it === name || (it.endsWith("*") && name.startsWith(it.slice(0, -1)))
+    if (name in from.aliases || from.reserved.some(isOurs)) return
+    const candidates = [...keys.byEnvironment.keys(), ...Object.keys(from.aliases), ...from.reserved]
+    const suggestion = didYouMean(name, candidates)
+    const message = `There is no setting of this name, and ${from.prefix}_ belongs to the settings.`
+    problems.push({
+      code: codes.unknownVariable,
+      key: "",
+      message,
+      source,
+      ...(suggestion === undefined ? {} : { suggestion })
+    })
+  }
+
+  function fromAlias(name: string, key: string): void {
+    const text = environment[name]
+    const node = Keys.find(keys, key)
+    if (text !== undefined && node && node._tag !== "Section") said(node, text, { _tag: "Environment", name })
+  }
+
+  /** A text from outside of a file. */
+  function said(node: Keys.Key | Keys.Table, text: string, source: Source): void {
+    if (node._tag === "Key") return write(node, { _tag: "Scalar", value: text, line: 0, column: 0 }, source, true)
+    const tree = Keys.fromJson(text)
+    if (Keys.isTree(tree)) return walk(node, itemOf(tree), () => source, asIs)
+    misplaced(node, "a text", source)
+  }
+
+  function fromFile(file: string, item: Item): void {
+    const at = ({ column, line }: Place): Source => ({ _tag: "File", file, line, column })
+    walk(keys.root, item, at, asIs)
+  }
+
+  function fromTemplate(name: string, tree: unknown): void {
+    walk(keys.root, itemOf(tree), () => ({ _tag: "Template", name }), Keys.toSnake)
+  }
+
+  function walk(node: Keys.Node, item: Item, at: (place: Place) => Source, nameOf: (name: string) => string): void {
+    if (node._tag === "Key") return write(node, item, at(item), false)
+    if (item._tag === "Scalar" && item.value === null) return
+    if (item._tag !== "Map") return misplaced(node, item._tag === "List" ? "a list" : Mask.kindOf(item.value), at(item))
+    if (node.path.length > 0) present.push(node.path)
+    for (const [name, entry] of item.entries) {
+      const child = node._tag === "Table" ? node.child(name) : node.children.get(nameOf(name))
+      if (child) walk(child, entry.item, at, nameOf)
+      else if (node._tag === "Section") unknown(node, name, entry, at)
+    }
+  }
+
+  function unknown(section: Keys.Section, name: string, entry: Entry, at: (place: Place) => Source): void {
+    // What does not look like a name may be anything, a secret that lost its colon too.
+    const isName = /^[\w.-]{1,64}$/.test(name)
+    const sibling = isName ? didYouMean(name, section.children.keys()) : undefined
+    const elsewhere = sibling ?? keys.leaves.find((key) => key.name.endsWith(`.${name}`))?.name
+    const key = isName ? join(section.name, name) : section.name
+    const message = isName ? "There is no setting of this name." : "There is a key here that cannot be a name."
+    problems.push({
+      code: codes.unknownKey,
+      key,
+      message,
+      source: at(entry),
+      ...(elsewhere === undefined
+        ? {}
+        : { suggestion: sibling === undefined ? elsewhere : join(section.name, sibling) })
+    })
+  }
+
+  function misplaced(node: Keys.Section | Keys.Table, found: string, source: Source): void {
+    const allowed = "a mapping of keys to values"
+    const message = "Something else stands where a group of settings is expected."
+    problems.push({ code: codes.notAllowed, key: node.name, message, source, found, allowed })
+  }
+
+  function write(key: Keys.Key, item: Item, source: Source, isText: boolean): void {
+    const state = { isExpanded: false, isOpened: false, isBroken: false, isPlain: false }
+    const raw = Keys.fromFile(key.ast, valueOf(item, SchemaAST.toEncoded(key.ast)))
+    const isSecret = key.isSecret || state.isOpened
+    if (isSecret) textsOf(raw).forEach((text) => secrets.add(text))
+    const shown = isSecret ? Mask.hidden : state.isExpanded ? Mask.show(plainOf(item)) : Mask.show(raw)
+    const isExposed = key.isSecret && source._tag === "File" && state.isPlain
+    const { isBroken, isExpanded } = state
+    written.push({ key, source, value: raw, shown, isExpanded, isSecret, isExposed, isBroken, item })
+
+    function valueOf(part: Item, ast: SchemaAST.AST): unknown {
+      switch (part._tag) {
+        case "List":
+          return part.items.map((it, i) => valueOf(it, elementOf(ast, i)))
+        case "Map":
+          return Object.fromEntries(
+            [...part.entries].map(([name, it]) => [name, valueOf(it.item, propertyOf(ast, name))])
+          )
+        case "Scalar":
+          return typeof part.value === "string" ? textOf(part.value, ast) : part.value
+      }
+    }
+
+    function textOf(text: string, ast: SchemaAST.AST): unknown {
+      const expanded = source._tag === "File" ? expand(text) : text
+      if (expanded === undefined) return text
+      const isExpanded = expanded !== text
+      state.isExpanded ||= isExpanded
+      if (!Encryption.isEncrypted(expanded)) {
+        state.isPlain ||= !isExpanded && text !== ""
+        return isExpanded || isText ? Keys.fromText(ast, expanded) : text
+      }
+      const opened = Encryption.decrypt(from.keyring, key.name, expanded)
+      if (Result.isFailure(opened)) return broken(opened.failure, text)
+      state.isOpened = true
+      return Keys.fromText(ast, Redacted.value(opened.success))
+    }
+
+    function expand(text: string): string | undefined {
+      let isWhole = true
+      const expanded = text.replaceAll(reference, (whole, escape: string, body: string) => {
+        if (escape !== "") return whole.slice(1)
+        const [, name = "", , fallback] = /^([A-Za-z_]\w*)(:-([^]*))?$/.exec(body) ?? []
+        const value = environment[name]
+        if (name === "")
+          broken({ code: codes.variable, message: "What stands between ${ and } is not NAME or NAME:-fallback." }, "")
+        else if (value !== undefined && (value !== "" || fallback === undefined)) return value
+        else if (fallback !== undefined) return fallback
+        else
+          broken(
+            { code: codes.variable, message: `The environment variable ${name} is not set, and there is no fallback.` },
+            ""
+          )
+        isWhole = false
+        return ""
+      })
+      return isWhole ? expanded : undefined
+    }
+
+    function broken({ code, message }: Encryption.Undecryptable, text: string): string {
+      state.isBroken = true
+      problems.push({ code, key: key.name, message, source, ...environmentOf(key) })
+      return text
+    }
+  }
+}
+
+const asIs = (name: string): string => name
+
+const reference = /\$(\$?)\{([^}]*)\}/g
+
+const join = (section: string, name: string): string => (section === "" ? name : `${section}.${name}`)
+
+/** The variable of a key, as a part of a problem. */
+export const environmentOf = ({ environment }: Keys.Key | Keys.Table): { readonly environment?: string } =>
+  environment === undefined ? {} : { environment }
+
+const elementOf = (ast: SchemaAST.AST, i: number): SchemaAST.AST => {
+  const list = SchemaAST.isUnion(ast) ? ast.types.find(SchemaAST.isArrays) : ast
+  return list && SchemaAST.isArrays(list) ? (list.elements[i] ?? list.rest[0] ?? SchemaAST.unknown) : SchemaAST.unknown
+}
+
+const propertyOf = (ast: SchemaAST.AST, name: string): SchemaAST.AST => {
+  const objects = SchemaAST.isUnion(ast) ? ast.types.find(SchemaAST.isObjects) : ast
+  if (!objects || !SchemaAST.isObjects(objects)) return SchemaAST.unknown
+  const property = objects.propertySignatures.find((it) => Keys.toSnake(String(it.name)) === name)
+  return property?.type ?? objects.indexSignatures[0]?.type ?? SchemaAST.unknown
+}
+
+/** What a tree would be in a file, at no place. */
+const itemOf = (tree: unknown): Item => {
+  const nowhere = { line: 0, column: 0 }
+  if (Array.isArray(tree)) return { _tag: "List", items: tree.map(itemOf), ...nowhere }
+  if (Keys.isTree(tree)) {
+    const entries = new Map(Object.entries(tree).map(([name, item]) => [name, { item: itemOf(item), ...nowhere }]))
+    return { _tag: "Map", entries, ...nowhere }
+  }
+  const isPrimitive = typeof tree === "string" || typeof tree === "number" || typeof tree === "boolean"
+  return { _tag: "Scalar", value: isPrimitive ? tree : null, ...nowhere }
+}
+
+/** What stands in the file, unexpanded. */
+const plainOf = (item: Item): unknown => {
+  switch (item._tag) {
+    case "List":
+      return item.items.map(plainOf)
+    case "Map":
+      return Object.fromEntries([...item.entries].map(([name, entry]) => [name, plainOf(entry.item)]))
+    case "Scalar":
+      return item.value
+  }
+}
+
+const textsOf = (value: unknown): ReadonlyArray<string> => {
+  if (typeof value === "object" && value !== null) return Object.values(value).flatMap(textsOf)
+  return typeof value === "string" ? [value] : typeof value === "number" ? [String(value)] : []
+}
