@@ -1,2 +1,2 @@
-export * as Security from "./security/Security.ts"
+export * as Security from "./security/index.ts"
 export * as Lock from "./lock/Component.ts"

@@ -3,7 +3,7 @@
  * up before anything opens a socket, and nothing runs without it.
  */
 import type { ConnectionOptions, TlsOptions } from "node:tls"
-import { Context, Data, type Effect, type Redacted } from "effect"
+import { Context, Data, type Effect, type Redacted, type Stream } from "effect"
 
 /** Somebody who has proved who they are. */
 export interface Principal {
@@ -54,10 +54,45 @@ export class Security extends Context.Service<
     readonly authorize: (principal: Principal, action: string) => Effect.Effect<void, Forbidden>
     /** Appends to the audit log, which is a chain of hashes. */
     readonly audit: (entry: AuditEntry) => Effect.Effect<void>
-    /** Fails when a key cannot be used or a certificate has run out. */
-    readonly check: Effect.Effect<void, CannotOpen | CertificateExpired | SecretUnavailable>
+    /** Emits after the node has got a new certificate: a listener then takes {@link serverTls} again. */
+    readonly renewals: Stream.Stream<void>
+    /**
+     * Fails when a key cannot be used, a certificate has run out, the provider of secrets does not answer, or the audit
+     * log cannot be written.
+     */
+    readonly check: Effect.Effect<void, CannotOpen | CertificateExpired | SecretUnavailable | AuditLogBroken>
   }
 >()("novacron/security") {}
+
+// ------------------------------------------------------------------------------------------------------------ errors
+
+/** A private key that others on this machine can read, or a folder of keys that they can enter. */
+export class KeyMaterialExposed extends Data.TaggedError("KeyMaterialExposed")<{
+  readonly path: string
+  /** Its permissions, as of `chmod`. */
+  readonly mode: number
+}> {
+  readonly code = "NVC-2001"
+  override get message() {
+    const mode = this.mode.toString(8).padStart(4, "0")
+    return `${this.path} is open to other users (mode ${mode}), and what is in it must be secret. If nobody has read it, \
+close it (chmod go= ${this.path}); otherwise replace it.`
+  }
+}
+
+/** Keys that cannot be read, written or understood. Nothing replaces them by itself: what they sealed would be lost. */
+export class KeyMaterialUnusable extends Data.TaggedError("KeyMaterialUnusable")<{
+  readonly path: string
+  /** What is wrong with it, as the end of a sentence. */
+  readonly reason: string
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2002"
+  override get message() {
+    return `The key material in ${this.path} cannot be used: ${this.reason}. Nothing was changed. Restore it from a \
+backup; without one, move the folder away and the node starts with new keys, which open nothing of before.`
+  }
+}
 
 /** A secret that is not there, or whose provider does not answer. */
 export class SecretUnavailable extends Data.TaggedError("SecretUnavailable")<{
@@ -101,5 +136,72 @@ export class Unauthenticated extends Data.TaggedError("Unauthenticated")<{ reado
 export class Forbidden extends Data.TaggedError("Forbidden")<{ readonly principal: string; readonly action: string }> {
   override get message() {
     return `${this.principal} may not ${this.action}.`
+  }
+}
+
+/** Vault has answered, and the answer is no. Trying again does not help. */
+export class VaultRefused extends Data.TaggedError("VaultRefused")<{
+  /** What was asked for, without any value: `login`, `read secret/data/novacron/database`. */
+  readonly request: string
+  readonly status: number
+}> {
+  readonly code = "NVC-2006"
+  override get message() {
+    return `Vault refuses "${this.request}" (status ${this.status}). Is the token or the role still valid, does its \
+policy allow this, and is the namespace right?`
+  }
+}
+
+/** Vault does not answer, is sealed, or says what nobody understands. */
+export class VaultUnreachable extends Data.TaggedError("VaultUnreachable")<{
+  readonly address: string
+  /** Not there when nothing answered. */
+  readonly status?: number | undefined
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2007"
+  override get message() {
+    const what = this.status === undefined ? "does not answer" : `answers with status ${this.status}`
+    return `Vault at ${this.address} ${what}, after several tries. Is it up and unsealed, and is the address right?`
+  }
+}
+
+/** A certificate that does not fit: to its key, its CA, or this node. */
+export class CertificateUnusable extends Data.TaggedError("CertificateUnusable")<{
+  readonly path: string
+  /** What is wrong with it, as the end of a sentence. */
+  readonly reason: string
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2008"
+  override get message() {
+    return `The certificate in ${this.path} cannot be used: ${this.reason}. No peer would accept this node; put the \
+right one in place.`
+  }
+}
+
+/** The issuer of tokens does not say by which keys they are verified. */
+export class IssuerUnreachable extends Data.TaggedError("IssuerUnreachable")<{
+  readonly issuer: string
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2009"
+  override get message() {
+    return `The OIDC issuer ${this.issuer} does not give its keys, so nobody could prove who they are. Is it up, and is \
+security.authentication.oidc.issuer right?`
+  }
+}
+
+/** The audit log cannot be written, or was changed by somebody else. */
+export class AuditLogBroken extends Data.TaggedError("AuditLogBroken")<{
+  readonly path: string
+  /** What is wrong with it, as the end of a sentence. */
+  readonly reason: string
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2010"
+  override get message() {
+    return `The audit log ${this.path} cannot be continued: ${this.reason}. Keep a copy as evidence, then make room, or \
+move it away to begin another.`
   }
 }

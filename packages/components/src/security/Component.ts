@@ -1,0 +1,198 @@
+/**
+ * Security as a component: it comes up before anything opens a socket, and what it cannot do safely it does not do at all.
+ * Any failure of its start is critical and never tried again; there is nothing to fall back to.
+ *
+ * **Details**
+ *
+ * On the first boot it makes all keys and certificates, below `security` in the data directory; later ones use them. Once
+ * an hour it looks whether a key or the certificate is due. When it stops, the audit log is flushed and every key in
+ * memory is overwritten.
+ */
+import { Component } from "@novacron/boot"
+import { Clock, Effect, FileSystem, Option, PubSub, Redacted, Ref, Schedule, Stream } from "effect"
+import { HttpClient } from "effect/http"
+import * as AuditLog from "./AuditLog.ts"
+import * as Authentication from "./Authentication.ts"
+import * as Certificates from "./Certificates.ts"
+import * as KeyRing from "./KeyRing.ts"
+import * as PrivateFiles from "./PrivateFiles.ts"
+import * as Roles from "./Roles.ts"
+import * as Secrets from "./Secrets.ts"
+import {
+  type AuditEntry,
+  type AuditLogBroken,
+  CertificateUnusable,
+  Forbidden,
+  KeyMaterialUnusable,
+  Security
+} from "./Security.ts"
+import type { Settings } from "./Settings.ts"
+import * as Tls from "./Tls.ts"
+import * as Vault from "./Vault.ts"
+
+/** What security has to know besides its settings. */
+export interface Surroundings {
+  /** Where keys, certificates and the audit log are kept. */
+  readonly dataDir: string
+  /** The name of this node, which its certificate bears: letters, digits, `.`, `_` and `-`, 64 at most. */
+  readonly nodeId: string
+  /** The variables of the process, for secrets of the provider `env`. */
+  readonly environment: { readonly [name: string]: string | undefined }
+}
+
+/** How often it is looked whether a key or the certificate is due. */
+const rounds = Schedule.spaced("1 hour")
+
+/** Security, as these settings want it. */
+export const component = (settings: typeof Settings.Type, surroundings: Surroundings) =>
+  Component.make(Security, {
+    name: "security",
+    needs: [FileSystem.FileSystem, HttpClient.HttpClient],
+    severity: "Critical",
+    start: start(settings, surroundings),
+    health: (security) => security.check
+  })
+
+const start = Effect.fnUntraced(function* (settings: typeof Settings.Type, surroundings: Surroundings) {
+  const { dataDir, nodeId } = surroundings
+  const folder = `${dataDir}/security`
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(nodeId)) {
+    const reason = `the node is called "${nodeId}", and no certificate can bear that name`
+    return yield* new CertificateUnusable({ path: folder, reason })
+  }
+  const files = yield* PrivateFiles.open(folder)
+  const log = yield* AuditLog.open(settings.auditFile ?? `${folder}/audit.jsonl`)
+  const failedToAudit = yield* Ref.make(Option.none<AuditLogBroken>())
+  const audit = (entry: AuditEntry) =>
+    Effect.matchEffect(log.append(entry), {
+      // What was decided stands. That it cannot be written down is told by the next probe.
+      onFailure: (error) => Effect.andThen(Ref.set(failedToAudit, Option.some(error)), Effect.logError(error.message)),
+      onSuccess: () => Ref.set(failedToAudit, Option.none())
+    })
+
+  const provider = yield* providerOf(settings, surroundings)
+  const keys = yield* Effect.acquireRelease(
+    KeyRing.make({ ...settings.keys, files, master: yield* masterOf(settings, provider) }),
+    (ring) => ring.wipe
+  )
+  const identities = yield* identityOf(settings, surroundings, files)
+  const authenticate = yield* Authentication.make(settings.authentication)
+
+  // Before the keys are wiped: the last entry, and the flush.
+  yield* Effect.addFinalizer(() => audit({ action: "security.stopped", principal: nodeId, success: true }))
+  yield* audit({ action: "security.started", principal: nodeId, success: true })
+  if ((yield* identities.current).isNew) yield* audit({ action: "certificate.issued", subject: nodeId, success: true })
+
+  const rotate = Effect.matchEffect(keys.rotateWhenDue, {
+    onFailure: (error) =>
+      Effect.andThen(
+        audit({ action: "key.rotated", subject: nodeId, success: false }),
+        Effect.logWarning(`The key was not exchanged; the old one goes on. ${error.message}`)
+      ),
+    onSuccess: (isRotated) =>
+      isRotated ? audit({ action: "key.rotated", subject: nodeId, success: true }) : Effect.void
+  })
+  const renew = Effect.matchEffect(identities.renewWhenDue, {
+    onFailure: (error) =>
+      Effect.andThen(
+        audit({ action: "certificate.renewed", subject: nodeId, success: false }),
+        Effect.logWarning(`The certificate was not renewed; the old one goes on. ${error.message}`)
+      ),
+    onSuccess: (isRenewed) =>
+      isRenewed ? audit({ action: "certificate.renewed", subject: nodeId, success: true }) : Effect.void
+  })
+  yield* rotate
+  yield* Effect.forkScoped(Effect.schedule(Effect.andThen(rotate, renew), rounds))
+
+  return Security.of({
+    serverTls: (options) =>
+      Effect.map(identities.current, (identity) =>
+        Tls.server(identity, settings.tls.minVersion, options?.clients ?? "required")
+      ),
+    clientTls: (serverName) =>
+      Effect.map(identities.current, (identity) => Tls.client(identity, settings.tls.minVersion, serverName)),
+    renewals: identities.renewals,
+    secret: Effect.fn("Security.secret")(provider.read),
+    seal: keys.seal,
+    open: keys.open,
+    audit,
+    authenticate: Effect.fn("Security.authenticate")((credential) =>
+      Effect.tapError(authenticate(credential), ({ reason }) =>
+        audit({
+          action: "auth.failed",
+          ...(credential._tag === "Certificate" ? { principal: credential.commonName } : undefined),
+          subject: `${credential._tag.toLowerCase()}: ${reason}`,
+          success: false
+        })
+      )
+    ),
+    authorize: Effect.fn("Security.authorize")(function* (principal, action) {
+      if (Roles.allows(settings.roles, principal.roles, action)) return
+      yield* audit({ action: "access.refused", principal: principal.name, subject: action, success: false })
+      return yield* new Forbidden({ principal: principal.name, action })
+    }),
+    check: Effect.gen(function* () {
+      const sealed = yield* keys.seal(probe, "health")
+      yield* keys.open(sealed, "health")
+      yield* Effect.flatMap(identities.current, Certificates.checkValidity)
+      yield* provider.check
+      const failed = yield* Ref.get(failedToAudit)
+      if (Option.isSome(failed)) return yield* failed.value
+    })
+  })
+})
+
+const probe = Buffer.from("novacron")
+
+const providerOf = Effect.fnUntraced(function* (
+  { secrets }: typeof Settings.Type,
+  { dataDir, environment }: Surroundings
+) {
+  switch (secrets.provider) {
+    case "file":
+      return yield* Secrets.fromFiles(secrets.directory ?? `${dataDir}/secrets`)
+    case "env":
+      return Secrets.fromEnvironment(environment)
+    case "vault":
+      return yield* Vault.make(secrets.vault)
+  }
+})
+
+/** The master key, when it is a secret; otherwise the key ring has one of its own. */
+const masterOf = Effect.fnUntraced(function* ({ keys }: typeof Settings.Type, provider: Secrets.Provider) {
+  if (keys.master === undefined) return Option.none<Buffer>()
+  const master = Buffer.from(Redacted.value(yield* provider.read(keys.master)), "base64")
+  if (master.length === 32) return Option.some(master)
+  return yield* new KeyMaterialUnusable({ path: `the secret ${keys.master}`, reason: "it is not 32 bytes in base64" })
+})
+
+/** The identity of now, which a renewal replaces. Its key is wiped in the end, and those of before with it. */
+const identityOf = Effect.fnUntraced(function* (
+  settings: typeof Settings.Type,
+  { nodeId }: Surroundings,
+  files: PrivateFiles.PrivateFiles
+) {
+  const fileSystem = yield* FileSystem.FileSystem
+  const load = Certificates.load({ settings: settings.tls, nodeId, files }).pipe(
+    Effect.provideService(FileSystem.FileSystem, fileSystem)
+  )
+  const used = [yield* load]
+  yield* Effect.addFinalizer(() => Effect.sync(() => used.forEach(({ key }) => key.fill(0))))
+  const renewed = yield* Effect.acquireRelease(PubSub.sliding<void>(1), PubSub.shutdown)
+  const current = Effect.sync(() => used.at(-1)!)
+
+  const renewWhenDue = Effect.gen(function* () {
+    const { certificate, validity } = yield* current
+    if (!Certificates.isAging(yield* Clock.currentTimeMillis, validity)) return false
+    const next = yield* load
+    if (next.certificate === certificate) {
+      next.key.fill(0)
+      if (!next.isOurs) yield* Effect.logWarning(`The certificate of ${nodeId} has less than a third of its life left.`)
+      return false
+    }
+    used.push(next)
+    yield* PubSub.publish(renewed, undefined)
+    return true
+  })
+  return { current, renewWhenDue, renewals: Stream.fromPubSub(renewed) }
+})

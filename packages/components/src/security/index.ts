@@ -1,0 +1,4 @@
+/** Security: the service, its settings, and the component that provides it. */
+export * from "./Security.ts"
+export { component, type Surroundings } from "./Component.ts"
+export { Settings } from "./Settings.ts"
