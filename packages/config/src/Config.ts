@@ -220,12 +220,13 @@ const read = Effect.fnUntraced(function* <A, E>(
   const info = yield* Effect.mapError(files.stat(path), (error) =>
     fail(codes.unreadable, `The file ${path} cannot be read. ${whyOf(error)}`)
   )
-  if (info.size > Document.maxBytes) {
-    return yield* fail(codes.tooLarge, `The file ${path} has more than ${Document.maxBytes} bytes.`)
-  }
+  if (info.type !== "File") return yield* fail(codes.unreadable, `${path} is not a file.`)
+  const tooLarge = fail(codes.tooLarge, `The file ${path} has more than ${Document.maxBytes} bytes.`)
+  if (info.size > Document.maxBytes) return yield* tooLarge
   const bytes = yield* Effect.mapError(files.readFile(path), (error) =>
     fail(codes.unreadable, `The file ${path} cannot be read. ${whyOf(error)}`)
   )
+  if (bytes.length > Document.maxBytes) return yield* tooLarge // it grew in between
   const warnings = signature ? yield* Signature.check(path, bytes, signature) : []
 
   const { isCached, parsed } = parse(definition, bytes)
@@ -243,15 +244,9 @@ const read = Effect.fnUntraced(function* <A, E>(
   return { path, item, mode: info.mode, warnings, isCached }
 })
 
-const whyOf = (error: PlatformError.PlatformError): string => {
-  switch (error.reason._tag) {
-    case "NotFound":
-      return "It does not exist."
-    case "PermissionDenied":
-      return "This user may not read it."
-    default:
-      return "Is it a file?"
-  }
+const whyOf = ({ reason }: PlatformError.PlatformError): string => {
+  if (reason._tag === "NotFound") return "It does not exist."
+  return reason._tag === "PermissionDenied" ? "This user may not read it." : "Is it a file?"
 }
 
 const remembered = 8

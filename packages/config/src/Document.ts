@@ -98,7 +98,7 @@ const depthOf = (text: string): number => {
   return deepest
 }
 
-/** Carries a bound that was passed out of the recursion. */
+/** Carries a bound that was passed, or a value that nobody can mean, out of the recursion. */
 class Bound extends Error {
   readonly offset: number
   constructor(message: string, offset: number) {
@@ -138,7 +138,8 @@ const convert = (contents: ParsedNode | null, placeOf: (offset: number) => Place
     if (isSeq<Node | null>(node))
       return { _tag: "List", items: node.items.map((item) => visit(item, depth + 1)), ...place }
     const value = isScalar(node) ? node.value : null
-    return { _tag: "Scalar", value: isPrimitive(value) ? value : String(value), ...place }
+    if (!isPrimitive(value)) throw new Bound("This value is neither a text, a number, true, false nor nothing.", offset)
+    return { _tag: "Scalar", value, ...place }
   }
 
   function target(alias: Alias): Node | null {

@@ -180,7 +180,7 @@ export const put = (tree: MutableTree, path: ReadonlyArray<string>, value: unkno
   let here = tree
   for (const part of path.slice(0, -1)) {
     const next = Object.hasOwn(here, part) ? here[part] : undefined
-    if (isTree(next)) here = next as MutableTree
+    if (isTree(next)) here = next
     else define(here, part, (here = {}))
   }
   define(here, path.at(-1) ?? "", value)
@@ -199,7 +199,7 @@ export interface MutableTree {
   [key: string]: unknown
 }
 
-export const isTree = (value: unknown): value is Tree =>
+export const isTree = (value: unknown): value is MutableTree =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 // ------------------------------------------------------------------------------------------------------------- the walk
@@ -296,20 +296,12 @@ const holdsSecret = (ast: SchemaAST.AST, seen = new Set<SchemaAST.AST>()): boole
   seen.add(ast)
   const inside = (child: SchemaAST.AST) => holdsSecret(child, seen)
   if (ast.encoding?.some((link) => inside(link.to)) === true) return true
-  switch (ast._tag) {
-    case "Declaration":
-      return isRedacted(ast) || ast.typeParameters.some(inside)
-    case "Objects":
-      return [...ast.propertySignatures, ...ast.indexSignatures].some(({ type }) => inside(type))
-    case "Arrays":
-      return [...ast.elements, ...ast.rest].some(inside)
-    case "Union":
-      return ast.types.some(inside)
-    case "Suspend":
-      return inside(ast.thunk())
-    default:
-      return false
-  }
+  if (SchemaAST.isDeclaration(ast)) return isRedacted(ast) || ast.typeParameters.some(inside)
+  if (SchemaAST.isObjects(ast))
+    return [...ast.propertySignatures, ...ast.indexSignatures].some(({ type }) => inside(type))
+  if (SchemaAST.isArrays(ast)) return [...ast.elements, ...ast.rest].some(inside)
+  if (SchemaAST.isUnion(ast)) return ast.types.some(inside)
+  return SchemaAST.isSuspend(ast) && inside(ast.thunk())
 }
 
 const isRedacted = (ast: SchemaAST.Declaration): boolean => at(ast.annotations, ["representation", "id"]) === redactedId

@@ -65,16 +65,10 @@ export const sign = (bytes: Uint8Array, privateKey: Redacted.Redacted): Result.R
 
 const digestOf = (key: KeyObject): "sha256" | null => (key.asymmetricKeyType === "ed25519" ? null : "sha256")
 
-const weakness = (key: KeyObject): string | undefined => {
-  switch (key.asymmetricKeyType) {
-    case "rsa":
-      return (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048 ? "An RSA key has less than 2048 bits." : undefined
-    case "ec":
-    case "ed25519":
-      return undefined
-    default:
-      return "A key is neither RSA, ECDSA nor Ed25519."
-  }
+const weakness = ({ asymmetricKeyDetails, asymmetricKeyType: type }: KeyObject): string | undefined => {
+  if (type === "ec" || type === "ed25519") return undefined
+  if (type !== "rsa") return "A key is neither RSA, ECDSA nor Ed25519."
+  return (asymmetricKeyDetails?.modulusLength ?? 0) < 2048 ? "An RSA key has less than 2048 bits." : undefined
 }
 
 /**
