@@ -245,17 +245,16 @@ export class Driver {
       // The member of a group has failed its group; what that means is told of the group.
       const isOwn = this.settings.plan.index.has(event.component)
       if (isOwn) this.failures.push(this.critical(event.component, event.failure))
-    } else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.upLate(event.component)
+    } else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.up(event.component)
     else if (event._tag === "BootReady") {
-      this.services.completeAll()
+      this.services.completeRest()
       this.views.publish()
       Deferred.doneUnsafe(this.settled, Exit.void)
     }
   }
 
-  /** What comes up after the boot was ready is there for whoever asks from now on. */
-  private upLate(component: string): void {
-    if (this.state.stage !== "ready") return
+  /** What is up is there for whoever asks from now on. */
+  private up(component: string): void {
     const i = this.settings.plan.index.get(component)
     if (i !== undefined) this.services.complete(i)
   }

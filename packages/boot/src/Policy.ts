@@ -120,13 +120,16 @@ export const schedule = (policy: Policy): Schedule.Schedule<Duration.Duration> =
   )
 
 /** Attempts at the most, whichever errors occur. */
-export const maxAttempts = (policy: Policy): number =>
-  Math.max(policy.attempts, ...Object.values(policy.perError).map(maxAttempts))
+export const maxAttempts = (policy: Policy): number => {
+  let most = policy.attempts
+  for (const tag in policy.perError) most = Math.max(most, maxAttempts(policy.perError[tag]!))
+  return most
+}
 
 /** The most that all delays can add up to, in milliseconds, whichever errors occur. */
 export const worstCaseMs = (policy: Policy): number => {
   const attempts = maxAttempts(policy)
-  if (attempts === Infinity) return Infinity
+  if (attempts === 1 || attempts === Infinity) return attempts === 1 ? 0 : Infinity
   const policies = [policy, ...Object.values(policy.perError)]
   let sum = 0
   for (let retry = 1; retry < attempts; retry++) {

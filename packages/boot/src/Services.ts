@@ -76,12 +76,12 @@ export class Services {
     return this.recipes[component]!.needs.find(isMissing)?.key
   }
 
-  /** Says of all keys what those find who can do without: the boot is ready, and whoever uses it may ask. */
-  completeAll(): void {
-    for (let i = 0; i < this.recipes.length; i++) this.complete(i)
+  /** The same of all that have not come up: the boot is ready, and whoever uses it may ask. */
+  completeRest(): void {
+    for (let i = 0; i < this.recipes.length; i++) if (!this.isUp(i)) this.complete(i)
   }
 
-  /** The same for one component. */
+  /** Says of the keys of a component what those find who can do without. */
   complete(component: number): void {
     for (const key of this.recipes[component]!.provides) {
       Recipe.complete(this.byKey, key, this.find(key.key), this.lookup(key.key))

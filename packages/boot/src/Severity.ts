@@ -175,9 +175,14 @@ export const messageOf = (error: unknown): string => {
   const seen: Array<string> = []
   let at: unknown = error
   for (let depth = 0; depth < 8 && at !== undefined && at !== null; depth++) {
-    const text = at instanceof Error ? at.message || tagOf(at) : typeof at === "string" ? at : tagOf(at)
+    const text = isErrorLike(at) ? at.message || tagOf(at) : typeof at === "string" ? at : tagOf(at)
     if (!seen.includes(text)) seen.push(text)
-    at = at instanceof Error ? at.cause : undefined
+    at = isErrorLike(at) ? at.cause : undefined
   }
   return seen.join(": ")
 }
+
+/** An `Error`, or what has a tag and a message and is meant as one: `ConfigError` of Effect is no `Error`. */
+const isErrorLike = (it: unknown): it is { readonly message: string; readonly cause?: unknown } =>
+  it instanceof Error ||
+  (typeof it === "object" && it !== null && "_tag" in it && "message" in it && typeof it.message === "string")

@@ -52,6 +52,8 @@ describe("Severity", () => {
     assert.notInclude(Severity.messageOf(unhealthy), "secret")
     assert.strictEqual(Severity.messageOf("plain text"), "plain text")
     assert.strictEqual(Severity.messageOf({ password: "secret" }), "object")
+    assert.strictEqual(Severity.messageOf({ message: "secret" }), "object")
+    assert.strictEqual(Severity.messageOf({ _tag: "ConfigError", message: "PORT is no number" }), "PORT is no number")
     assert.strictEqual(Severity.messageOf(timedOut), timedOut.message)
   })
 
