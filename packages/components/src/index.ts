@@ -1,3 +1,6 @@
 export * as Security from "./security/index.ts"
 export * as Lock from "./lock/Component.ts"
 export * as Cache from "./cache/index.ts"
+export * as Logger from "./logger/Component.ts"
+export * as Post from "./post/Component.ts"
+export * as Database from "./database/index.ts"
