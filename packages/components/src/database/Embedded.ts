@@ -1,0 +1,178 @@
+/**
+ * A PostgreSQL server that belongs to this node: it starts with it, is started again when it ends, and never outlives it.
+ *
+ * **Details**
+ *
+ * The server listens on a unix socket alone. It runs in a session of its own, so that Ctrl-C on the terminal reaches the
+ * node first. Beside it waits a shell that reads from a pipe which only this process holds: when the pipe closes without
+ * a word, this process was killed, and the shell stops the server, cleanly.
+ *
+ * When the server is killed, it is started again until it runs; what was committed is there again. Calls meanwhile fail.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { createInterface } from "node:readline"
+import { Deferred, Duration, Effect, Exit, Option, Queue, Schedule, type Scope } from "effect"
+import * as DataDir from "./DataDir.ts"
+import { EmbeddedFailed, type EmbeddedFailure } from "./DatabaseError.ts"
+import type { Target } from "./Target.ts"
+
+export interface Embedded {
+  readonly target: Target
+  /** Says so each time the server has been started again. */
+  readonly restarted: Queue.Dequeue<void>
+}
+
+export interface Options {
+  /** Where it keeps everything; made when it is not there. */
+  readonly directory: string
+  /** How many connections it takes. */
+  readonly connections: number
+}
+
+/** Starts the server, and keeps it up until the scope closes. */
+export const make = Effect.fn("Embedded.make")(function* (
+  options: Options
+): Effect.fn.Return<Embedded, EmbeddedFailure, Scope.Scope> {
+  const home = yield* DataDir.open(options.directory)
+  const up = yield* Deferred.make<void, EmbeddedFailure>()
+  const restarted = yield* Queue.sliding<void>(1)
+  // One life of the server: from its start to its end, by whatever cause.
+  const life = Effect.scoped(
+    Effect.gen(function* () {
+      const server = yield* launch(home, options)
+      yield* Effect.timeoutOrElse(Deferred.await(server.ready), {
+        duration: startWithin,
+        orElse: () => Effect.fail(failed(home, `did not start within ${Duration.format(startWithin)}`, server))
+      })
+      if (yield* Deferred.isDone(up)) yield* Queue.offer(restarted, undefined)
+      yield* Deferred.succeed(up, undefined)
+      const how = yield* Deferred.await(server.ended)
+      yield* Effect.logError(`The embedded PostgreSQL ended unexpectedly (${how}) and is started again.`)
+    })
+  )
+  const started = Effect.retry(life, { schedule: straightAway, while: isPassing })
+  const keptUp = Effect.gen(function* () {
+    yield* started
+    return yield* Effect.forever(
+      Effect.catch(life, (error) => Effect.andThen(Effect.logError(error.message), Effect.sleep("1 second")))
+    )
+  })
+  yield* Effect.forkScoped(Effect.onExit(keptUp, (exit) => Deferred.done(up, Exit.asVoid(exit))))
+  yield* Deferred.await(up)
+  if (home.isNew) yield* Effect.forkScoped(DataDir.sync(home))
+  return {
+    restarted,
+    target: {
+      at: { _tag: "Unix", directory: home.sockets, port: DataDir.port },
+      database: "postgres",
+      user: DataDir.user,
+      password: Option.some(home.password),
+      sslmode: "disable"
+    }
+  }
+})
+
+/** Reading its log after a crash takes time, and is worth waiting for. */
+const startWithin = Duration.seconds(20)
+
+/** Backends of a server that was killed take a moment to notice. */
+const straightAway = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
+const isPassing = (error: EmbeddedFailure): boolean =>
+  error._tag === "EmbeddedFailed" &&
+  /pre-existing shared memory block|lock file "[^"]*" (?:already )?exists/.test(error.output)
+
+// ------------------------------------------------------------------------------------------------------------- process
+
+interface Server {
+  readonly child: ChildProcess
+  readonly said: Array<string>
+  readonly ready: Deferred.Deferred<void, EmbeddedFailure>
+  /** How it ended: `signal SIGKILL`, `exit code 1`. */
+  readonly ended: Deferred.Deferred<string>
+}
+
+/**
+ * `$$` is the number of the shell, and of the server that takes its place. The guard is a grandchild, so that the server
+ * never waits for it. A line says that the server is known to have ended.
+ */
+const guarded = '( ( read -r _ <&3 || kill -INT $$ ) >/dev/null 2>&1 & ); exec 3<&-; exec "$@"'
+
+const launch = (home: DataDir.DataDir, { connections }: Options): Effect.Effect<Server, EmbeddedFailure, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.gen(function* () {
+      const server: Server = {
+        child: spawn("/bin/sh", ["-c", guarded, "sh", home.binaries.postgres, ...argumentsFor(connections)], {
+          ...home.as,
+          cwd: home.data,
+          detached: true,
+          env: DataDir.environment,
+          stdio: ["ignore", "ignore", "pipe", "pipe"]
+        }),
+        said: [],
+        ready: Deferred.makeUnsafe(),
+        ended: Deferred.makeUnsafe()
+      }
+      listen(home, server)
+      if (server.child.pid !== undefined) yield* DataDir.remember(home, server.child.pid)
+      return server
+    }),
+    (server) => Effect.andThen(stop(server), DataDir.forget(home))
+  )
+
+const argumentsFor = (connections: number): ReadonlyArray<string> => [
+  "-D",
+  DataDir.here,
+  ...Object.entries({
+    listen_addresses: "",
+    port: `${DataDir.port}`,
+    unix_socket_directories: DataDir.here,
+    unix_socket_permissions: "0700",
+    max_connections: `${connections}`,
+    log_destination: "stderr",
+    logging_collector: "off",
+    log_checkpoints: "off",
+    log_line_prefix: ""
+  }).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+]
+
+const listen = (home: DataDir.DataDir, server: Server): void => {
+  const { child, said } = server
+  const over = (how: string) => {
+    const guard = child.stdio[3]
+    if (guard !== null && guard !== undefined && "end" in guard) guard.end("ended\n")
+    Deferred.doneUnsafe(server.ended, Effect.succeed(how))
+    Deferred.doneUnsafe(server.ready, Effect.fail(failed(home, `did not start (${how})`, server)))
+  }
+  child.once("error", (cause) => over(cause.message))
+  child.once("exit", (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`))
+  child.stdio[3]?.on("error", () => undefined) // the guard was killed: nothing is left to tell it
+  if (child.stderr === null) return
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    said.push(line)
+    if (said.length > maxLines) said.shift()
+    if (line.endsWith("database system is ready to accept connections")) {
+      Deferred.doneUnsafe(server.ready, Effect.void)
+    }
+  })
+}
+
+const maxLines = 50
+
+/** Connections are cut, what is committed is written, the socket is removed. Firmly when that takes too long. */
+const stop = ({ child, ended }: Server): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (const [signal, patience] of stages) {
+      if (yield* Deferred.isDone(ended)) return
+      child.kill(signal)
+      yield* Effect.timeoutOption(Deferred.await(ended), patience)
+    }
+  })
+
+const stages = [
+  ["SIGINT", "6 seconds"],
+  ["SIGQUIT", "2 seconds"],
+  ["SIGKILL", "1 second"]
+] as const
+
+const failed = ({ root }: DataDir.DataDir, problem: string, { said }: Server): EmbeddedFailed =>
+  new EmbeddedFailed({ directory: root, problem, output: DataDir.lastLines(said.join("\n")) })

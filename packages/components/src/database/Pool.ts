@@ -1,0 +1,356 @@
+/**
+ * The connections to one database, as the SQL client that the node works with: counted, bounded in time, behind a circuit
+ * breaker, and with a log of what is slow.
+ *
+ * **Details**
+ *
+ * `PgClient.make` of the driver shows neither its pool nor its statements, so the client is put together here, from the
+ * driver's pool, its compiler and Effect's `SqlClient.make`. Sockets are opened here as well, to count them, and to know
+ * when the last one is closed.
+ *
+ * The breaker counts lost connections and calls that never ended; an error in a statement shows that the server answers.
+ * A transaction passes it once, where it begins.
+ *
+ * **Gotchas**
+ *
+ * Text in quotes is taken out of a statement before it is logged, and parameters are never there. Names are not: do not
+ * call a table after a secret.
+ */
+import { connect, type Socket } from "node:net"
+import type { ConnectionOptions } from "node:tls"
+import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
+import { CircuitBreaker } from "@novacron/boot"
+import { Clock, Duration, Effect, Exit, Option, type Redacted, Ref, type Scope, Stream } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import { patienceMs, type Settings } from "./Settings.ts"
+import { describe, socketOf, type Target } from "./Target.ts"
+
+/** What is known of the pool at one moment; counts begin with its making. */
+export interface Stats {
+  /** Connections that are open, or being opened. */
+  readonly open: number
+  readonly inUse: number
+  /** Calls that wait for a connection. */
+  readonly waiting: number
+  readonly min: number
+  readonly max: number
+  /** Connections opened so far. */
+  readonly established: number
+  readonly statements: number
+  /** Statements that failed by no fault of their own. */
+  readonly failures: number
+  /** Statements slower than `slow_query`. */
+  readonly slow: number
+  readonly breaker: CircuitBreaker.State["_tag"]
+}
+
+export interface Pool {
+  readonly sql: PgClient.PgClient
+  /** Opens connections until there are `pool.min`. */
+  readonly warm: Effect.Effect<void, SqlError.SqlError>
+  /** One round trip past the breaker, in milliseconds; a success closes it. Waits at most a second for a connection. */
+  readonly ping: Effect.Effect<number, SqlError.SqlError>
+  readonly stats: Effect.Effect<Stats>
+}
+
+export interface Options {
+  readonly target: Target
+  readonly settings: Settings
+  /** Asked for each new connection. */
+  readonly password: Effect.Effect<Redacted.Redacted> | undefined
+  /** PEM of the authorities to trust; those of Node.js without. */
+  readonly authorities: string | undefined
+}
+
+/** How the driver opens a connection. */
+const driver = ({ authorities, password, settings, target }: Options): PgConnection.Config => ({
+  ...(target.at._tag === "Tcp" ? { host: target.at.host, port: target.at.port } : { path: socketOf(target.at) }),
+  database: target.database,
+  username: target.user,
+  password,
+  ssl: tlsOf(target, authorities),
+  connectTimeout: settings.connectTimeout,
+  applicationName: "novacron"
+})
+
+const tlsOf = ({ sslmode }: Target, authorities: string | undefined): false | ConnectionOptions => {
+  const verified = { minVersion: "TLSv1.2" as const, ...(authorities !== undefined && { ca: authorities }) }
+  switch (sslmode) {
+    case "disable":
+      return false
+    case "require":
+      return { minVersion: "TLSv1.2", rejectUnauthorized: false }
+    case "verify-ca":
+      return { ...verified, checkServerIdentity: () => undefined }
+    case "verify-full":
+      return verified
+  }
+}
+
+/** One connection of its own, without any limit on statements: for what is done before there is a pool. */
+export const single = (options: Options): Effect.Effect<PgClient.PgClient, SqlError.SqlError, Scope.Scope> =>
+  withReactivity(PgClient.makeClient({ ...driver(options), startupParameters: { statement_timeout: "0" } }))
+
+/** The pool. Its connections are closed when the scope closes, and have gone when that is done. */
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Pool, SqlError.SqlError, Scope.Scope> {
+  const { settings, target } = options
+  const { max, min } = settings.pool
+  const counts = { inUse: 0, waiting: 0, statements: 0, failures: 0, slow: 0 }
+  const newBreaker = CircuitBreaker.make({
+    name: "database",
+    ...settings.breaker,
+    classify: outcomeOf,
+    onChange: ({ from, to }) => Effect.logWarning(`The breaker of the database went from ${from} to ${to}.`)
+  })
+  const breaker = yield* Ref.make(yield* newBreaker)
+  const sockets = yield* openSockets(target)
+  const pool = yield* PgPool.make({
+    ...driver(options),
+    stream: sockets.open,
+    minConnections: min,
+    maxConnections: max,
+    idleTimeout: settings.pool.idleTimeout,
+    connectionTTL: settings.pool.lifetime,
+    startupParameters: { statement_timeout: `${Math.ceil(Duration.toMillis(settings.statementTimeout))}` }
+  })
+
+  const guarded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
+    Effect.flatMap(Ref.get(breaker), (it) =>
+      Effect.mapError(it.call(effect), (error) =>
+        error instanceof CircuitBreaker.CircuitOpen ? lost(error.message, error) : error
+      )
+    )
+
+  const lease = (
+    get: Effect.Effect<PgConnection.PgConnection, SqlError.SqlError, Scope.Scope>,
+    within: Duration.Duration
+  ) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        counts.waiting++
+        const arrived = Effect.timeoutOrElse(get, {
+          duration: within,
+          orElse: () => Effect.fail(lost(noConnection(counts.inUse, max, within)))
+        })
+        return restore(arrived).pipe(
+          Effect.onExit(() => Effect.sync(() => void counts.waiting--)),
+          Effect.tap(() =>
+            Effect.acquireRelease(
+              Effect.sync(() => void counts.inUse++),
+              () => Effect.sync(() => void counts.inUse--)
+            )
+          )
+        )
+      })
+    )
+
+  const slowMs = Duration.toMillis(settings.slowQuery)
+  const observed: Observe = (text, statement) =>
+    Effect.flatMap(nowMs, (from) =>
+      Effect.onExit(statement, (exit) =>
+        Effect.flatMap(nowMs, (to) => {
+          counts.statements++
+          if (Exit.isFailure(exit) && Option.exists(Exit.findErrorOption(exit), isTheirs)) counts.failures++
+          if (to - from < slowMs) return Effect.void
+          counts.slow++
+          return Effect.logWarning(`A statement took ${Math.round(to - from)} ms: ${shown(text)}`)
+        })
+      )
+    )
+  const patience = Duration.millis(patienceMs(settings))
+  const acquire = settings.pool.acquireTimeout
+  const sql = yield* withReactivity(
+    SqlClient.make({
+      acquirer: guarded(Effect.map(lease(pool.get, acquire), (it) => connectionOf(it, observed))),
+      borrower: (use) =>
+        guarded(
+          Effect.scoped(
+            Effect.flatMap(lease(pool.get, acquire), (it) =>
+              Effect.timeoutOrElse(use(connectionOf(it, observed)), {
+                duration: patience,
+                orElse: () => Effect.fail(lost(`The server did not answer within ${Duration.format(patience)}.`))
+              })
+            )
+          )
+        ),
+      transactionAcquirer: guarded(Effect.map(lease(pool.reserve, acquire), (it) => connectionOf(it, observed))),
+      compiler: PgClient.makeCompiler(),
+      driver: "pg",
+      prepareTransactionControls: true,
+      commit,
+      releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
+      spanAttributes: [
+        ["db.system.name", "postgresql"],
+        ["db.namespace", target.database],
+        ["server.address", target.at._tag === "Tcp" ? target.at.host : target.at.directory],
+        ["server.port", target.at.port]
+      ]
+    })
+  )
+
+  const openOne = Effect.flatMap(lease(pool.get, acquire), (it) => it.query("SELECT 1"))
+  return {
+    sql: Object.assign(sql, {
+      [PgClient.TypeId]: PgClient.TypeId,
+      config: { database: target.database, username: target.user },
+      json: (value: unknown) => Statement.fragment([json(value)]),
+      listen: (channel: string) => Effect.flatMap(guarded(lease(pool.reserve, acquire)), (it) => it.listen(channel)),
+      notify: (channel: string, payload: string) =>
+        Effect.asVoid(guarded(Effect.scoped(Effect.flatMap(lease(pool.get, acquire), notified(channel, payload)))))
+    }),
+    // All of them at once, or the pool would hand out the first one again and again.
+    warm: Effect.scoped(
+      Effect.forEach(Array.from({ length: min }), () => openOne, { concurrency: "unbounded", discard: true })
+    ),
+    ping: Effect.gen(function* () {
+      const from = yield* nowMs
+      yield* Effect.scoped(
+        Effect.flatMap(lease(pool.get, Duration.seconds(1)), (it) => observed("SELECT 1", it.query("SELECT 1")))
+      )
+      const state = yield* Effect.flatMap(Ref.get(breaker), (it) => it.state)
+      if (state._tag !== "Closed") yield* Ref.set(breaker, yield* newBreaker)
+      return (yield* nowMs) - from
+    }),
+    stats: Effect.gen(function* () {
+      const state = yield* Effect.flatMap(Ref.get(breaker), (it) => it.state)
+      const { established, now } = sockets.count()
+      return { ...counts, open: now, established, min, max, breaker: state._tag }
+    })
+  }
+})
+
+// ------------------------------------------------------------------------------------------------------------- errors
+
+const lost = (message: string, cause: unknown = new Error(message)): SqlError.SqlError =>
+  new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation: "acquire" }) })
+
+const noConnection = (inUse: number, max: number, within: Duration.Duration): string =>
+  `No connection to the database was free within ${Duration.format(within)}: ${inUse} of ${max} are in use.`
+
+/** A lost connection counts. A statement that the server refuses shows that it is there. */
+const outcomeOf = (error: unknown): CircuitBreaker.Outcome => {
+  if (!SqlError.isSqlError(error)) return "Ignored"
+  return error.reason._tag === "ConnectionError" ? "Failure" : "Success"
+}
+
+/** Whether a failure says something about the database, rather than about the statement. */
+const isTheirs = (error: unknown): boolean => {
+  if (!SqlError.isSqlError(error)) return false
+  switch (error.reason._tag) {
+    case "ConnectionError":
+    case "AuthenticationError":
+    case "DeadlockError":
+    case "LockTimeoutError":
+    case "StatementTimeoutError":
+    case "UnknownError":
+      return true
+    case "AuthorizationError":
+    case "SqlSyntaxError":
+    case "UniqueViolation":
+    case "ConstraintError":
+    case "SerializationError":
+      return false
+  }
+}
+
+/** A statement for a log: without anything in quotes, on one line, and not too long. */
+export const shown = (statement: string): string => {
+  const bare = statement
+    .replace(/\$([A-Za-z_]*)\$[\s\S]*?\$\1\$/g, "'…'")
+    .replace(/[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)/g, "'…'")
+    .replace(/'(?:[^']|'')*(?:'|$)/g, "'…'")
+    .replace(/\s+/g, " ")
+    .trim()
+  return bare.length <= 500 ? bare : `${bare.slice(0, 500)}…`
+}
+
+// --------------------------------------------------------------------------------------------------------- connections
+
+type Observe = <A, E, R>(text: string, statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** A connection of the driver as Effect's SQL client wants it, with each statement observed. */
+const connectionOf = (it: PgConnection.PgConnection, observed: Observe): SqlConnection.Connection => {
+  const run = (text: string, params: ReadonlyArray<unknown>, prepare = true) =>
+    observed(
+      text,
+      Effect.map(it.query(text, params, prepare), ({ rows }) => rows)
+    )
+  return {
+    execute: (text, params, transform) =>
+      transform === undefined ? run(text, params) : Effect.map(run(text, params), transform),
+    executeRaw: (text, params) => observed(text, it.query(text, params)),
+    executeValues: (text, params) => observed(text, it.queryValues(text, params)),
+    executeValuesUnprepared: (text, params) => observed(text, it.queryValues(text, params, false)),
+    executeUnprepared: (text, params, transform) =>
+      transform === undefined ? run(text, params, false) : Effect.map(run(text, params, false), transform),
+    executeStream: (text, params, transform) =>
+      transform === undefined
+        ? it.stream(text, params)
+        : Stream.mapArray(it.stream(text, params), (rows) => {
+            const [first, ...rest] = transform(rows)
+            return first === undefined ? rows : [first, ...rest]
+          })
+  }
+}
+
+/** PostgreSQL answers the COMMIT of a transaction that has failed with ROLLBACK, and with success. */
+const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlError.SqlError> =>
+  Effect.flatMap(connection.executeRaw("COMMIT", []), (result) => {
+    const isRolledBack =
+      typeof result === "object" && result !== null && "command" in result && result.command === "ROLLBACK"
+    if (!isRolledBack) return Effect.void
+    const message = "The transaction had failed and was rolled back instead of committed."
+    const reason = new SqlError.UnknownError({ cause: new Error(message), message, operation: "commit" })
+    return Effect.fail(new SqlError.SqlError({ reason }))
+  })
+
+const notified = (channel: string, payload: string) => (it: PgConnection.PgConnection) =>
+  it.query("SELECT pg_notify($1, $2)", [channel, payload])
+
+/** What the compiler of the driver knows as JSON. */
+const json = Statement.custom<Statement.Custom<"PgJson", unknown>>("PgJson")
+
+const withReactivity = <A, E, R>(effect: Effect.Effect<A, E, R | Reactivity.Reactivity>) =>
+  Effect.provideServiceEffect(effect, Reactivity.Reactivity, Reactivity.make)
+
+// ------------------------------------------------------------------------------------------------------------- sockets
+
+/** Opens sockets for the driver and knows which are open. With the scope it waits until all of them are closed. */
+const openSockets = (target: Target) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const live = new Set<Socket>()
+      let established = 0
+      const open = (): Socket => {
+        const socket =
+          target.at._tag === "Unix"
+            ? connect({ path: socketOf(target.at) })
+            : connect({ host: target.at.host, port: target.at.port, ...tcp })
+        live.add(socket)
+        socket.once("connect", () => void established++)
+        socket.once("close", () => void live.delete(socket))
+        return socket
+      }
+      return { live, open, count: () => ({ now: live.size, established }) }
+    }),
+    ({ live }) =>
+      Effect.forEach([...live], closed, { concurrency: "unbounded", discard: true }).pipe(
+        Effect.timeoutOption("1 second"),
+        Effect.andThen(Effect.sync(() => [...live].forEach((socket) => socket.destroy()))),
+        Effect.withSpan("Pool.close", { attributes: { target: describe(target) } })
+      )
+  )
+
+/** A server that has gone without a word is noticed after 40 seconds. */
+const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 } as const
+
+const closed = (socket: Socket): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (socket.closed) return resume(Effect.void)
+    socket.once("close", () => resume(Effect.void))
+  })
+
+const nowMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
