@@ -1,0 +1,165 @@
+/**
+ * What is known of a node while it lives, and how it is put to those who ask: signals, the control socket, the health
+ * endpoints. A fold over the events of the boot, and the running boot as soon as there is one.
+ */
+import type { Boot, Health } from "@novacron/boot"
+import { type BootEvent, Report } from "@novacron/boot/model"
+import { Clock, DateTime, Deferred, Effect, Option, type Stream } from "effect"
+import type * as ExitCode from "./ExitCode.ts"
+import type { Surroundings } from "./Surroundings.ts"
+
+/** A boot that is up, whatever it provides. */
+export type Running = Boot.Running<never, unknown>
+
+/** Why the node ends. */
+export interface End {
+  readonly because: string
+  readonly signal: ExitCode.Ending | undefined
+}
+
+/** Whom the health endpoints ask. */
+export interface Sources {
+  readonly accepting: () => boolean
+  readonly ready: Effect.Effect<boolean>
+  readonly report: Effect.Effect<HealthReport>
+  readonly details: Effect.Effect<{ readonly [component: string]: { readonly state: string } }>
+  readonly reason: () => string
+  readonly changes?: Stream.Stream<unknown>
+}
+
+type HealthReport = Health.HealthReport
+
+/** The health endpoints. They answer from before the boot until after it. */
+export interface Endpoints {
+  readonly url: string
+  readonly serve: (sources: Sources) => Effect.Effect<void>
+}
+
+/** What is told to the service manager. */
+export interface Notify {
+  readonly tell: (message: "ready" | "reloading" | "stopping" | { readonly status: string }) => void
+}
+
+/** A node while it lives. */
+export interface Alive {
+  readonly surroundings: Surroundings["Service"]
+  /** The report as of now. */
+  readonly report: () => Report.Report
+  readonly step: (event: BootEvent.BootEvent) => void
+  /** Completes when the node is asked to end. */
+  readonly ending: Deferred.Deferred<End>
+  /** Completes when the boot is up. */
+  readonly settled: Deferred.Deferred<Running>
+  /** Completes with the final report, when everything is down. */
+  readonly over: Deferred.Deferred<Report.Report>
+  running: Running | undefined
+  endpoints: Endpoints | undefined
+  notify: Notify
+  /** The first reason to end; undefined as long as nothing does. */
+  end: End | undefined
+}
+
+/** A node of which nothing has happened yet. */
+export const make = (surroundings: Surroundings["Service"]): Alive => {
+  const fold = Report.make()
+  return {
+    surroundings,
+    report: () => Report.read(fold),
+    step: (event) => Report.step(fold, event),
+    ending: Deferred.makeUnsafe(),
+    settled: Deferred.makeUnsafe(),
+    over: Deferred.makeUnsafe(),
+    running: undefined,
+    endpoints: undefined,
+    notify: { tell: () => undefined },
+    end: undefined
+  }
+}
+
+/** Asks the node to end; whoever comes second is not heard. Whether it was the first. */
+export const end = (node: Alive, why: End): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    if (node.end !== undefined) return Effect.succeed(false)
+    node.end = why
+    return Deferred.succeed(node.ending, why)
+  })
+
+// ------------------------------------------------------------------------------------------------------------ health
+
+/** Asked before the boot is up: alive, not ready, and how far each component is. */
+export const whileBooting = (node: Alive): Sources => ({
+  accepting: () => false,
+  reason: () => (node.end === undefined ? "the node is starting" : "the node stops"),
+  ready: Effect.succeed(false),
+  report: Effect.map(DateTime.now, (at) => ({
+    status: "unknown" as const,
+    at,
+    components: node.report().components.map(({ name, needs, severity, state }) => ({
+      name,
+      critical: severity === "critical",
+      status: healthIn(state),
+      message: `it is ${state}`,
+      dependencies: Object.fromEntries(needs.map((need) => [need, "unknown" as const]))
+    }))
+  })),
+  details: details(node)
+})
+
+/** Asked from then on. */
+export const whileRunning = (node: Alive, { health }: Running): Sources => ({
+  accepting: () => node.end === undefined,
+  reason: () => (node.end === undefined ? "" : `the node stops because of ${node.end.because}`),
+  ready: health.ready,
+  report: health.report,
+  details: details(node),
+  changes: health.changes
+})
+
+const details = (node: Alive) =>
+  Effect.sync(() => Object.fromEntries(node.report().components.map(({ name, state }) => [name, { state }])))
+
+const healthIn = (state: Report.Report["components"][number]["state"]) => {
+  if (state === "ready") return "healthy" as const
+  if (state === "degraded") return "degraded" as const
+  return state === "failed" ? ("unhealthy" as const) : ("unknown" as const)
+}
+
+// --------------------------------------------------------------------------------------------------------- in words
+
+/** How the node is, in a line. */
+export const statusLine = (report: Report.Report): string => {
+  const impaired = report.components.filter(({ state }) => state === "degraded" || state === "failed")
+  const names = impaired.map(({ name, state }) => `${name} ${state}`).join(", ")
+  return `${report.outcome}${names === "" ? "" : `: ${names}`}`
+}
+
+/** What is going on: the report in words, the reasons, the memory. */
+export const dump = (node: Alive): string => {
+  const report = node.report()
+  const { heapBytes, rssBytes } = node.surroundings.memory()
+  const mb = (bytes: number) => Math.round(bytes / 1e6)
+  const odd = report.components.filter(({ state }) => state !== "ready")
+  return [
+    `--- state of pid ${node.surroundings.pid}: ${statusLine(report)}, rss ${mb(rssBytes)} MB, heap ${mb(heapBytes)} MB`,
+    Report.text(report),
+    ...odd.map(({ name }) => Report.why(report, name).join(" ← ")),
+    "---"
+  ].join("\n")
+}
+
+/** Those that are still busy, for whoever has no more patience. */
+export const blockers = (report: Report.Report): string => {
+  const busy = report.components.filter(({ state }) => busyStates.has(state))
+  return busy.length === 0 ? "the process itself" : busy.map(({ name, state }) => `${name} (${state})`).join(", ")
+}
+
+const busyStates: ReadonlySet<string> = new Set(["running", "closing", "stopping", "backoff"])
+
+/** Milliseconds since the boot began, for whoever was there. */
+export const uptimeMs = (report: Report.Report): Effect.Effect<number> =>
+  Effect.map(Clock.currentTimeMillis, (now) =>
+    Option.match(DateTime.make(report.startedAt), {
+      onNone: () => 0,
+      onSome: (at) => Math.max(0, now - DateTime.toEpochMillis(at))
+    })
+  )

@@ -1,0 +1,110 @@
+/** What a node answers to those who ask through its control socket. */
+import { Plan, Report } from "@novacron/boot/model"
+import { Deferred, Effect, Schema } from "effect"
+import * as Alive from "./Alive.ts"
+import { Refused, type Request } from "./ControlSocket.ts"
+
+/** The answer to `Status`. */
+export const Status = Schema.Struct({
+  pid: Schema.Int,
+  uptimeMs: Schema.Finite,
+  rssBytes: Schema.Finite,
+  heapBytes: Schema.Finite,
+  /** Where the health endpoints are. */
+  health: Schema.String,
+  isStopping: Schema.Boolean,
+  report: Report.Report
+})
+
+/** The answer to `Restore`. */
+export const Restore = Schema.Struct({
+  component: Schema.String,
+  state: Schema.String,
+  /** Whoever would feel its absence, with what would become of them. */
+  concerned: Schema.Array(Schema.Struct({ component: Schema.String, effect: Schema.String })),
+  isBegun: Schema.Boolean
+})
+
+/** Answers one request. `reload` reads the settings again and says in a sentence what has changed. */
+export const answer = (
+  node: Alive.Alive,
+  reload: Effect.Effect<string, { readonly message: string }>,
+  request: Request
+): Effect.Effect<unknown, Refused> => {
+  switch (request._tag) {
+    case "Ping":
+      return Effect.succeed({ pid: node.surroundings.pid })
+    case "Status":
+      return status(node)
+    case "Report":
+      return Effect.sync(() => node.report())
+    case "Health":
+      return health(node)
+    case "Why":
+      return Effect.map(known(node, request.component), ({ report }) => Report.why(report, request.component))
+    case "Restore":
+      return restore(node, request.component, request.confirmed)
+    case "Stop":
+      return Effect.andThen(Alive.end(node, { because: request.because, signal: undefined }), Deferred.await(node.over))
+    case "Reload":
+      return node.running === undefined ? Effect.fail(notUp) : Effect.mapError(reload, refused)
+  }
+}
+
+const status = (node: Alive.Alive) =>
+  Effect.gen(function* () {
+    const report = node.report()
+    const { pid } = node.surroundings
+    const told: typeof Status.Type = {
+      pid,
+      uptimeMs: yield* Alive.uptimeMs(report),
+      ...node.surroundings.memory(),
+      health: node.endpoints?.url ?? "",
+      isStopping: node.end !== undefined,
+      report
+    }
+    return told
+  })
+
+const health = (node: Alive.Alive) =>
+  Effect.gen(function* () {
+    const { details, ready, report } =
+      node.running === undefined ? Alive.whileBooting(node) : Alive.whileRunning(node, node.running)
+    const { components, status } = yield* report
+    const states = yield* details
+    return {
+      status,
+      ready: node.end === undefined && (yield* ready),
+      components: components.map((one) => ({ ...one, state: states[one.name]?.state ?? "" }))
+    }
+  })
+
+const restore = (node: Alive.Alive, name: string, isConfirmed: boolean) =>
+  Effect.gen(function* () {
+    const { component } = yield* known(node, name)
+    const { running } = node
+    if (running === undefined) return yield* notUp
+    const told: typeof Restore.Type = {
+      component: name,
+      state: component.state,
+      concerned: Plan.impact(running.plan, name),
+      isBegun: isConfirmed
+    }
+    if (isConfirmed) yield* Effect.mapError(running.restore(name), refused)
+    return told
+  })
+
+const known = (node: Alive.Alive, name: string) =>
+  Effect.suspend(() => {
+    const report = node.report()
+    const component = report.components.find((one) => one.name === name)
+    if (component !== undefined) return Effect.succeed({ report, component })
+    const names = report.components.map((one) => one.name).join(", ")
+    return new Refused({
+      reason: `This node has no component "${name}". It has: ${names === "" ? "none yet" : names}.`
+    })
+  })
+
+const refused = ({ message }: { readonly message: string }) => new Refused({ reason: message })
+
+const notUp = new Refused({ reason: "The node is not up yet. Ask again when novacron status says that it is ready." })

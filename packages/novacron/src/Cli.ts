@@ -1,0 +1,255 @@
+/**
+ * The command line: names, flags, descriptions and examples. What a command does is loaded when it is asked for, so that
+ * `--help` costs next to nothing.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import type * as HelpDoc from "effect/cli/HelpDoc"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+// ------------------------------------------------------------------------------------------------------------- flags
+
+/** A flag that is off unless it is given. */
+const toggle = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDefault(false), Flag.withDescription(description))
+
+const json = toggle("json", "Write JSON to stdout, and nothing else there")
+
+const config = Flag.optional(Flag.String("config")).pipe(
+  Flag.withAlias("c"),
+  Flag.withDescription("The file with the settings, YAML or JSON (default: novacron.yaml, if it is there)")
+)
+
+const dataDir = Flag.optional(Flag.String("data-dir")).pipe(
+  Flag.withAlias("d"),
+  Flag.withDescription("Where the node keeps everything (default: .novacron)")
+)
+
+const template = Flag.optional(Flag.String("template")).pipe(
+  Flag.withDescription("datacenter, internet, hybrid or development (default: by the environment)")
+)
+
+const set = Flag.optional(Flag.KeyValuePair("set")).pipe(
+  Flag.withAlias("s"),
+  Flag.withDescription("Set one key, stronger than file and environment; may be repeated: -s system.log_level=debug")
+)
+
+const source = { config, dataDir, template, set, json }
+
+/** The flags as commands want them. */
+const asked = (input: {
+  readonly config: Option.Option<string>
+  readonly dataDir: Option.Option<string>
+  readonly template: Option.Option<string>
+  readonly set: Option.Option<Record<string, string>>
+  readonly json: boolean
+}) => ({
+  config: Option.getOrUndefined(input.config),
+  dataDir: Option.getOrUndefined(input.dataDir),
+  template: Option.getOrUndefined(input.template),
+  set: Option.getOrElse(input.set, () => ({})),
+  json: input.json
+})
+
+/** Loads the module that does the work, when it is needed. */
+const lazily = <M, A, E, R>(load: () => Promise<M>, run: (module: M) => Effect.Effect<A, E, R>) =>
+  Effect.flatMap(Effect.promise(load), run)
+
+const component = Argument.String("NAME").pipe(Argument.withDescription("The name of a component, as in novacron plan"))
+
+// ---------------------------------------------------------------------------------------------------- boot and plan
+
+const boot = Command.make(
+  "boot",
+  {
+    ...source,
+    exitWhenReady: toggle("exit-when-ready", "Stop as soon as the node is ready"),
+    strict: toggle("strict", "Exit with 75 when the node is up but degraded"),
+    report: Flag.optional(Flag.String("report")).pipe(Flag.withDescription("Write the report of the boot to this file"))
+  },
+  (input) =>
+    lazily(
+      () => import("./Commands/Boot.ts"),
+      (it) =>
+        it.boot({
+          ...asked(input),
+          exitWhenReady: input.exitWhenReady,
+          strict: input.strict,
+          report: Option.getOrUndefined(input.report)
+        })
+    )
+).pipe(
+  Command.withDescription("Boot the node and keep it up until a signal or novacron stop ends it"),
+  Command.withExamples([
+    { command: "novacron boot", description: "a node on embedded defaults; everything is kept in .novacron" },
+    { command: "novacron boot -c /etc/novacron/novacron.yaml", description: "a node with settings" },
+    { command: "novacron boot --exit-when-ready --report r.json", description: "does it boot? for scripts" }
+  ])
+)
+
+const plan = Command.make("plan", source, (input) =>
+  lazily(
+    () => import("./Commands/Plan.ts"),
+    (it) => it.plan(asked(input))
+  )
+).pipe(
+  Command.withDescription("Show what a boot would do: order, levels, critical path, worst case; nothing is started"),
+  Command.withExamples([{ command: "novacron plan --json | jq .criticalPath" }])
+)
+
+const graph = Command.make(
+  "graph",
+  {
+    ...source,
+    format: Flag.Literals("format", ["mermaid", "dot", "json"]).pipe(
+      Flag.withDefault("mermaid"),
+      Flag.withDescription("How to draw it")
+    )
+  },
+  (input) =>
+    lazily(
+      () => import("./Commands/Plan.ts"),
+      (it) => it.graph({ ...asked(input), format: input.format })
+    )
+).pipe(
+  Command.withDescription("Draw the components and who needs whom"),
+  Command.withExamples([{ command: "novacron graph --format dot | dot -Tsvg > node.svg" }])
+)
+
+// ------------------------------------------------------------------------------------------------- a node that runs
+
+const client = () => import("./Commands/Client.ts")
+
+const status = Command.make(
+  "status",
+  { ...source, strict: toggle("strict", "Exit with 75 when it is degraded") },
+  (input) => lazily(client, (it) => it.status({ ...asked(input), strict: input.strict }))
+).pipe(
+  Command.withDescription("Show how the running node and each of its parts is"),
+  Command.withExamples([{ command: "novacron status" }, { command: "novacron status --json | jq .report.outcome" }])
+)
+
+const why = Command.make("why", { component, ...source }, (input) =>
+  lazily(client, (it) => it.why({ ...asked(input), component: input.component }))
+).pipe(
+  Command.withDescription("Say why a component is as it is, down to the root cause"),
+  Command.withExamples([{ command: "novacron why cache" }])
+)
+
+const health = Command.make("health", source, (input) => lazily(client, (it) => it.health(asked(input)))).pipe(
+  Command.withDescription("Probe the running node; exits with 69 when it takes no work"),
+  Command.withExamples([{ command: "novacron health && echo well" }])
+)
+
+const restore = Command.make(
+  "restore",
+  {
+    component,
+    ...source,
+    dryRun: toggle("dry-run", "Only say whom it concerns")
+  },
+  (input) => lazily(client, (it) => it.restore({ ...asked(input), component: input.component, dryRun: input.dryRun }))
+).pipe(
+  Command.withDescription("Build a degraded or absent component again, without a restart"),
+  Command.withExamples([{ command: "novacron restore cache" }])
+)
+
+const stop = Command.make(
+  "stop",
+  {
+    ...source,
+    timeout: Flag.String("timeout").pipe(Flag.withDefault("60s"), Flag.withDescription("How long to wait for the end"))
+  },
+  (input) => lazily(client, (it) => it.stop({ ...asked(input), timeout: input.timeout }))
+).pipe(
+  Command.withDescription("Stop the running node in reverse order, and wait until it is down"),
+  Command.withExamples([{ command: "novacron stop" }])
+)
+
+const reload = Command.make("reload", source, (input) => lazily(client, (it) => it.reload(asked(input)))).pipe(
+  Command.withDescription("Let the running node read its settings again, as SIGHUP does"),
+  Command.withExamples([{ command: "novacron reload" }])
+)
+
+// --------------------------------------------------------------------------------------------------------------- help
+
+const explain = Command.make(
+  "explain",
+  { code: Argument.optional(Argument.String("CODE")).pipe(Argument.withDescription("NVC-2101, or just 2101")), json },
+  ({ code, json }) =>
+    lazily(
+      () => import("./Commands/Explain.ts"),
+      (it) => it.explain({ code: Option.getOrUndefined(code), json })
+    )
+).pipe(
+  Command.withDescription("Print the runbook of an error code; without one, all codes"),
+  Command.withExamples([{ command: "novacron explain NVC-3001" }])
+)
+
+const completion = Command.make(
+  "completion",
+  { shell: Argument.Literals("SHELL", ["bash", "zsh", "fish"]).pipe(Argument.withDescription("Whose completion")) },
+  ({ shell }) =>
+    lazily(
+      () => import("./Commands/Completion.ts"),
+      (it) => it.completion(all(), shell)
+    )
+).pipe(
+  Command.withDescription("Print the completion script of a shell"),
+  Command.withExamples([{ command: "novacron completion bash > /etc/bash_completion.d/novacron" }])
+)
+
+const all = (): Command.Command.Any => novacron
+
+/** All of it. */
+export const novacron = Command.make("novacron").pipe(
+  Command.withDescription("Boots one node of a distributed VM management system, and keeps it up."),
+  Command.withExamples([
+    { command: "novacron boot", description: "a node on embedded defaults" },
+    { command: "novacron status", description: "what is up, what is not" },
+    { command: "novacron why cache", description: "and why not" },
+    { command: "novacron config explain database.url", description: "which value wins, and where it comes from" }
+  ]),
+  Command.withSubcommands([boot, plan, graph, status, why, health, restore, stop, reload, explain, completion])
+)
+
+/** Help goes to stdout when somebody asked for it; a command line that nobody understands is told so on stderr, in short. */
+export const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag !== "InvalidInvocation"
+      ? CliOutput.defaultPresenter.present(event)
+      : Effect.gen(function* () {
+          const { commandPath, errors } = event
+          for (const error of errors) yield* Console.error(error.message)
+          yield* Console.error(`More: ${commandPath.join(" ")} --help`)
+        })
+}
+
+/** Help that shows examples before everything else. */
+export const formatter = (options: { readonly colors: boolean }): CliOutput.Formatter => {
+  const usual = CliOutput.defaultFormatter(options)
+  return {
+    formatCliError: usual.formatCliError,
+    formatError: usual.formatError,
+    formatErrors: usual.formatErrors,
+    formatVersion: usual.formatVersion,
+    formatHelpDoc: (doc) => {
+      const { examples = [], ...rest } = doc
+      const body = usual.formatHelpDoc(rest)
+      return examples.length === 0 ? body : `${formatExamples(examples, options.colors)}\n\n${body}`
+    }
+  }
+}
+
+const formatExamples = (examples: ReadonlyArray<HelpDoc.ExampleDoc>, colors: boolean): string => {
+  const width = Math.max(...examples.map(({ command }) => command.length))
+  const title = colors ? "\u001b[1mEXAMPLES\u001b[0m" : "EXAMPLES"
+  return [
+    title,
+    ...examples.map(({ command, description = "" }) => `  ${command.padEnd(width)}  ${description}`.trimEnd())
+  ].join("\n")
+}

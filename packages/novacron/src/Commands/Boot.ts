@@ -1,0 +1,50 @@
+/** `novacron boot`: reads the settings and lives the life of a node. */
+import { Logger } from "@novacron/components"
+import { Effect } from "effect"
+import * as Configuration from "../Configuration.ts"
+import * as Leave from "../Leave.ts"
+import * as Life from "../Life.ts"
+import * as Node from "../Node.ts"
+import { Surroundings } from "../Surroundings.ts"
+import { styleOf } from "../Terminal.ts"
+
+/** What it may be told. */
+export interface Flags extends Configuration.Asked {
+  readonly json: boolean
+  readonly exitWhenReady: boolean
+  readonly strict: boolean
+  readonly report: string | undefined
+}
+
+/** Boots, and ends when the node has ended; leaves with its exit code. */
+export const boot = Effect.fnUntraced(
+  function* (flags: Flags) {
+    const surroundings = yield* Surroundings
+    const { env, stdout } = surroundings
+    const style = styleOf({ env, isTerminal: stdout.isTerminal }, flags.json)
+    const loaded = yield* Configuration.load(flags)
+    const logging = yield* Logger.Logging
+    for (const secret of Node.secretsOf(loaded)) logging.hide(secret)
+    yield* logging.configure(Node.loggerSettings(loaded.settings))
+    for (const warning of loaded.warnings) yield* Effect.logWarning(`${warning.code} ${warning.message}`)
+    const dataDir = Configuration.dataDirOf(loaded.settings, surroundings)
+    const exit = yield* Life.live({
+      dataDir,
+      style,
+      exitWhenReady: flags.exitWhenReady,
+      strict: flags.strict,
+      reportFile: flags.report,
+      ...Node.around(loaded, dataDir),
+      boot: (given) => Node.boot(loaded, dataDir, given),
+      reload: Effect.suspend(() => Node.reload(loaded, Configuration.load(flags))),
+      explain: (setting) => Configuration.explain(loaded, setting)
+    })
+    if (exit !== 0) return yield* Leave.quietly(exit)
+  },
+  (effect, flags) =>
+    Effect.gen(function* () {
+      const { env, stdout } = yield* Surroundings
+      const isJson = styleOf({ env, isTerminal: stdout.isTerminal }, flags.json) === "json"
+      return yield* Leave.explained(effect, isJson, "BOOT FAILED  before anything was started")
+    }).pipe(Effect.provide(Logger.Logging.layer()))
+)

@@ -1,0 +1,144 @@
+/** The commands that talk to a node that runs: status, why, health, restore, stop. */
+import { Report } from "@novacron/boot/model"
+import { Duration, Effect, Result, Schema } from "effect"
+import * as Answers from "../Answers.ts"
+import type { Asked } from "../Configuration.ts"
+import * as ControlSocket from "../ControlSocket.ts"
+import * as Leave from "../Leave.ts"
+import { Surroundings } from "../Surroundings.ts"
+import { duration, visible } from "../Terminal.ts"
+import { dataDirFor } from "./DataDir.ts"
+
+/** What all of them may be told. */
+export interface Flags extends Asked {
+  readonly json: boolean
+}
+
+const ask = (flags: Asked, request: ControlSocket.Request, within?: Duration.Input) =>
+  Effect.flatMap(dataDirFor(flags), (dataDir) => ControlSocket.ask(ControlSocket.pathOf(dataDir), request, within))
+
+const say = Effect.fnUntraced(function* (flags: Flags, value: unknown, words: () => string) {
+  const { stdout } = yield* Surroundings
+  stdout.write(`${flags.json ? JSON.stringify(value) : words()}\n`)
+})
+
+/** How the node is: the table of its parts. With `--strict` a degraded one is not good enough. */
+export const status = Effect.fnUntraced(
+  function* (flags: Flags & { readonly strict: boolean }) {
+    const said = yield* decoded(Answers.Status, yield* ask(flags, { _tag: "Status" }))
+    const { health, pid, report, rssBytes, uptimeMs } = said
+    yield* say(flags, said, () =>
+      [
+        `node ${report.nodeId} · pid ${pid} · up ${duration(uptimeMs)} · ${Math.round(rssBytes / 1e6)} MB · ${health}`,
+        Report.text(report)
+      ].join("\n")
+    )
+    const isDegraded = report.components.some(({ state }) => state === "degraded")
+    if (report.readyAtMs === null || said.isStopping) return yield* Leave.quietly(69)
+    if (flags.strict && isDegraded) return yield* Leave.quietly(75)
+  },
+  (effect, flags) => Leave.explained(effect, flags.json)
+)
+
+/** Why a component is as it is, from itself to the root cause. */
+export const why = Effect.fnUntraced(
+  function* (flags: Flags & { readonly component: string }) {
+    const answer = yield* ask(flags, { _tag: "Why", component: flags.component })
+    const lines = yield* decoded(Schema.Array(Schema.String), answer)
+    yield* say(flags, lines, () => lines.map((line, depth) => `${"  ".repeat(depth)}${visible(line)}`).join("\n"))
+  },
+  (effect, flags) => Leave.explained(effect, flags.json)
+)
+
+const Health = Schema.Struct({
+  status: Schema.String,
+  ready: Schema.Boolean,
+  components: Schema.Array(
+    Schema.StructWithRest(
+      Schema.Struct({
+        name: Schema.String,
+        status: Schema.String,
+        message: Schema.String,
+        latencyMs: Schema.optional(Schema.NullOr(Schema.Finite))
+      }),
+      [Schema.Record(Schema.String, Schema.Unknown)]
+    )
+  )
+})
+
+/** The health of the node and of each part, from fresh probes. Exits with 69 when it is not ready. */
+export const health = Effect.fnUntraced(
+  function* (flags: Flags) {
+    const said = yield* decoded(Health, yield* ask(flags, { _tag: "Health" }))
+    yield* say(flags, said, () => {
+      const width = Math.max(0, ...said.components.map(({ name }) => name.length))
+      const rows = said.components.map(({ latencyMs, message, name, status }) => {
+        const took = latencyMs === undefined || latencyMs === null ? "" : duration(latencyMs)
+        return `  ${name.padEnd(width)}  ${status.padEnd(9)}  ${took.padStart(7)}  ${visible(message)}`.trimEnd()
+      })
+      return [...rows, `${said.status}, ${said.ready ? "takes work" : "takes no work"}`].join("\n")
+    })
+    if (!said.ready) return yield* Leave.quietly(69)
+  },
+  (effect, flags) => Leave.explained(effect, flags.json)
+)
+
+/** Builds a degraded, absent or skipped component again; says first whom it concerns. */
+export const restore = Effect.fnUntraced(
+  function* (flags: Flags & { readonly component: string; readonly dryRun: boolean }) {
+    const { component, dryRun } = flags
+    const { stderr } = yield* Surroundings
+    const before = yield* decoded(Answers.Restore, yield* ask(flags, { _tag: "Restore", component, confirmed: false }))
+    if (!flags.json) {
+      const names = before.concerned.map((one) => one.component).join(", ")
+      stderr.write(`${component} is ${before.state}. It concerns ${names === "" ? "nobody else" : names}.\n`)
+    }
+    if (dryRun) return yield* say(flags, before, () => "Nothing was done.")
+    const after = yield* decoded(Answers.Restore, yield* ask(flags, { _tag: "Restore", component, confirmed: true }))
+    yield* say(flags, after, () => `${component} is being built again. See: novacron status`)
+  },
+  (effect, flags) => Leave.explained(effect, flags.json)
+)
+
+/** Stops the node in reverse and waits until it is down. Exits with what the node exits with. */
+export const stop = Effect.fnUntraced(
+  function* (flags: Flags & { readonly timeout: string }) {
+    const patience = Result.getOrElse(
+      Result.try(() => Duration.fromInputUnsafe(inputOf(flags.timeout))),
+      () => aMinute
+    )
+    const report = yield* decoded(
+      Report.Report,
+      yield* ask(flags, { _tag: "Stop", because: "novacron stop" }, patience)
+    )
+    yield* say(flags, report, () => Report.text(report))
+    if (report.exitCode !== 0) return yield* Leave.quietly(report.exitCode)
+  },
+  (effect, flags) => Leave.explained(effect, flags.json)
+)
+
+/** Reads the settings of the node again, as SIGHUP does. */
+export const reload = Effect.fnUntraced(
+  function* (flags: Flags) {
+    const said = yield* decoded(Schema.String, yield* ask(flags, { _tag: "Reload" }))
+    yield* say(flags, { changed: said }, () => said)
+  },
+  (effect, flags) => Leave.explained(effect, flags.json)
+)
+
+const aMinute = Duration.minutes(1)
+
+/** `90s` and `5m` as people write them. */
+const inputOf = (text: string): Duration.Input => {
+  const [, amount = "60", unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? []
+  const factor = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit] ?? 1_000
+  return Number(amount) * factor
+}
+
+/** A node of another version may answer what this one does not know. */
+const decoded = <S extends Schema.Constraint & { readonly DecodingServices: never }>(schema: S, answer: unknown) =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(schema)(answer),
+    (cause) =>
+      new ControlSocket.Refused({ reason: `The node answered something else. Is it another version? ${cause.message}` })
+  )

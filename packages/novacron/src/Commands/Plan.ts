@@ -1,0 +1,45 @@
+/** `novacron plan` and `novacron graph`: what a boot would do with these settings, and nothing is started. */
+import { PlanView } from "@novacron/boot/model"
+import { Effect } from "effect"
+import * as Configuration from "../Configuration.ts"
+import * as Leave from "../Leave.ts"
+import * as Node from "../Node.ts"
+import { Surroundings } from "../Surroundings.ts"
+
+/** What both may be told. */
+export interface Flags extends Configuration.Asked {
+  readonly json: boolean
+}
+
+const planned = Effect.fnUntraced(function* (flags: Flags) {
+  const { settings } = yield* Configuration.load(flags, "skip")
+  const slots = Node.concurrency(settings)
+  return { plan: yield* Effect.fromResult(Node.plan(settings, yield* Node.factsOf(settings))), slots }
+})
+
+/** The plan as text or JSON: order, levels, critical path, worst case, impact. */
+export const plan = Effect.fnUntraced(
+  function* (flags: Flags) {
+    const { plan, slots } = yield* planned(flags)
+    const { stdout } = yield* Surroundings
+    stdout.write(
+      flags.json ? `${JSON.stringify(PlanView.toJson(plan, { slots }))}\n` : `${PlanView.toText(plan, { slots })}\n`
+    )
+  },
+  (effect, flags) => Leave.explained(effect, flags.json)
+)
+
+/** The graph as Mermaid, DOT or JSON. */
+export const graph = Effect.fnUntraced(
+  function* (flags: Flags & { readonly format: "mermaid" | "dot" | "json" }) {
+    const { plan } = yield* planned(flags)
+    const { stdout } = yield* Surroundings
+    const write = {
+      mermaid: () => PlanView.toMermaid(plan),
+      dot: () => PlanView.toDot(plan),
+      json: () => JSON.stringify(PlanView.toJson(plan))
+    }[flags.json ? "json" : flags.format]
+    stdout.write(`${write().trimEnd()}\n`)
+  },
+  (effect, flags) => Leave.explained(effect, flags.json)
+)

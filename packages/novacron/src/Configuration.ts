@@ -1,0 +1,121 @@
+/**
+ * From the command line and the environment to settings: which file, which template, which keys to decrypt with, whose
+ * signature to ask for, and where the data directory is.
+ *
+ * **Details**
+ *
+ * The file is the one of `--config`, of `NOVACRON_CONFIG`, or the first that is there of `novacron.yaml`, `.yml` and
+ * `.json` in the current directory and `/etc/novacron/novacron.yaml`. The template is the one of `--template` or
+ * `NOVACRON_TEMPLATE`; without one the environment chooses, which is why settings are read twice: once to learn where
+ * the node runs, and once for good.
+ *
+ * Some things cannot be said in the file that they protect, so they are variables of the environment:
+ *
+ * | variable | |
+ * |---|---|
+ * | `NOVACRON_CONFIG_KEY_FILE`, `NOVACRON_CONFIG_KEY` | the keyring of encrypted values, as a file of mode 0600 or itself |
+ * | `NOVACRON_CONFIG_PUBLIC_KEYS` | PEM files, separated by `:`, one of which must fit the signature |
+ * | `NOVACRON_CONFIG_SIGNATURE` | `off`, `warn` or `require`; without it `require` where there is a public key, else `off` |
+ */
+import { resolve } from "node:path"
+import { Config, type Encryption, type Signature } from "@novacron/config"
+import { Effect, FileSystem } from "effect"
+import * as Node from "./Node.ts"
+import { Surroundings } from "./Surroundings.ts"
+
+/** What the command line says about settings. */
+export interface Asked {
+  readonly config?: string | undefined
+  readonly template?: string | undefined
+  readonly dataDir?: string | undefined
+  /** By dotted key. */
+  readonly set: { readonly [key: string]: string }
+}
+
+/** Settings of a node. */
+export type Loaded = Config.Loaded<Node.Settings>
+
+/** Where a file is looked for when nobody names one. */
+const usual = ["novacron.yaml", "novacron.yml", "novacron.json", "/etc/novacron/novacron.yaml"]
+
+/** Reads the settings, with all that is wrong about them at once. */
+export const load = Effect.fn("Configuration.load")(function* (
+  asked: Asked,
+  resources: Config.LoadOptions["resources"] = "check"
+) {
+  const options = { ...(yield* optionsOf(asked)), resources }
+  const definition = Node.definition()
+  if (options.template !== undefined) return yield* Config.load(definition, options)
+  const first = yield* Config.load(definition, { ...options, resources: "skip" })
+  const template = Node.templateFor(first.settings)
+  return template === undefined && resources === "skip"
+    ? first
+    : yield* Config.load(definition, { ...options, ...template })
+})
+
+/** Where settings come from, by the command line and the environment. */
+export const optionsOf = Effect.fnUntraced(function* ({ config, dataDir, set, template }: Asked) {
+  const { env } = yield* Surroundings
+  const file = config ?? nonEmpty(env["NOVACRON_CONFIG"]) ?? (yield* findFile)
+  const keyring = keyringOf(env)
+  const signature = signatureOf(env)
+  const wanted = template ?? nonEmpty(env["NOVACRON_TEMPLATE"])
+  return {
+    environment: env,
+    flags: dataDir === undefined ? set : { ...set, "system.data_dir": dataDir },
+    ...(file === undefined ? {} : { file }),
+    ...(wanted === undefined ? {} : { template: wanted }),
+    ...(keyring === undefined ? {} : { keyring }),
+    ...(signature === undefined ? {} : { signature })
+  }
+})
+
+const findFile = Effect.gen(function* () {
+  const fileSystem = yield* FileSystem.FileSystem
+  const { cwd } = yield* Surroundings
+  for (const name of usual) {
+    const path = resolve(cwd, name)
+    if (yield* Effect.orElseSucceed(fileSystem.exists(path), () => false)) return path
+  }
+  return undefined
+})
+
+/** Where the keys of encrypted values are, if anybody says so. */
+export const keyringOf = (env: Surroundings["Service"]["env"]): Encryption.KeyringSource | undefined => {
+  const path = nonEmpty(env["NOVACRON_CONFIG_KEY_FILE"])
+  if (path !== undefined) return { _tag: "File", path }
+  return nonEmpty(env["NOVACRON_CONFIG_KEY"]) === undefined
+    ? undefined
+    : { _tag: "Environment", name: "NOVACRON_CONFIG_KEY" }
+}
+
+/** How the file's signature is judged. A word that is no policy is as strict as can be. */
+export const signatureOf = (env: Surroundings["Service"]["env"]): Signature.Settings | undefined => {
+  const publicKeys = (env["NOVACRON_CONFIG_PUBLIC_KEYS"] ?? "").split(":").filter((path) => path !== "")
+  const said = nonEmpty(env["NOVACRON_CONFIG_SIGNATURE"]) ?? (publicKeys.length > 0 ? "require" : "off")
+  if (said === "off") return undefined
+  return { policy: said === "warn" ? "warn" : "require", publicKeys }
+}
+
+const nonEmpty = (text: string | undefined): string | undefined => (text === "" ? undefined : text)
+
+/** Where everything is kept: as set, below the state directory of systemd or of the user, or here. */
+export const dataDirOf = (
+  { system }: Pick<Node.Settings, "system">,
+  { cwd, env }: Pick<Surroundings["Service"], "cwd" | "env">
+): string => {
+  if (system.dataDir !== undefined) return resolve(cwd, system.dataDir)
+  const [state] = (nonEmpty(env["STATE_DIRECTORY"]) ?? "").split(":")
+  if (state !== undefined && state !== "") return resolve(cwd, state)
+  const home = nonEmpty(env["XDG_STATE_HOME"])
+  return home === undefined ? resolve(cwd, ".novacron") : resolve(cwd, home, "novacron")
+}
+
+/** A setting and where it comes from: `cache.url from NOVACRON_CACHE_URL (overrides novacron.yaml:14)`. */
+export const explain = (loaded: Loaded, setting: string): string | undefined => {
+  const [found] = loaded.explain(setting)
+  if (found === undefined) return undefined
+  const [winner, ...others] = found.sources
+  const over = others.map(({ place }) => place).filter((place) => place !== "default")
+  return `${found.key} = ${found.value} from ${winner.place}${over.length === 0 ? "" : ` (overrides ${over.join(", ")})`}`
+}

@@ -1,0 +1,303 @@
+/**
+ * The life of a node, from the first signal it hears to the last thing it says: it boots what it is given, answers for
+ * it, stops it, and decides what the process exits with.
+ *
+ * **Details**
+ *
+ * Around the boot stand, in this order and taken down in reverse: the data directory, its lock, the control socket, the
+ * health endpoints, the journal. So the health and `novacron status` can be asked from the first moment of a boot until
+ * the last of a stop.
+ *
+ * A signal that ends the node first makes it not ready, then stops it in reverse within its budget; during a boot it is
+ * cancelled and rolled back at once. The second one says what it is that does not end, and leaves. SIGHUP reloads the
+ * settings, as soon as the node is up. SIGUSR2 says what is going on.
+ */
+import type { Journal } from "@novacron/boot"
+import type { Lock, Logger } from "@novacron/components"
+import type { BootEvent, Report } from "@novacron/boot/model"
+import { Cause, Deferred, Effect, Exit, Fiber, FileSystem, Option, type Path, Scope } from "effect"
+import * as Alive from "./Alive.ts"
+import * as Answers from "./Answers.ts"
+import * as BootLines from "./BootLines.ts"
+import * as Codes from "./Codes.ts"
+import * as ControlSocket from "./ControlSocket.ts"
+import { NodeDirUnusable, ReportUnwritable } from "./Errors.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Journals from "./Journals.ts"
+import * as LastWords from "./LastWords.ts"
+import { type Signal, Surroundings } from "./Surroundings.ts"
+import { messageStyleOf, type Style } from "./Terminal.ts"
+
+/** What the life of a node needs to know. */
+export interface Options {
+  readonly dataDir: string
+  readonly style: Style
+  /** Stops as soon as it is ready. */
+  readonly exitWhenReady: boolean
+  /** Whether a degraded boot counts as a temporary failure. */
+  readonly strict: boolean
+  /** Where to write the report, when the boot has turned out one way or the other. */
+  readonly reportFile: string | undefined
+  /** Keeps a second node out; released last. */
+  readonly lock: Effect.Effect<Lock.Lock["Service"], Problem, Scope.Scope>
+  /** The health endpoints. */
+  readonly listen: Effect.Effect<Alive.Endpoints, Problem, Scope.Scope>
+  /** Boots. It gets what only the process can know. */
+  readonly boot: (given: Given) => Effect.Effect<Alive.Running, unknown, Scope.Scope | Platform>
+  /** Reads the settings again; says in a sentence what has changed, or fails with why nothing has. */
+  readonly reload: Effect.Effect<string, { readonly message: string }, Platform>
+  /** What is known of a setting, for the last words. */
+  readonly explain: (setting: string) => string | undefined
+}
+
+/** What is around the node. */
+export type Platform = FileSystem.FileSystem | Path.Path | Surroundings | Logger.Logging
+
+/** A problem that a person is told of. */
+export interface Problem {
+  readonly _tag: string
+  readonly message: string
+}
+
+/** What a boot gets from the process around it. */
+export interface Given {
+  readonly lock: Lock.Lock["Service"]
+  readonly journal: Journal.Journal | undefined
+  readonly previous: Journal.Unfinished | undefined
+  readonly durationsMs: { readonly [name: string]: number }
+  readonly observe: (event: BootEvent.BootEvent) => void
+}
+
+/** Lives a life, and says what the process should exit with. */
+export const live = Effect.fn("Life.live")(function* (options: Options) {
+  const surroundings = yield* Surroundings
+  const node = Alive.make(surroundings)
+  yield* listenToSignals(options, node)
+  const outcome = yield* Effect.exit(Effect.scoped(around(options, node)))
+  const report = node.report()
+  if (Exit.isFailure(outcome)) {
+    const error = Cause.squash(outcome.cause)
+    if (report.startedAt === "" || isOurs(error)) return yield* refuse(options, outcome.cause)
+    // The stack of a bug is nowhere else.
+    if (report.exitCode === 70) yield* Effect.logError(outcome.cause)
+  }
+  // Ended before it began: a signal came while the lock or the journal was being opened.
+  if (report.startedAt === "") return ExitCode.bySignal(node.end?.signal)
+  return yield* sayGoodbye(options, node)
+}, Effect.scoped)
+
+/** What stands around the boot, and the boot itself; ends when everything is down. */
+const around = (options: Options, node: Alive.Alive) =>
+  Effect.gen(function* () {
+    const { boot, dataDir, listen, lock } = options
+    const platform = yield* Effect.context<Platform>()
+    const reload = Effect.provideContext(options.reload, platform)
+    yield* makeDataDir(dataDir)
+    const held = yield* lock
+    yield* ControlSocket.serve({
+      path: ControlSocket.pathOf(dataDir),
+      answer: (request) => Answers.answer(node, reload, request)
+    })
+    node.endpoints = yield* listen
+    yield* node.endpoints.serve(Alive.whileBooting(node))
+    const { remarks, ...before } = yield* Journals.open(`${dataDir}/journal`)
+    for (const remark of remarks) yield* Effect.logWarning(remark)
+    const observe = observer(options, node)
+    yield* Effect.ensuring(
+      bootAndStop(options, node, boot({ ...before, lock: held, observe })),
+      tellTheEnd(options, node)
+    )
+  })
+
+/** Boots, waits for the end, and takes everything down again. What was started is down when this is over. */
+const bootAndStop = (
+  options: Options,
+  node: Alive.Alive,
+  boot: Effect.Effect<Alive.Running, unknown, Scope.Scope | Platform>
+) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+    const booting = yield* Effect.forkChild(Scope.provide(boot, scope))
+    const first = yield* Effect.raceFirst(
+      Effect.map(Fiber.join(booting), Option.some),
+      Effect.as(Deferred.await(node.ending), Option.none<Alive.Running>())
+    )
+    if (Option.isNone(first)) {
+      node.notify.tell("stopping")
+      yield* Fiber.interrupt(booting)
+      return yield* Scope.close(scope, Exit.void)
+    }
+    const running = first.value
+    node.running = running
+    yield* node.endpoints?.serve(Alive.whileRunning(node, running)) ?? Effect.void
+    node.notify.tell("ready")
+    yield* writeReport(options, finalReport(options, node))
+    yield* Deferred.succeed(node.settled, running)
+    if (options.exitWhenReady) yield* Alive.end(node, { because: "--exit-when-ready", signal: undefined })
+    const ended = yield* Effect.exit(Effect.raceFirst(running.ended, Deferred.await(node.ending)))
+    node.notify.tell("stopping")
+    // When the node has failed by itself this only waits for the end of its rollback.
+    yield* running.stop(node.end?.because ?? "its failure")
+    yield* Scope.close(scope, Exit.void)
+    if (Exit.isFailure(ended)) yield* ended
+  })
+
+/** Those who asked it to stop, and still wait, hear how it went before their connection is closed. */
+const tellTheEnd = (options: Options, node: Alive.Alive) =>
+  Effect.suspend(() => Deferred.succeed(node.over, finalReport(options, node)))
+
+const observer = ({ style }: Options, node: Alive.Alive) => {
+  const { stdout } = node.surroundings
+  const lines = BootLines.make(style)
+  return (event: BootEvent.BootEvent): void => {
+    node.step(event)
+    const line = style === "json" ? JSON.stringify(lines.json(event)) : lines.pretty(event)
+    if (line !== undefined) stdout.write(`${line}\n`)
+    if (statusWorthy.has(event._tag)) node.notify.tell({ status: Alive.statusLine(node.report()) })
+  }
+}
+
+const statusWorthy: ReadonlySet<string> = new Set<BootEvent.BootEvent["_tag"]>([
+  "BootStarted",
+  "BootReady",
+  "RollbackStarted",
+  "HealthChanged",
+  "SwapCompleted"
+])
+
+// ----------------------------------------------------------------------------------------------------------- signals
+
+const listenToSignals = (options: Options, node: Alive.Alive) =>
+  Effect.gen(function* () {
+    const run = Effect.runForkWith(yield* Effect.context<Platform>())
+    yield* node.surroundings.onSignal((signal) => void run(onSignal(options, node, signal)))
+  })
+
+const onSignal = (options: Options, node: Alive.Alive, signal: Signal) => {
+  switch (signal) {
+    case "SIGINT":
+    case "SIGTERM":
+      return Effect.map(Alive.end(node, { because: signal, signal }), (isFirst) =>
+        isFirst ? undefined : leave(node, signal)
+      )
+    case "SIGHUP":
+      return reload(options, node)
+    case "SIGUSR2":
+      return Effect.sync(() => say(node, Alive.dump(node)))
+  }
+}
+
+const leave = (node: Alive.Alive, signal: ExitCode.Ending): void => {
+  const blockers = Alive.blockers(node.report())
+  say(node, `Second signal (${signal}): not waiting for ${blockers} any longer. It may have left something behind.`)
+  node.surroundings.leave(ExitCode.bySignal(signal))
+}
+
+const reload = (options: Options, node: Alive.Alive) =>
+  Effect.gen(function* () {
+    if (node.running === undefined) say(node, "Reload: queued until the node is ready.")
+    yield* Effect.raceFirst(Deferred.await(node.settled), Deferred.await(node.ending))
+    if (node.end !== undefined) return say(node, "Reload: not done, the node stops.")
+    node.notify.tell("reloading")
+    yield* Effect.match(options.reload, {
+      onSuccess: (changed) => say(node, `Reload: ${changed}`),
+      onFailure: ({ message }) => say(node, `Reload: nothing changed. ${message}`)
+    })
+    node.notify.tell("ready")
+  })
+
+const say = (node: Alive.Alive, text: string): void => node.surroundings.stderr.write(`${text}\n`)
+
+// --------------------------------------------------------------------------------------------------- first and last
+
+const makeDataDir = (path: string) =>
+  Effect.gen(function* () {
+    const fileSystem = yield* FileSystem.FileSystem
+    yield* Effect.mapError(
+      fileSystem.makeDirectory(path, { recursive: true, mode: 0o700 }),
+      (cause) => new NodeDirUnusable({ path, cause })
+    )
+  })
+
+const writeReport = ({ reportFile: path }: Options, report: Report.Report) =>
+  Effect.gen(function* () {
+    if (path === undefined) return
+    const fileSystem = yield* FileSystem.FileSystem
+    yield* Effect.mapError(
+      fileSystem.writeFileString(path, `${JSON.stringify(report, null, 2)}\n`),
+      (cause) => new ReportUnwritable({ path, cause })
+    )
+  })
+
+/** The report with what only the process knows: who cancelled the boot, and what it exits with. */
+const finalReport = ({ exitWhenReady, strict }: Options, node: Alive.Alive): Report.Report => {
+  const told = node.report()
+  const { rollback } = told
+  const report =
+    rollback?.why === "cancelled" && node.end !== undefined
+      ? { ...told, rollback: { ...rollback, because: node.end.because } }
+      : told
+  const code = ExitCode.of({ report, signal: node.end?.signal, strict })
+  // A script that waits for ready and gets a degraded node asked to be told so, stopped or not.
+  const wasDegraded = strict && exitWhenReady && report.components.some((one) => one.fallback !== null)
+  return { ...report, exitCode: code === 0 && wasDegraded ? 75 : code }
+}
+
+/** The last words, the last report, the exit code: everything is down. */
+const sayGoodbye = (options: Options, node: Alive.Alive) =>
+  Effect.gen(function* () {
+    const { explain, style } = options
+    const report = finalReport(options, node)
+    const exit = ExitCode.known(report.exitCode)
+    const { env, stderr, stdout } = node.surroundings
+    if (style === "json") stdout.write(`${JSON.stringify(lastLine(report, exit))}\n`)
+    const words = LastWords.text(report, messageStyleOf({ env, isTerminal: stderr.isTerminal }), { exit, explain })
+    if (style !== "json" || exit !== 0) stderr.write(`${words}\n`)
+    // One that was ready has its report already; the way down is of interest only when it was not an orderly one.
+    if (report.readyAtMs !== null && exit === 0) return exit
+    return yield* Effect.matchEffect(writeReport(options, report), {
+      onSuccess: () => Effect.succeed(exit),
+      onFailure: (error) => Effect.as(refuse(options, Cause.fail(error)), exit)
+    })
+  })
+
+const lastLine = (report: Report.Report, exit: ExitCode.ExitCode) => {
+  const worst = report.outcome === "failed" ? Codes.fatal(report)[0] : undefined
+  const code = worst === undefined ? undefined : Codes.find(worst.tag)
+  return {
+    level: exit === 0 ? "info" : "error",
+    event: "ProcessEnded",
+    message: worst?.message ?? report.outcome,
+    boot_id: report.bootId,
+    node_id: report.nodeId,
+    exit_code: exit,
+    ...(code === undefined ? {} : { code: code.code, remedy: code.remedy }),
+    ...(worst === undefined ? {} : { component: worst.components[0] })
+  }
+}
+
+/** An error beside the boot: the report of the boot says nothing about it. */
+const isOurs = (error: unknown): error is ReportUnwritable => error instanceof ReportUnwritable
+
+const isProblem = (error: unknown): error is Problem => error instanceof Error && "_tag" in error
+
+/** Says why there is no boot, or none any more. */
+const refuse = ({ explain, style }: Options, cause: Cause.Cause<unknown>) =>
+  Effect.gen(function* () {
+    const { env, stderr, stdout } = yield* Surroundings
+    const error = Cause.squash(cause)
+    const exit = ExitCode.ofError(error)
+    if (!isProblem(error)) {
+      yield* Effect.logError(cause)
+      return exit
+    }
+    if (style === "json") {
+      const code = Codes.ofError(error)
+      const facts = { level: "error", event: "ProcessEnded", message: error.message, exit_code: exit }
+      stdout.write(`${JSON.stringify({ ...facts, code: code?.code, remedy: code?.remedy })}\n`)
+    }
+    const surface = messageStyleOf({ env, isTerminal: stderr.isTerminal })
+    stderr.write(`${LastWords.ofError(error, surface, { exit, explain })}\n`)
+    return exit
+  })

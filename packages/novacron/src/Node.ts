@@ -1,0 +1,153 @@
+/**
+ * The node: its settings, made of the settings of its parts, and its parts, made of the settings. The one place that
+ * knows all components; they know what they need.
+ */
+import { Boot, Component } from "@novacron/boot"
+import { Cache, Database, Lock, Logger, Post, Security } from "@novacron/components"
+import { Config, type ConfigInvalid, Field } from "@novacron/config"
+import { Effect, Option, Redacted, Schema } from "effect"
+import { FetchHttpClient } from "effect/http"
+import type * as Life from "./Life.ts"
+import * as NodeId from "./NodeId.ts"
+import { Surroundings } from "./Surroundings.ts"
+import * as System from "./System.ts"
+import * as Templates from "./Templates.ts"
+
+/** Everything that can be set, a section for each part. */
+export const Settings = Schema.Struct({
+  system: Field.withDefault(System.Settings, {}),
+  logger: Field.withDefault(Logger.Settings, {}),
+  lock: Field.withDefault(Lock.Settings, {}),
+  security: Field.withDefault(Security.Settings, {}),
+  database: Field.withDefault(Database.Settings, {}),
+  cache: Field.withDefault(Cache.Settings, {}),
+  health: Field.withDefault(Post.HealthSettings, {})
+})
+export type Settings = typeof Settings.Type
+
+/** How the settings of a node look, in files, in the environment and on the command line. */
+export const definition = (): Config.Definition<Settings, typeof Settings.Encoded> =>
+  (defined ??= Config.define({
+    name: "novacron",
+    schema: Settings,
+    hot: ["system.log_level", "logger.level"],
+    templates: Templates.templates,
+    reserved: Templates.reserved,
+    aliases: { NOVACRON_LOG_LEVEL: "system.log_level", NOVACRON_DATA_DIR: "system.data_dir" }
+  }))
+
+let defined: Config.Definition<Settings, typeof Settings.Encoded> | undefined
+
+// -------------------------------------------------------------------------------------------------------- the parts
+
+/** What the parts have to know besides their settings. */
+export interface Facts {
+  readonly environment: string
+  readonly dataDir: string
+  readonly nodeId: string
+  /** The variables of the process. */
+  readonly env: { readonly [name: string]: string | undefined }
+  readonly lock: Lock.Lock["Service"]
+}
+
+/** The parts of a node with these settings. Their order means nothing. */
+export const components = (settings: Settings, { dataDir, env, lock, nodeId }: Facts) =>
+  [
+    // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
+    Component.make(Lock.Lock, { phase: "pre", start: Effect.succeed(lock), health: (it) => it.check }),
+    Security.component(settings.security, { dataDir, nodeId, environment: env }),
+    Logger.component(loggerSettings(settings)),
+    Database.component(settings.database, { dataDir }),
+    Database.deferred,
+    Cache.component(settings.cache)
+  ] as const
+
+/** What a boot would do. */
+export const plan = (settings: Settings, facts: Facts) =>
+  Boot.plan(components(settings, facts), { environment: facts.environment })
+
+/** Boots the parts, and monitors them. */
+export const boot = (loaded: Config.Loaded<Settings>, dataDir: string, given: Life.Given) =>
+  Effect.gen(function* () {
+    const { env, hostname } = yield* Surroundings
+    const { settings, version } = loaded
+    const environment = environmentOf(settings)
+    const nodeId = yield* NodeId.keep(dataDir, settings.system.nodeId, hostname)
+    return yield* Boot.make(components(settings, { environment, dataDir, nodeId, env, lock: given.lock }), {
+      nodeId,
+      configVersion: version,
+      environment,
+      concurrency: concurrency(settings),
+      deadline: settings.system.bootTimeout,
+      rollback: settings.system.shutdownTimeout,
+      monitor: settings.system.monitorInterval,
+      observe: given.observe,
+      previous: given.previous,
+      durationsMs: given.durationsMs,
+      redact: redactor(secretsOf(loaded)),
+      ...(given.journal === undefined ? {} : { journal: given.journal })
+    })
+  }).pipe(Effect.provide(FetchHttpClient.layer))
+
+/** The log as it is set, with the word of `system`. */
+export const loggerSettings = ({ logger, system }: Settings): Settings["logger"] => ({
+  ...logger,
+  level: system.logLevel ?? logger.level
+})
+
+/** What stands around the boot: the lock of the data directory, and the health endpoints. */
+export const around = ({ settings }: Config.Loaded<Settings>, dataDir: string) => ({
+  lock: Lock.acquire(dataDir, settings.lock.file),
+  listen: Post.HealthServer.make({ ...settings.health, port: settings.system.healthCheckPort ?? settings.health.port })
+})
+
+/** Facts for those who only want to look: nothing is created, and the lock is nobody's. */
+export const factsOf = Effect.fnUntraced(function* (settings: Settings) {
+  const { cwd, env, hostname } = yield* Surroundings
+  const nodeId = settings.system.nodeId ?? NodeId.fromHostname(hostname) ?? "node"
+  const facts: Facts = { environment: environmentOf(settings), dataDir: cwd, nodeId, env, lock: nobodys }
+  return facts
+})
+
+/** A plan asks no lock. */
+const nobodys: Lock.Lock["Service"] = {
+  path: "",
+  holder: { version: 1, pid: 0, bootId: "", namespace: "", startTicks: "", since: "", nonce: "" },
+  takenOverFrom: Option.none(),
+  check: Effect.void
+}
+
+// ---------------------------------------------------------------------------------------------------- what is chosen
+
+/** Where the node runs. */
+export const environmentOf = (_: Settings): string => "development"
+
+/** The template for where the node runs. */
+export const templateFor = (settings: Settings): { readonly template: string } | undefined => {
+  const template = environmentOf(settings)
+  return Object.hasOwn(Templates.templates, template) ? { template } : undefined
+}
+
+/** How many components start at the same time. */
+export const concurrency = (settings: Settings): number =>
+  Math.min(settings.system.maxConcurrency, Templates.concurrency(environmentOf(settings), Templates.machine()))
+
+/** Every secret of the settings, for those who take them out of what they write. */
+export const secretsOf = ({ values }: Config.Loaded<Settings>): ReadonlyArray<string> =>
+  [...values.values()].flatMap(({ isSecret, value }) => {
+    const secret = Redacted.isRedacted(value) ? Redacted.value(value) : value
+    return isSecret && typeof secret === "string" && secret.length >= 4 ? [secret] : []
+  })
+
+/** Takes every secret out of a text, the longest first. */
+const redactor = (secrets: ReadonlyArray<string>) => {
+  const longestFirst = secrets.toSorted((a, b) => b.length - a.length)
+  return (text: string) => longestFirst.reduce((clean, secret) => clean.replaceAll(secret, "***"), text)
+}
+
+/** Reads the settings again. Only keys that are hot may differ; otherwise nothing changes, and it says what has to restart. */
+export const reload = <E extends { readonly message: string } = ConfigInvalid, R = never>(
+  loaded: Config.Loaded<Settings>,
+  load: Effect.Effect<Config.Loaded<Settings>, E, R>
+) =>
+  Effect.map(load, (next) => (next.version === loaded.version ? "nothing has changed." : "the settings have changed."))

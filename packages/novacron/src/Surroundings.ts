@@ -1,0 +1,81 @@
+/**
+ * The one door to the process around us: arguments, environment, output, signals. Everything else takes what it needs
+ * from here, so a test gives it surroundings of its own.
+ */
+import { hostname } from "node:os"
+import { Context, Effect, type Scope } from "effect"
+
+/** The signals that this program listens to. */
+export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR2"
+
+/** A stream that text goes to. Writing never fails: whoever stops reading is not our concern. */
+export interface Output {
+  readonly isTerminal: boolean
+  readonly write: (text: string) => void
+}
+
+/** What is around the process. */
+export class Surroundings extends Context.Service<
+  Surroundings,
+  {
+    readonly args: ReadonlyArray<string>
+    readonly env: { readonly [name: string]: string | undefined }
+    readonly cwd: string
+    readonly pid: number
+    readonly hostname: string
+    readonly stdout: Output
+    readonly stderr: Output
+    /** Hears signals until the scope closes, instead of dying by them. */
+    readonly onSignal: (hear: (signal: Signal) => void) => Effect.Effect<void, never, Scope.Scope>
+    /** Ends the process at once, whatever is still going on. */
+    readonly leave: (code: number) => void
+    readonly memory: () => { readonly rssBytes: number; readonly heapBytes: number }
+  }
+>()("novacron/process") {}
+
+// oxlint-disable-next-line no-restricted-globals -- this is the door
+const real = process
+
+/** Whoever read our output has gone: not an error, and no reason to stop. */
+const writerOf = (stream: NodeJS.WriteStream): Output => {
+  stream.on("error", () => undefined)
+  return {
+    isTerminal: stream.isTTY === true,
+    write: (text) => void stream.write(text)
+  }
+}
+
+/** The process that we are. */
+export const thisProcess = (): Surroundings["Service"] => ({
+  args: real.argv.slice(2),
+  env: real.env,
+  cwd: real.cwd(),
+  pid: real.pid,
+  hostname: hostname(),
+  stdout: writerOf(real.stdout),
+  stderr: writerOf(real.stderr),
+  onSignal: (hear) =>
+    Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const listener = (signal: NodeJS.Signals): void => {
+            const known = signals.find((one) => one === signal)
+            if (known !== undefined) hear(known)
+          }
+          for (const signal of signals) real.on(signal, listener)
+          return listener
+        }),
+        (listener) =>
+          Effect.sync(() => {
+            for (const signal of signals) real.off(signal, listener)
+          })
+      )
+    ),
+  leave: (code) => real.exit(code),
+  memory: () => {
+    const { heapUsed, rss } = real.memoryUsage()
+    return { rssBytes: rss, heapBytes: heapUsed }
+  }
+})
+
+const signals: ReadonlyArray<Signal> = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"]

@@ -1,0 +1,54 @@
+/**
+ * What a node is set to by where it runs, below the file and above the defaults, and how many of its parts start at the
+ * same time.
+ */
+import { availableParallelism, totalmem } from "node:os"
+
+/** By environment. Written like a file, in the camelCase of the Schema. */
+export const templates = {
+  datacenter: {
+    system: { shutdownTimeout: "30s", monitorInterval: "2s" },
+    health: { host: "0.0.0.0", rampFrom: 50, ramp: "10s" }
+  },
+  internet: {
+    system: { bootTimeout: "60s", shutdownTimeout: "60s", monitorInterval: "15s" },
+    cache: { commandTimeout: "3s" },
+    health: { rampFrom: 10, ramp: "60s" }
+  },
+  hybrid: {
+    system: { bootTimeout: "45s", shutdownTimeout: "45s", monitorInterval: "5s" },
+    cache: { commandTimeout: "2s" },
+    health: { rampFrom: 25, ramp: "30s" }
+  },
+  development: {
+    health: { rampFrom: 100, ramp: "0s" }
+  }
+} as const
+
+/** Variables that say where settings come from, and are none. */
+export const reserved = [
+  "NOVACRON_CONFIG",
+  "NOVACRON_TEMPLATE",
+  "NOVACRON_CONFIG_KEY",
+  "NOVACRON_CONFIG_KEY_FILE",
+  "NOVACRON_CONFIG_PUBLIC_KEYS",
+  "NOVACRON_CONFIG_SIGNATURE"
+]
+
+/** What a machine has. */
+export interface Machine {
+  readonly cores: number
+  readonly memoryBytes: number
+}
+
+/** The machine that we run on. */
+export const machine = (): Machine => ({ cores: availableParallelism(), memoryBytes: totalmem() })
+
+/** At least the recommended tier of the requirements: 8 cores and 16 GB. */
+const isLarge = ({ cores, memoryBytes }: Machine): boolean => cores >= 8 && memoryBytes >= 16e9
+
+/** Aggressive (16) in a data centre on a large machine, conservative (4) on the internet, balanced (8) elsewhere. */
+export const concurrency = (environment: string, machine: Machine): number => {
+  if (environment === "internet") return 4
+  return environment === "datacenter" && isLarge(machine) ? 16 : 8
+}

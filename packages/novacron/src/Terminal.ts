@@ -1,0 +1,71 @@
+/**
+ * How to write for whoever reads: colours on a terminal and none elsewhere, and text that cannot play tricks on either.
+ *
+ * **Details**
+ *
+ * `NO_COLOR` and `TERM=dumb` take colours away, `FORCE_COLOR` and then `CI` decide where there is no terminal. Nothing
+ * ever moves a cursor: a line that was written stays as it is, so a log of a terminal reads like the terminal.
+ */
+
+/** What decides about style: whether a stream is a terminal, and the environment. */
+export interface Surface {
+  readonly isTerminal: boolean
+  readonly env: { readonly [name: string]: string | undefined }
+}
+
+/** Lines for people, in colour or not, or lines of JSON for programs. */
+export type Style = "colour" | "plain" | "json"
+
+/** The style of a stream; `json` is what somebody asked for by a flag. */
+export const styleOf = ({ env, isTerminal }: Surface, json = false): Style => {
+  if (json) return "json"
+  if (!isTerminal && !isForced(env)) return "json"
+  return hasColours({ env, isTerminal }) ? "colour" : "plain"
+}
+
+/** The style of messages to people, on a stream that is never read by programs. */
+export const messageStyleOf = (surface: Surface): Exclude<Style, "json"> => (hasColours(surface) ? "colour" : "plain")
+
+/** `NO_COLOR` wins over `FORCE_COLOR`, that over everything else. Neither counts when it is empty. */
+const hasColours = ({ env, isTerminal }: Surface): boolean => {
+  if (isSet(env["NO_COLOR"])) return false
+  if (isForced(env)) return true
+  if (env["FORCE_COLOR"] === "0" || env["FORCE_COLOR"] === "false" || env["TERM"] === "dumb") return false
+  return isTerminal && !isSet(env["CI"])
+}
+
+const isSet = (value: string | undefined): boolean => value !== undefined && value !== ""
+
+const isForced = ({ FORCE_COLOR: forced }: Surface["env"]): boolean =>
+  isSet(forced) && forced !== "0" && forced !== "false"
+
+const codes = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const
+
+/** A colour by what it is for. */
+export type Colour = keyof typeof codes
+
+/** The text in a colour, where there are colours. */
+export const paint = (style: Style, colour: Colour, text: string): string =>
+  style === "colour" && text !== "" ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text
+
+/**
+ * Text of unknown origin as one line that a terminal shows and does not obey: line breaks become spaces, every other
+ * control or formatting character is spelled out. At the most `limit` characters.
+ */
+export const visible = (text: string, limit = 2_000): string => {
+  const line = text
+    .replace(/\s*[\r\n\u2028\u2029]\s*/g, " ")
+    .replace(/[\p{Cc}\p{Cf}]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
+  return line.length > limit ? `${line.slice(0, limit - 1)}…` : line
+}
+
+/** `0.4 ms`, `81 ms`, `3.1 s`, `2 min 30 s` */
+export const duration = (ms: number): string => {
+  if (ms < 9.95) return `${Math.round(ms * 10) / 10} ms`
+  if (ms < 999.5) return `${Math.round(ms)} ms`
+  if (ms < 119_950) return `${(ms / 1_000).toFixed(1)} s`
+  const s = Math.round(ms / 1_000)
+  return s < 7_200
+    ? `${Math.floor(s / 60)} min ${s % 60} s`
+    : `${Math.floor(s / 3_600)} h ${Math.floor(s / 60) % 60} min`
+}
