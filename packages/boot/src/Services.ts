@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Option } from "effect"
 import * as Live from "./Live.ts"
+import type { Need } from "./Manifest.ts"
 import type { Plan } from "./Plan.ts"
 import * as Recipe from "./Recipe.ts"
 
@@ -38,8 +39,11 @@ export class Services {
   contextOf(component: number): Context.Context<never> {
     let context = this.env
     for (const key of this.recipes[component]!.needs) {
-      const service = this.byKey.get(key.key) ?? this.inside.get(key.key)?.()
-      context = service === undefined ? this.withSoft(context, key) : Context.add(context, key, service)
+      const need = Recipe.needOf(key)
+      const service =
+        need.kind === "hard" ? (this.byKey.get(key.key) ?? this.inside.get(key.key)?.()) : this.soft(key, need)
+      // What is not among the services comes from outside, and is in the environment already.
+      if (service !== undefined) context = Context.add(context, key, service)
     }
     return context
   }
@@ -88,12 +92,11 @@ export class Services {
     }
   }
 
-  /** A hard need that is not among the services comes from outside, and is in the environment already. */
-  private withSoft(context: Context.Context<never>, key: Recipe.AnyKey): Context.Context<never> {
-    const need = Recipe.needOf(key)
+  /** What answers for a service that may be absent; undefined when the environment does. */
+  private soft(key: Recipe.AnyKey, need: Need): unknown {
     const fromOutside = this.env.mapUnsafe.has(key.key) && !this.providers.has(need.key)
-    if (need.kind === "hard" || fromOutside) return context
-    return Context.add(context, key, need.kind === "late" ? this.lookup(need.key) : this.find(need.key))
+    if (fromOutside) return undefined
+    return need.kind === "late" ? this.lookup(need.key) : this.find(need.key)
   }
 
   /** The service of a key, if the component that provides it is up. */

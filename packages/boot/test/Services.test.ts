@@ -87,7 +87,8 @@ describe("Services", () => {
   it("say of all keys what those find who can do without, once they are complete", () => {
     const it = servicesOf([part("a"), part("gone", { severity: "Warning" }).pipe(Component.optional)])
     it.install("a", shape("a"))
-    it.services.completeAll()
+    it.services.complete(it.at("a"))
+    it.services.completeRest()
     const all = Context.makeUnsafe<Component.Provided<Part>>(it.services.byKey)
     assert.deepStrictEqual(
       Option.map(Context.get(all, Component.option(key("a"))), ({ name }) => name),
