@@ -39,7 +39,7 @@ export interface Identity {
   readonly isNew: boolean
 }
 
-export type Failure = CertificateExpired | CertificateUnusable | KeyMaterialExposed | KeyMaterialUnusable
+type Failure = CertificateExpired | CertificateUnusable | KeyMaterialExposed | KeyMaterialUnusable
 
 export interface Options {
   readonly settings: (typeof Settings.Type)["tls"]

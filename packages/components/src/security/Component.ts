@@ -8,7 +8,7 @@
  * an hour it looks whether a key or the certificate is due. When it stops, the audit log is flushed and every key in
  * memory is overwritten.
  */
-import { Component } from "@novacron/boot"
+import { Component, type Severity } from "@novacron/boot"
 import { Clock, Effect, FileSystem, Option, PubSub, Redacted, Ref, Schedule, Stream } from "effect"
 import { HttpClient } from "effect/http"
 import * as AuditLog from "./AuditLog.ts"
@@ -22,6 +22,7 @@ import {
   type AuditEntry,
   type AuditLogBroken,
   CertificateUnusable,
+  type Failure,
   Forbidden,
   KeyMaterialUnusable,
   Security
@@ -44,7 +45,14 @@ export interface Surroundings {
 const rounds = Schedule.spaced("1 hour")
 
 /** Security, as these settings want it. */
-export const component = (settings: typeof Settings.Type, surroundings: Surroundings) =>
+export const component = (
+  settings: typeof Settings.Type,
+  surroundings: Surroundings
+): Component.Component<
+  Component.Provided<Security>,
+  Severity.Critical<Failure>,
+  FileSystem.FileSystem | HttpClient.HttpClient
+> =>
   Component.make(Security, {
     name: "security",
     needs: [FileSystem.FileSystem, HttpClient.HttpClient],

@@ -205,3 +205,15 @@ export class AuditLogBroken extends Data.TaggedError("AuditLogBroken")<{
 move it away to begin another.`
   }
 }
+
+/** All that the start of security can fail with. Each of them ends the boot. */
+export type Failure =
+  | AuditLogBroken
+  | CertificateExpired
+  | CertificateUnusable
+  | IssuerUnreachable
+  | KeyMaterialExposed
+  | KeyMaterialUnusable
+  | SecretUnavailable
+  | VaultRefused
+  | VaultUnreachable

@@ -19,7 +19,7 @@ import { type Provider, withName } from "./Secrets.ts"
 import { SecretUnavailable, VaultRefused, VaultUnreachable } from "./Security.ts"
 import type { Settings } from "./Settings.ts"
 
-export type Failure = VaultRefused | VaultUnreachable
+type Failure = VaultRefused | VaultUnreachable
 
 /** Three more tries within two seconds. */
 export const patience = Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))
