@@ -107,7 +107,8 @@ export const make = (style: Style): BootLines => {
         .trimEnd()
     },
     json: (event) => {
-      const { it, tookMs } = take(event)
+      const { it, tookMs, wasWell } = take(event)
+      const text = wasWell ? "healthy" : say(event)?.text || words(event._tag)
       const { _tag, atMs, ...facts } = event
       const component = "component" in event ? event.component : undefined
       const phase = "phase" in event ? event.phase : it?.phase
@@ -115,7 +116,7 @@ export const make = (style: Style): BootLines => {
         timestamp: isoOf(epochMs + atMs),
         level: levelOf(event),
         event: _tag,
-        message: visible(`${component === undefined ? "" : `${component}: `}${say(event)?.text ?? words(_tag)}`),
+        message: visible(`${component === undefined ? "" : `${component}: `}${text}`),
         ...ids,
         ...(component === undefined ? {} : { component }),
         ...(phase === undefined ? {} : { phase }),

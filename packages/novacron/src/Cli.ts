@@ -5,11 +5,14 @@
 import * as Argument from "effect/cli/Argument"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import * as Completions from "effect/cli/Completions"
 import * as Flag from "effect/cli/Flag"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Leave from "./Leave.ts"
+import { Surroundings } from "./Surroundings.ts"
 
 // ------------------------------------------------------------------------------------------------------------- flags
 
@@ -55,9 +58,17 @@ const asked = (input: {
   json: input.json
 })
 
-/** Loads the module that does the work, when it is needed. */
-const lazily = <M, A, E, R>(load: () => Promise<M>, run: (module: M) => Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Effect.promise(load), run)
+/** Loads the module that does the work when it is needed, and leaves with its exit code. */
+const lazily = <M, Flags>(
+  load: () => Promise<M>,
+  program: (module: M) => (flags: Flags, surroundings: Surroundings["Service"]) => Promise<number>,
+  flags: Flags
+) =>
+  Effect.gen(function* () {
+    const surroundings = yield* Surroundings
+    const exit = yield* Effect.promise(async () => program(await load())(flags, surroundings))
+    if (exit !== 0) return yield* Leave.quietly(exit)
+  })
 
 const component = Argument.String("NAME").pipe(Argument.withDescription("The name of a component, as in novacron plan"))
 
@@ -74,13 +85,13 @@ const boot = Command.make(
   (input) =>
     lazily(
       () => import("./Commands/Boot.ts"),
-      (it) =>
-        it.boot({
-          ...asked(input),
-          exitWhenReady: input.exitWhenReady,
-          strict: input.strict,
-          report: Option.getOrUndefined(input.report)
-        })
+      (it) => it.boot,
+      {
+        ...asked(input),
+        exitWhenReady: input.exitWhenReady,
+        strict: input.strict,
+        report: Option.getOrUndefined(input.report)
+      }
     )
 ).pipe(
   Command.withDescription("Boot the node and keep it up until a signal or novacron stop ends it"),
@@ -94,7 +105,8 @@ const boot = Command.make(
 const plan = Command.make("plan", source, (input) =>
   lazily(
     () => import("./Commands/Plan.ts"),
-    (it) => it.plan(asked(input))
+    (it) => it.plan,
+    asked(input)
   )
 ).pipe(
   Command.withDescription("Show what a boot would do: order, levels, critical path, worst case; nothing is started"),
@@ -113,7 +125,8 @@ const graph = Command.make(
   (input) =>
     lazily(
       () => import("./Commands/Plan.ts"),
-      (it) => it.graph({ ...asked(input), format: input.format })
+      (it) => it.graph,
+      { ...asked(input), format: input.format }
     )
 ).pipe(
   Command.withDescription("Draw the components and who needs whom"),
@@ -127,20 +140,20 @@ const client = () => import("./Commands/Client.ts")
 const status = Command.make(
   "status",
   { ...source, strict: toggle("strict", "Exit with 75 when it is degraded") },
-  (input) => lazily(client, (it) => it.status({ ...asked(input), strict: input.strict }))
+  (input) => lazily(client, (it) => it.status, { ...asked(input), strict: input.strict })
 ).pipe(
   Command.withDescription("Show how the running node and each of its parts is"),
   Command.withExamples([{ command: "novacron status" }, { command: "novacron status --json | jq .report.outcome" }])
 )
 
 const why = Command.make("why", { component, ...source }, (input) =>
-  lazily(client, (it) => it.why({ ...asked(input), component: input.component }))
+  lazily(client, (it) => it.why, { ...asked(input), component: input.component })
 ).pipe(
   Command.withDescription("Say why a component is as it is, down to the root cause"),
   Command.withExamples([{ command: "novacron why cache" }])
 )
 
-const health = Command.make("health", source, (input) => lazily(client, (it) => it.health(asked(input)))).pipe(
+const health = Command.make("health", source, (input) => lazily(client, (it) => it.health, asked(input))).pipe(
   Command.withDescription("Probe the running node; exits with 69 when it takes no work"),
   Command.withExamples([{ command: "novacron health && echo well" }])
 )
@@ -152,7 +165,7 @@ const restore = Command.make(
     ...source,
     dryRun: toggle("dry-run", "Only say whom it concerns")
   },
-  (input) => lazily(client, (it) => it.restore({ ...asked(input), component: input.component, dryRun: input.dryRun }))
+  (input) => lazily(client, (it) => it.restore, { ...asked(input), component: input.component, dryRun: input.dryRun })
 ).pipe(
   Command.withDescription("Build a degraded or absent component again, without a restart"),
   Command.withExamples([{ command: "novacron restore cache" }])
@@ -164,13 +177,13 @@ const stop = Command.make(
     ...source,
     timeout: Flag.String("timeout").pipe(Flag.withDefault("60s"), Flag.withDescription("How long to wait for the end"))
   },
-  (input) => lazily(client, (it) => it.stop({ ...asked(input), timeout: input.timeout }))
+  (input) => lazily(client, (it) => it.stop, { ...asked(input), timeout: input.timeout })
 ).pipe(
   Command.withDescription("Stop the running node in reverse order, and wait until it is down"),
   Command.withExamples([{ command: "novacron stop" }])
 )
 
-const reload = Command.make("reload", source, (input) => lazily(client, (it) => it.reload(asked(input)))).pipe(
+const reload = Command.make("reload", source, (input) => lazily(client, (it) => it.reload, asked(input))).pipe(
   Command.withDescription("Let the running node read its settings again, as SIGHUP does"),
   Command.withExamples([{ command: "novacron reload" }])
 )
@@ -183,7 +196,8 @@ const explain = Command.make(
   ({ code, json }) =>
     lazily(
       () => import("./Commands/Explain.ts"),
-      (it) => it.explain({ code: Option.getOrUndefined(code), json })
+      (it) => it.explain,
+      { code: Option.getOrUndefined(code), json }
     )
 ).pipe(
   Command.withDescription("Print the runbook of an error code; without one, all codes"),
@@ -194,10 +208,10 @@ const completion = Command.make(
   "completion",
   { shell: Argument.Literals("SHELL", ["bash", "zsh", "fish"]).pipe(Argument.withDescription("Whose completion")) },
   ({ shell }) =>
-    lazily(
-      () => import("./Commands/Completion.ts"),
-      (it) => it.completion(all(), shell)
-    )
+    Effect.gen(function* () {
+      const { stdout } = yield* Surroundings
+      stdout.write(`${Completions.generate("novacron", shell, Completions.fromCommand(all())).trimEnd()}\n`)
+    })
 ).pipe(
   Command.withDescription("Print the completion script of a shell"),
   Command.withExamples([{ command: "novacron completion bash > /etc/bash_completion.d/novacron" }])

@@ -9,9 +9,9 @@
  */
 import type { Report } from "@novacron/boot/model"
 import * as Codes from "./Codes.ts"
-import { type ExitCode, meanings } from "./Meanings.ts"
+import { type ExitCode, known } from "./Meanings.ts"
 
-export { type ExitCode, meanings } from "./Meanings.ts"
+export { type ExitCode, known, meanings } from "./Meanings.ts"
 
 /** The signals that end a node. */
 export type Ending = "SIGTERM" | "SIGINT"
@@ -53,11 +53,6 @@ const worst = (report: Report.Report): ExitCode | undefined => {
   // Wrong settings and refused permissions stay wrong until somebody changes them: they say more than "unavailable".
   return exits.find((exit) => exit !== 69) ?? exits[0]
 }
-
-/** The code, if it is one that is documented; otherwise 70. */
-export const known = (code: number): ExitCode => (isKnown(code) ? code : 70)
-
-const isKnown = (code: number): code is ExitCode => Object.hasOwn(meanings, code)
 
 /** Some errors know better than a table: a port may be taken, or not for us. */
 const exitCodeIn = (error: unknown): ExitCode | undefined =>

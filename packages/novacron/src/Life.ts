@@ -15,7 +15,7 @@
 import type { Journal } from "@novacron/boot"
 import type { Lock, Logger } from "@novacron/components"
 import type { BootEvent, Report } from "@novacron/boot/model"
-import { Cause, Deferred, Effect, Exit, Fiber, FileSystem, Option, type Path, Scope } from "effect"
+import { Cause, DateTime, Deferred, Effect, Exit, Fiber, FileSystem, Option, type Path, Scope } from "effect"
 import * as Alive from "./Alive.ts"
 import * as Answers from "./Answers.ts"
 import * as BootLines from "./BootLines.ts"
@@ -251,7 +251,7 @@ const sayGoodbye = (options: Options, node: Alive.Alive) =>
     const report = finalReport(options, node)
     const exit = ExitCode.known(report.exitCode)
     const { env, stderr, stdout } = node.surroundings
-    if (style === "json") stdout.write(`${JSON.stringify(lastLine(report, exit))}\n`)
+    if (style === "json") stdout.write(`${JSON.stringify({ timestamp: yield* now, ...lastLine(report, exit) })}\n`)
     const words = LastWords.text(report, messageStyleOf({ env, isTerminal: stderr.isTerminal }), { exit, explain })
     if (style !== "json" || exit !== 0) stderr.write(`${words}\n`)
     // One that was ready has its report already; the way down is of interest only when it was not an orderly one.
@@ -261,6 +261,8 @@ const sayGoodbye = (options: Options, node: Alive.Alive) =>
       onFailure: (error) => Effect.as(refuse(options, Cause.fail(error)), exit)
     })
   })
+
+const now = Effect.map(DateTime.now, DateTime.formatIso)
 
 const lastLine = (report: Report.Report, exit: ExitCode.ExitCode) => {
   const worst = report.outcome === "failed" ? Codes.fatal(report)[0] : undefined
@@ -295,7 +297,7 @@ const refuse = ({ explain, style }: Options, cause: Cause.Cause<unknown>) =>
     if (style === "json") {
       const code = Codes.ofError(error)
       const facts = { level: "error", event: "ProcessEnded", message: error.message, exit_code: exit }
-      stdout.write(`${JSON.stringify({ ...facts, code: code?.code, remedy: code?.remedy })}\n`)
+      stdout.write(`${JSON.stringify({ timestamp: yield* now, ...facts, code: code?.code, remedy: code?.remedy })}\n`)
     }
     const surface = messageStyleOf({ env, isTerminal: stderr.isTerminal })
     stderr.write(`${LastWords.ofError(error, surface, { exit, explain })}\n`)

@@ -17,3 +17,8 @@ export const meanings = {
 } as const
 
 export type ExitCode = keyof typeof meanings
+
+/** The code, if it is one that is documented; otherwise 70. */
+export const known = (code: number): ExitCode => (isKnown(code) ? code : 70)
+
+const isKnown = (code: number): code is ExitCode => Object.hasOwn(meanings, code)

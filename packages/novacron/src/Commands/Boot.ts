@@ -2,6 +2,7 @@
 import { Logger } from "@novacron/components"
 import { Effect } from "effect"
 import * as Configuration from "../Configuration.ts"
+import * as Program from "../Program.ts"
 import * as Leave from "../Leave.ts"
 import * as Life from "../Life.ts"
 import * as Node from "../Node.ts"
@@ -17,34 +18,31 @@ export interface Flags extends Configuration.Asked {
 }
 
 /** Boots, and ends when the node has ended; leaves with its exit code. */
-export const boot = Effect.fnUntraced(
-  function* (flags: Flags) {
-    const surroundings = yield* Surroundings
-    const { env, stdout } = surroundings
-    const style = styleOf({ env, isTerminal: stdout.isTerminal }, flags.json)
-    const loaded = yield* Configuration.load(flags)
-    const logging = yield* Logger.Logging
-    for (const secret of Node.secretsOf(loaded)) logging.hide(secret)
-    yield* logging.configure(Node.loggerSettings(loaded.settings))
-    for (const warning of loaded.warnings) yield* Effect.logWarning(`${warning.code} ${warning.message}`)
-    const dataDir = Configuration.dataDirOf(loaded.settings, surroundings)
-    const exit = yield* Life.live({
-      dataDir,
-      style,
-      exitWhenReady: flags.exitWhenReady,
-      strict: flags.strict,
-      reportFile: flags.report,
-      ...Node.around(loaded, dataDir),
-      boot: (given) => Node.boot(loaded, dataDir, given),
-      reload: Effect.suspend(() => Node.reload(loaded, Configuration.load(flags))),
-      explain: (setting) => Configuration.explain(loaded, setting)
-    })
-    if (exit !== 0) return yield* Leave.quietly(exit)
-  },
-  (effect, flags) =>
-    Effect.gen(function* () {
-      const { env, stdout } = yield* Surroundings
-      const isJson = styleOf({ env, isTerminal: stdout.isTerminal }, flags.json) === "json"
-      return yield* Leave.explained(effect, isJson, "BOOT FAILED  before anything was started")
-    }).pipe(Effect.provide(Logger.Logging.layer()))
-)
+export const boot = Program.make((flags: Flags) => Effect.provide(life(flags), Logger.Logging.layer()), {
+  title: "BOOT FAILED  before anything was started",
+  isJson: (flags, { env, stdout }) => styleOf({ env, isTerminal: stdout.isTerminal }, flags.json) === "json"
+})
+
+const life = Effect.fnUntraced(function* (flags: Flags) {
+  const surroundings = yield* Surroundings
+  const { env, stdout } = surroundings
+  const style = styleOf({ env, isTerminal: stdout.isTerminal }, flags.json)
+  const loaded = yield* Configuration.load(flags)
+  const logging = yield* Logger.Logging
+  for (const secret of Node.secretsOf(loaded)) logging.hide(secret)
+  yield* logging.configure(Node.loggerSettings(loaded.settings))
+  for (const warning of loaded.warnings) yield* Effect.logWarning(`${warning.code} ${warning.message}`)
+  const dataDir = Configuration.dataDirOf(loaded.settings, surroundings)
+  const exit = yield* Life.live({
+    dataDir,
+    style,
+    exitWhenReady: flags.exitWhenReady,
+    strict: flags.strict,
+    reportFile: flags.report,
+    ...Node.around(loaded, dataDir),
+    boot: (given) => Node.boot(loaded, dataDir, given),
+    reload: Effect.suspend(() => Node.reload(loaded, Configuration.load(flags))),
+    explain: (setting) => Configuration.explain(loaded, setting)
+  })
+  if (exit !== 0) return yield* Leave.quietly(exit)
+})

@@ -4,6 +4,7 @@ import { Duration, Effect, Result, Schema } from "effect"
 import * as Answers from "../Answers.ts"
 import type { Asked } from "../Configuration.ts"
 import * as ControlSocket from "../ControlSocket.ts"
+import * as Program from "../Program.ts"
 import * as Leave from "../Leave.ts"
 import { Surroundings } from "../Surroundings.ts"
 import { duration, visible } from "../Terminal.ts"
@@ -23,8 +24,8 @@ const say = Effect.fnUntraced(function* (flags: Flags, value: unknown, words: ()
 })
 
 /** How the node is: the table of its parts. With `--strict` a degraded one is not good enough. */
-export const status = Effect.fnUntraced(
-  function* (flags: Flags & { readonly strict: boolean }) {
+export const status = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly strict: boolean }) {
     const said = yield* decoded(Answers.Status, yield* ask(flags, { _tag: "Status" }))
     const { health, pid, report, rssBytes, uptimeMs } = said
     yield* say(flags, said, () =>
@@ -36,18 +37,16 @@ export const status = Effect.fnUntraced(
     const isDegraded = report.components.some(({ state }) => state === "degraded")
     if (report.readyAtMs === null || said.isStopping) return yield* Leave.quietly(69)
     if (flags.strict && isDegraded) return yield* Leave.quietly(75)
-  },
-  (effect, flags) => Leave.explained(effect, flags.json)
+  })
 )
 
 /** Why a component is as it is, from itself to the root cause. */
-export const why = Effect.fnUntraced(
-  function* (flags: Flags & { readonly component: string }) {
+export const why = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly component: string }) {
     const answer = yield* ask(flags, { _tag: "Why", component: flags.component })
     const lines = yield* decoded(Schema.Array(Schema.String), answer)
     yield* say(flags, lines, () => lines.map((line, depth) => `${"  ".repeat(depth)}${visible(line)}`).join("\n"))
-  },
-  (effect, flags) => Leave.explained(effect, flags.json)
+  })
 )
 
 const Health = Schema.Struct({
@@ -67,8 +66,8 @@ const Health = Schema.Struct({
 })
 
 /** The health of the node and of each part, from fresh probes. Exits with 69 when it is not ready. */
-export const health = Effect.fnUntraced(
-  function* (flags: Flags) {
+export const health = Program.make(
+  Effect.fnUntraced(function* (flags: Flags) {
     const said = yield* decoded(Health, yield* ask(flags, { _tag: "Health" }))
     yield* say(flags, said, () => {
       const width = Math.max(0, ...said.components.map(({ name }) => name.length))
@@ -79,13 +78,12 @@ export const health = Effect.fnUntraced(
       return [...rows, `${said.status}, ${said.ready ? "takes work" : "takes no work"}`].join("\n")
     })
     if (!said.ready) return yield* Leave.quietly(69)
-  },
-  (effect, flags) => Leave.explained(effect, flags.json)
+  })
 )
 
 /** Builds a degraded, absent or skipped component again; says first whom it concerns. */
-export const restore = Effect.fnUntraced(
-  function* (flags: Flags & { readonly component: string; readonly dryRun: boolean }) {
+export const restore = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly component: string; readonly dryRun: boolean }) {
     const { component, dryRun } = flags
     const { stderr } = yield* Surroundings
     const before = yield* decoded(Answers.Restore, yield* ask(flags, { _tag: "Restore", component, confirmed: false }))
@@ -96,13 +94,12 @@ export const restore = Effect.fnUntraced(
     if (dryRun) return yield* say(flags, before, () => "Nothing was done.")
     const after = yield* decoded(Answers.Restore, yield* ask(flags, { _tag: "Restore", component, confirmed: true }))
     yield* say(flags, after, () => `${component} is being built again. See: novacron status`)
-  },
-  (effect, flags) => Leave.explained(effect, flags.json)
+  })
 )
 
 /** Stops the node in reverse and waits until it is down. Exits with what the node exits with. */
-export const stop = Effect.fnUntraced(
-  function* (flags: Flags & { readonly timeout: string }) {
+export const stop = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly timeout: string }) {
     const patience = Result.getOrElse(
       Result.try(() => Duration.fromInputUnsafe(inputOf(flags.timeout))),
       () => aMinute
@@ -113,17 +110,15 @@ export const stop = Effect.fnUntraced(
     )
     yield* say(flags, report, () => Report.text(report))
     if (report.exitCode !== 0) return yield* Leave.quietly(report.exitCode)
-  },
-  (effect, flags) => Leave.explained(effect, flags.json)
+  })
 )
 
 /** Reads the settings of the node again, as SIGHUP does. */
-export const reload = Effect.fnUntraced(
-  function* (flags: Flags) {
+export const reload = Program.make(
+  Effect.fnUntraced(function* (flags: Flags) {
     const said = yield* decoded(Schema.String, yield* ask(flags, { _tag: "Reload" }))
     yield* say(flags, { changed: said }, () => said)
-  },
-  (effect, flags) => Leave.explained(effect, flags.json)
+  })
 )
 
 const aMinute = Duration.minutes(1)

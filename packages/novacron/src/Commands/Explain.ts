@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Data, Effect } from "effect"
-import * as Leave from "../Leave.ts"
+import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
 
 /** There is no such code. */
@@ -49,8 +49,8 @@ const filesIn = (folder: string): ReadonlyArray<string> => {
 const titleOf = (text: string): string => (text.split("\n")[0] ?? "").replace(/^#+\s*(?:NVC-\d{4}:?\s*)?/, "")
 
 /** Prints the runbook of a code; without one, all codes and what they mean. */
-export const explain = Effect.fnUntraced(
-  function* ({ code, json }: { readonly code: string | undefined; readonly json: boolean }) {
+export const explain = Program.make(
+  Effect.fnUntraced(function* ({ code, json }: { readonly code: string | undefined; readonly json: boolean }) {
     const { stdout } = yield* Surroundings
     const all = runbooks()
     if (code === undefined) {
@@ -62,6 +62,5 @@ export const explain = Effect.fnUntraced(
     const text = all.get(wanted)
     if (text === undefined) return yield* new UnknownCode({ asked: code, known: [...all.keys()] })
     stdout.write(json ? `${JSON.stringify({ code: wanted, title: titleOf(text), text })}\n` : text)
-  },
-  (effect, { json }) => Leave.explained(effect, json)
+  })
 )

@@ -2,7 +2,7 @@
 import { PlanView } from "@novacron/boot/model"
 import { Effect } from "effect"
 import * as Configuration from "../Configuration.ts"
-import * as Leave from "../Leave.ts"
+import * as Program from "../Program.ts"
 import * as Node from "../Node.ts"
 import { Surroundings } from "../Surroundings.ts"
 
@@ -18,20 +18,19 @@ const planned = Effect.fnUntraced(function* (flags: Flags) {
 })
 
 /** The plan as text or JSON: order, levels, critical path, worst case, impact. */
-export const plan = Effect.fnUntraced(
-  function* (flags: Flags) {
+export const plan = Program.make(
+  Effect.fnUntraced(function* (flags: Flags) {
     const { plan, slots } = yield* planned(flags)
     const { stdout } = yield* Surroundings
     stdout.write(
       flags.json ? `${JSON.stringify(PlanView.toJson(plan, { slots }))}\n` : `${PlanView.toText(plan, { slots })}\n`
     )
-  },
-  (effect, flags) => Leave.explained(effect, flags.json)
+  })
 )
 
 /** The graph as Mermaid, DOT or JSON. */
-export const graph = Effect.fnUntraced(
-  function* (flags: Flags & { readonly format: "mermaid" | "dot" | "json" }) {
+export const graph = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly format: "mermaid" | "dot" | "json" }) {
     const { plan } = yield* planned(flags)
     const { stdout } = yield* Surroundings
     const write = {
@@ -40,6 +39,5 @@ export const graph = Effect.fnUntraced(
       json: () => JSON.stringify(PlanView.toJson(plan))
     }[flags.json ? "json" : flags.format]
     stdout.write(`${write().trimEnd()}\n`)
-  },
-  (effect, flags) => Leave.explained(effect, flags.json)
+  })
 )

