@@ -16,7 +16,7 @@
  * it begin by removing what it makes, and leave alone what others have made.
  */
 import { createHash } from "node:crypto"
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Option, Schedule } from "effect"
 import type { SqlClient } from "effect/sql"
 import { SqlError } from "effect/sql"
 import * as Catalog from "./Catalog.ts"
@@ -143,8 +143,13 @@ export const applyDeferred = Effect.fn("Migration.applyDeferred")(function* (
   const deferred = migrations.filter((migration) => migration.deferred === true)
   const isWaiting = Effect.map(read(sql, place), (ledger) => deferred.some(({ id }) => !ledger.has(id)))
   if (!enabled || !(yield* isWaiting)) return []
-  // Until the connection closes. Whoever waits here has nothing else to do, so there is no limit.
-  yield* inPlace(place, sql`SELECT pg_advisory_lock(${lockKeys.deferred})`)
+  // Held until the connection closes. To wait inside of a statement would be to hold a snapshot, for which the other
+  // node's concurrent index would wait in turn.
+  const take = sql<{ isMine: boolean }>`SELECT pg_try_advisory_lock(${lockKeys.deferred}) AS "isMine"`
+  yield* Effect.repeat(inPlace(place, take), {
+    schedule: Schedule.spaced("500 millis"),
+    until: ([it]) => it?.isMine === true
+  })
   const ledger = yield* read(sql, place)
   const pending = deferred.filter(({ id }) => !ledger.has(id))
   for (const migration of pending) {

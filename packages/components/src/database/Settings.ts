@@ -83,11 +83,13 @@ export const Settings = Schema.Struct({
   slowQuery: Field.withDefault(Field.duration, "1s").annotate({
     description: "A statement that takes longer is logged, without its parameters."
   }),
-  pool: Field.withDefault(Pool, {}),
-  breaker: Field.withDefault(Breaker, {}),
-  migrations: Field.withDefault(Migrations, {}),
-  embedded: Field.withDefault(Embedded, {})
-})
+  pool: Field.withDefault(Pool, {}).annotate({ description: "The connections that are kept open." }),
+  breaker: Field.withDefault(Breaker, {}).annotate({
+    description: "When calls to a database that is away fail at once."
+  }),
+  migrations: Field.withDefault(Migrations, {}).annotate({ description: "Changes of the schema at boot." }),
+  embedded: Field.withDefault(Embedded, {}).annotate({ description: "The PostgreSQL server of the node itself." })
+}).annotate({ description: "PostgreSQL: by URL, or a server of the node's own." })
 export type Settings = typeof Settings.Type
 
 /** How long a statement may take on our side, in milliseconds: the server's own limit, and the way there and back. */

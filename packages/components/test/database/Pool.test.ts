@@ -1,0 +1,187 @@
+import { afterAll, assert, beforeAll, describe, it as plain } from "vitest"
+import { it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Logger, Queue, Schedule, Scope, Exit } from "effect"
+import { SqlError } from "effect/sql"
+import * as Pool from "../../src/database/Pool.ts"
+import type { Settings } from "../../src/database/Settings.ts"
+import { Postgres } from "./Postgres.ts"
+import { connected, poolOptions } from "./Surroundings.ts"
+
+let server: Postgres
+beforeAll(async () => {
+  server = await Postgres.start()
+})
+afterAll(() => server.remove())
+
+const open = (encoded: typeof Settings.Encoded = {}, url = server.url()) => Pool.make(poolOptions(url, encoded))
+
+/** What the server knows of our connections. */
+const sessions = () =>
+  Effect.map(
+    connected(
+      server.socketUrl,
+      (sql) =>
+        sql<{ n: number }>`SELECT count(*)::int AS n FROM pg_stat_activity
+          WHERE client_addr IS NOT NULL AND backend_type = 'client backend'`
+    ),
+    ([row]) => row?.n ?? -1
+  )
+
+const none = Effect.repeat(Effect.suspend(sessions), { schedule: Schedule.spaced("50 millis"), until: (n) => n === 0 })
+
+describe("the pool", () => {
+  it.live("opens its least before anybody asks, and has closed all of it when its scope has closed", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const pool = yield* Scope.provide(open(), scope)
+      yield* pool.warm
+      assert.strictEqual(yield* sessions(), 5)
+      const { established, inUse, max, open: opened } = yield* pool.stats
+      assert.deepStrictEqual({ established, inUse, max, opened }, { established: 5, inUse: 0, max: 50, opened: 5 })
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual((yield* pool.stats).open, 0)
+      yield* none
+    })
+  )
+
+  it.live("counts what is in use and what waits, and fails whoever waits too long", () =>
+    Effect.gen(function* () {
+      const pool = yield* open({ pool: { min: 1, max: 2, acquireTimeout: "300ms" } })
+      const held = yield* Deferred.make<void>()
+      const holding = yield* Queue.unbounded<void>()
+      const hold = pool.sql.withTransaction(Effect.andThen(Queue.offer(holding, undefined), Deferred.await(held)))
+      const holders = yield* Effect.forEach([1, 2], () => Effect.forkChild(hold))
+      yield* Queue.takeN(holding, 2)
+      const late = yield* Effect.forkChild(Effect.exit(pool.sql`SELECT 1`))
+      const { waiting } = yield* Effect.repeat(pool.stats, {
+        schedule: Schedule.spaced("20 millis"),
+        until: (it) => it.waiting === 1
+      })
+      assert.strictEqual(waiting, 1)
+      assert.strictEqual((yield* pool.stats).inUse, 2)
+      const exit = yield* Fiber.join(late)
+      const error = Exit.isFailure(exit) ? Exit.findErrorOption(exit) : undefined
+      assert.match(String(error), /No connection to the database was free within 300ms: 2 of 2 are in use/)
+      yield* Deferred.succeed(held, undefined)
+      yield* Effect.forEach(holders, Fiber.join)
+      assert.deepStrictEqual(yield* pool.sql`SELECT 1 AS one`, [{ one: 1 }])
+      assert.strictEqual((yield* pool.stats).inUse, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("commits all of a transaction or nothing, and never says that it did when it did not", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* open()
+      yield* sql`CREATE TABLE pairs (n integer PRIMARY KEY)`
+      yield* sql.withTransaction(Effect.andThen(sql`INSERT INTO pairs VALUES (1)`, sql`INSERT INTO pairs VALUES (2)`))
+      const half = sql.withTransaction(
+        Effect.andThen(sql`INSERT INTO pairs VALUES (3)`, sql`INSERT INTO pairs VALUES (1)`)
+      )
+      assert.strictEqual((yield* Effect.flip(half)).reason._tag, "UniqueViolation")
+      // Swallowed, the error is forgotten by us and not by the server, which rolls back.
+      const quiet = sql.withTransaction(
+        Effect.andThen(sql`INSERT INTO pairs VALUES (4)`, Effect.ignore(sql`INSERT INTO pairs VALUES (1)`))
+      )
+      assert.include((yield* Effect.flip(quiet)).message, "rolled back")
+      assert.deepStrictEqual(yield* sql`SELECT n FROM pairs ORDER BY n`, [{ n: 1 }, { n: 2 }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("hears notifications and keeps JSON", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* open()
+      const heard = yield* sql.listen("news")
+      yield* sql.notify("news", "hello")
+      assert.strictEqual((yield* Queue.take(heard)).payload, "hello")
+      assert.deepStrictEqual(yield* sql`SELECT ${sql.json({ a: [1] })} -> 'a' AS a`, [{ a: [1] }])
+      assert.strictEqual(sql.driver, "pg")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("logs what is slow, without a parameter and without a literal", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      const pool = yield* open({ slowQuery: "100ms" })
+      yield* Effect.provide(
+        Effect.gen(function* () {
+          yield* pool.sql`SELECT ${"parameter"}::text`
+          yield* pool.sql`SELECT pg_sleep(0.15), ${"swordfish"}::text, 'hunter22' || $tag$letmein$tag$`
+        }),
+        Logger.layer([logger])
+      )
+      assert.lengthOf(lines, 1)
+      assert.match(
+        lines.join(),
+        /^A statement took 1\d\d ms|^A statement took [2-9]\d\d ms|^A statement took \d{4,} ms/
+      )
+      assert.include(lines.join(), "SELECT pg_sleep(0.15), $1::text, '…' || '…'")
+      assert.notMatch(lines.join(), /swordfish|hunter22|letmein/)
+      assert.strictEqual((yield* pool.stats).slow, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("lets no statement take longer than it may", () =>
+    Effect.gen(function* () {
+      const pool = yield* open({ statementTimeout: "200ms" })
+      const error = yield* Effect.flip(pool.sql`SELECT pg_sleep(20)`)
+      assert.strictEqual(error.reason._tag, "StatementTimeoutError")
+      assert.strictEqual((yield* pool.stats).failures, 1)
+      assert.strictEqual((yield* pool.stats).breaker, "Closed")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("fails at once after three lost connections, and is itself again when a probe has passed", () =>
+    Effect.gen(function* () {
+      const pool = yield* open({ pool: { min: 1, max: 3 } })
+      yield* pool.warm
+      yield* Effect.promise(() => server.down("SIGKILL"))
+      const error = yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
+        schedule: Schedule.spaced("20 millis"),
+        until: (it) => it.message.includes("failed too often")
+      })
+      assert.isTrue(SqlError.isSqlError(error))
+      assert.strictEqual(error.reason._tag, "ConnectionError")
+      assert.strictEqual((yield* pool.stats).breaker, "Open")
+      yield* Effect.flip(pool.ping)
+      yield* Effect.promise(() => server.up())
+      // The server is back, and the breaker does not know it for half a minute; the probe does.
+      assert.include((yield* Effect.flip(pool.sql`SELECT 1`)).message, "failed too often")
+      assert.isAbove(yield* Effect.retry(pool.ping, Schedule.spaced("50 millis")), 0)
+      assert.strictEqual((yield* pool.stats).breaker, "Closed")
+      assert.deepStrictEqual(yield* pool.sql`SELECT 1 AS one`, [{ one: 1 }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("lets a call through when the breaker has been open for long enough", () =>
+    Effect.gen(function* () {
+      const pool = yield* open({ pool: { min: 1, max: 3 }, breaker: { openFor: "200ms" } })
+      yield* pool.warm
+      yield* Effect.promise(() => server.down("SIGKILL"))
+      yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
+        schedule: Schedule.spaced("20 millis"),
+        until: (it) => it.message.includes("failed too often")
+      })
+      yield* Effect.promise(() => server.up())
+      const rows = yield* Effect.retry(pool.sql`SELECT 1 AS one`, Schedule.spaced("50 millis"))
+      assert.deepStrictEqual(rows, [{ one: 1 }])
+    }).pipe(Effect.scoped)
+  )
+})
+
+plain("a statement is shown on one line, without anything in quotes", () => {
+  const secret = "swordfish"
+  for (const quoted of [
+    `'${secret}'`,
+    `'it''s ${secret}'`,
+    `E'\\'${secret}'`,
+    `$$${secret}$$`,
+    `$x$${secret}$x$`,
+    `'${secret}`
+  ]) {
+    const text = Pool.shown(`SELECT\n  a  FROM t WHERE b = ${quoted}`)
+    assert.notInclude(text, secret)
+    assert.include(text, "SELECT a FROM t WHERE b = '…'")
+  }
+  assert.isAtMost(Pool.shown("x".repeat(10_000)).length, 501)
+})
