@@ -102,6 +102,7 @@ export class Driver {
 
   constructor(settings: Settings, env: Context.Context<never>, dispatcher: Scheduler.SchedulerDispatcher) {
     const { limits, plan, recipes } = settings
+    const n = recipes.length
     this.settings = settings
     this.state = Progress.make(plan, limits)
     this.env = env
@@ -110,12 +111,12 @@ export class Driver {
     this.views = new Views(env, dispatcher)
     this.originNanos = this.clock.monotonicTimeNanosUnsafe()
     this.checker = settings.checked ? Invariants.make(plan, limits, { toleranceMs: Infinity }) : undefined
-    this.instances = recipes.map(() => undefined)
-    this.swaps = recipes.map(() => undefined)
-    this.retries = recipes.map(() => undefined)
-    this.restorations = recipes.map(() => undefined)
-    this.errors = recipes.map(() => undefined)
-    this.left = recipes.map(() => undefined)
+    this.instances = nothing(n)
+    this.swaps = nothing(n)
+    this.retries = nothing(n)
+    this.restorations = nothing(n)
+    this.errors = nothing(n)
+    this.left = nothing(n)
     this.services = new Services(plan, recipes, env, (i) => Progress.isUp(this.state, i))
   }
 
@@ -574,6 +575,9 @@ export class Driver {
     return new Critical({ component, cause })
   }
 }
+
+/** Nothing yet of each component. */
+const nothing = (n: number): Array<undefined> => new Array<undefined>(n).fill(undefined)
 
 /** The boot inside which another one runs. */
 export const Enclosing = Context.Reference<{ readonly driver: Driver; readonly path: string } | undefined>(

@@ -83,13 +83,15 @@ export const launch = (
       return yield* new InvalidBoot({ problems: planned.failure.message.split("\n"), cause: planned.failure })
     }
     const plan = planned.success
-    const byName = new Map(recipes.map((recipe) => [recipe.name, recipe]))
+    const byName = new Map<string, Recipe.Recipe>()
+    for (const recipe of recipes) byName.set(recipe.name, recipe)
     const dispatcher = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.currentDispatcher))
     const observe = options.observe ?? (() => undefined)
     const driver = new Driver(
       {
         plan,
-        recipes: plan.components.flatMap(({ name }) => byName.get(name) ?? []),
+        // The plan was made of these recipes.
+        recipes: plan.components.map(({ name }) => byName.get(name)!),
         limits,
         bootId: options.bootId ?? outer?.bootId ?? (yield* randomId),
         nodeId: options.nodeId ?? outer?.nodeId ?? "",
@@ -145,9 +147,13 @@ const inside = (previous: Unfinished, path: string): Unfinished => {
 const costsOf = (plan: Plan.Plan | undefined): { readonly [name: string]: number } =>
   Object.fromEntries(plan?.components.map(({ name }, i) => [name, plan.cost[i]!]) ?? [])
 
-const randomId: Effect.Effect<string> = Effect.map(
-  Effect.all([Random.nextIntBetween(0, 2 ** 32 - 1), Random.nextIntBetween(0, 2 ** 32 - 1)]),
-  (words) => words.map((word) => word.toString(16).padStart(8, "0")).join("")
+const randomWord: Effect.Effect<string> = Effect.map(Random.next, (chance) =>
+  Math.floor(chance * 2 ** 32)
+    .toString(16)
+    .padStart(8, "0")
+)
+const randomId: Effect.Effect<string> = Effect.flatMap(randomWord, (high) =>
+  Effect.map(randomWord, (low) => high + low)
 )
 
 const limitsOf = (

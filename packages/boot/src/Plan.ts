@@ -278,8 +278,9 @@ const connect = (
   const n = components.length
   const [needs, hard, late] = [edgeLists(n), edgeLists(n), edgeLists(n)]
   const unmet: Array<Unmet> = []
-  components.forEach((component, i) => {
-    if (excluded[i]!) return
+  for (let i = 0; i < n; i++) {
+    const component = components[i]!
+    if (excluded[i]!) continue
     for (const { key, kind } of component.needs) {
       const j = providers.get(key)
       if (j === undefined) {
@@ -289,15 +290,15 @@ const connect = (
         hard.add(i, j)
       } else if (!excluded[j]!) (kind === "late" ? late : needs).add(i, j)
     }
-  })
+  }
   const ordered = needs.ascending()
   const dependents = new Array<Array<number>>(n).fill(nobody)
-  ordered.forEach((list, i) => {
-    for (const j of list) {
+  for (let i = 0; i < n; i++) {
+    for (const j of ordered[i]!) {
       if (dependents[j] === nobody) dependents[j] = [i]
       else dependents[j]!.push(i)
     }
-  })
+  }
   return { needs: ordered, hard: hard.ascending(), late: late.ascending(), dependents, unmet }
 }
 

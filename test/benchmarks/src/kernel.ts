@@ -114,9 +114,10 @@ const besideCriticalPath = async (): Promise<ReadonlyArray<Figure>> => {
   return [figure("boot_vs_critical_path", "ratio", 1.02, "lower", samples)]
 }
 
+/** As they all come: none keeps a journal. */
 const besideFrameworks = async (): Promise<ReadonlyArray<Figure>> => {
   const of = async (peer: "avvio" | "nest", bar: number) => {
-    const measured = await inPairs(3, ["kernel", "reference", 0], [peer, "reference", 0])
+    const measured = await inPairs(5, ["bare", "reference", 0], [peer, "reference", 0])
     return figure(
       `wall_vs_${peer}`,
       "ratio",
