@@ -156,7 +156,7 @@ const parse = (path: string, text: string, before: Head | undefined): Effect.Eff
       changed((before?.seq ?? 0) + 1)
     )
     const { hash, ...rest } = line
-    if (sealed(rest).hash !== hash) return yield* changed(line.seq)
+    if (sealed(rest).hash !== hash || JSON.stringify(line) !== text) return yield* changed(line.seq)
     if (before !== undefined && (line.previous !== before.hash || line.seq !== before.seq + 1)) {
       return yield* changed(before.seq + 1)
     }

@@ -64,9 +64,10 @@ export const make = Effect.fn("KeyRing.make")(function* (options: Options) {
       key.fill(0)
     }
     const next = yield* load(number)
-    const trial = yield* openWith(next, sealWith(next, probe, ""), "")
-    if (!trial.equals(probe))
-      return yield* new KeyMaterialUnusable({ path: nameOf(number), reason: "it opens wrongly" })
+    const path = files.path(nameOf(number))
+    yield* openWith(next, sealWith(next, probe, ""), "").pipe(
+      Effect.mapError((cause) => new KeyMaterialUnusable({ path, reason: "it does not open what it seals", cause }))
+    )
     return next
   })
 
@@ -137,16 +138,14 @@ export const make = Effect.fn("KeyRing.make")(function* (options: Options) {
           ? new CannotOpen({ context })
           : Effect.map(openWith(key, sealed, context), (plain) => new Uint8Array(plain))
       }),
-    rotateWhenDue: turn
-      .withPermit(
-        Effect.gen(function* () {
-          const due = yield* isDue
-          if (due) yield* rotate
-          yield* tidy
-          return due
-        })
-      )
-      .pipe(Effect.catchTag("CannotOpen", (cause) => new KeyMaterialUnusable({ path: files.folder, reason, cause }))),
+    rotateWhenDue: turn.withPermit(
+      Effect.gen(function* () {
+        const due = yield* isDue
+        if (due) yield* rotate
+        yield* tidy
+        return due
+      })
+    ),
     numbers: Effect.sync(() => ({ current, previous: previous.map(({ number }) => number) })),
     wipe: Effect.sync(() => {
       isWiped = true
@@ -183,7 +182,6 @@ const version = 1
 const masterName = "master.key"
 const pointerName = "keys.json"
 const nameOf = (number: number): string => `data-${number}.key`
-const reason = "the next key does not open what it has sealed"
 
 const probe = Buffer.from("novacron")
 
