@@ -1,0 +1,37 @@
+/** The settings of the pre-flight: who has to answer before the node starts. */
+import { Field } from "@novacron/config"
+import { Schema } from "effect"
+
+/** What it means when nobody answers: `enforce` ends the boot, `warn` says so and goes on. */
+export const Policy = Schema.Literals(["warn", "enforce"])
+
+const common = {
+  name: Schema.NonEmptyString.annotate({ description: "What it is called in messages: database, redis." }),
+  timeout: Field.withDefault(Field.duration, "2s").annotate({
+    description: "How long the name and the connection may take together."
+  }),
+  policy: Field.withDefault(Policy, "warn").annotate({
+    description: "`enforce` ends the boot when nobody answers, `warn` says so and goes on."
+  })
+}
+
+const TcpEndpoint = Schema.Struct({
+  ...common,
+  host: Schema.NonEmptyString.annotate({ description: "A name or an address." }),
+  port: Field.port.annotate({ description: "The TCP port." })
+})
+
+const UnixEndpoint = Schema.Struct({
+  ...common,
+  path: Schema.NonEmptyString.annotate({ description: "The path of a Unix socket." })
+})
+
+/** Somebody who should answer. */
+export const Endpoint = Schema.Union([TcpEndpoint, UnixEndpoint])
+export type Endpoint = typeof Endpoint.Type
+
+export const Settings = Schema.Struct({
+  endpoints: Field.withDefault(Schema.Array(Endpoint), []).annotate({
+    description: "Who has to answer before the node starts: name and host with port, or path; timeout; policy."
+  })
+}).annotate({ description: "Connections that are tried before the node starts. Nothing is sent." })
