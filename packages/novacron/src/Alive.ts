@@ -4,6 +4,7 @@
  */
 import type { Boot, Health } from "@novacron/boot"
 import { type BootEvent, Report } from "@novacron/boot/model"
+import type { Post } from "@novacron/components"
 import { Clock, DateTime, Deferred, Effect, Option, type Stream } from "effect"
 import type * as ExitCode from "./ExitCode.ts"
 import type { Surroundings } from "./Surroundings.ts"
@@ -35,11 +36,6 @@ export interface Endpoints {
   readonly serve: (sources: Sources) => Effect.Effect<void>
 }
 
-/** What is told to the service manager. */
-export interface Notify {
-  readonly tell: (message: "ready" | "reloading" | "stopping" | { readonly status: string }) => void
-}
-
 /** A node while it lives. */
 export interface Alive {
   readonly surroundings: Surroundings["Service"]
@@ -54,7 +50,9 @@ export interface Alive {
   readonly over: Deferred.Deferred<Report.Report>
   running: Running | undefined
   endpoints: Endpoints | undefined
-  notify: Notify
+  notify: Post.Notify.Notify
+  /** Reads the settings again; says in a sentence what has changed. */
+  reload: Effect.Effect<string, { readonly message: string }>
   /** The first reason to end; undefined as long as nothing does. */
   end: End | undefined
 }
@@ -71,7 +69,8 @@ export const make = (surroundings: Surroundings["Service"]): Alive => {
     over: Deferred.makeUnsafe(),
     running: undefined,
     endpoints: undefined,
-    notify: { tell: () => undefined },
+    notify: { tell: () => undefined, told: Effect.void, watchdog: undefined },
+    reload: Effect.fail({ message: "The settings are not followed yet." }),
     end: undefined
   }
 }

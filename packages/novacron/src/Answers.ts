@@ -25,12 +25,8 @@ export const Restore = Schema.Struct({
   isBegun: Schema.Boolean
 })
 
-/** Answers one request. `reload` reads the settings again and says in a sentence what has changed. */
-export const answer = (
-  node: Alive.Alive,
-  reload: Effect.Effect<string, { readonly message: string }>,
-  request: Request
-): Effect.Effect<unknown, Refused> => {
+/** Answers one request. */
+export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unknown, Refused> => {
   switch (request._tag) {
     case "Ping":
       return Effect.succeed({ pid: node.surroundings.pid })
@@ -47,7 +43,7 @@ export const answer = (
     case "Stop":
       return Effect.andThen(Alive.end(node, { because: request.because, signal: undefined }), Deferred.await(node.over))
     case "Reload":
-      return node.running === undefined ? Effect.fail(notUp) : Effect.mapError(reload, refused)
+      return node.running === undefined ? Effect.fail(notUp) : Effect.mapError(node.reload, refused)
   }
 }
 

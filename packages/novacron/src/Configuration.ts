@@ -38,19 +38,17 @@ export type Loaded = Config.Loaded<Node.Settings>
 /** Where a file is looked for when nobody names one. */
 const usual = ["novacron.yaml", "novacron.yml", "novacron.json", "/etc/novacron/novacron.yaml"]
 
-/** Reads the settings, with all that is wrong about them at once. */
+/** Reads the settings, with all that is wrong about them at once; and says where from, to read them again. */
 export const load = Effect.fn("Configuration.load")(function* (
   asked: Asked,
   resources: Config.LoadOptions["resources"] = "check"
 ) {
   const options = { ...(yield* optionsOf(asked)), resources }
   const definition = Node.definition()
-  if (options.template !== undefined) return yield* Config.load(definition, options)
+  if (options.template !== undefined) return { loaded: yield* Config.load(definition, options), sources: options }
   const first = yield* Config.load(definition, { ...options, resources: "skip" })
-  const template = Node.templateFor(first.settings)
-  return template === undefined && resources === "skip"
-    ? first
-    : yield* Config.load(definition, { ...options, ...template })
+  const sources: Config.LoadOptions = { ...options, ...Node.templateFor(first.settings) }
+  return { loaded: yield* Config.load(definition, sources), sources }
 })
 
 /** Where settings come from, by the command line and the environment. */
@@ -111,11 +109,13 @@ export const dataDirOf = (
   return home === undefined ? resolve(cwd, ".novacron") : resolve(cwd, home, "novacron")
 }
 
-/** A setting and where it comes from: `cache.url from NOVACRON_CACHE_URL (overrides novacron.yaml:14)`. */
+/** A setting and where it comes from: `database.url from NOVACRON_DATABASE_URL (overrides novacron.yaml:14)`. */
 export const explain = (loaded: Loaded, setting: string): string | undefined => {
   const [found] = loaded.explain(setting)
   if (found === undefined) return undefined
   const [winner, ...others] = found.sources
   const over = others.map(({ place }) => place).filter((place) => place !== "default")
-  return `${found.key} = ${found.value} from ${winner.place}${over.length === 0 ? "" : ` (overrides ${over.join(", ")})`}`
+  const value = found.isSecret || found.value.length > 80 ? "" : ` = ${found.value}`
+  const from = winner.place === "default" ? "by default" : `from ${winner.place}`
+  return `${found.key}${value} ${from}${over.length === 0 ? "" : ` (overrides ${over.join(", ")})`}`
 }

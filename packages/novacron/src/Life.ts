@@ -13,7 +13,7 @@
  * settings, as soon as the node is up. SIGUSR2 says what is going on.
  */
 import type { Journal } from "@novacron/boot"
-import type { Lock, Logger } from "@novacron/components"
+import { type Lock, type Logger, Post } from "@novacron/components"
 import type { BootEvent, Report } from "@novacron/boot/model"
 import { Cause, DateTime, Deferred, Effect, Exit, Fiber, FileSystem, Option, type Path, Scope } from "effect"
 import * as Alive from "./Alive.ts"
@@ -26,6 +26,7 @@ import * as ExitCode from "./ExitCode.ts"
 import * as Journals from "./Journals.ts"
 import * as LastWords from "./LastWords.ts"
 import { type Signal, Surroundings } from "./Surroundings.ts"
+import type { Reloading } from "./Reloading.ts"
 import { messageStyleOf, type Style } from "./Terminal.ts"
 
 /** What the life of a node needs to know. */
@@ -44,8 +45,8 @@ export interface Options {
   readonly listen: Effect.Effect<Alive.Endpoints, Problem, Scope.Scope>
   /** Boots. It gets what only the process can know. */
   readonly boot: (given: Given) => Effect.Effect<Alive.Running, unknown, Scope.Scope | Platform>
-  /** Reads the settings again; says in a sentence what has changed, or fails with why nothing has. */
-  readonly reload: Effect.Effect<string, { readonly message: string }, Platform>
+  /** Follows the settings while the node runs; reloads wait for `ready`. */
+  readonly reloading: (ready: Effect.Effect<unknown>) => Effect.Effect<Reloading, never, Scope.Scope | Platform>
   /** What is known of a setting, for the last words. */
   readonly explain: (setting: string) => string | undefined
 }
@@ -66,13 +67,16 @@ export interface Given {
   readonly previous: Journal.Unfinished | undefined
   readonly durationsMs: { readonly [name: string]: number }
   readonly observe: (event: BootEvent.BootEvent) => void
+  readonly notify: Post.Notify.Notify
+  /** The report as of now. */
+  readonly report: Effect.Effect<Report.Report>
 }
 
 /** Lives a life, and says what the process should exit with. */
 export const live = Effect.fn("Life.live")(function* (options: Options) {
   const surroundings = yield* Surroundings
   const node = Alive.make(surroundings)
-  yield* listenToSignals(options, node)
+  yield* listenToSignals(node)
   const outcome = yield* Effect.exit(Effect.scoped(around(options, node)))
   const report = node.report()
   if (Exit.isFailure(outcome)) {
@@ -89,22 +93,27 @@ export const live = Effect.fn("Life.live")(function* (options: Options) {
 /** What stands around the boot, and the boot itself; ends when everything is down. */
 const around = (options: Options, node: Alive.Alive) =>
   Effect.gen(function* () {
-    const { boot, dataDir, listen, lock } = options
-    const platform = yield* Effect.context<Platform>()
-    const reload = Effect.provideContext(options.reload, platform)
+    const { boot, dataDir, listen, lock, reloading } = options
     yield* makeDataDir(dataDir)
     const held = yield* lock
+    node.reload = (yield* reloading(Deferred.await(node.settled))).reload
     yield* ControlSocket.serve({
       path: ControlSocket.pathOf(dataDir),
-      answer: (request) => Answers.answer(node, reload, request)
+      answer: (request) => Answers.answer(node, request)
     })
+    node.notify = yield* Post.Notify.make(node.surroundings)
     node.endpoints = yield* listen
     yield* node.endpoints.serve(Alive.whileBooting(node))
     const { remarks, ...before } = yield* Journals.open(`${dataDir}/journal`)
     for (const remark of remarks) yield* Effect.logWarning(remark)
+    yield* Post.Notify.keepAlive(node.notify, Effect.succeed(true))
     const observe = observer(options, node)
     yield* Effect.ensuring(
-      bootAndStop(options, node, boot({ ...before, lock: held, observe })),
+      bootAndStop(
+        options,
+        node,
+        boot({ ...before, lock: held, notify: node.notify, observe, report: Effect.sync(node.report) })
+      ),
       tellTheEnd(options, node)
     )
   })
@@ -168,13 +177,13 @@ const statusWorthy: ReadonlySet<string> = new Set<BootEvent.BootEvent["_tag"]>([
 
 // ----------------------------------------------------------------------------------------------------------- signals
 
-const listenToSignals = (options: Options, node: Alive.Alive) =>
+const listenToSignals = (node: Alive.Alive) =>
   Effect.gen(function* () {
     const run = Effect.runForkWith(yield* Effect.context<Platform>())
-    yield* node.surroundings.onSignal((signal) => void run(onSignal(options, node, signal)))
+    yield* node.surroundings.onSignal((signal) => void run(onSignal(node, signal)))
   })
 
-const onSignal = (options: Options, node: Alive.Alive, signal: Signal) => {
+const onSignal = (node: Alive.Alive, signal: Signal) => {
   switch (signal) {
     case "SIGINT":
     case "SIGTERM":
@@ -182,7 +191,7 @@ const onSignal = (options: Options, node: Alive.Alive, signal: Signal) => {
         isFirst ? undefined : leave(node, signal)
       )
     case "SIGHUP":
-      return reload(options, node)
+      return reload(node)
     case "SIGUSR2":
       return Effect.sync(() => say(node, Alive.dump(node)))
   }
@@ -194,13 +203,13 @@ const leave = (node: Alive.Alive, signal: ExitCode.Ending): void => {
   node.surroundings.leave(ExitCode.bySignal(signal))
 }
 
-const reload = (options: Options, node: Alive.Alive) =>
+const reload = (node: Alive.Alive) =>
   Effect.gen(function* () {
     if (node.running === undefined) say(node, "Reload: queued until the node is ready.")
     yield* Effect.raceFirst(Deferred.await(node.settled), Deferred.await(node.ending))
     if (node.end !== undefined) return say(node, "Reload: not done, the node stops.")
     node.notify.tell("reloading")
-    yield* Effect.match(options.reload, {
+    yield* Effect.match(node.reload, {
       onSuccess: (changed) => say(node, `Reload: ${changed}`),
       onFailure: ({ message }) => say(node, `Reload: nothing changed. ${message}`)
     })

@@ -3,8 +3,9 @@
  * knows all components; they know what they need.
  */
 import { Boot, Component } from "@novacron/boot"
+import { Report } from "@novacron/boot/model"
 import { Cache, Database, Lock, Logger, Post, Security } from "@novacron/components"
-import { Config, type ConfigInvalid, Field } from "@novacron/config"
+import { Config, Field } from "@novacron/config"
 import { Effect, Option, Redacted, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type * as Life from "./Life.ts"
@@ -21,7 +22,9 @@ export const Settings = Schema.Struct({
   security: Field.withDefault(Security.Settings, {}),
   database: Field.withDefault(Database.Settings, {}),
   cache: Field.withDefault(Cache.Settings, {}),
-  health: Field.withDefault(Post.HealthSettings, {})
+  health: Field.withDefault(Post.HealthSettings, {}),
+  systemHealth: Field.withDefault(Post.SystemHealthSettings, {}),
+  ready: Field.withDefault(Post.ReadySettings, {})
 })
 export type Settings = typeof Settings.Type
 
@@ -47,11 +50,15 @@ export interface Facts {
   readonly nodeId: string
   /** The variables of the process. */
   readonly env: { readonly [name: string]: string | undefined }
+  readonly pid: number
   readonly lock: Lock.Lock["Service"]
+  readonly notify: Post.Notify.Notify
+  /** The report of the boot as of now. */
+  readonly report: Effect.Effect<Report.Report>
 }
 
 /** The parts of a node with these settings. Their order means nothing. */
-export const components = (settings: Settings, { dataDir, env, lock, nodeId }: Facts) =>
+export const components = (settings: Settings, { dataDir, env, lock, nodeId, notify, pid, report }: Facts) =>
   [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
     Component.make(Lock.Lock, { phase: "pre", start: Effect.succeed(lock), health: (it) => it.check }),
@@ -59,8 +66,23 @@ export const components = (settings: Settings, { dataDir, env, lock, nodeId }: F
     Logger.component(loggerSettings(settings)),
     Database.component(settings.database, { dataDir }),
     Database.deferred,
-    Cache.component(settings.cache)
+    Cache.component(settings.cache),
+    Post.systemHealth(settings.systemHealth, [Security.Security, Database.Database, Cache.Cache], checks),
+    Post.startupMetrics(report),
+    Post.ready(settings.ready, pid, notify)
   ] as const
+
+/** What must be well together before the node says that it is ready. */
+const checks = Effect.gen(function* () {
+  const security = yield* Security.Security
+  const database = yield* Database.Database
+  const cache = yield* Cache.Cache
+  return [
+    { name: "security", critical: true, needs: [], probe: Effect.asVoid(security.check) },
+    { name: "database", critical: true, needs: ["security"], probe: Effect.asVoid(database.check) },
+    { name: "cache", critical: false, needs: ["security"], probe: Effect.asVoid(cache.check) }
+  ]
+})
 
 /** What a boot would do. */
 export const plan = (settings: Settings, facts: Facts) =>
@@ -69,11 +91,13 @@ export const plan = (settings: Settings, facts: Facts) =>
 /** Boots the parts, and monitors them. */
 export const boot = (loaded: Config.Loaded<Settings>, dataDir: string, given: Life.Given) =>
   Effect.gen(function* () {
-    const { env, hostname } = yield* Surroundings
+    const { env, hostname, pid } = yield* Surroundings
     const { settings, version } = loaded
     const environment = environmentOf(settings)
     const nodeId = yield* NodeId.keep(dataDir, settings.system.nodeId, hostname)
-    return yield* Boot.make(components(settings, { environment, dataDir, nodeId, env, lock: given.lock }), {
+    const { lock, notify, report } = given
+    const facts: Facts = { environment, dataDir, nodeId, env, pid, lock, notify, report }
+    return yield* Boot.make(components(settings, facts), {
       nodeId,
       configVersion: version,
       environment,
@@ -103,9 +127,18 @@ export const around = ({ settings }: Config.Loaded<Settings>, dataDir: string) =
 
 /** Facts for those who only want to look: nothing is created, and the lock is nobody's. */
 export const factsOf = Effect.fnUntraced(function* (settings: Settings) {
-  const { cwd, env, hostname } = yield* Surroundings
+  const { cwd, env, hostname, pid } = yield* Surroundings
   const nodeId = settings.system.nodeId ?? NodeId.fromHostname(hostname) ?? "node"
-  const facts: Facts = { environment: environmentOf(settings), dataDir: cwd, nodeId, env, lock: nobodys }
+  const facts: Facts = {
+    environment: environmentOf(settings),
+    dataDir: cwd,
+    nodeId,
+    env,
+    pid,
+    lock: nobodys,
+    notify: { tell: () => undefined, told: Effect.void, watchdog: undefined },
+    report: Effect.sync(() => Report.fromEvents([]))
+  }
   return facts
 })
 
@@ -144,10 +177,3 @@ const redactor = (secrets: ReadonlyArray<string>) => {
   const longestFirst = secrets.toSorted((a, b) => b.length - a.length)
   return (text: string) => longestFirst.reduce((clean, secret) => clean.replaceAll(secret, "***"), text)
 }
-
-/** Reads the settings again. Only keys that are hot may differ; otherwise nothing changes, and it says what has to restart. */
-export const reload = <E extends { readonly message: string } = ConfigInvalid, R = never>(
-  loaded: Config.Loaded<Settings>,
-  load: Effect.Effect<Config.Loaded<Settings>, E, R>
-) =>
-  Effect.map(load, (next) => (next.version === loaded.version ? "nothing has changed." : "the settings have changed."))

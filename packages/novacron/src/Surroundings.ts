@@ -2,7 +2,7 @@
  * The one door to the process around us: arguments, environment, output, signals. Everything else takes what it needs
  * from here, so a test gives it surroundings of its own.
  */
-import { hostname } from "node:os"
+import { hostname, userInfo } from "node:os"
 import { Context, Effect, type Scope } from "effect"
 
 /** The signals that this program listens to. */
@@ -23,6 +23,8 @@ export class Surroundings extends Context.Service<
     readonly cwd: string
     readonly pid: number
     readonly hostname: string
+    /** Who runs this, for audit logs. */
+    readonly user: string
     readonly stdout: Output
     readonly stderr: Output
     /** Hears signals until the scope closes, instead of dying by them. */
@@ -45,6 +47,15 @@ const writerOf = (stream: NodeJS.WriteStream): Output => {
   }
 }
 
+/** The name of the user, or the number of one who is not in the list of users. */
+const nameOfUser = (): string => {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${real.getuid?.() ?? "unknown"}`
+  }
+}
+
 /** The process that we are. */
 export const thisProcess = (): Surroundings["Service"] => ({
   args: real.argv.slice(2),
@@ -52,6 +63,7 @@ export const thisProcess = (): Surroundings["Service"] => ({
   cwd: real.cwd(),
   pid: real.pid,
   hostname: hostname(),
+  user: nameOfUser(),
   stdout: writerOf(real.stdout),
   stderr: writerOf(real.stderr),
   onSignal: (hear) =>

@@ -3,6 +3,7 @@ import { Logger } from "@novacron/components"
 import { Effect } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as Program from "../Program.ts"
+import * as Reloading from "../Reloading.ts"
 import * as Leave from "../Leave.ts"
 import * as Life from "../Life.ts"
 import * as Node from "../Node.ts"
@@ -27,7 +28,7 @@ const life = Effect.fnUntraced(function* (flags: Flags) {
   const surroundings = yield* Surroundings
   const { env, stdout } = surroundings
   const style = styleOf({ env, isTerminal: stdout.isTerminal }, flags.json)
-  const loaded = yield* Configuration.load(flags)
+  const { loaded, sources } = yield* Configuration.load(flags)
   const logging = yield* Logger.Logging
   for (const secret of Node.secretsOf(loaded)) logging.hide(secret)
   yield* logging.configure(Node.loggerSettings(loaded.settings))
@@ -41,7 +42,7 @@ const life = Effect.fnUntraced(function* (flags: Flags) {
     reportFile: flags.report,
     ...Node.around(loaded, dataDir),
     boot: (given) => Node.boot(loaded, dataDir, given),
-    reload: Effect.suspend(() => Node.reload(loaded, Configuration.load(flags))),
+    reloading: (ready) => Reloading.make({ loaded, sources, dataDir, user: surroundings.user, ready }),
     explain: (setting) => Configuration.explain(loaded, setting)
   })
   if (exit !== 0) return yield* Leave.quietly(exit)

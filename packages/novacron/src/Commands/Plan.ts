@@ -12,7 +12,8 @@ export interface Flags extends Configuration.Asked {
 }
 
 const planned = Effect.fnUntraced(function* (flags: Flags) {
-  const { settings } = yield* Configuration.load(flags, "skip")
+  const { loaded } = yield* Configuration.load(flags, "skip")
+  const { settings } = loaded
   const slots = Node.concurrency(settings)
   return { plan: yield* Effect.fromResult(Node.plan(settings, yield* Node.factsOf(settings))), slots }
 })

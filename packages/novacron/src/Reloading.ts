@@ -1,0 +1,103 @@
+/**
+ * Settings while the node runs: what was loaded is kept as a version and written to the audit log, and a file that
+ * changes, or SIGHUP, or `novacron reload`, has them read again. Only what is hot may differ; it is put into effect at
+ * once. Anything else is refused with the names of the keys, and nothing changes.
+ */
+import { Logger } from "@novacron/components"
+import { Audit, type Config, Difference, History, Reload } from "@novacron/config"
+import { Cause, Effect, Exit, type FileSystem, type Path, type Scope, SubscriptionRef } from "effect"
+import * as Node from "./Node.ts"
+import type { Surroundings } from "./Surroundings.ts"
+
+/** What reads the settings again. */
+export interface Reloading {
+  /** Says in a sentence what has changed; fails when nothing did because something may not. */
+  readonly reload: Effect.Effect<string, { readonly message: string }>
+}
+
+/** Where settings are read from again, and where it is recorded. */
+export interface Options {
+  readonly loaded: Config.Loaded<Node.Settings>
+  readonly sources: Config.LoadOptions
+  readonly dataDir: string
+  readonly user: string
+  /** Reloads wait for it. */
+  readonly ready: Effect.Effect<unknown>
+}
+
+/** Records what was loaded, and reads it again when asked or when the file changes, until the scope closes. */
+export const make = Effect.fn("Reloading.make")(function* ({
+  dataDir,
+  loaded,
+  ready,
+  sources,
+  user
+}: Options): Effect.fn.Return<
+  Reloading,
+  never,
+  Scope.Scope | FileSystem.FileSystem | Path.Path | Logger.Logging | Surroundings
+> {
+  const { file } = loaded
+  const logging = yield* Logger.Logging
+  const audit = yield* Effect.option(Audit.make(`${dataDir}/config-audit.jsonl`))
+  const record = (entry: Omit<Audit.Entry, "user" | "source">) =>
+    audit._tag === "None"
+      ? Effect.void
+      : Effect.catch(audit.value.append({ user, source: file === undefined ? "env" : "file", ...entry }), (error) =>
+          Effect.logWarning(`The audit log of the settings cannot be written: ${error.message}`)
+        )
+  const keep =
+    file === undefined
+      ? Effect.void
+      : Effect.catch(History.record({ directory: `${dataDir}/config-history`, user }, file), (error) =>
+          Effect.logWarning(error.message)
+        )
+
+  yield* record({ action: "load", success: true, changedKeys: [] })
+  yield* keep
+  const made = yield* Reload.make(Node.definition(), loaded, sources, { ready })
+
+  /** What both ways do with the outcome: record it, and put it into effect. */
+  const apply = (outcome: Exit.Exit<Reload.Change, Reload.ReloadRejected>) =>
+    Exit.match(outcome, {
+      onFailure: (cause) => {
+        const error = Cause.squash(cause)
+        const changedKeys = error instanceof Reload.ReloadRejected ? keysOf(error) : []
+        return Effect.andThen(
+          record({ action: "validate", success: false, changedKeys }),
+          Effect.fail({ message: error instanceof Error ? error.message : String(error) })
+        )
+      },
+      onSuccess: ({ differences, to }) =>
+        Effect.gen(function* () {
+          if (differences.length === 0) return "the settings say what they said; nothing has changed."
+          const { settings } = yield* SubscriptionRef.get(made.current)
+          yield* logging.setLevel(Node.loggerSettings(settings).level)
+          yield* keep
+          yield* record({ action: "modify", success: true, changedKeys: differences.map(({ key }) => key) })
+          return `in effect now, as version ${to}: ${Difference.text(differences).replaceAll("\n", ", ")}`
+        })
+    })
+  const reload = yield* Effect.map(Effect.context<FileSystem.FileSystem | Path.Path>(), (context) =>
+    Effect.provideContext(Effect.flatMap(Effect.exit(made.reload), apply), context)
+  )
+
+  if (file !== undefined) {
+    const tell = (outcome: Exit.Exit<Reload.Change, Reload.ReloadRejected>) =>
+      Effect.matchEffect(apply(outcome), {
+        onFailure: ({ message }) => Effect.logWarning(message),
+        onSuccess: (changed) => Effect.logInfo(`The file ${file} has changed: ${changed}`)
+      })
+    const platform = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
+    yield* Reload.watch(made, file, (outcome) => Effect.provideContext(tell(outcome), platform)).pipe(
+      Effect.catch((error) =>
+        Effect.logWarning(`The file ${file} cannot be watched: ${error.message}. SIGHUP reads it again.`)
+      ),
+      Effect.forkScoped
+    )
+  }
+  return { reload }
+})
+
+const keysOf = ({ reason }: Reload.ReloadRejected): ReadonlyArray<string> =>
+  reason._tag === "NeedsRestart" ? reason.keys : reason.cause.problems.flatMap(({ key }) => (key === "" ? [] : [key]))
