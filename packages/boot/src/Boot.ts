@@ -217,14 +217,15 @@ const Reading = Schema.Struct({
   detail: Schema.optional(Schema.String)
 })
 
-/** Tells the driver when a component turns. */
+/** Tells the driver when a component turns. That what is up is well, as its probe said when it came up, is no news. */
 const watch = (
   driver: Driver,
   health: Health.Health,
   interval: Duration.Input
 ): Effect.Effect<void, never, Scope.Scope> => {
-  const tell = ({ message, name, to }: Health.Change) =>
+  const tell = ({ from, message, name, to }: Health.Change) =>
     Effect.sync(() => {
+      if (from === "unknown" && to === "healthy") return
       const i = driver.settings.plan.index.get(name)
       if (i !== undefined) driver.tellOfHealth(i, to === "healthy", message)
     })
