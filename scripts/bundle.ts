@@ -31,8 +31,8 @@ const common: BuildOptions = {
 /** Leaves commands outside: they are loaded when they are asked for. */
 const commandsOutside: Plugin = {
   name: "commands outside",
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/Commands\/\w+\.ts$/ }, ({ path }) => ({
+  setup: (build) =>
+    build.onResolve({ filter: /^\.\/Commands\/\w+\.ts$/ }, ({ path }) => ({
       path: path.replace("./Commands/", "./commands/").replace(/\.ts$/, ".mjs"),
       external: true
     }))

@@ -2,9 +2,9 @@
  * What is known of a node while it lives, and how it is put to those who ask: signals, the control socket, the health
  * endpoints. A fold over the events of the boot, and the running boot as soon as there is one.
  */
-import type { Boot, Health } from "@novacron/boot"
+import type { Boot, Health, Journal } from "@novacron/boot"
 import { type BootEvent, Report } from "@novacron/boot/model"
-import type { Post } from "@novacron/components"
+import type { Lock, Post } from "@novacron/components"
 import { Clock, DateTime, Deferred, Effect, Option, type Stream } from "effect"
 import type * as ExitCode from "./ExitCode.ts"
 import type { Surroundings } from "./Surroundings.ts"
@@ -36,6 +36,24 @@ export interface Endpoints {
   readonly serve: (sources: Sources) => Effect.Effect<void>
 }
 
+/** What a boot gets from the process around it. */
+export interface Given {
+  readonly lock: Lock.Lock["Service"]
+  readonly journal: Journal.Journal | undefined
+  readonly previous: Journal.Unfinished | undefined
+  readonly durationsMs: { readonly [name: string]: number }
+  readonly observe: (event: BootEvent.BootEvent) => void
+  readonly notify: Post.Notify.Notify
+  /** The report as of now. */
+  readonly report: Effect.Effect<Report.Report>
+}
+
+/** What reads the settings again. */
+export interface Reloading {
+  /** Says in a sentence what has changed; fails when nothing did because something may not. */
+  readonly reload: Effect.Effect<string, { readonly message: string }>
+}
+
 /** A node while it lives. */
 export interface Alive {
   readonly surroundings: Surroundings["Service"]
@@ -51,8 +69,7 @@ export interface Alive {
   running: Running | undefined
   endpoints: Endpoints | undefined
   notify: Post.Notify.Notify
-  /** Reads the settings again; says in a sentence what has changed. */
-  reload: Effect.Effect<string, { readonly message: string }>
+  reload: Reloading["reload"]
   /** The first reason to end; undefined as long as nothing does. */
   end: End | undefined
 }

@@ -188,6 +188,206 @@ const reload = Command.make("reload", source, (input) => lazily(client, (it) => 
   Command.withExamples([{ command: "novacron reload" }])
 )
 
+// ------------------------------------------------------------------------------------------------------- the settings
+
+const settings = () => import("./Commands/Config.ts")
+
+const file = Argument.String("FILE").pipe(Argument.withDescription("A file of settings"))
+const optionalText = (name: string, description: string) =>
+  Flag.optional(Flag.String(name)).pipe(Flag.withDescription(description))
+
+const check = Command.make("check", source, (input) => lazily(settings, (it) => it.check, asked(input))).pipe(
+  Command.withDescription("Say whether the settings can be used, and everything that is wrong with them at once"),
+  Command.withExamples([{ command: "novacron config check -c novacron.yaml" }])
+)
+
+const explainSetting = Command.make(
+  "explain",
+  {
+    key: Argument.optional(Argument.String("KEY")).pipe(Argument.withDescription("database.url, or a section")),
+    ...source
+  },
+  (input) => lazily(settings, (it) => it.explain, { ...asked(input), key: Option.getOrUndefined(input.key) })
+).pipe(
+  Command.withDescription("Show which value wins, where it comes from, and what it overrides"),
+  Command.withExamples([{ command: "novacron config explain database.url" }])
+)
+
+const diff = Command.make(
+  "diff",
+  {
+    a: Argument.String("A").pipe(Argument.withDescription("A file of settings")),
+    b: Argument.optional(Argument.String("B")).pipe(
+      Argument.withDescription("Another one; default: what is in effect")
+    ),
+    ...source
+  },
+  (input) => lazily(settings, (it) => it.diff, { ...asked(input), a: input.a, b: Option.getOrUndefined(input.b) })
+).pipe(
+  Command.withDescription("Show how two files differ, secrets masked"),
+  Command.withExamples([{ command: "novacron config diff old.yaml new.yaml" }])
+)
+
+const schema = Command.make("schema", { json }, (input) => lazily(settings, (it) => it.schema, input)).pipe(
+  Command.withDescription("Print the JSON Schema of a file of settings, for editors"),
+  Command.withExamples([{ command: "novacron config schema > novacron.schema.json" }])
+)
+
+const init = Command.make(
+  "init",
+  {
+    template: Argument.optional(Argument.String("TEMPLATE")).pipe(
+      Argument.withDescription("datacenter, internet, hybrid or development")
+    ),
+    out: optionalText("out", "Write to this file, which must not exist yet (default: stdout)"),
+    json
+  },
+  ({ json, out, template }) =>
+    lazily(settings, (it) => it.init, {
+      json,
+      out: Option.getOrUndefined(out),
+      template: Option.getOrUndefined(template)
+    })
+).pipe(
+  Command.withDescription("Print a first file of settings, with everything that could be set as comments"),
+  Command.withExamples([{ command: "novacron config init datacenter --out novacron.yaml" }])
+)
+
+const sealing = {
+  value: Argument.optional(Argument.String("VALUE")).pipe(Argument.withDescription("The value, when --key is given")),
+  key: optionalText("key", "The setting that the value is for; it opens at no other"),
+  file: optionalText("file", "All secrets of this file"),
+  write: toggle("write", "Change the file in place (default: print it)"),
+  ...source
+}
+
+const sealed = (
+  input: Parameters<typeof asked>[0] & { readonly [K in "key" | "value" | "file"]: Option.Option<string> }
+) => ({
+  ...asked(input),
+  key: Option.getOrUndefined(input.key),
+  value: Option.getOrUndefined(input.value),
+  file: Option.getOrUndefined(input.file)
+})
+
+const encrypt = Command.make("encrypt", sealing, (input) =>
+  lazily(settings, (it) => it.encrypt, { ...sealed(input), write: input.write })
+).pipe(
+  Command.withDescription("Encrypt a value for a setting, or all secrets of a file"),
+  Command.withExamples([
+    { command: "novacron config encrypt --key database.url postgres://…" },
+    { command: "novacron config encrypt --file novacron.yaml --write" }
+  ])
+)
+
+const decrypt = Command.make("decrypt", sealing, (input) =>
+  lazily(settings, (it) => it.decrypt, { ...sealed(input), write: input.write })
+).pipe(
+  Command.withDescription("Decrypt a value of a setting, or a file; what it prints is a secret"),
+  Command.withExamples([{ command: "novacron config decrypt --key database.url enc:AES256:…" }])
+)
+
+const rekey = Command.make("rekey", sealing, (input) =>
+  lazily(settings, (it) => it.rekey, { ...sealed(input), write: input.write })
+).pipe(
+  Command.withDescription("Encrypt a file anew with the current key of the keyring"),
+  Command.withExamples([{ command: "novacron config rekey --file novacron.yaml --write" }])
+)
+
+const keygen = Command.make(
+  "keygen",
+  {
+    id: Argument.optional(Argument.String("ID")).pipe(Argument.withDescription("The name of the key, for rotation")),
+    json
+  },
+  ({ id, json }) => lazily(settings, (it) => it.keygen, { json, id: Option.getOrUndefined(id) })
+).pipe(
+  Command.withDescription("Print a new key for a keyring"),
+  Command.withExamples([{ command: "(umask 077; novacron config keygen > config.key)" }])
+)
+
+const sign = Command.make(
+  "sign",
+  {
+    file,
+    key: Flag.String("key").pipe(Flag.withDescription("The private key, PEM: RSA, ECDSA or Ed25519")),
+    out: optionalText("out", "Where to write the signature (default: FILE.sig)"),
+    json
+  },
+  ({ file, json, key, out }) => lazily(settings, (it) => it.sign, { file, json, key, out: Option.getOrUndefined(out) })
+).pipe(
+  Command.withDescription("Sign a file, as openssl dgst -sha256 -sign would"),
+  Command.withExamples([{ command: "novacron config sign novacron.yaml --key private.pem" }])
+)
+
+const verify = Command.make(
+  "verify",
+  {
+    file,
+    key: optionalText("key", "Public keys, PEM, separated by colons (default: NOVACRON_CONFIG_PUBLIC_KEYS)"),
+    signature: optionalText("signature", "Where the signature is (default: FILE.sig)"),
+    json
+  },
+  ({ file, json, key, signature }) =>
+    lazily(settings, (it) => it.verify, {
+      file,
+      json,
+      keys: Option.match(key, { onNone: () => [], onSome: (paths) => paths.split(":") }),
+      signature: Option.getOrUndefined(signature)
+    })
+).pipe(
+  Command.withDescription("Say whether the signature of a file is good"),
+  Command.withExamples([{ command: "novacron config verify novacron.yaml --key public.pem" }])
+)
+
+const history = Command.make("history", source, (input) => lazily(settings, (it) => it.history, asked(input))).pipe(
+  Command.withDescription("List the versions of the file that this node has booted with"),
+  Command.withExamples([{ command: "novacron config history" }])
+)
+
+const rollback = Command.make(
+  "rollback",
+  { number: Argument.Int("VERSION").pipe(Argument.withDescription("A number of novacron config history")), ...source },
+  (input) => lazily(settings, (it) => it.rollback, { ...asked(input), number: input.number })
+).pipe(
+  Command.withDescription("Make the file what it was in a version"),
+  Command.withExamples([{ command: "novacron config rollback 3" }])
+)
+
+const configuration = Command.make("config").pipe(
+  Command.withDescription("Look at settings, write them, protect them"),
+  Command.withExamples([
+    { command: "novacron config check", description: "can they be used?" },
+    { command: "novacron config explain database.url", description: "which value wins?" }
+  ]),
+  Command.withSubcommands([
+    check,
+    explainSetting,
+    diff,
+    schema,
+    init,
+    encrypt,
+    decrypt,
+    rekey,
+    keygen,
+    sign,
+    verify,
+    history,
+    rollback
+  ])
+)
+
+const doctor = Command.make("doctor", source, (input) =>
+  lazily(
+    () => import("./Commands/Doctor.ts"),
+    (it) => it.doctor,
+    asked(input)
+  )
+).pipe(
+  Command.withDescription("Look at everything that a boot would need, and say what is missing"),
+  Command.withExamples([{ command: "novacron doctor" }])
+)
+
 // --------------------------------------------------------------------------------------------------------------- help
 
 const explain = Command.make(
@@ -228,7 +428,21 @@ export const novacron = Command.make("novacron").pipe(
     { command: "novacron why cache", description: "and why not" },
     { command: "novacron config explain database.url", description: "which value wins, and where it comes from" }
   ]),
-  Command.withSubcommands([boot, plan, graph, status, why, health, restore, stop, reload, explain, completion])
+  Command.withSubcommands([
+    boot,
+    plan,
+    graph,
+    status,
+    why,
+    health,
+    restore,
+    stop,
+    reload,
+    configuration,
+    doctor,
+    explain,
+    completion
+  ])
 )
 
 /** Help goes to stdout when somebody asked for it; a command line that nobody understands is told so on stderr, in short. */

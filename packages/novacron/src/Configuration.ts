@@ -99,7 +99,7 @@ const nonEmpty = (text: string | undefined): string | undefined => (text === "" 
 
 /** Where everything is kept: as set, below the state directory of systemd or of the user, or here. */
 export const dataDirOf = (
-  { system }: Pick<Node.Settings, "system">,
+  { system }: { readonly system: Pick<Node.Settings["system"], "dataDir"> },
   { cwd, env }: Pick<Surroundings["Service"], "cwd" | "env">
 ): string => {
   if (system.dataDir !== undefined) return resolve(cwd, system.dataDir)

@@ -12,7 +12,6 @@
  * cancelled and rolled back at once. The second one says what it is that does not end, and leaves. SIGHUP reloads the
  * settings, as soon as the node is up. SIGUSR2 says what is going on.
  */
-import type { Journal } from "@novacron/boot"
 import { type Lock, type Logger, Post } from "@novacron/components"
 import type { BootEvent, Report } from "@novacron/boot/model"
 import { Cause, DateTime, Deferred, Effect, Exit, Fiber, FileSystem, Option, type Path, Scope } from "effect"
@@ -26,7 +25,6 @@ import * as ExitCode from "./ExitCode.ts"
 import * as Journals from "./Journals.ts"
 import * as LastWords from "./LastWords.ts"
 import { type Signal, Surroundings } from "./Surroundings.ts"
-import type { Reloading } from "./Reloading.ts"
 import { messageStyleOf, type Style } from "./Terminal.ts"
 
 /** What the life of a node needs to know. */
@@ -44,9 +42,9 @@ export interface Options {
   /** The health endpoints. */
   readonly listen: Effect.Effect<Alive.Endpoints, Problem, Scope.Scope>
   /** Boots. It gets what only the process can know. */
-  readonly boot: (given: Given) => Effect.Effect<Alive.Running, unknown, Scope.Scope | Platform>
+  readonly boot: (given: Alive.Given) => Effect.Effect<Alive.Running, unknown, Scope.Scope | Platform>
   /** Follows the settings while the node runs; reloads wait for `ready`. */
-  readonly reloading: (ready: Effect.Effect<unknown>) => Effect.Effect<Reloading, never, Scope.Scope | Platform>
+  readonly reloading: (ready: Effect.Effect<unknown>) => Effect.Effect<Alive.Reloading, never, Scope.Scope | Platform>
   /** What is known of a setting, for the last words. */
   readonly explain: (setting: string) => string | undefined
 }
@@ -58,18 +56,6 @@ export type Platform = FileSystem.FileSystem | Path.Path | Surroundings | Logger
 export interface Problem {
   readonly _tag: string
   readonly message: string
-}
-
-/** What a boot gets from the process around it. */
-export interface Given {
-  readonly lock: Lock.Lock["Service"]
-  readonly journal: Journal.Journal | undefined
-  readonly previous: Journal.Unfinished | undefined
-  readonly durationsMs: { readonly [name: string]: number }
-  readonly observe: (event: BootEvent.BootEvent) => void
-  readonly notify: Post.Notify.Notify
-  /** The report as of now. */
-  readonly report: Effect.Effect<Report.Report>
 }
 
 /** Lives a life, and says what the process should exit with. */

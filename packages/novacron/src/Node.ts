@@ -8,7 +8,7 @@ import { Cache, Database, Lock, Logger, Post, Security } from "@novacron/compone
 import { Config, Field } from "@novacron/config"
 import { Effect, Option, Redacted, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
-import type * as Life from "./Life.ts"
+import type { Given } from "./Alive.ts"
 import * as NodeId from "./NodeId.ts"
 import { Surroundings } from "./Surroundings.ts"
 import * as System from "./System.ts"
@@ -89,7 +89,7 @@ export const plan = (settings: Settings, facts: Facts) =>
   Boot.plan(components(settings, facts), { environment: facts.environment })
 
 /** Boots the parts, and monitors them. */
-export const boot = (loaded: Config.Loaded<Settings>, dataDir: string, given: Life.Given) =>
+export const boot = (loaded: Config.Loaded<Settings>, dataDir: string, given: Given) =>
   Effect.gen(function* () {
     const { env, hostname, pid } = yield* Surroundings
     const { settings, version } = loaded

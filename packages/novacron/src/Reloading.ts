@@ -6,14 +6,9 @@
 import { Logger } from "@novacron/components"
 import { Audit, type Config, Difference, History, Reload } from "@novacron/config"
 import { Cause, Effect, Exit, type FileSystem, type Path, type Scope, SubscriptionRef } from "effect"
+import type { Reloading } from "./Alive.ts"
 import * as Node from "./Node.ts"
 import type { Surroundings } from "./Surroundings.ts"
-
-/** What reads the settings again. */
-export interface Reloading {
-  /** Says in a sentence what has changed; fails when nothing did because something may not. */
-  readonly reload: Effect.Effect<string, { readonly message: string }>
-}
 
 /** Where settings are read from again, and where it is recorded. */
 export interface Options {

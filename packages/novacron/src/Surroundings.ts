@@ -22,6 +22,7 @@ export class Surroundings extends Context.Service<
     readonly env: { readonly [name: string]: string | undefined }
     readonly cwd: string
     readonly pid: number
+    readonly nodeVersion: string
     readonly hostname: string
     /** Who runs this, for audit logs. */
     readonly user: string
@@ -62,6 +63,7 @@ export const thisProcess = (): Surroundings["Service"] => ({
   env: real.env,
   cwd: real.cwd(),
   pid: real.pid,
+  nodeVersion: real.version,
   hostname: hostname(),
   user: nameOfUser(),
   stdout: writerOf(real.stdout),

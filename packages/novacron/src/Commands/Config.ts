@@ -1,0 +1,326 @@
+/** `novacron config …`: everything about settings that needs no node. */
+import { type Code, Config, Difference, Encryption, History, JsonSchema, Signature, Template } from "@novacron/config"
+import { Data, Effect, FileSystem, Redacted, Result } from "effect"
+import * as Configuration from "../Configuration.ts"
+import * as Node from "../Node.ts"
+import * as Program from "../Program.ts"
+import { Surroundings } from "../Surroundings.ts"
+import { visible } from "../Terminal.ts"
+import { dataDirFor } from "./DataDir.ts"
+
+/** What all of them may be told. */
+export interface Flags extends Configuration.Asked {
+  readonly json: boolean
+}
+
+/** A command on settings cannot do what it was asked for. */
+export class ConfigCommandFailed extends Data.TaggedError("ConfigCommandFailed")<{
+  readonly reason: string
+  readonly exitCode: 64 | 65 | 73 | 77 | 78
+  readonly code: Code | "NVC-3012"
+}> {
+  override get message() {
+    return this.reason
+  }
+}
+
+const failed = (
+  reason: string,
+  exitCode: ConfigCommandFailed["exitCode"],
+  code: ConfigCommandFailed["code"] = "NVC-3012"
+) => new ConfigCommandFailed({ reason, exitCode, code })
+
+const say = Effect.fnUntraced(function* (flags: Flags, value: unknown, words: () => string) {
+  const { stdout } = yield* Surroundings
+  const text = flags.json ? JSON.stringify(value) : words()
+  if (text !== "") stdout.write(`${text.trimEnd()}\n`)
+})
+
+// ------------------------------------------------------------------------------------------------- looking at settings
+
+/** Whether the settings can be used; all that is wrong with them at once. */
+export const check = Program.make(
+  Effect.fnUntraced(function* (flags: Flags) {
+    const { loaded } = yield* Configuration.load(flags)
+    const { file, version, warnings } = loaded
+    yield* say(flags, { ok: true, file: file ?? null, version, warnings }, () =>
+      [
+        ...warnings.map(({ code, message }) => `warning  ${code}  ${message}`),
+        `The settings are good: version ${version}, ${file === undefined ? "no file" : `from ${file}`}.`
+      ].join("\n")
+    )
+  })
+)
+
+/** Where a value comes from: every source that says something, the winner first. Without a key, all keys that are set. */
+export const explain = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly key: string | undefined }) {
+    const { loaded } = yield* Configuration.load(flags, "skip")
+    const all = loaded.explain(flags.key ?? "")
+    if (all.length === 0) return yield* failed(`There is no setting "${flags.key}". See: novacron config schema`, 64)
+    const isSet = (one: Config.Explanation) => one.sources[0].place !== "default"
+    const shown = flags.key === undefined && !flags.json ? all.filter(isSet) : all
+    yield* say(flags, shown, () => shown.map(words).join("\n\n") || "Nothing is set; everything has its default.")
+  })
+)
+
+const words = (one: Config.Explanation): string => {
+  const { allowed, description, environment, isHot, isSecret, key, sources } = one
+  const marks = [isSecret ? "secret" : "", isHot ? "can change while the node runs" : ""].filter((mark) => mark !== "")
+  return [
+    `${key}${marks.length === 0 ? "" : `  (${marks.join(", ")})`}`,
+    ...(description === undefined ? [] : [`  ${description}`]),
+    `  allowed: ${allowed}`,
+    ...(environment === undefined ? [] : [`  variable: ${environment}`]),
+    ...sources.map(({ place, value, wins }) => `  ${wins ? "→" : " "} ${visible(value)}  ${place}`)
+  ].join("\n")
+}
+
+/** How two files differ, secrets masked; or a file from what is in effect. */
+export const diff = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly a: string; readonly b: string | undefined }) {
+    const { a, b } = flags
+    const before = yield* Configuration.load({ ...flags, config: a }, "skip")
+    const after = yield* Configuration.load(b === undefined ? flags : { ...flags, config: b }, "skip")
+    const differences = Difference.between(before.loaded, after.loaded)
+    yield* say(flags, differences, () => Difference.text(differences) || "They say the same.")
+  })
+)
+
+/** The JSON Schema of a file, for editors. */
+export const schema = Program.make(
+  Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
+    const { stdout } = yield* Surroundings
+    const text = JSON.stringify(JsonSchema.make(Node.definition()), null, json ? 0 : 2)
+    stdout.write(`${text}\n`)
+  })
+)
+
+/** A first file, on stdout or into a file that does not exist yet. */
+export const init = Program.make(
+  Effect.fnUntraced(function* (flags: {
+    readonly json: boolean
+    readonly template: string | undefined
+    readonly out: string | undefined
+  }) {
+    const definition = Node.definition()
+    const names = Object.keys(definition.templates ?? {})
+    if (flags.template !== undefined && !names.includes(flags.template)) {
+      return yield* failed(`There is no template "${flags.template}". There are: ${names.join(", ")}.`, 64)
+    }
+    const text = Template.init(definition, flags.template)
+    const { stdout } = yield* Surroundings
+    if (flags.out === undefined) return stdout.write(text)
+    yield* create(flags.out, text)
+    stdout.write(flags.json ? `${JSON.stringify({ file: flags.out })}\n` : `Written: ${flags.out}\n`)
+  }, Effect.asVoid)
+)
+
+const create = Effect.fnUntraced(function* (path: string, content: string | Uint8Array) {
+  const files = yield* FileSystem.FileSystem
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
+  yield* Effect.mapError(files.writeFile(path, bytes, { flag: "wx", mode: 0o600 }), (error) =>
+    failed(
+      error.reason._tag === "AlreadyExists"
+        ? `${path} exists already and was left as it is. Choose another name.`
+        : `${path} cannot be written: ${error.message}`,
+      73
+    )
+  )
+})
+
+// --------------------------------------------------------------------------------------------------------- encryption
+
+/** What encrypts and decrypts: a value from stdin, or the values of a file. */
+export interface Sealing extends Flags {
+  /** The key that a value belongs to; it opens at no other one. */
+  readonly key: string | undefined
+  readonly value: string | undefined
+  readonly file: string | undefined
+  readonly write: boolean
+}
+
+/** Encrypts a value for a key, or every secret of a file that is in plain text. */
+export const encrypt = Program.make(
+  Effect.fnUntraced(function* (flags: Sealing) {
+    const ring = yield* keyring
+    if (flags.file !== undefined) {
+      return yield* rewrite(flags, (text) => Result.succeed(Encryption.encryptIn(text, ring, isSecret)))
+    }
+    const { key, value } = yield* keyAndValue(flags)
+    const sealed = Encryption.encrypt(ring, key, Redacted.make(value))
+    yield* say(flags, { key, value: sealed }, () => sealed)
+  })
+)
+
+/** Decrypts a value of a key, or every encrypted value of a file. What it writes is a secret. */
+export const decrypt = Program.make(
+  Effect.fnUntraced(function* (flags: Sealing) {
+    const ring = yield* keyring
+    if (flags.file !== undefined) {
+      return yield* rewrite(flags, (text) =>
+        Result.mapError(Encryption.decryptIn(text, ring), ({ code, key, message }) =>
+          failed(`${key}: ${message}`, 65, code)
+        )
+      )
+    }
+    const { key, value } = yield* keyAndValue(flags)
+    const plain = Encryption.decrypt(ring, key, value)
+    if (Result.isFailure(plain)) return yield* failed(plain.failure.message, 65, plain.failure.code)
+    const shown = Redacted.value(plain.success)
+    yield* say(flags, { key, value: shown }, () => shown)
+  })
+)
+
+/** Encrypts every encrypted value of a file with the current key of the keyring. */
+export const rekey = Program.make(
+  Effect.fnUntraced(function* (flags: Sealing) {
+    const ring = yield* keyring
+    if (flags.file === undefined) return yield* failed("Which file? novacron config rekey FILE", 64)
+    yield* rewrite(flags, (text) =>
+      Result.mapError(Encryption.rekey(text, ring), ({ code, key, message }) => failed(`${key}: ${message}`, 65, code))
+    )
+  })
+)
+
+/** A new key for a keyring, on stdout. */
+export const keygen = Program.make(
+  Effect.fnUntraced(function* (flags: { readonly json: boolean; readonly id: string | undefined }) {
+    const { stdout } = yield* Surroundings
+    const key = Encryption.newKey(flags.id ?? "")
+    stdout.write(flags.json ? `${JSON.stringify({ key })}\n` : `${key}\n`)
+  })
+)
+
+const keyring = Effect.gen(function* () {
+  const { env } = yield* Surroundings
+  const source = Configuration.keyringOf(env)
+  if (source === undefined) {
+    return yield* failed(
+      "There is no key. Set NOVACRON_CONFIG_KEY_FILE to a file of mode 0600 with one from: novacron config keygen",
+      78
+    )
+  }
+  return yield* Encryption.loadKeyring(source, env)
+})
+
+const isSecret = (key: string): boolean =>
+  Node.definition().keys.leaves.some(({ isSecret, name }) => name === key && isSecret)
+
+const keyAndValue = Effect.fnUntraced(function* ({ key, value }: Sealing) {
+  if (key === undefined) return yield* failed("Which setting? A value is bound to its key: --key database.url", 64)
+  if (value === undefined) return yield* failed("Which value? novacron config encrypt --key database.url VALUE", 64)
+  return { key, value }
+})
+
+const rewrite = Effect.fnUntraced(function* (
+  flags: Sealing,
+  change: (text: string) => Result.Result<Encryption.Rewritten, ConfigCommandFailed>
+) {
+  const { file = "", write } = flags
+  const files = yield* FileSystem.FileSystem
+  const text = yield* readText(file)
+  const { changed, text: next } = yield* Effect.fromResult(change(text))
+  if (!write) {
+    const { stdout } = yield* Surroundings
+    return stdout.write(next)
+  }
+  // Complete under another name first: a file of settings is never half of one.
+  yield* Effect.mapError(
+    Effect.andThen(files.writeFileString(`${file}.next`, next, { mode: 0o600 }), files.rename(`${file}.next`, file)),
+    (error) => failed(`${file} cannot be written: ${error.message}`, 73)
+  )
+  yield* say(flags, { file, changed }, () => `${file}: ${changed.length === 0 ? "nothing to do" : changed.join(", ")}`)
+}, Effect.asVoid)
+
+const readText = Effect.fnUntraced(function* (path: string) {
+  const files = yield* FileSystem.FileSystem
+  return yield* Effect.mapError(files.readFileString(path), (error) =>
+    failed(`${path} cannot be read: ${error.message}`, error.reason._tag === "PermissionDenied" ? 77 : 78)
+  )
+})
+
+// --------------------------------------------------------------------------------------------------------- signatures
+
+/** Signs a file; the signature stands beside it, as `openssl dgst -sha256 -sign` would make it. */
+export const sign = Program.make(
+  Effect.fnUntraced(function* (flags: {
+    readonly json: boolean
+    readonly file: string
+    readonly key: string
+    readonly out: string | undefined
+  }) {
+    const files = yield* FileSystem.FileSystem
+    const bytes = new TextEncoder().encode(yield* readText(flags.file))
+    const privateKey = Redacted.make(yield* readText(flags.key))
+    const signature = Signature.sign(bytes, privateKey)
+    if (Result.isFailure(signature)) return yield* failed(signature.failure, 65)
+    const out = flags.out ?? `${flags.file}.sig`
+    yield* Effect.mapError(files.writeFile(out, signature.success, { mode: 0o644 }), (error) =>
+      failed(`${out} cannot be written: ${error.message}`, 73)
+    )
+    const { stdout } = yield* Surroundings
+    stdout.write(flags.json ? `${JSON.stringify({ signature: out })}\n` : `Signed: ${out}\n`)
+  })
+)
+
+/** Whether the signature of a file is good. Exits with 65 when it is not. */
+export const verify = Program.make(
+  Effect.fnUntraced(function* (flags: {
+    readonly json: boolean
+    readonly file: string
+    readonly keys: ReadonlyArray<string>
+    readonly signature: string | undefined
+  }) {
+    const files = yield* FileSystem.FileSystem
+    const { env, stdout } = yield* Surroundings
+    const named = flags.keys.length > 0 ? flags.keys : (Configuration.signatureOf(env)?.publicKeys ?? [])
+    if (named.length === 0)
+      return yield* failed("Whose signature? --key PUBLIC.pem, or NOVACRON_CONFIG_PUBLIC_KEYS", 64)
+    const bytes = new TextEncoder().encode(yield* readText(flags.file))
+    const path = flags.signature ?? `${flags.file}.sig`
+    const signature = yield* Effect.mapError(files.readFile(path), () =>
+      failed(`There is no signature at ${path}.`, 65, "NVC-1012")
+    )
+    const keys = yield* Effect.forEach(named, readText)
+    const complaint = Signature.verify(bytes, signature, keys)
+    if (complaint !== undefined) return yield* failed(complaint, 65, "NVC-1012")
+    stdout.write(flags.json ? `${JSON.stringify({ ok: true })}\n` : "The signature is good.\n")
+  })
+)
+
+// ------------------------------------------------------------------------------------------------------------ history
+
+/** The versions of the file that this node has booted with. */
+export const history = Program.make(
+  Effect.fnUntraced(function* (flags: Flags) {
+    const all = yield* History.list(yield* historyDirectory(flags))
+    yield* say(flags, all, () =>
+      all.length === 0
+        ? "No file of settings has been kept yet: none was booted with."
+        : all
+            .map(({ action, at, hash, number, user }) => `${number}  ${at}  ${hash.slice(0, 12)}  ${user}  ${action}`)
+            .join("\n")
+    )
+  })
+)
+
+/** Makes the file what it was in a version. */
+export const rollback = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly number: number }) {
+    const { user } = yield* Surroundings
+    const { file } = yield* Configuration.optionsOf(flags)
+    if (file === undefined) return yield* failed("There is no file to roll back. Name it with --config FILE.", 64)
+    const directory = yield* historyDirectory(flags)
+    const made = yield* History.rollback({ directory, user }, flags.number, file)
+    yield* say(flags, made, () => `${file} is what it was in version ${flags.number}, kept as version ${made.number}.`)
+  })
+)
+
+/** Where the history is, even when the settings of now cannot be read: that is when one wants to go back. */
+const historyDirectory = Effect.fnUntraced(function* (flags: Flags) {
+  const { cwd, env } = yield* Surroundings
+  const here = Configuration.dataDirOf({ system: {} }, { cwd, env })
+  const dataDir = yield* Effect.orElseSucceed(dataDirFor(flags), () => here)
+  return `${dataDir}/config-history`
+})
