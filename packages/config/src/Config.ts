@@ -27,7 +27,7 @@
  *
  * `version` leaves secrets out, so that it can be shown: two settings that differ in a password only have the same one.
  */
-import { createHash } from "node:crypto"
+import { createHash, createHmac, randomBytes } from "node:crypto"
 import { Effect, FileSystem, type Path, type PlatformError } from "effect"
 import * as Document from "./Document.ts"
 import * as Encryption from "./Encryption.ts"
@@ -63,14 +63,14 @@ export interface Options<A, E> {
   readonly name: string
   /** A struct of sections. Synchronous, without services. */
   readonly schema: Keys.SettingsSchema<A, E>
-  readonly constraints?: ReadonlyArray<Constraint<A>>
-  readonly resources?: ReadonlyArray<Resource<A>>
+  readonly constraints?: ReadonlyArray<Constraint<NoInfer<A>>>
+  readonly resources?: ReadonlyArray<Resource<NoInfer<A>>>
   /** Keys that may change while the application runs; `flags.*` is all below `flags`. Default: none. */
   readonly hot?: ReadonlyArray<string>
   /** Of the shape of the files, from 1; a file says which it has by `config_version`, and 1 when it does not. */
   readonly version?: number
   readonly migrations?: ReadonlyArray<Migration>
-  readonly templates?: { readonly [name: string]: Partially<E> }
+  readonly templates?: { readonly [name: string]: Partially<NoInfer<E>> }
   /** Variables with the prefix that are not keys and belong to somebody else: `NOVACRON_CONFIG`. */
   readonly reserved?: ReadonlyArray<string>
   /** Other names of keys in the environment: `{ NOVACRON_LOG_LEVEL: "system.log_level" }`. The derived name wins. */
@@ -83,8 +83,6 @@ export interface Definition<A, E = unknown> extends Options<A, E> {
   readonly prefix: string
   readonly version: number
   readonly hot: ReadonlyArray<string>
-  /** What files said, by the hash of their bytes: an unchanged file is not parsed again. */
-  readonly parsed: Map<string, Document.Parsed>
 }
 
 /** Says how settings look. Throws when names collide or name nothing: those are mistakes in the definition. */
@@ -101,7 +99,7 @@ export const define = <A, E>(options: Options<A, E>): Definition<A, E> => {
   ]
   const unknown = named.filter((name) => Keys.find(keys, name) === undefined)
   if (unknown.length > 0) throw new Error(`These are not keys of the settings: ${unknown.join(", ")}.`)
-  return { ...options, keys, prefix, version: options.version ?? 1, hot: options.hot ?? [], parsed: new Map() }
+  return { ...options, keys, prefix, version: options.version ?? 1, hot: options.hot ?? [] }
 }
 
 /** Where settings come from. All of it is read once. */
@@ -134,13 +132,15 @@ export interface Loaded<A> {
   readonly explain: (key: string) => ReadonlyArray<Explanation>
   /** All of it as a file would have it; secrets are masked. */
   readonly masked: () => { readonly [key: string]: unknown }
-  /** The value of each leaf, masked and not. For comparing two of them; not for showing. */
+  /** What each leaf is, without being able to say it when it is a secret. For comparing two of them. */
   readonly values: ReadonlyMap<string, Value>
 }
 
 /** The value of a leaf as it is written. */
 export interface Value {
-  readonly value: unknown
+  /** The same for the same value, in this process only; `undefined` when there is no value. */
+  readonly print: string | undefined
+  /** Masked. */
   readonly shown: unknown
   readonly isSecret: boolean
 }
@@ -251,8 +251,13 @@ const whyOf = ({ reason }: PlatformError.PlatformError): string => {
 
 const remembered = 8
 
+/** What files said, by the hash of their bytes. Beside the definitions, so that nobody who prints one sees it. */
+const caches = new WeakMap<object, Map<string, Document.Parsed>>()
+
 /** Bytes that were parsed before are not parsed again. */
-const parse = <A, E>({ parsed: cache }: Definition<A, E>, bytes: Uint8Array) => {
+const parse = (definition: object, bytes: Uint8Array) => {
+  const cache = caches.get(definition) ?? new Map<string, Document.Parsed>()
+  caches.set(definition, cache)
   const hash = createHash("sha256").update(bytes).digest("hex")
   const known = cache.get(hash)
   if (known) return { parsed: known, isCached: true }
@@ -415,16 +420,15 @@ const loaded = <A, E>(
     const [winner] = said.get(node.name) ?? []
     const isSecret = node.isSecret || winner?.isSecret === true
     const isFree = Keys.isFreeText(node.ast)
-    const open =
-      winner?.isExpanded === true && isFree ? JSON.parse(winner.shown) : Mask.clean(Keys.toFile(node.ast, value))
+    const open = winner?.isExpanded === true && isFree ? winner.plain : Mask.clean(Keys.toFile(node.ast, value))
     const shown = value === undefined ? undefined : isSecret ? Mask.hidden : scrubTree(open, secrets)
     keys.set(node.name, node)
-    values.set(node.name, { value, shown, isSecret })
+    values.set(node.name, { print: value === undefined ? undefined : printOf(value), shown, isSecret })
   }
 
   function explainKey(key: Keys.Key): Explanation {
     const value = values.get(key.name)
-    const shown = value?.isSecret === true && value.value !== undefined ? Mask.hidden : Mask.show(value?.shown)
+    const shown = value?.isSecret === true && value.print !== undefined ? Mask.hidden : Mask.show(value?.shown)
     const sources = (said.get(key.name) ?? []).map((it) => ({
       source: it.source,
       shown: Mask.scrub(it.shown, secrets)
@@ -449,6 +453,17 @@ const loaded = <A, E>(
       sources: [first ?? { source: last.source, place: "default", value: fallback, wins: true }, ...more]
     }
   }
+}
+
+/** Not `Random`: whoever could guess it could try passwords against a print. */
+const printKey = randomBytes(32)
+const printOf = (value: unknown): string => createHmac("sha256", printKey).update(canonical(value)).digest("base64")
+
+/** Whether a key is a secret, or stands inside of one: what `Encryption.encryptIn` wants to know. */
+export const isSecret = <A, E>({ keys }: Pick<Definition<A, E>, "keys">, key: string): boolean => {
+  const parts = key.split(".")
+  const nodes = parts.map((_, i) => Keys.find(keys, parts.slice(0, i + 1).join(".")))
+  return nodes.some((node) => node?._tag === "Key" && node.isSecret)
 }
 
 /** Whether a key may change while the application runs. */

@@ -15,12 +15,11 @@ export const between = <A>(a: Loaded<A>, b: Loaded<A>): ReadonlyArray<Difference
   return [...names].flatMap((key) => {
     const before = a.values.get(key)
     const after = b.values.get(key)
-    // As written: an encoded value has nothing but what JSON has.
-    if (JSON.stringify(before?.value) === JSON.stringify(after?.value)) return []
+    if (before?.print === after?.print) return []
     // What is a secret on one side may be in plain text on the other.
     const isSecret = before?.isSecret === true || after?.isSecret === true
     const show = (it: typeof before) =>
-      it?.value === undefined ? undefined : isSecret ? Mask.hidden : Mask.show(it.shown)
+      it?.print === undefined ? undefined : isSecret ? Mask.hidden : Mask.show(it.shown)
     return [{ key, from: show(before), to: show(after) }]
   })
 }

@@ -68,7 +68,7 @@ export const parse = (text: string): Parsed => {
       lineCounter: lines,
       prettyErrors: false,
       stringKeys: true,
-      logLevel: "silent"
+      logLevel: "error"
     })
     const [first, ...more] = [...document.errors, ...document.warnings].map((error) =>
       faultOf(error, placeOf(error.pos[0]))
@@ -76,8 +76,7 @@ export const parse = (text: string): Parsed => {
     if (first) return faulty(first, ...more)
     return { _tag: "Parsed", item: convert(document.contents, placeOf) }
   } catch (error) {
-    if (error instanceof Bound)
-      return faulty({ code: codes.tooLarge, message: error.message, ...placeOf(error.offset) })
+    if (error instanceof Bound) return faulty({ code: error.code, message: error.message, ...placeOf(error.offset) })
     if (error instanceof RangeError) return faulty({ code: codes.tooLarge, message: tooDeep, line: 1, column: 1 })
     throw error
   }
@@ -101,9 +100,11 @@ const depthOf = (text: string): number => {
 /** Carries a bound that was passed, or a value that nobody can mean, out of the recursion. */
 class Bound extends Error {
   readonly offset: number
-  constructor(message: string, offset: number) {
+  readonly code: Code
+  constructor(message: string, offset: number, code: Code = codes.tooLarge) {
     super(message)
     this.offset = offset
+    this.code = code
   }
 }
 
@@ -128,22 +129,24 @@ const convert = (contents: ParsedNode | null, placeOf: (offset: number) => Place
       for (const { key, value } of node.items) {
         const name = isScalar(key) ? String(key.value) : ""
         const item = visit(value, depth + 1)
-        entries.set(name, {
-          ...placeOf(key.range?.[0] ?? offset),
-          item: value === null ? { ...item, ...placeOf(key.range?.[0] ?? offset) } : item
-        })
+        const here = placeOf(key.range?.[0] ?? offset)
+        const isEmpty = item._tag === "Scalar" && item.value === null
+        entries.set(name, { ...here, item: isEmpty ? { ...item, ...here } : item })
       }
       return { _tag: "Map", entries, ...place }
     }
     if (isSeq<Node | null>(node))
       return { _tag: "List", items: node.items.map((item) => visit(item, depth + 1)), ...place }
     const value = isScalar(node) ? node.value : null
-    if (!isPrimitive(value)) throw new Bound("This value is neither a text, a number, true, false nor nothing.", offset)
+    if (!isPrimitive(value))
+      throw new Bound("This value is neither a text, a number, true, false nor nothing.", offset, codes.syntax)
     return { _tag: "Scalar", value, ...place }
   }
 
-  function target(alias: Alias): Node | null {
-    return anchors.get(alias.source) ?? null
+  function target({ range, source }: Alias): Node {
+    const node = anchors.get(source)
+    if (node === undefined) throw new Bound(`${sayings.BAD_ALIAS}`, range?.[0] ?? 0, codes.syntax)
+    return node
   }
 }
 

@@ -4,14 +4,15 @@
  * **Details**
  *
  * `enc:AES256:<base64>` or `enc:AES256:<key id>:<base64>`. The bytes are version 1 ‖ nonce (12) ‖ ciphertext ‖ tag (16), by
- * AES-256-GCM; the additional data is the dotted name of the key, so that a value cannot be moved to another one.
+ * AES-256-GCM; the additional data is the dotted name of the key, so that a value cannot be moved to another one. All values
+ * of a list have the name of the list.
  *
  * A keyring is a text: one key to a line (or between commas), 32 bytes in base64, with `id:` before it if it has an id. The
  * first encrypts, all of them decrypt. To rotate, put a new key with an id in front and {@link rekey} the files.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import { Effect, FileSystem, Redacted, Result } from "effect"
-import { isAlias, isPair, isScalar, parseDocument, type Scalar, visit } from "yaml"
+import { isPair, isScalar, parseDocument, type Scalar, visit } from "yaml"
 import { type Code, codes, ConfigInvalid } from "./Problem.ts"
 
 /** Keys by their ids; the first one encrypts. A key without an id has the empty one. */
@@ -192,7 +193,7 @@ export const rewrite = <E>(
   visit(document, {
     Scalar(position, node, path) {
       if (position === "key" || typeof node.value !== "string") return
-      places.push({ key: keyOf([...path, node]), node, value: node.value })
+      places.push({ key: keyOf(path), node, value: node.value })
     }
   })
   let written = text
@@ -211,20 +212,9 @@ export const rewrite = <E>(
   return Result.succeed({ text: written, changed })
 }
 
-const keyOf = (path: ReadonlyArray<unknown>): string => {
-  const parts: Array<string> = []
-  path.forEach((node, i) => {
-    if (isPair(node) && isScalar(node.key)) parts.push(String(node.key.value))
-    if (hasItems(node)) {
-      const at = node.items.indexOf(path[i + 1])
-      if (at >= 0 && !isPair(path[i + 1])) parts.push(String(at))
-    }
-  })
-  return parts.join(".")
-}
-
-const hasItems = (node: unknown): node is { readonly items: ReadonlyArray<unknown> } =>
-  typeof node === "object" && node !== null && "items" in node && Array.isArray(node.items) && !isAlias(node)
+/** The place in a list does not count: the values of a list are bound to the list. */
+const keyOf = (path: ReadonlyArray<unknown>): string =>
+  path.flatMap((node) => (isPair(node) && isScalar(node.key) ? [String(node.key.value)] : [])).join(".")
 
 /** As YAML and JSON both read it. What we encrypt needs no quotes in YAML, and has them anyway. */
 const quoted = (text: string): string => JSON.stringify(text)

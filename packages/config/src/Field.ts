@@ -53,7 +53,7 @@ const textOf = (expected: string, pattern: RegExp) =>
   Schema.String.annotate({ expected }).check(Schema.isPattern(pattern, { expected }))
 
 /** A span of time, at least nothing: `30s`, `250ms`, `1h30m`, `5 minutes`. */
-export const duration = textOf(aSpan, new RegExp(`^\\s*(\\d+(\\.\\d+)?\\s*(${unitNames.join("|")})\\s*)+$`)).pipe(
+export const duration = textOf(aSpan, new RegExp(`^\\s*(\\d+(\\.\\d+)?\\s*(${unitNames.join("|")})\\s*)+$`, "u")).pipe(
   Schema.decodeTo(
     Schema.Duration,
     read(aSpan, parseDuration, (span) => (Duration.isZero(span) ? "0s" : Duration.format(span)))
@@ -61,7 +61,7 @@ export const duration = textOf(aSpan, new RegExp(`^\\s*(\\d+(\\.\\d+)?\\s*(${uni
 )
 
 /** A number of bytes: `512 MiB`, `4GB`. Decimal units count by 1,000, binary ones by 1,024. */
-export const size = textOf(aSize, /^\s*\d+(\.\d+)?\s*[A-Za-z]+\s*$/).pipe(
+export const size = textOf(aSize, /^\s*\d+(\.\d+)?\s*[A-Za-z]+\s*$/u).pipe(
   Schema.decodeTo(Schema.ByteSize, read(aSize, ByteSize.fromString, formatSize))
 )
 

@@ -21,6 +21,8 @@ export interface Written {
   readonly value: unknown
   /** As it may be shown: masked, and with `${…}` as it stands in the file. */
   readonly shown: string
+  /** As it stands in its source, nothing expanded or opened. Not for showing when it is a secret. */
+  readonly plain: unknown
   /** Has `${…}` in it: what it became may be somebody's secret. */
   readonly isExpanded: boolean
   /** Its key is a secret, or it was encrypted. */
@@ -166,28 +168,29 @@ export const gather = (from: From): Gathered => {
 
   function write(key: Keys.Key, item: Item, source: Source, isText: boolean): void {
     const state = { isExpanded: false, isOpened: false, isBroken: false, isPlain: false }
-    const raw = Keys.fromFile(key.ast, valueOf(item, SchemaAST.toEncoded(key.ast)))
+    const raw = Keys.fromFile(key.ast, valueOf(item, SchemaAST.toEncoded(key.ast), key.name))
+    const plain = plainOf(item)
     const isSecret = key.isSecret || state.isOpened
     if (isSecret) textsOf(raw).forEach((text) => secrets.add(text))
-    const shown = isSecret ? Mask.hidden : state.isExpanded ? Mask.show(plainOf(item)) : Mask.show(raw)
+    const shown = isSecret ? Mask.hidden : Mask.show(state.isExpanded ? plain : raw)
     const isExposed = key.isSecret && source._tag === "File" && state.isPlain
     const { isBroken, isExpanded } = state
-    written.push({ key, source, value: raw, shown, isExpanded, isSecret, isExposed, isBroken, item })
+    written.push({ key, source, value: raw, shown, plain, isExpanded, isSecret, isExposed, isBroken, item })
 
-    function valueOf(part: Item, ast: SchemaAST.AST): unknown {
+    function valueOf(part: Item, ast: SchemaAST.AST, at: string): unknown {
       switch (part._tag) {
         case "List":
-          return part.items.map((it, i) => valueOf(it, elementOf(ast, i)))
+          return part.items.map((it, i) => valueOf(it, elementOf(ast, i), at))
         case "Map":
           return Object.fromEntries(
-            [...part.entries].map(([name, it]) => [name, valueOf(it.item, propertyOf(ast, name))])
+            [...part.entries].map(([name, it]) => [name, valueOf(it.item, propertyOf(ast, name), join(at, name))])
           )
         case "Scalar":
-          return typeof part.value === "string" ? textOf(part.value, ast) : part.value
+          return typeof part.value === "string" ? textOf(part.value, ast, at) : part.value
       }
     }
 
-    function textOf(text: string, ast: SchemaAST.AST): unknown {
+    function textOf(text: string, ast: SchemaAST.AST, at: string): unknown {
       const expanded = source._tag === "File" ? expand(text) : text
       if (expanded === undefined) return text
       const isExpanded = expanded !== text
@@ -196,7 +199,7 @@ export const gather = (from: From): Gathered => {
         state.isPlain ||= !isExpanded && text !== ""
         return isExpanded || isText ? Keys.fromText(ast, expanded) : text
       }
-      const opened = Encryption.decrypt(from.keyring, key.name, expanded)
+      const opened = Encryption.decrypt(from.keyring, at, expanded)
       if (Result.isFailure(opened)) return broken(opened.failure, text)
       state.isOpened = true
       return Keys.fromText(ast, Redacted.value(opened.success))

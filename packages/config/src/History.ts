@@ -117,8 +117,8 @@ const add = Effect.fnUntraced(function* (options: Options, file: string, action:
   yield* replace(directory, file, path)
   if (yield* orUnusable(directory, files.exists(`${file}.sig`)))
     yield* replace(directory, `${file}.sig`, signatureOf(path))
-  const line = `${JSON.stringify(made)}\n`
-  yield* orUnusable(directory, files.writeFileString(indexOf(directory), line, { flag: "a", mode: 0o600 }))
+  const lines = [...all, made].map((it) => `${JSON.stringify(it)}\n`).join("")
+  yield* put(directory, new TextEncoder().encode(lines), indexOf(directory))
   for (const { number } of all.slice(0, Math.max(0, all.length + 1 - keep))) {
     const old = pathOf(directory, number)
     yield* orUnusable(directory, files.remove(old, { force: true }))
@@ -127,11 +127,15 @@ const add = Effect.fnUntraced(function* (options: Options, file: string, action:
   return made
 })
 
-/** Writes beside the target, then takes its name: nobody ever sees half of it. */
 const replace = Effect.fnUntraced(function* (directory: string, from: string, to: string) {
   const files = yield* FileSystem.FileSystem
+  yield* put(directory, yield* orUnusable(directory, files.readFile(from)), to)
+})
+
+/** Writes beside the target, then takes its name: nobody ever sees half of it. */
+const put = Effect.fnUntraced(function* (directory: string, bytes: Uint8Array, to: string) {
+  const files = yield* FileSystem.FileSystem
   const { dirname } = yield* Path.Path
-  const bytes = yield* orUnusable(directory, files.readFile(from))
   const next = `${dirname(to)}/.${(yield* Random.nextInt).toString(36)}.next`
   yield* Effect.gen(function* () {
     const target = yield* files.open(next, { flag: "wx", mode: 0o600 })
@@ -150,7 +154,7 @@ const index = Effect.fnUntraced(function* (directory: string) {
   const path = indexOf(directory)
   if (!(yield* orUnusable(directory, files.exists(path)))) return []
   const lines = (yield* orUnusable(directory, files.readFileString(path))).split("\n")
-  // A last line without its end was torn by a crash; that version does not count.
+  // A last line without its end is not one.
   const records = lines.slice(0, -1).map((line) => Schema.decodeUnknownResult(Schema.fromJsonString(Record))(line))
   return records.flatMap((it) => (Result.isSuccess(it) ? [it.success] : []))
 })

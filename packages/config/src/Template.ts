@@ -62,7 +62,7 @@ const flow = (value: unknown): string =>
   stringify(escaped(value), { collectionStyle: "flow", lineWidth: 0, blockQuote: false }).trim()
 
 const escaped = (value: unknown): unknown => {
-  if (typeof value === "string") return value.replaceAll("${", "$${")
+  if (typeof value === "string") return value.replaceAll("${", () => "$${")
   if (Array.isArray(value)) return value.map(escaped)
   return Keys.isTree(value) ? Object.fromEntries(Object.entries(value).map(([key, it]) => [key, escaped(it)])) : value
 }
