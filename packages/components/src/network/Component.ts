@@ -1,0 +1,29 @@
+/**
+ * The network as a part of the node: nothing runs without it. Only a port that is taken is tried again, because an instance
+ * that is just ending gives it back.
+ */
+import { Component, Policy, type Severity } from "@novacron/boot"
+import { Duration } from "effect"
+import { Security } from "../security/Security.ts"
+import * as Listener from "./Listener.ts"
+import { Network } from "./Network.ts"
+import type { Settings } from "./Settings.ts"
+
+/** How patient a boot is with a port that is taken: three attempts, after 1 and 2 seconds. Anything else is tried once. */
+export const patience: Policy.Policy = Policy.perError(Policy.never, { PortTaken: Policy.standard })
+
+/** The component `network`. `retry` is for tests that cannot wait for seconds. Default: {@link patience}. */
+export const component = (
+  settings: Settings,
+  options: { readonly retry?: Policy.Policy } = {}
+): Component.Component<Component.Provided<Network>, Severity.Critical<Listener.CannotBind>, Security> => {
+  const listening = Component.make(Network, {
+    name: "network",
+    needs: [Security],
+    // Time to drain, and a moment to cut off the rest.
+    stop: Duration.sum(settings.drainTimeout, Duration.seconds(2)),
+    start: Listener.make(settings),
+    health: (network) => network.check
+  })
+  return listening.pipe(Component.retry(options.retry ?? patience), Component.timeout("5 seconds"))
+}
