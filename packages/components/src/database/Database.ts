@@ -198,8 +198,9 @@ const passwordOf = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Effect.Effect<Redacted.Redacted> | undefined, SecretUnavailable, Security> {
   if (passwordSecret === undefined) return Option.getOrUndefined(Option.map(password, Effect.succeed))
   const security = yield* Security
-  const known = yield* Ref.make(yield* security.secret(passwordSecret))
-  const latest = Effect.tap(security.secret(passwordSecret), (secret) => Ref.set(known, secret))
+  const asked = Effect.suspend(() => security.secret(passwordSecret))
+  const known = yield* Ref.make(yield* asked)
+  const latest = Effect.tap(asked, (secret) => Ref.set(known, secret))
   return Effect.catch(latest, () => Ref.get(known)) // the provider is away; the last one may well do
 })
 

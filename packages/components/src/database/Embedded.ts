@@ -89,6 +89,8 @@ interface Server {
   readonly ready: Deferred.Deferred<void, EmbeddedFailure>
   /** How it ended: `signal SIGKILL`, `exit code 1`. */
   readonly ended: Deferred.Deferred<string>
+  /** Its backends have ended as well, and so has the guard. */
+  readonly gone: Deferred.Deferred<void>
 }
 
 /**
@@ -110,7 +112,8 @@ const launch = (home: DataDir.DataDir, { connections }: Options): Effect.Effect<
         }),
         said: [],
         ready: Deferred.makeUnsafe(),
-        ended: Deferred.makeUnsafe()
+        ended: Deferred.makeUnsafe(),
+        gone: Deferred.makeUnsafe()
       }
       listen(home, server)
       if (server.child.pid !== undefined) yield* DataDir.remember(home, server.child.pid)
@@ -144,6 +147,7 @@ const listen = (home: DataDir.DataDir, server: Server): void => {
     Deferred.doneUnsafe(server.ready, Effect.fail(failed(home, `did not start (${how})`, server)))
   }
   child.once("error", (cause) => over(cause.message))
+  child.once("close", () => Deferred.doneUnsafe(server.gone, Effect.void)) // nobody has a pipe to us any more
   child.once("exit", (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`))
   child.stdio[3]?.on("error", () => undefined) // the guard was killed: nothing is left to tell it
   if (child.stderr === null) return
@@ -159,13 +163,14 @@ const listen = (home: DataDir.DataDir, server: Server): void => {
 const maxLines = 50
 
 /** Connections are cut, what is committed is written, the socket is removed. Firmly when that takes too long. */
-const stop = ({ child, ended }: Server): Effect.Effect<void> =>
+const stop = ({ child, ended, gone }: Server): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (const [signal, patience] of stages) {
-      if (yield* Deferred.isDone(ended)) return
+      if (yield* Deferred.isDone(ended)) break
       child.kill(signal)
       yield* Effect.timeoutOption(Deferred.await(ended), patience)
     }
+    yield* Effect.timeoutOption(Deferred.await(gone), "1 second")
   })
 
 const stages = [
