@@ -20,6 +20,8 @@ export interface Entry {
   readonly success: boolean
   /** Names of keys, dotted. */
   readonly changedKeys: ReadonlyArray<string>
+  /** Of the settings that are in effect after it: `loaded.version`. */
+  readonly version?: string
 }
 
 /** A line of the file. */
@@ -69,8 +71,9 @@ export const make = Effect.fn("Audit.make")(function* (file: string) {
     const text = yield* files.readFileString(file)
     const { hash: previous, sequence } = headOf(text)
     const timestamp = DateTime.formatIso(yield* DateTime.now)
-    const { action, changedKeys, source, success, user } = entry
-    const facts = { sequence: sequence + 1, timestamp, user, action, source, success, changedKeys, previous }
+    const { action, changedKeys, source, success, user, version } = entry
+    const which = version === undefined ? {} : { version }
+    const facts = { sequence: sequence + 1, timestamp, user, action, source, success, changedKeys, ...which, previous }
     const line: Line = { ...facts, hash: hashOf(facts) }
     // A line that was torn by a crash stays as it is, for `verify` to tell; ours begins after it.
     const start = text === "" || text.endsWith("\n") ? "" : "\n"
@@ -116,6 +119,7 @@ const LineSchema = Schema.fromJsonString(
     source: Schema.Literals(["file", "env", "api"]),
     success: Schema.Boolean,
     changedKeys: Schema.Array(Schema.String),
+    version: Schema.optionalKey(Schema.String),
     previous: Schema.String,
     hash: Schema.String
   })
@@ -134,7 +138,9 @@ const headOf = (text: string): Head => {
   return genesis
 }
 
-const hashOf = ({ action, changedKeys, previous, sequence, source, success, timestamp, user }: Omit<Line, "hash">) =>
-  createHash("sha256")
-    .update(JSON.stringify([sequence, timestamp, user, action, source, success, changedKeys, previous]))
-    .digest("hex")
+/** Over the facts in the order in which they are written; `JSON.stringify` leaves out a version that is not there. */
+const hashOf = (facts: Omit<Line, "hash">): string => {
+  const { action, changedKeys, previous, sequence, source, success, timestamp, user, version } = facts
+  const ordered = { sequence, timestamp, user, action, source, success, changedKeys, version, previous }
+  return createHash("sha256").update(JSON.stringify(ordered)).digest("hex")
+}

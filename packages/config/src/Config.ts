@@ -34,7 +34,7 @@ import * as Encryption from "./Encryption.ts"
 import * as Gather from "./Gather.ts"
 import * as Keys from "./Keys.ts"
 import * as Mask from "./Mask.ts"
-import { type Migration, migrate } from "./Migration.ts"
+import { entryAt, type Migration, migrate } from "./Migration.ts"
 import { codes, ConfigInvalid, didYouMean, type Problem, place, type Source } from "./Problem.ts"
 import * as Signature from "./Signature.ts"
 import * as Verdict from "./Verdict.ts"
@@ -188,7 +188,7 @@ export const load = Effect.fn("Config.load")(function* <A, E>(definition: Defini
   const problems = found.map((problem) => scrubbed(problem, gathered.secrets))
   if (verdict.settings) {
     const settings = verdict.settings.value
-    const blamed = (it: Found) => scrubbed(blame(it, verdict.winners), gathered.secrets)
+    const blamed = (it: Found) => scrubbed(blame(it, verdict.winners, source), gathered.secrets)
     const wrong = [...problems, ...constrain(definition, settings, problems).map(blamed)]
     const asked = options.resources === "skip" ? [] : yield* ask(definition, settings, wrong)
     const [first, ...more] = [...wrong, ...asked.map(blamed)]
@@ -348,19 +348,27 @@ const isUntouched = (keys: ReadonlyArray<string>, problems: ReadonlyArray<Proble
   !problems.some((problem) => keys.some((key) => problem.key === key || problem.key.startsWith(`${key}.`)))
 
 /** Blames the strongest key of a rule that somebody set, since that is where one would change something. */
-const blame = (found: Found, winners: ReadonlyMap<string, Gather.Written>): Problem => {
+const blame = (
+  found: Found,
+  winners: ReadonlyMap<string, Gather.Written>,
+  file: { readonly path: string; readonly item: Document.Item } | undefined
+): Problem => {
   const set = found.keys.flatMap((key) => winners.get(key) ?? [])
   const [first] = set
   const shown = set.map(({ key, shown }) => `${key.name} = ${shown}`).join(", ")
+  const section = file && entryAt(file.item, found.keys[0].split("."))
+  const here: Source = file && section ? { _tag: "File", file: file.path, ...placeOf(section) } : { _tag: "Default" }
   return {
     code: found.code,
     key: first?.key.name ?? found.keys[0],
     message: found.message,
-    source: first?.source ?? { _tag: "Default" },
+    source: first?.source ?? here,
     ...(shown === "" ? {} : { found: shown }),
     ...(first ? Gather.environmentOf(first.key) : {})
   }
 }
+
+const placeOf = ({ column, line }: Document.Place): Document.Place => ({ line, column })
 
 const scrubbed = (problem: Problem, secrets: ReadonlySet<string>): Problem => {
   const clean = (text: string) => Mask.scrub(text, secrets)
@@ -368,7 +376,7 @@ const scrubbed = (problem: Problem, secrets: ReadonlySet<string>): Problem => {
     ...problem,
     key: clean(problem.key),
     message: clean(problem.message),
-    ...(problem.found === undefined ? {} : { found: clean(problem.found) }),
+    ...(problem.found === undefined ? {} : { found: Mask.shorten(clean(problem.found)) }),
     ...(problem.allowed === undefined ? {} : { allowed: clean(problem.allowed) })
   }
 }
@@ -428,7 +436,8 @@ const loaded = <A, E>(
 
   function explainKey(key: Keys.Key): Explanation {
     const value = values.get(key.name)
-    const shown = value?.isSecret === true && value.print !== undefined ? Mask.hidden : Mask.show(value?.shown)
+    const shown =
+      value?.isSecret === true && value.print !== undefined ? Mask.hidden : Mask.shorten(Mask.show(value?.shown))
     const sources = (said.get(key.name) ?? []).map((it) => ({
       source: it.source,
       shown: Mask.scrub(it.shown, secrets)

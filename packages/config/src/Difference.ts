@@ -19,7 +19,7 @@ export const between = <A>(a: Loaded<A>, b: Loaded<A>): ReadonlyArray<Difference
     // What is a secret on one side may be in plain text on the other.
     const isSecret = before?.isSecret === true || after?.isSecret === true
     const show = (it: typeof before) =>
-      it?.print === undefined ? undefined : isSecret ? Mask.hidden : Mask.show(it.shown)
+      it?.print === undefined ? undefined : isSecret ? Mask.hidden : Mask.shorten(Mask.show(it.shown))
     return [{ key, from: show(before), to: show(after) }]
   })
 }

@@ -193,40 +193,43 @@ export const gather = (from: From): Gathered => {
     function textOf(text: string, ast: SchemaAST.AST, at: string): unknown {
       const expanded = source._tag === "File" ? expand(text) : text
       if (expanded === undefined) return text
-      const isExpanded = expanded !== text
-      state.isExpanded ||= isExpanded
+      const isSame = expanded === text
       if (!Encryption.isEncrypted(expanded)) {
-        state.isPlain ||= !isExpanded && text !== ""
-        return isExpanded || isText ? Keys.fromText(ast, expanded) : text
+        state.isPlain ||= isSame && text !== ""
+        return isSame && !isText ? text : Keys.fromText(ast, expanded)
       }
       const opened = Encryption.decrypt(from.keyring, at, expanded)
-      if (Result.isFailure(opened)) return broken(opened.failure, text)
+      if (Result.isFailure(opened)) return broken(opened.failure.code, opened.failure.message, text)
       state.isOpened = true
       return Keys.fromText(ast, Redacted.value(opened.success))
     }
 
+    /** `undefined` when a variable is missing. */
     function expand(text: string): string | undefined {
       let isWhole = true
       const expanded = text.replaceAll(reference, (whole, escape: string, body: string) => {
         if (escape !== "") return whole.slice(1)
-        const [, name = "", , fallback] = /^([A-Za-z_]\w*)(:-([^]*))?$/.exec(body) ?? []
-        const value = environment[name]
-        if (name === "")
-          broken({ code: codes.variable, message: "What stands between ${ and } is not NAME or NAME:-fallback." }, "")
-        else if (value !== undefined && (value !== "" || fallback === undefined)) return value
-        else if (fallback !== undefined) return fallback
-        else
-          broken(
-            { code: codes.variable, message: `The environment variable ${name} is not set, and there is no fallback.` },
-            ""
-          )
-        isWhole = false
-        return ""
+        const value = variable(body)
+        state.isExpanded = true
+        isWhole &&= value !== undefined
+        return value ?? ""
       })
       return isWhole ? expanded : undefined
     }
 
-    function broken({ code, message }: Encryption.Undecryptable, text: string): string {
+    function variable(body: string): string | undefined {
+      const [, name, , fallback] = /^([A-Za-z_]\w*)(:-([^]*))?$/.exec(body) ?? []
+      if (name === undefined) return missing("What stands between ${ and } is not NAME or NAME:-fallback.")
+      const value = environment[name]
+      if (fallback !== undefined) return value === undefined || value === "" ? fallback : value
+      return value ?? missing(`The environment variable ${name} is not set, and there is no fallback.`)
+    }
+
+    function missing(message: string): undefined {
+      broken(codes.variable, message, "")
+    }
+
+    function broken(code: Problem["code"], message: string, text: string): string {
       state.isBroken = true
       problems.push({ code, key: key.name, message, source, ...environmentOf(key) })
       return text

@@ -7,12 +7,12 @@ export const hidden = "******"
 
 const longest = 120
 
-/** A value that is not a secret, as JSON, on one line and not too long; passwords inside of URLs are hidden. */
-export const show = (value: unknown): string => {
-  if (value === undefined) return "nothing"
-  const text = withoutCredentials(JSON.stringify(value))
-  return text.length > longest ? `${text.slice(0, longest)}…` : text
-}
+/** A value that is not a secret, as JSON, on one line; passwords inside of URLs are hidden. */
+export const show = (value: unknown): string =>
+  value === undefined ? "nothing" : withoutCredentials(JSON.stringify(value))
+
+/** Not too long. To be done last: half of a secret cannot be found any more. */
+export const shorten = (text: string): string => (text.length > longest ? `${text.slice(0, longest)}…` : text)
 
 /** `postgres://user:secret@host` → `postgres://user:******@host`. */
 export const withoutCredentials = (text: string): string =>
@@ -34,16 +34,16 @@ export const kindOf = (value: unknown): string => {
 }
 
 /**
- * Hides every one of `secrets` wherever it stands in a text. The last barrier, for a secret that somebody wrote where
- * none belongs; shorter than four letters is not searched for, since that would hide half of any text.
+ * Hides every one of `secrets` wherever it stands in a text, in small letters or capitals. The last barrier, for a secret that
+ * somebody wrote where none belongs; shorter than four letters is not searched for, since that would hide half of any text.
  */
 export const scrub = (text: string, secrets: ReadonlySet<string>): string => {
   let clean = text
   for (const secret of secrets) {
     if (secret.length < 4) continue
-    clean = clean.replaceAll(secret, hidden)
-    const quoted = JSON.stringify(secret).slice(1, -1)
-    if (quoted !== secret) clean = clean.replaceAll(quoted, hidden)
+    for (const spelling of new Set([secret, JSON.stringify(secret).slice(1, -1)])) {
+      clean = clean.replaceAll(new RegExp(spelling.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "giu"), hidden)
+    }
   }
   return clean
 }

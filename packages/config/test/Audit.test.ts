@@ -8,7 +8,8 @@ const entry = (n: number): Audit.Entry => ({
   action: n % 2 === 0 ? "load" : "modify",
   source: "file",
   success: n !== 3,
-  changedKeys: [`key_${n}`]
+  changedKeys: [`key_${n}`],
+  ...(n === 3 ? { version: "0123456789abcdef" } : {})
 })
 
 /** A log of five lines. */
@@ -103,6 +104,7 @@ layer(world)("the audit log", (it) => {
       ["who it was", /"user":"root"/, '"user":"toor"'],
       ["what was done", /"action":"modify"/, '"action":"load"'],
       ["whether it worked", /"success":false/, '"success":true'],
+      ["which version it was", /"version":"0/, '"version":"1'],
       ["which keys changed", /"key_3"/, '"key_4"'],
       ["when it was", /1970-/, "1971-"],
       ["the hash", /"hash":"./, '"hash":"x'],

@@ -18,7 +18,7 @@ const seen = (...things: ReadonlyArray<unknown>): string =>
     .map((thing) =>
       [
         String(thing),
-        JSON.stringify(thing),
+        JSON.stringify(thing, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value)),
         inspect(thing, { depth: 20, showHidden: true, maxStringLength: null })
       ].join("\n")
     )
@@ -81,6 +81,7 @@ const broken: ReadonlyArray<Options> = [
   { environment: { SHOP_DATABASE_PASSWORD: canary, SHOP_SYSTEM_RATIO: canary, SHOP_FLAGS: canary } },
   { environment: { SHOP_SECURITY_TOKENS: `["${canary}"`, SHOP_SYSTEM_RATIO: "x" } },
   { environment: { KEYS: `${keyring}\n${canary}` } },
+  { text: `database: { password: ${canary} }\nsystem: { ratio: "${"x".repeat(110)}${canary}" }` },
   { flags: { "database.pasword": canary } },
   { flags: { database: canary } },
   { flags: { "database.password": canary, "system.log_level": canary } }

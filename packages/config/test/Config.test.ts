@@ -206,7 +206,7 @@ layer(world)("settings", (it) => {
           key: "database.pool.min",
           found: "database.pool.min = 60, database.pool.max = 20"
         })
-        assert.deepStrictEqual(yield* blame(load({ text: "tls: {}" })), ["NVC-1006 tls Default"])
+        assert.deepStrictEqual(yield* blame(load({ text: "tls: {}" })), ["NVC-1006 tls 1:1"])
         assert.strictEqual(
           (yield* load({ text: "database: { pool: { min: 60, max: 60 } }" })).settings.database.pool.min,
           60

@@ -1,3 +1,4 @@
+import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { ByteSize, Duration, Exit, Option, Redacted, Schema } from "effect"
 import * as fc from "fast-check"
@@ -86,7 +87,7 @@ describe("a secret", () => {
   it("is not shown by anything that has it, nor by the error when it is wrong", () => {
     const secret = read(Field.secret, "open sesame")
     assert.strictEqual(secret && Redacted.value(secret), "open sesame")
-    assert.notInclude(`${String(secret)} ${JSON.stringify({ secret })}`, "sesame")
+    assert.notInclude(`${inspect(secret)} ${JSON.stringify({ secret })}`, "sesame")
     const wrong = Schema.decodeUnknownExit(Field.secret)({ key: "open sesame" })
     assert.isTrue(Exit.isFailure(wrong))
     assert.notInclude(String(wrong), "sesame")

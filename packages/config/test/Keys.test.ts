@@ -5,7 +5,7 @@ import { Config, Field } from "../src/index.ts"
 import * as Keys from "../src/Keys.ts"
 import { load, shop, layer as world } from "./fixtures/shop.ts"
 
-const textOf = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value))
+const textOf = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value))
 
 layer(world)("a key", (it) => {
   it.effect("can be set by its variable, whichever leaf or table it is", () =>
