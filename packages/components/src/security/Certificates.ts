@@ -110,6 +110,10 @@ const fromOurs = Effect.fnUntraced(function* ({ files, nodeId, settings }: Optio
 const authorityOf = Effect.fnUntraced(function* (files: PrivateFiles, nodeId: string) {
   const present = yield* files.read(authorityName)
   if (Option.isSome(present)) return Buffer.from(present.value).toString()
+  if ((yield* files.names).includes(nodeName)) {
+    const reason = "it is gone, and no peer would know a node of another one"
+    return yield* new KeyMaterialUnusable({ path: files.path(authorityName), reason })
+  }
   const nowMs = yield* Clock.currentTimeMillis
   const { make } = yield* loadAuthority
   const made = yield* make(`NovaCron development CA of ${nodeId}`, {

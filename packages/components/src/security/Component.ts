@@ -13,6 +13,7 @@ import { Clock, Effect, FileSystem, Option, PubSub, Redacted, Ref, Schedule, Str
 import { HttpClient } from "effect/http"
 import * as AuditLog from "./AuditLog.ts"
 import * as Authentication from "./Authentication.ts"
+import type { BootTrail } from "./BootTrail.ts"
 import * as Certificates from "./Certificates.ts"
 import * as KeyRing from "./KeyRing.ts"
 import * as PrivateFiles from "./PrivateFiles.ts"
@@ -39,6 +40,8 @@ export interface Surroundings {
   readonly nodeId: string
   /** The variables of the process, for secrets of the provider `env`. */
   readonly environment: { readonly [name: string]: string | undefined }
+  /** What the boot does, for the audit log. Default: only what security does is written there. */
+  readonly trail?: BootTrail
 }
 
 /** How often it is looked whether a key or the certificate is due. */
@@ -61,8 +64,10 @@ export const component = (
     health: (security) => security.check
   })
 
+type Audit = (entry: AuditEntry) => Effect.Effect<void>
+
 const start = Effect.fnUntraced(function* (settings: typeof Settings.Type, surroundings: Surroundings) {
-  const { dataDir, nodeId } = surroundings
+  const { dataDir, nodeId, trail } = surroundings
   const folder = `${dataDir}/security`
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(nodeId)) {
     const reason = `the node is called "${nodeId}", and no certificate can bear that name`
@@ -71,13 +76,36 @@ const start = Effect.fnUntraced(function* (settings: typeof Settings.Type, surro
   const files = yield* PrivateFiles.open(folder)
   const log = yield* AuditLog.open(settings.auditFile ?? `${folder}/audit.jsonl`)
   const failedToAudit = yield* Ref.make(Option.none<AuditLogBroken>())
-  const audit = (entry: AuditEntry) =>
+  const audit: Audit = (entry) =>
     Effect.matchEffect(log.append(entry), {
       // What was decided stands. That it cannot be written down is told by the next probe.
       onFailure: (error) => Effect.andThen(Ref.set(failedToAudit, Option.some(error)), Effect.logError(error.message)),
       onSuccess: () => Ref.set(failedToAudit, Option.none())
     })
 
+  // The last word, after what the trail still has to say.
+  yield* Effect.addFinalizer(() => audit({ action: "security.stopped", principal: nodeId, success: true }))
+  if (trail !== undefined) yield* trail.writeTo(audit)
+  const security = yield* build(settings, surroundings, files, audit).pipe(
+    Effect.tapError(({ _tag }) =>
+      audit({ action: "security.failed", principal: nodeId, subject: _tag, success: false })
+    )
+  )
+  yield* audit({ action: "security.started", principal: nodeId, success: true })
+  const check = Effect.gen(function* () {
+    yield* security.check
+    const failed = yield* Ref.get(failedToAudit)
+    if (Option.isSome(failed)) return yield* failed.value
+  })
+  return Security.of({ ...security, check })
+})
+
+const build = Effect.fnUntraced(function* (
+  settings: typeof Settings.Type,
+  surroundings: Surroundings,
+  files: PrivateFiles.PrivateFiles,
+  audit: Audit
+) {
   const provider = yield* providerOf(settings, surroundings)
   const keys = yield* Effect.acquireRelease(
     KeyRing.make({ ...settings.keys, files, master: yield* masterOf(settings, provider) }),
@@ -85,34 +113,15 @@ const start = Effect.fnUntraced(function* (settings: typeof Settings.Type, surro
   )
   const identities = yield* identityOf(settings, surroundings, files)
   const authenticate = yield* Authentication.make(settings.authentication)
-
-  // Before the keys are wiped: the last entry, and the flush.
-  yield* Effect.addFinalizer(() => audit({ action: "security.stopped", principal: nodeId, success: true }))
-  yield* audit({ action: "security.started", principal: nodeId, success: true })
-  if ((yield* identities.current).isNew) yield* audit({ action: "certificate.issued", subject: nodeId, success: true })
-
-  const rotate = Effect.matchEffect(keys.rotateWhenDue, {
-    onFailure: (error) =>
-      Effect.andThen(
-        audit({ action: "key.rotated", subject: nodeId, success: false }),
-        Effect.logWarning(`The key was not exchanged; the old one goes on. ${error.message}`)
-      ),
-    onSuccess: (isRotated) =>
-      isRotated ? audit({ action: "key.rotated", subject: nodeId, success: true }) : Effect.void
-  })
-  const renew = Effect.matchEffect(identities.renewWhenDue, {
-    onFailure: (error) =>
-      Effect.andThen(
-        audit({ action: "certificate.renewed", subject: nodeId, success: false }),
-        Effect.logWarning(`The certificate was not renewed; the old one goes on. ${error.message}`)
-      ),
-    onSuccess: (isRenewed) =>
-      isRenewed ? audit({ action: "certificate.renewed", subject: nodeId, success: true }) : Effect.void
-  })
+  if ((yield* identities.current).isNew) {
+    yield* audit({ action: "certificate.issued", subject: surroundings.nodeId, success: true })
+  }
+  const rotate = told(keys.rotateWhenDue, audit, { action: "key.rotated", subject: surroundings.nodeId })
+  const renew = told(identities.renewWhenDue, audit, { action: "certificate.renewed", subject: surroundings.nodeId })
   yield* rotate
   yield* Effect.forkScoped(Effect.schedule(Effect.andThen(rotate, renew), rounds))
 
-  return Security.of({
+  return {
     serverTls: (options) =>
       Effect.map(identities.current, (identity) =>
         Tls.server(identity, settings.tls.minVersion, options?.clients ?? "required")
@@ -144,11 +153,24 @@ const start = Effect.fnUntraced(function* (settings: typeof Settings.Type, surro
       yield* keys.open(sealed, "health")
       yield* Effect.flatMap(identities.current, Certificates.checkValidity)
       yield* provider.check
-      const failed = yield* Ref.get(failedToAudit)
-      if (Option.isSome(failed)) return yield* failed.value
     })
-  })
+  } satisfies Security["Service"]
 })
+
+/** Something that is done when it is due, with a line in the audit log. When it fails, what there was goes on. */
+const told = (
+  whenDue: Effect.Effect<boolean, { readonly message: string }>,
+  audit: Audit,
+  entry: Pick<AuditEntry, "action" | "subject">
+): Effect.Effect<void> =>
+  Effect.matchEffect(whenDue, {
+    onFailure: ({ message }) =>
+      Effect.andThen(
+        audit({ ...entry, success: false }),
+        Effect.logWarning(`${entry.action} has failed, and what there was before goes on. ${message}`)
+      ),
+    onSuccess: (isDone) => (isDone ? audit({ ...entry, success: true }) : Effect.void)
+  })
 
 const probe = Buffer.from("novacron")
 

@@ -2,14 +2,15 @@ import { X509Certificate } from "node:crypto"
 import { execFileSync } from "node:child_process"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, FileSystem } from "effect"
+import { Duration, Effect, Exit, FileSystem } from "effect"
 import { TestClock } from "effect/testing"
 import * as CertificateAuthority from "../../src/security/CertificateAuthority.ts"
 import * as Certificates from "../../src/security/Certificates.ts"
-import type { PrivateFiles } from "../../src/security/PrivateFiles.ts"
+import * as PrivateFiles from "../../src/security/PrivateFiles.ts"
 import { files, folder, platform, settings } from "./fixtures/place.ts"
+import { stopping } from "./fixtures/stopping.ts"
 
-const load = (files: PrivateFiles, tls: unknown = {}, nodeId = "node-1") =>
+const load = (files: PrivateFiles.PrivateFiles, tls: unknown = {}, nodeId = "node-1") =>
   Certificates.load({ settings: settings({ tls }).tls, nodeId, files })
 
 const day = Duration.toMillis("1 day")
@@ -117,6 +118,17 @@ describe("certificates that are made here", () => {
     }).pipe(Effect.scoped, Effect.provide(platform))
   )
 
+  it.effect("are not made by another CA when theirs is gone", () =>
+    Effect.gen(function* () {
+      const box = yield* files
+      yield* load(box)
+      yield* box.remove("ca.pem")
+      const error = yield* Effect.flip(load(box))
+      assert.include(error.message, `${box.path("ca.pem")} cannot be used: it is gone`)
+      assert.notInclude(yield* box.names, "ca.pem")
+    }).pipe(Effect.scoped, Effect.provide(platform))
+  )
+
   it.effect("do not outlive their CA", () =>
     Effect.gen(function* () {
       const box = yield* files
@@ -139,7 +151,34 @@ describe("certificates that are made here", () => {
       assert.notInclude(shown, "PRIVATE KEY")
       assert.notInclude(shown, identity.key.toString("hex").slice(0, 20))
       assert.notInclude(shown, pem.slice(40, 60))
-      assert.notInclude(shown, `${[...identity.key.subarray(0, 5)]}`)
+      assert.notInclude(shown, `${[...identity.key.subarray(0, 5)].join()}`)
+    }).pipe(Effect.scoped, Effect.provide(platform))
+  )
+})
+
+describe("a process that is killed", () => {
+  it.effect("at any step of the first boot, or of a renewal, leaves certificates that fit each other", () =>
+    Effect.gen(function* () {
+      const fileSystem = yield* FileSystem.FileSystem
+      for (const days of [0, 100]) {
+        let killed = 0
+        for (let changes = 0; ; changes++) {
+          const where = yield* folder
+          const loading = Effect.flatMap(PrivateFiles.open(where), (files) => load(files))
+          if (days > 0) {
+            yield* TestClock.setTime(0)
+            yield* loading
+            yield* TestClock.setTime(days * day)
+          }
+          const dying = Effect.provideService(loading, FileSystem.FileSystem, stopping(fileSystem, changes))
+          const exit = yield* Effect.exit(dying)
+          const { ca, certificate } = yield* loading
+          assert.isTrue(new X509Certificate(certificate).verify(new X509Certificate(ca).publicKey))
+          if (Exit.isSuccess(exit)) break
+          killed++
+        }
+        assert.isAtLeast(killed, days === 0 ? 12 : 6)
+      }
     }).pipe(Effect.scoped, Effect.provide(platform))
   )
 })

@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import * as KeyRing from "../../src/security/KeyRing.ts"
 import * as PrivateFiles from "../../src/security/PrivateFiles.ts"
 import { files, folder, platform } from "./fixtures/place.ts"
+import { stopping } from "./fixtures/stopping.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -224,41 +225,6 @@ describe("keys that are lost", () => {
   )
 })
 
-/** A file system that changes nothing any more after some changes: what is on the disk when a process is killed. */
-const stopping = (fileSystem: FileSystem.FileSystem, changes: number): FileSystem.FileSystem => {
-  let left = changes
-  const counted =
-    <Args extends ReadonlyArray<unknown>, A, E, R>(change: (...args: Args) => Effect.Effect<A, E, R>) =>
-    (...args: Args): Effect.Effect<A, E, R> =>
-      Effect.suspend(() => (left-- > 0 ? change(...args) : Effect.die("killed")))
-  return {
-    ...fileSystem,
-    makeDirectory: counted(fileSystem.makeDirectory),
-    rename: counted(fileSystem.rename),
-    remove: counted(fileSystem.remove),
-    open: (path, options) =>
-      Effect.map(
-        options?.flag === "w" ? counted(fileSystem.open)(path, options) : fileSystem.open(path, options),
-        (file) => ({
-          [FileSystem.FileTypeId]: file[FileSystem.FileTypeId],
-          stat: file.stat,
-          seek: (offset, from) => file.seek(offset, from),
-          read: (buffer, options) => file.read(buffer, options),
-          readAlloc: (size, options) => file.readAlloc(size, options),
-          truncate: (length) => file.truncate(length),
-          write: (buffer) => file.write(buffer),
-          sync: counted(() => file.sync)(),
-          // Half of it first: a write is not one step.
-          writeAll: (content) =>
-            Effect.andThen(
-              counted((half: Uint8Array) => file.writeAll(half))(content.subarray(0, content.length >> 1)),
-              counted((half: Uint8Array) => file.writeAll(half))(content.subarray(content.length >> 1))
-            )
-        })
-      )
-  }
-}
-
 describe("a process that is killed", () => {
   it.effect("at any step of the first boot leaves a folder that boots", () =>
     Effect.gen(function* () {
@@ -308,7 +274,7 @@ describe("a process that is killed", () => {
         assert.strictEqual(text(yield* after.open(yield* after.seal(bytes("new"), "p"), "p")), "new")
         const names = yield* fileSystem.readDirectory(path)
         assert.sameMembers(
-          [...names.filter((name) => !name.endsWith(".unfinished"))],
+          names.filter((name) => !name.endsWith(".unfinished")),
           ["data-2.key", "data-3.key", "keys.json", "master.key"]
         )
         if (Exit.isSuccess(exit)) break

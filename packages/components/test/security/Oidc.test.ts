@@ -1,5 +1,5 @@
 /** Against a real issuer, `oidc-provider`, over real HTTP. Tokens that it would never give are signed with its own key. */
-import { createHmac, createPrivateKey, createPublicKey, type JsonWebKey } from "node:crypto"
+import { createHmac, createPrivateKey, createPublicKey } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { inspect } from "node:util"
@@ -132,7 +132,7 @@ describe("a token that the issuer did not give", () => {
           new SignJWT(claims).setProtectedHeader({ alg: "RS256", kid: `${issuer.key.kid}` }).sign(privateKey)
         )
         // The public key as the secret of a MAC: what everybody has would sign.
-        const published = createPublicKey(createPrivateKey({ key: issuer.key as JsonWebKey, format: "jwk" }))
+        const published = createPublicKey(createPrivateKey({ key: issuer.key, format: "jwk" }))
         const publicKey = published.export({ type: "spki", format: "pem" })
         const confused = `${encoded({ alg: "HS256", kid: issuer.key.kid })}.${body}`
         const wrong = [
