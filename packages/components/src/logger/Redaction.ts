@@ -17,7 +17,7 @@
 import { Duration, Option, Redacted } from "effect"
 
 /** What stands where a secret was. */
-export const redacted = "<redacted>"
+const redacted = "<redacted>"
 
 export interface Redactor {
   /** From now on this value is taken out of every text. */
@@ -31,8 +31,14 @@ export interface Redactor {
 /** What is read as the name of a secret: `dbPassword`, `API-KEY`, `client_secret`, `authorization`. */
 export const namesSecret = (key: string): boolean => secretNames.test(key) && !separate.test(key) && !camel.test(key)
 
-const secretNames =
-  /pass(?:word|wd|phrase)|^pass$|secret|token|api[-_ ]?key|private[-_ ]?key|(?:encryption|signing|master)[-_ ]?key|authorization|cookie|credential|bearer|^pwd$|^dsn$|connection[-_ ]?string/i
+const secretNames = new RegExp(
+  [
+    "pass(?:word|wd|phrase)|^pass$|^pwd$|secret|token|credential|cookie|authorization|bearer",
+    "(?:api|private|encryption|signing|master)[-_ ]?key",
+    "^dsn$|connection[-_ ]?string"
+  ].join("|"),
+  "i"
+)
 
 /** Facts about a secret that are none: where it is, how long it lives, how many there are. */
 const separate = /[-_ ](?:file|path|ttl|age|count|name|provider|id|at|ms|expir\w*)$/i

@@ -72,7 +72,7 @@ describe("the decision where a node is", () => {
     )
   })
 
-  it("never moves away from the datacenter because a peer came nearer, nor from the internet because one went farther", () => {
+  it("never moves away from the datacenter because a peer came nearer, nor back", () => {
     fc.assert(
       fc.property(someFacts, rtt, rtt, (facts, a, b) => {
         const [near, far] = [Math.min(a, b), Math.max(a, b)].map((peerRttMs) =>

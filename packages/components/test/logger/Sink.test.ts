@@ -115,7 +115,8 @@ describe("a sink", () => {
     const script = `
       import { Effect, Scope } from "effect"
       import * as Sink from ${JSON.stringify(join(import.meta.dirname, "../../src/logger/Sink.ts"))}
-      const sink = await Effect.runPromise(Scope.provide(Sink.stream(1, { capacity: 1e6, notice: String }), Scope.makeUnsafe()))
+      const opened = Sink.stream(1, { capacity: 1e6, notice: String })
+      const sink = await Effect.runPromise(Scope.provide(opened, Scope.makeUnsafe()))
       process.on("exit", sink.flushNow)
       for (let i = 0; i < 20000; i++) sink.write("line " + i)
       process.exit(3)

@@ -7,7 +7,7 @@ import { Clock, Duration, Effect, Logger, Ref } from "effect"
 import { TestClock } from "effect/testing"
 import * as Notify from "../../src/post/Notify.ts"
 
-/** A service manager: a real datagram socket, and what arrived at it. `command` gets a descriptor to it, as systemd's OpenFile= does. */
+/** A service manager: a real datagram socket, and what arrived. `command` gets a descriptor to it, as by OpenFile=. */
 const manager = Effect.fnUntraced(function* (...command: ReadonlyArray<string>) {
   const directory = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-notify-"))),
