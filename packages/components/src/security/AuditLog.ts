@@ -15,7 +15,7 @@
  */
 import { createHash } from "node:crypto"
 import { dirname } from "node:path"
-import { DateTime, Effect, FileSystem, Ref, Schema, Semaphore } from "effect"
+import { Clock, DateTime, Effect, FileSystem, Ref, Schema, Semaphore } from "effect"
 import { isNotFound } from "./PrivateFiles.ts"
 import { AuditLogBroken, type AuditEntry, KeyMaterialExposed } from "./Security.ts"
 
@@ -85,6 +85,27 @@ export const open = Effect.fn("AuditLog.open")(function* (path: string) {
   const log: AuditLog = { append, verify: Effect.provideService(verify(path), FileSystem.FileSystem, fileSystem) }
   return log
 })
+
+/**
+ * Appends at most so many entries a minute, and then only counts them; the first entry of the next minute is preceded by
+ * one that says how many there were. Whoever tries to get in again and again must not fill the disk.
+ */
+export const limited = (append: (entry: AuditEntry) => Effect.Effect<void>, perMinute: number) => {
+  let minute = -1
+  let count = 0
+  return (entry: AuditEntry): Effect.Effect<void> =>
+    Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+      const now = Math.floor(nowMs / 60_000)
+      const missed = now === minute ? 0 : Math.max(0, count - perMinute)
+      count = now === minute ? count + 1 : 1
+      minute = now
+      if (count > perMinute) return Effect.void
+      const subject = `${missed} more failures within a minute`
+      return missed === 0
+        ? append(entry)
+        : Effect.andThen(append({ action: "audit.limited", subject, success: false }), append(entry))
+    })
+}
 
 /** Reads the log at a path, and fails at the first line that does not fit. Yields the number of lines. */
 export const verify = Effect.fn("AuditLog.verify")(function* (path: string) {

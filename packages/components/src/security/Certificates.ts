@@ -181,7 +181,7 @@ const fromOperator = Effect.fnUntraced(function* (
   if (nowMs < validity.notBefore) {
     return yield* unusable(
       paths.cert,
-      `it is valid from ${iso(validity.notBefore)}. Is the clock of this machine right`
+      `it is valid from ${iso(validity.notBefore)}, or the clock of this machine is wrong`
     )
   }
   if (!isTrusted(leaf, between, authorities, nowMs))

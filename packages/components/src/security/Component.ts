@@ -47,6 +47,9 @@ export interface Surroundings {
 /** How often it is looked whether a key or the certificate is due. */
 const rounds = Schedule.spaced("1 hour")
 
+/** How many refusals are written down one by one. */
+const refusalsPerMinute = 120
+
 /** Security, as these settings want it. */
 export const component = (
   settings: typeof Settings.Type,
@@ -62,7 +65,8 @@ export const component = (
     severity: "Critical",
     start: start(settings, surroundings),
     health: (security) => security.check
-  })
+    // Vault and an issuer that do not answer are given up before, and named.
+  }).pipe(Component.timeout("15 seconds"))
 
 type Audit = (entry: AuditEntry) => Effect.Effect<void>
 
@@ -113,6 +117,7 @@ const build = Effect.fnUntraced(function* (
   )
   const identities = yield* identityOf(settings, surroundings, files)
   const authenticate = yield* Authentication.make(settings.authentication)
+  const refusal = AuditLog.limited(audit, refusalsPerMinute)
   if ((yield* identities.current).isNew) {
     yield* audit({ action: "certificate.issued", subject: surroundings.nodeId, success: true })
   }
@@ -135,7 +140,7 @@ const build = Effect.fnUntraced(function* (
     audit,
     authenticate: Effect.fn("Security.authenticate")((credential) =>
       Effect.tapError(authenticate(credential), ({ reason }) =>
-        audit({
+        refusal({
           action: "auth.failed",
           ...(credential._tag === "Certificate" ? { principal: credential.commonName } : undefined),
           subject: `${credential._tag.toLowerCase()}: ${reason}`,
@@ -145,7 +150,7 @@ const build = Effect.fnUntraced(function* (
     ),
     authorize: Effect.fn("Security.authorize")(function* (principal, action) {
       if (Roles.allows(settings.roles, principal.roles, action)) return
-      yield* audit({ action: "access.refused", principal: principal.name, subject: action, success: false })
+      yield* refusal({ action: "access.refused", principal: principal.name, subject: action, success: false })
       return yield* new Forbidden({ principal: principal.name, action })
     }),
     check: Effect.gen(function* () {

@@ -133,7 +133,7 @@ export const make = Effect.fn("KeyRing.make")(function* (options: Options) {
       }),
     open: (sealed, context) =>
       Effect.suspend(() => {
-        const key = keyOf(sealed.length < headBytes ? -1 : Buffer.from(sealed).readUInt32BE(1))
+        const key = keyOf(sealed.length < headBytes ? -1 : new DataView(sealed.buffer, sealed.byteOffset).getUint32(1))
         return key === undefined
           ? new CannotOpen({ context })
           : Effect.map(openWith(key, sealed, context), (plain) => new Uint8Array(plain))

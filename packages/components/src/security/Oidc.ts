@@ -32,7 +32,7 @@ export const verifier = Effect.fn("Oidc.verifier")(function* ({ audience, issuer
   const client = HttpClient.filterStatusOk(yield* HttpClient.HttpClient)
   const get = <A>(url: string, answer: Schema.Codec<A, unknown>) =>
     Effect.flatMap(client.get(url), HttpClientResponse.schemaBodyJson(answer)).pipe(
-      Effect.timeout("5 seconds"),
+      Effect.timeout("2 seconds"),
       Effect.retry(Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 2 }))),
       Effect.mapError((cause) => new IssuerUnreachable({ issuer, cause }))
     )

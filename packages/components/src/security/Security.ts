@@ -121,7 +121,8 @@ export class CertificateExpired extends Data.TaggedError("CertificateExpired")<{
 }> {
   readonly code = "NVC-2005"
   override get message() {
-    return `The certificate of ${this.subject} ran out on ${this.notAfter.toISOString()}. Renew it, or remove it to have a new one made.`
+    const when = this.notAfter.toISOString()
+    return `The certificate of ${this.subject} ran out on ${when}. Renew it, or remove it to have a new one made.`
   }
 }
 

@@ -110,7 +110,7 @@ const Token = Schema.Struct({
 const Authentication = Schema.Struct({
   method: Field.withDefault(Schema.Literals(["mtls", "token", "oidc", "none"]), "mtls").annotate({
     description:
-      "How clients prove who they are. A certificate of the node's CA counts with each of them; none lets in anybody as anonymous."
+      "How clients prove who they are. A certificate of the node's CA counts with each; none takes anybody for anonymous."
   }),
   certificateRoles: Field.withDefault(RoleNames, ["peer"]).annotate({
     description: "The roles of a certificate that principals does not name."

@@ -24,6 +24,9 @@ type Failure = VaultRefused | VaultUnreachable
 /** Three more tries within two seconds. */
 export const patience = Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))
 
+/** How a login is renewed that could not be renewed: as long as it takes, and less and less often. */
+const persistence = Schedule.min([Schedule.exponential("10 seconds"), Schedule.spaced("2 minutes")])
+
 /** Logs in, and keeps the login alive as long as the scope lasts. */
 export const make = Effect.fn("Vault.make")(function* (settings: (typeof Settings.Type)["secrets"]["vault"]) {
   const client = (yield* HttpClient.HttpClient).pipe(
@@ -53,7 +56,7 @@ export const make = Effect.fn("Vault.make")(function* (settings: (typeof Setting
         Effect.mapError(() => unreachable(status, new Error(`The answer to "${about}" is not as Vault's API says.`)))
       )
     }).pipe(
-      Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.fail(unreachable()) }),
+      Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => Effect.fail(unreachable()) }),
       Effect.retry({ schedule: patience, while: ({ _tag }) => _tag === "VaultUnreachable" }),
       Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
     )
@@ -126,11 +129,10 @@ export const make = Effect.fn("Vault.make")(function* (settings: (typeof Setting
     // A lease of 0 has no end.
     if (Duration.isZero(lease)) return yield* Effect.never
     yield* Effect.sleep(Duration.times(lease, 2 / 3))
-    yield* Effect.catch(renew, (error) =>
-      Effect.andThen(
-        Effect.logWarning(`The login to Vault is not renewed yet: ${error.message}`),
-        Effect.sleep("10 seconds")
-      )
+    yield* renew.pipe(
+      Effect.tapError(({ message }) => Effect.logWarning(`The login to Vault is not renewed yet. ${message}`)),
+      Effect.retry(persistence),
+      Effect.ignore
     )
   }).pipe(Effect.forever)
   yield* Effect.forkScoped(renewing)

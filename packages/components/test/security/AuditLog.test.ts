@@ -192,3 +192,23 @@ describe("an audit log", () => {
     }).pipe(Effect.scoped, Effect.provide(platform))
   )
 })
+
+describe("entries that others can cause", () => {
+  it.effect("are written up to a limit each minute, and counted beyond it", () =>
+    Effect.gen(function* () {
+      const written: Array<string> = []
+      const append = AuditLog.limited(
+        ({ action, subject }) => Effect.sync(() => void written.push(subject ?? action)),
+        3
+      )
+      for (let i = 0; i < 1000; i++) yield* append(entry("a"))
+      assert.deepStrictEqual(written, ["a", "a", "a"])
+      yield* TestClock.adjust("1 minute")
+      yield* append(entry("b"))
+      assert.deepStrictEqual(written.slice(3), ["997 more failures within a minute", "b"])
+      yield* TestClock.adjust("1 minute")
+      yield* append(entry("c"))
+      assert.deepStrictEqual(written.slice(5), ["c"])
+    })
+  )
+})

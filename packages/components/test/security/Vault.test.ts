@@ -195,6 +195,27 @@ describe("a login to Vault", () => {
     )
   )
 
+  it.effect("is renewed as soon as Vault is back, when it was away", () =>
+    testing(
+      Effect.gen(function* () {
+        const { settings, vault } = yield* withRole
+        vault.lease = 3000
+        yield* Vault.make(given(settings))
+        const renew = "POST auth/token/renew-self"
+        vault.troubles.push(503, 503, 503, 503)
+        yield* TestClock.adjust("2000 seconds")
+        for (let tries = 1; tries <= 4; tries++) {
+          yield* Effect.promise(() => vault.until(renew, tries))
+          yield* settled
+          // The pauses between tries are shorter than that, and so is the one after them.
+          yield* TestClock.adjust(tries < 4 ? "2 seconds" : "10 seconds")
+        }
+        yield* Effect.promise(() => vault.until(renew, 5))
+        assert.lengthOf(vault.asked, 6)
+      })
+    )
+  )
+
   it.effect("that cannot be renewed any more is replaced by a new one", () =>
     testing(
       Effect.gen(function* () {
