@@ -40,46 +40,45 @@ export interface Decoder {
 export const decoder = (maxPayload: number): Decoder => {
   let chunks: Array<Uint8Array> = []
   let bytes = 0
-  /** How many bytes it takes to know more. */
+  /** How many bytes it takes before there is anything to read. */
   let wanted = headBytes
   let problem: Problem | undefined
 
-  const take = (count: number): Uint8Array => {
-    const [only] = chunks
-    const all = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes)
-    bytes -= count
-    chunks = bytes === 0 ? [] : [all.subarray(count)]
-    return all.subarray(0, count)
+  const keep = (rest: Uint8Array): void => {
+    chunks = rest.length === 0 ? [] : [rest]
+    bytes = rest.length
   }
 
-  /** Looks at the head without taking it away. */
-  const measure = (): void => {
-    const front = take(bytes)
-    chunks = [front]
-    bytes = front.length
-    const length = new DataView(front.buffer, front.byteOffset).getUint32(0)
-    if (length === 0 || kinds[front[4] ?? kinds.length] === undefined) problem = { _tag: "Nonsense" }
-    else if (length - 1 > maxPayload) problem = { _tag: "TooLarge", bytes: length - 1 }
-    else wanted = 4 + length
+  /** Reads what is whole, and answers what is left. */
+  const read = (all: Uint8Array, frames: Array<Frame>): Uint8Array => {
+    const view = new DataView(all.buffer, all.byteOffset, all.byteLength)
+    wanted = headBytes
+    let at = 0
+    while (all.length - at >= headBytes) {
+      const length = view.getUint32(at)
+      const kind = kinds[view.getUint8(at + 4)]
+      if (length === 0 || kind === undefined) problem = { _tag: "Nonsense" }
+      else if (length - 1 > maxPayload) problem = { _tag: "TooLarge", bytes: length - 1 }
+      if (problem !== undefined || kind === undefined) return new Uint8Array()
+      const end = at + 4 + length
+      if (end > all.length) {
+        wanted = end - at
+        break
+      }
+      // A copy: a small message would hold on to all that came with it.
+      frames.push({ kind, payload: new Uint8Array(all.subarray(at + headBytes, end)) })
+      at = end
+    }
+    return all.subarray(at)
   }
 
   return {
     push: (chunk) => {
       const frames: Array<Frame> = []
       if (problem !== undefined) return { frames, problem }
-      if (chunk.length > 0) chunks.push(chunk)
+      chunks.push(chunk)
       bytes += chunk.length
-      while (bytes >= wanted && problem === undefined) {
-        if (wanted === headBytes) measure()
-        if (problem !== undefined || bytes < wanted) break
-        const whole = take(wanted)
-        frames.push({ kind: kinds[whole[4] ?? 0] ?? "Data", payload: whole.slice(headBytes) })
-        wanted = headBytes
-      }
-      if (problem !== undefined) {
-        chunks = []
-        bytes = 0
-      }
+      if (bytes >= wanted) keep(read(chunks.length === 1 ? chunk : Buffer.concat(chunks, bytes), frames))
       return { frames, problem }
     },
     pending: () => bytes

@@ -52,7 +52,9 @@ const goodbye = "1 second"
 export const make = (socket: Socket, options: Options): Link => {
   const decoder = Frame.decoder(options.maxFrame)
   const sending = Semaphore.makeUnsafe(1)
-  const inbox: Array<Frame.Frame> = []
+  /** What has arrived, those before `next` received already. */
+  let inbox: Array<Frame.Frame> = []
+  let next = 0
   const waiting = new Set<() => void>()
   let inboxBytes = 0
   let receivedBytes = 0
@@ -123,13 +125,17 @@ export const make = (socket: Socket, options: Options): Link => {
   })
 
   const take = (frame: Frame.Frame): Frame.Frame => {
+    if (++next === inbox.length) {
+      inbox = []
+      next = 0
+    }
     inboxBytes -= costOf(frame)
     if (socket.isPaused() && inboxBytes < options.maxFrame) socket.resume()
     return frame
   }
 
   /** Whether there is anything to say to somebody who wants to receive. */
-  const isDecided = () => inbox.length > 0 || lost !== undefined || isEnded || drains
+  const isDecided = () => next < inbox.length || lost !== undefined || isEnded || drains
 
   const arrival: Effect.Effect<void, ConnectionLost> = Effect.suspend(() => {
     const before = receivedBytes
@@ -140,7 +146,7 @@ export const make = (socket: Socket, options: Options): Link => {
   })
 
   const receive: Link["receive"] = Effect.suspend(() => {
-    const frame = inbox.shift()
+    const frame = inbox[next]
     if (frame !== undefined) return Effect.succeedSome(take(frame))
     if (lost !== undefined) return Effect.fail(lost)
     if (isEnded || drains) return Effect.succeedNone
@@ -150,7 +156,8 @@ export const make = (socket: Socket, options: Options): Link => {
   const send: Link["send"] = (kind, payload) =>
     Effect.suspend(() => {
       if (lost !== undefined) return Effect.fail(lost)
-      if (!socket.writable) return Effect.fail(new ConnectionLost({ peer: options.peer, reason: "it has ended" }))
+      if (isEnded || !socket.writable)
+        return Effect.fail(new ConnectionLost({ peer: options.peer, reason: "it has ended" }))
       socket.cork()
       socket.write(Frame.head(kind, payload.length))
       let isFull = !socket.write(payload)

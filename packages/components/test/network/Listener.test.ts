@@ -475,7 +475,7 @@ describe("a listener that drains", () => {
   it.live("leaves no socket, and its port free for the next one", () =>
     Effect.gen(function* () {
       yield* Effect.sleep("100 millis")
-      const sockets = () => process.getActiveResourcesInfo().filter((name) => /^TCP/.test(name)).length
+      const sockets = () => process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP")).length
       const before = sockets()
       const { issue } = yield* authority("the authority")
       const identity = yield* issue("node-2")
