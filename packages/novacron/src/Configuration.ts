@@ -18,6 +18,7 @@
  * | `NOVACRON_CONFIG_SIGNATURE` | `off`, `warn` or `require`; without it `require` where there is a public key, else `off` |
  */
 import { resolve } from "node:path"
+import { Environment } from "@novacron/components"
 import { Config, type Encryption, type Signature } from "@novacron/config"
 import { Effect, FileSystem } from "effect"
 import * as Node from "./Node.ts"
@@ -45,10 +46,10 @@ export const load = Effect.fn("Configuration.load")(function* (
 ) {
   const options = { ...(yield* optionsOf(asked)), resources }
   const definition = Node.definition()
-  if (options.template !== undefined) return { loaded: yield* Config.load(definition, options), sources: options }
   const first = yield* Config.load(definition, { ...options, resources: "skip" })
-  const sources: Config.LoadOptions = { ...options, ...Node.templateFor(first.settings) }
-  return { loaded: yield* Config.load(definition, sources), sources }
+  const detection = yield* Environment.detect(first.settings.environment)
+  const sources: Config.LoadOptions = { template: detection.kind, ...options }
+  return { loaded: yield* Config.load(definition, sources), sources, detection }
 })
 
 /** Where settings come from, by the command line and the environment. */

@@ -4,9 +4,9 @@
  */
 import { Boot, Component } from "@novacron/boot"
 import { Report } from "@novacron/boot/model"
-import { Cache, Database, Lock, Logger, Post, Security } from "@novacron/components"
+import { Cache, Database, Environment, Lock, Logger, Network, Post, Preflight, Security } from "@novacron/components"
 import { Config, Field } from "@novacron/config"
-import { Effect, Option, Redacted, Schema } from "effect"
+import { Duration, Effect, Option, Redacted, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { Given } from "./Alive.ts"
 import * as NodeId from "./NodeId.ts"
@@ -18,10 +18,13 @@ import * as Templates from "./Templates.ts"
 export const Settings = Schema.Struct({
   system: Field.withDefault(System.Settings, {}),
   logger: Field.withDefault(Logger.Settings, {}),
+  environment: Field.withDefault(Environment.Settings, {}),
+  preflight: Field.withDefault(Preflight.Settings, {}),
   lock: Field.withDefault(Lock.Settings, {}),
   security: Field.withDefault(Security.Settings, {}),
   database: Field.withDefault(Database.Settings, {}),
   cache: Field.withDefault(Cache.Settings, {}),
+  network: Field.withDefault(Network.Settings, {}),
   health: Field.withDefault(Post.HealthSettings, {}),
   systemHealth: Field.withDefault(Post.SystemHealthSettings, {}),
   ready: Field.withDefault(Post.ReadySettings, {})
@@ -45,7 +48,8 @@ let defined: Config.Definition<Settings, typeof Settings.Encoded> | undefined
 
 /** What the parts have to know besides their settings. */
 export interface Facts {
-  readonly environment: string
+  /** Where the node is, found out before the plan was made. */
+  readonly detection: Environment.Detection
   readonly dataDir: string
   readonly nodeId: string
   /** The variables of the process. */
@@ -58,57 +62,90 @@ export interface Facts {
 }
 
 /** The parts of a node with these settings. Their order means nothing. */
-export const components = (settings: Settings, { dataDir, env, lock, nodeId, notify, pid, report }: Facts) =>
+export const components = (settings: Settings, { dataDir, detection, env, lock, nodeId, notify, pid, report }: Facts) =>
   [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
     Component.make(Lock.Lock, { phase: "pre", start: Effect.succeed(lock), health: (it) => it.check }),
+    Environment.component(settings.environment, detection),
+    Preflight.component({ ...settings.preflight, endpoints: endpointsOf(settings) }),
     Security.component(settings.security, { dataDir, nodeId, environment: env }),
     Logger.component(loggerSettings(settings)),
     Database.component(settings.database, { dataDir }),
     Database.deferred,
     Cache.component(settings.cache),
-    Post.systemHealth(settings.systemHealth, [Security.Security, Database.Database, Cache.Cache], checks),
+    Network.component(settings.network),
+    Post.systemHealth(
+      settings.systemHealth,
+      [Security.Security, Database.Database, Cache.Cache, Network.Network],
+      checks
+    ),
     Post.startupMetrics(report),
     Post.ready(settings.ready, pid, notify)
   ] as const
+
+/** Who has to answer: those of the settings, and the servers that the node will talk to. */
+export const endpointsOf = ({ cache, database, preflight }: Settings): Settings["preflight"]["endpoints"] => {
+  const named = new Set(preflight.endpoints.map(({ name }) => name))
+  const found = [endpointOf("database", database.url, 5_432), endpointOf("cache", cache.url, 6_379)].flatMap(
+    (one) => one ?? []
+  )
+  return [...preflight.endpoints, ...found.filter(({ name }) => !named.has(name))]
+}
+
+/** Not answering is no reason to end the boot here: whoever talks to it tries more than once. */
+const endpointOf = (name: string, url: Redacted.Redacted | undefined, usualPort: number) => {
+  const text = url === undefined ? "" : Redacted.value(url)
+  if (!URL.canParse(text)) return undefined
+  const { hostname, port } = new URL(text)
+  if (hostname === "") return undefined
+  const host = decodeURIComponent(hostname).replace(/^\[|\]$/g, "")
+  const common = { name, timeout: Duration.seconds(2), policy: "warn" as const }
+  return { ...common, host, port: port === "" ? usualPort : Number(port) }
+}
 
 /** What must be well together before the node says that it is ready. */
 const checks = Effect.gen(function* () {
   const security = yield* Security.Security
   const database = yield* Database.Database
   const cache = yield* Cache.Cache
+  const network = yield* Network.Network
   return [
     { name: "security", critical: true, needs: [], probe: Effect.asVoid(security.check) },
     { name: "database", critical: true, needs: ["security"], probe: Effect.asVoid(database.check) },
+    { name: "network", critical: true, needs: ["security"], probe: Effect.asVoid(network.check) },
     { name: "cache", critical: false, needs: ["security"], probe: Effect.asVoid(cache.check) }
   ]
 })
 
 /** What a boot would do. */
 export const plan = (settings: Settings, facts: Facts) =>
-  Boot.plan(components(settings, facts), { environment: facts.environment })
+  Boot.plan(components(settings, facts), { environment: facts.detection.kind })
 
 /** Boots the parts, and monitors them. */
-export const boot = (loaded: Config.Loaded<Settings>, dataDir: string, given: Given) =>
+export const boot = (
+  loaded: Config.Loaded<Settings>,
+  detection: Environment.Detection,
+  dataDir: string,
+  given: Given
+) =>
   Effect.gen(function* () {
     const { env, hostname, pid } = yield* Surroundings
     const { settings, version } = loaded
-    const environment = environmentOf(settings)
     const nodeId = yield* NodeId.keep(dataDir, settings.system.nodeId, hostname)
     const { lock, notify, report } = given
-    const facts: Facts = { environment, dataDir, nodeId, env, pid, lock, notify, report }
+    const facts: Facts = { detection, dataDir, nodeId, env, pid, lock, notify, report }
     return yield* Boot.make(components(settings, facts), {
       nodeId,
       configVersion: version,
-      environment,
-      concurrency: concurrency(settings),
+      environment: detection.kind,
+      concurrency: concurrency(settings, detection.kind),
       deadline: settings.system.bootTimeout,
       rollback: settings.system.shutdownTimeout,
       monitor: settings.system.monitorInterval,
       observe: given.observe,
       previous: given.previous,
       durationsMs: given.durationsMs,
-      redact: redactor(secretsOf(loaded)),
+      redact: redactor(secretsOf(settings)),
       ...(given.journal === undefined ? {} : { journal: given.journal })
     })
   }).pipe(Effect.provide(FetchHttpClient.layer))
@@ -126,11 +163,11 @@ export const around = ({ settings }: Config.Loaded<Settings>, dataDir: string) =
 })
 
 /** Facts for those who only want to look: nothing is created, and the lock is nobody's. */
-export const factsOf = Effect.fnUntraced(function* (settings: Settings) {
+export const factsOf = Effect.fnUntraced(function* (settings: Settings, detection: Environment.Detection) {
   const { cwd, env, hostname, pid } = yield* Surroundings
   const nodeId = settings.system.nodeId ?? NodeId.fromHostname(hostname) ?? "node"
   const facts: Facts = {
-    environment: environmentOf(settings),
+    detection,
     dataDir: cwd,
     nodeId,
     env,
@@ -152,25 +189,25 @@ const nobodys: Lock.Lock["Service"] = {
 
 // ---------------------------------------------------------------------------------------------------- what is chosen
 
-/** Where the node runs. */
-export const environmentOf = (_: Settings): string => "development"
+/** How many components start at the same time. */
+export const concurrency = (settings: Settings, environment: string): number =>
+  Math.min(settings.system.maxConcurrency, Templates.concurrency(environment, Templates.machine()))
 
-/** The template for where the node runs. */
-export const templateFor = (settings: Settings): { readonly template: string } | undefined => {
-  const template = environmentOf(settings)
-  return Object.hasOwn(Templates.templates, template) ? { template } : undefined
+/** Every secret of the settings and the password of every address, for those who take them out of what they write. */
+export const secretsOf = (settings: unknown): ReadonlyArray<string> => {
+  if (Redacted.isRedacted(settings)) {
+    const secret = Redacted.value(settings)
+    return typeof secret === "string" ? [secret, ...passwordOf(secret)].filter(({ length }) => length >= 4) : []
+  }
+  if (typeof settings !== "object" || settings === null) return []
+  return Object.values(settings).flatMap(secretsOf)
 }
 
-/** How many components start at the same time. */
-export const concurrency = (settings: Settings): number =>
-  Math.min(settings.system.maxConcurrency, Templates.concurrency(environmentOf(settings), Templates.machine()))
-
-/** Every secret of the settings, for those who take them out of what they write. */
-export const secretsOf = ({ values }: Config.Loaded<Settings>): ReadonlyArray<string> =>
-  [...values.values()].flatMap(({ isSecret, value }) => {
-    const secret = Redacted.isRedacted(value) ? Redacted.value(value) : value
-    return isSecret && typeof secret === "string" && secret.length >= 4 ? [secret] : []
-  })
+const passwordOf = (text: string): ReadonlyArray<string> => {
+  if (!URL.canParse(text)) return []
+  const { password } = new URL(text)
+  return password === "" ? [] : [password, decodeURIComponent(password)]
+}
 
 /** Takes every secret out of a text, the longest first. */
 const redactor = (secrets: ReadonlyArray<string>) => {

@@ -28,9 +28,9 @@ const life = Effect.fnUntraced(function* (flags: Flags) {
   const surroundings = yield* Surroundings
   const { env, stdout } = surroundings
   const style = styleOf({ env, isTerminal: stdout.isTerminal }, flags.json)
-  const { loaded, sources } = yield* Configuration.load(flags)
+  const { detection, loaded, sources } = yield* Configuration.load(flags)
   const logging = yield* Logger.Logging
-  for (const secret of Node.secretsOf(loaded)) logging.hide(secret)
+  for (const secret of Node.secretsOf(loaded.settings)) logging.hide(secret)
   yield* logging.configure(Node.loggerSettings(loaded.settings))
   for (const warning of loaded.warnings) yield* Effect.logWarning(`${warning.code} ${warning.message}`)
   const dataDir = Configuration.dataDirOf(loaded.settings, surroundings)
@@ -41,7 +41,7 @@ const life = Effect.fnUntraced(function* (flags: Flags) {
     strict: flags.strict,
     reportFile: flags.report,
     ...Node.around(loaded, dataDir),
-    boot: (given) => Node.boot(loaded, dataDir, given),
+    boot: (given) => Node.boot(loaded, detection, dataDir, given),
     reloading: (ready) => Reloading.make({ loaded, sources, dataDir, user: surroundings.user, ready }),
     explain: (setting) => Configuration.explain(loaded, setting)
   })

@@ -1,5 +1,14 @@
 /** `novacron config …`: everything about settings that needs no node. */
-import { type Code, Config, Difference, Encryption, History, JsonSchema, Signature, Template } from "@novacron/config"
+import {
+  type Code,
+  type Config,
+  Difference,
+  Encryption,
+  History,
+  JsonSchema,
+  Signature,
+  Template
+} from "@novacron/config"
 import { Data, Effect, FileSystem, Redacted, Result } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as Node from "../Node.ts"

@@ -2,6 +2,7 @@
 import { accessSync, constants, statfsSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname } from "node:path"
+import { Environment } from "@novacron/components"
 import { Cause, Effect, Exit, FileSystem, Result } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as ControlSocket from "../ControlSocket.ts"
@@ -68,13 +69,16 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
     const error = Cause.squash(exit.cause)
     return [bad("settings", error instanceof Error ? error.message : String(error))]
   }
-  const { loaded } = exit.value
+  const { detection, loaded } = exit.value
   const { settings } = loaded
   const dataDir = Configuration.dataDirOf(settings, surroundings)
-  const facts = yield* Node.factsOf(settings)
+  const facts = yield* Node.factsOf(settings, detection)
   const plan = Node.plan(settings, facts)
   return [
-    good("settings", `version ${loaded.version}, ${loaded.file ?? "no file"}, environment ${facts.environment}`),
+    good(
+      "settings",
+      `version ${loaded.version}, ${loaded.file ?? "no file"}, environment: ${Environment.describe(detection)}`
+    ),
     Result.isSuccess(plan)
       ? good("plan", `${plan.success.components.length} components`)
       : bad("plan", plan.failure.message),

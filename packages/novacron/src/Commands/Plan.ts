@@ -12,10 +12,10 @@ export interface Flags extends Configuration.Asked {
 }
 
 const planned = Effect.fnUntraced(function* (flags: Flags) {
-  const { loaded } = yield* Configuration.load(flags, "skip")
+  const { detection, loaded } = yield* Configuration.load(flags, "skip")
   const { settings } = loaded
-  const slots = Node.concurrency(settings)
-  return { plan: yield* Effect.fromResult(Node.plan(settings, yield* Node.factsOf(settings))), slots }
+  const slots = Node.concurrency(settings, detection.kind)
+  return { plan: yield* Effect.fromResult(Node.plan(settings, yield* Node.factsOf(settings, detection))), slots }
 })
 
 /** The plan as text or JSON: order, levels, critical path, worst case, impact. */
