@@ -383,85 +383,102 @@ const scrubbed = (problem: Problem, secrets: ReadonlySet<string>): Problem => {
 
 // ---------------------------------------------------------------------------------------------------------- the answer
 
+/** What is said about settings is found out when somebody asks: a boot does not. */
 const loaded = <A, E>(
   definition: Definition<A, E>,
   settings: A,
   { secrets, written }: Gather.Gathered,
   file: { readonly path: string; readonly warnings: ReadonlyArray<Problem>; readonly isCached: boolean } | undefined
 ): Loaded<A> => {
-  const encoded = Keys.encode(definition.schema, settings)
-  const said = new Map<string, Array<Gather.Written>>()
-  for (const it of written) said.set(it.key.name, [...(said.get(it.key.name) ?? []), it])
-  const values = new Map<string, Value>()
-  const keys = new Map<string, Keys.Key>()
-  collect(definition.keys.root, encoded)
+  const leaves = Keys.lazy(() => {
+    const said = new Map<string, Array<Gather.Written>>()
+    for (const it of written) said.set(it.key.name, [...(said.get(it.key.name) ?? []), it])
+    const found = new Map<string, Leaf>()
+    collect(definition.keys.root, Keys.encode(definition.schema, settings))
+    return found
 
-  const masked = () => {
+    function collect(node: Keys.Node, value: unknown): void {
+      if (node._tag === "Section") {
+        return node.children.forEach((child) => collect(child, Keys.at(value, child.path.slice(-1))))
+      }
+      if (node._tag === "Table") {
+        const names = Object.keys(Keys.isTree(value) ? value : {})
+        return names.forEach((name) => collect(node.child(name), Keys.at(value, [name])))
+      }
+      const sources = said.get(node.name) ?? []
+      const [winner] = sources
+      const isSecret = node.isSecret || winner?.isSecret === true
+      const isFree = winner?.isExpanded === true && Keys.isFreeText(node.ast)
+      const open = isFree ? winner.plain : Mask.clean(Keys.toFile(node.ast, value))
+      const shown = value === undefined ? undefined : isSecret ? Mask.hidden : scrubTree(open, secrets)
+      found.set(node.name, { key: node, sources, value, shown, isSecret })
+    }
+  })
+  const values = Keys.lazy(
+    () =>
+      new Map(
+        [...leaves()].map(([name, { isSecret, shown, value }]): readonly [string, Value] => [
+          name,
+          { print: value === undefined ? undefined : printOf(value), shown, isSecret }
+        ])
+      )
+  )
+  const masked = Keys.lazy(() => {
     const tree: Keys.MutableTree = {}
-    for (const [name, { shown }] of values) if (shown !== undefined) Keys.put(tree, name.split("."), shown)
+    for (const { key, shown } of leaves().values()) if (shown !== undefined) Keys.put(tree, key.parts, shown)
     return tree
-  }
+  })
+  const version = Keys.lazy(() => createHash("sha256").update(canonical(masked())).digest("hex").slice(0, 16))
   const explain = (name: string): ReadonlyArray<Explanation> =>
-    [...keys.values()]
-      .filter((key) => name === "" || key.name === name || key.name.startsWith(`${name}.`))
-      .map(explainKey)
-  const version = createHash("sha256").update(canonical(masked())).digest("hex").slice(0, 16)
+    [...leaves().values()]
+      .filter(({ key }) => name === "" || key.name === name || key.name.startsWith(`${name}.`))
+      .map(explainLeaf)
   return {
     settings,
-    version,
+    get version() {
+      return version()
+    },
     file: file?.path,
     isCached: file?.isCached ?? false,
     warnings: file?.warnings ?? [],
     explain,
     masked,
-    values
-  }
-
-  function collect(node: Keys.Node, value: unknown): void {
-    if (node._tag === "Section")
-      return node.children.forEach((child) => collect(child, Keys.at(value, child.path.slice(-1))))
-    if (node._tag === "Table") {
-      return Object.keys(Keys.isTree(value) ? value : {}).forEach((name) =>
-        collect(node.child(name), Keys.at(value, [name]))
-      )
+    get values() {
+      return values()
     }
-    const [winner] = said.get(node.name) ?? []
-    const isSecret = node.isSecret || winner?.isSecret === true
-    const isFree = Keys.isFreeText(node.ast)
-    const open = winner?.isExpanded === true && isFree ? winner.plain : Mask.clean(Keys.toFile(node.ast, value))
-    const shown = value === undefined ? undefined : isSecret ? Mask.hidden : scrubTree(open, secrets)
-    keys.set(node.name, node)
-    values.set(node.name, { print: value === undefined ? undefined : printOf(value), shown, isSecret })
   }
 
-  function explainKey(key: Keys.Key): Explanation {
-    const value = values.get(key.name)
-    const shown =
-      value?.isSecret === true && value.print !== undefined ? Mask.hidden : Mask.shorten(Mask.show(value?.shown))
-    const sources = (said.get(key.name) ?? []).map((it) => ({
-      source: it.source,
-      shown: Mask.scrub(it.shown, secrets)
-    }))
+  function explainLeaf({ isSecret, key, shown, sources, value: it }: Leaf): Explanation {
+    const value = isSecret && it !== undefined ? Mask.hidden : Mask.shorten(Mask.show(shown))
     const fallback =
-      key.isSecret && key.fallback !== undefined ? Mask.hidden : Mask.show(Keys.toFile(key.ast, key.fallback))
-    const last = { source: { _tag: "Default" } as const, shown: fallback }
-    const [first, ...more] = [...sources, last].map(({ shown, source }, i) => ({
+      isSecret && key.fallback !== undefined ? Mask.hidden : Mask.show(Keys.toFile(key.ast, key.fallback))
+    const last = { source: { _tag: "Default" } as const, place: "default", value: fallback }
+    const said = sources.map(({ shown, source }) => ({
       source,
       place: place(source),
-      value: shown,
-      wins: i === 0
+      value: Mask.shorten(Mask.scrub(shown, secrets))
     }))
+    const [first, ...more] = [...said, last]
     return {
       key: key.name,
       description: key.description,
       allowed: key.allowed,
       environment: key.environment,
-      isSecret: value?.isSecret ?? key.isSecret,
+      isSecret,
       isHot: isHot(definition, key.name),
-      value: shown,
-      sources: [first ?? { source: last.source, place: "default", value: fallback, wins: true }, ...more]
+      value,
+      sources: [{ ...(first ?? last), wins: true }, ...more.map((it) => ({ ...it, wins: false }))]
     }
   }
+}
+
+/** All that is known of a leaf, its value too: it stays in here. */
+interface Leaf {
+  readonly key: Keys.Key
+  readonly sources: ReadonlyArray<Gather.Written>
+  readonly value: unknown
+  readonly shown: unknown
+  readonly isSecret: boolean
 }
 
 /** Not `Random`: whoever could guess it could try passwords against a print. */

@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * A node has a bucket from 0 to 99, the FNV-1a hash (32 bits) of its id modulo 100, and a flag is on where the bucket is below
- * its percentage. So 0 is nobody and 100 everybody, and whoever has it at 10 has it at 50.
+ * A node has a bucket from 0 to 99, the FNV-1a hash (32 bits) of its id modulo 100, and a flag is on where the bucket is
+ * below its percentage. So 0 is nobody and 100 everybody, and whoever has it at 10 has it at 50.
  */
 import { Schema } from "effect"
 import * as Field from "./Field.ts"

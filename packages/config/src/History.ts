@@ -4,8 +4,8 @@
  *
  * **Details**
  *
- * In a directory of its own (0700): `000007.yaml` and `000007.yaml.sig` are the bytes of version 7 and their signature, `index`
- * has a line for each (0600). A version whose bytes are not what the index says is not used.
+ * In a directory of its own (0700): `000007.yaml` and `000007.yaml.sig` are the bytes of version 7 and their signature,
+ * `index` has a line for each (0600). A version whose bytes are not what the index says is not used.
  */
 import { createHash } from "node:crypto"
 import { Data, DateTime, Effect, FileSystem, Option, Path, Random, Result, Schema } from "effect"

@@ -18,7 +18,9 @@ export interface Key {
   readonly _tag: "Key"
   /** As in the Schema: `["system", "maxConcurrency"]`. */
   readonly path: ReadonlyArray<string>
-  /** As in a file: `system.max_concurrency`. */
+  /** As in a file: `["system", "max_concurrency"]`. */
+  readonly parts: ReadonlyArray<string>
+  /** The parts, dotted: `system.max_concurrency`. */
   readonly name: string
   /** The environment variable that sets it. Keys inside of a table have none; the table has one. */
   readonly environment: string | undefined
@@ -74,7 +76,7 @@ export interface Keys {
  * Throws when two keys would have one environment variable: that is a mistake in the Schema.
  */
 export const make = <A, E>(schema: SettingsSchema<A, E>, prefix: string): Keys => {
-  const root = nodeOf(schema.ast, { path: [], name: "", prefix, inTable: false, given: undefined })
+  const root = nodeOf(schema.ast, { path: [], parts: [], prefix, inTable: false, given: () => undefined })
   if (root._tag !== "Section") throw new Error("Settings must be a Schema.Struct.")
   const leaves: Array<Key> = []
   const tables: Array<Table> = []
@@ -206,58 +208,70 @@ export const isTree = (value: unknown): value is MutableTree =>
 
 interface Place {
   readonly path: ReadonlyArray<string>
-  readonly name: string
+  readonly parts: ReadonlyArray<string>
   readonly prefix: string
   readonly inTable: boolean
   /** What the sections around it say it is by default. */
-  readonly given: unknown
+  readonly given: () => unknown
 }
 
+/** What costs something and is asked for rarely is found out then, and once. */
 const nodeOf = (ast: SchemaAST.AST, place: Place): Node => {
-  const { path, name } = place
+  const { parts, path } = place
   const environment = place.inTable
     ? undefined
     : [place.prefix, ...path].map((part) => toSnake(part).toUpperCase()).join("_")
   const objects = objectsOf(ast)
-  const described = { path, name, description: descriptionOf(ast), isRequired: isRequired(ast) }
-  const given = fallbackOf(ast) ?? place.given
+  const described = { path, name: parts.join("."), description: descriptionOf(ast), isRequired: isRequired(ast) }
+  const given = lazy(() => fallbackOf(ast) ?? place.given())
   const [signature] = objects?.indexSignatures ?? []
+  const inside = (key: string, part: string): Place => ({
+    ...place,
+    path: [...path, key],
+    parts: [...parts, part],
+    given: () => at(given(), [key])
+  })
   if (objects && signature && objects.propertySignatures.length === 0) {
-    const child = (key: string) =>
-      nodeOf(signature.type, {
-        path: [...path, key],
-        name: join(name, key),
-        prefix: place.prefix,
-        inTable: true,
-        given: at(given, [key])
-      })
+    const child = (key: string) => nodeOf(signature.type, { ...inside(key, key), inTable: true })
     return { _tag: "Table", ...described, environment, child }
   }
   if (objects && !signature) {
     const children = new Map<string, Node>()
     for (const property of objects.propertySignatures) {
       const key = String(property.name)
-      const child = { path: [...path, key], name: join(name, toSnake(key)), given: at(given, [key]) }
-      children.set(toSnake(key), nodeOf(property.type, { ...place, ...child }))
+      children.set(toSnake(key), nodeOf(property.type, inside(key, toSnake(key))))
     }
     return { _tag: "Section", ...described, children }
   }
-  const literals = literalsOf(SchemaAST.toEncoded(ast))
-  const isSecret = holdsSecret(ast)
+  const literals = lazy(() => literalsOf(SchemaAST.toEncoded(ast)))
+  const allowed = lazy(() => allowedOf(ast))
   return {
     _tag: "Key",
     ...described,
+    parts,
     environment,
     ast,
-    isSecret,
-    literals,
-    fallback: given,
-    allowed: allowedOf(ast),
-    isRequired: described.isRequired && given === undefined
+    isSecret: holdsSecret(ast),
+    get literals() {
+      return literals()
+    },
+    get fallback() {
+      return given()
+    },
+    get allowed() {
+      return allowed()
+    },
+    get isRequired() {
+      return described.isRequired && given() === undefined
+    }
   }
 }
 
-const join = (name: string, key: string): string => (name === "" ? key : `${name}.${key}`)
+/** A value that is made when it is asked for, once. */
+export const lazy = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => (made ??= { value: make() }).value
+}
 
 /** The struct or record that a node is, seen through defaults, optionality and classes. */
 const objectsOf = (ast: SchemaAST.AST): SchemaAST.Objects | undefined => {

@@ -34,8 +34,9 @@ export const kindOf = (value: unknown): string => {
 }
 
 /**
- * Hides every one of `secrets` wherever it stands in a text, in small letters or capitals. The last barrier, for a secret that
- * somebody wrote where none belongs; shorter than four letters is not searched for, since that would hide half of any text.
+ * Hides every one of `secrets` wherever it stands in a text, in small letters or capitals. The last barrier, for a secret
+ * that somebody wrote where none belongs; shorter than four letters is not searched for, since that would hide half of any
+ * text.
  */
 export const scrub = (text: string, secrets: ReadonlySet<string>): string => {
   let clean = text

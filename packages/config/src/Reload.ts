@@ -30,10 +30,10 @@ export class ReloadRejected extends Data.TaggedError("ReloadRejected")<{ readonl
   }
   override get message() {
     const { reason } = this
+    const head = "The configuration was not reloaded, the one from before stays"
     return reason._tag === "Invalid"
-      ? `The configuration was not reloaded, the one from before stays. ${reason.cause.message}`
-      : `The configuration was not reloaded, the one from before stays: ${reason.keys.join(", ")} cannot change while this runs. ` +
-          "Restart, or take that back."
+      ? `${head}. ${reason.cause.message}`
+      : `${head}: ${reason.keys.join(", ")} cannot change while this runs. Restart, or take that back.`
   }
 }
 
@@ -84,8 +84,8 @@ export const make = Effect.fn("Reload.make")(function* <A, E>(
 const quiet = "100 millis"
 
 /**
- * Reloads whenever the file changes, until it is interrupted. `observe` gets what came of it. The directory is watched, so that
- * a file that is replaced is followed. Fails when the directory cannot be watched.
+ * Reloads whenever the file changes, until it is interrupted. `observe` gets what came of it. The directory is watched, so
+ * that a file that is replaced is followed. Fails when the directory cannot be watched.
  */
 export const watch = Effect.fn("Reload.watch")(function* <A>(
   { reload }: Reload<A>,

@@ -127,7 +127,11 @@ layer(world)("a secret", (it) => {
 
   it.effect("is not shown by a file that somebody broke a little", () =>
     Effect.gen(function* () {
-      const whole = `system:\n  node_id: n1\n  peers: [a]\ndatabase:\n  url: postgres://db/x\n  password: "${canary}"\nsecurity:\n  tokens:\n    - ${canary}\n`
+      const whole = [
+        "system:\n  node_id: n1\n  peers: [a]",
+        `database:\n  url: postgres://db/x\n  password: "${canary}"`,
+        `security:\n  tokens:\n    - ${canary}\n`
+      ].join("\n")
       const positions = fc.sample(
         fc.tuple(
           fc.nat(whole.length),

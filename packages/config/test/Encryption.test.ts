@@ -118,7 +118,8 @@ layer(world)("encrypted settings", (it) => {
     Effect.gen(function* () {
       const keyring = { _tag: "Environment", name: "KEYS" } as const
       const text = [
-        `system: { node_id: "${sealed("system.node_id", "hidden node")}", max_concurrency: "${sealed("system.max_concurrency", "4711")}" }`,
+        `system:\n  node_id: "${sealed("system.node_id", "hidden node")}"`,
+        `  max_concurrency: "${sealed("system.max_concurrency", "4711")}"`,
         `security: { tokens: ["${sealed("security.tokens", "token one")}"] }`
       ].join("\n")
       const environment = { KEYS: first, SHOP_DATABASE_PASSWORD: sealed(key, "open sesame") }

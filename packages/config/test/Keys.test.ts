@@ -63,9 +63,10 @@ layer(world)("a key", (it) => {
 
   it.effect("of a table may have any name, also one that objects are born with", () =>
     Effect.gen(function* () {
-      const names = ["__proto__", "constructor", "toString", "maxPower"]
+      const names = ["__proto__", "constructor", "toString", "maxPower", "a.b"]
       const text = `flags: { ${names.map((name) => `${name}: { percentage: 7 }`).join(", ")} }`
-      const { settings } = yield* load({ text })
+      const { masked, settings } = yield* load({ text })
+      assert.deepInclude(masked()["flags"], { "a.b": { percentage: 7, except: [], killed: false } })
       assert.deepStrictEqual(Object.keys(settings.flags).toSorted(), names.toSorted())
       for (const name of names)
         assert.strictEqual(Object.getOwnPropertyDescriptor(settings.flags, name)?.value.percentage, 7)
