@@ -35,6 +35,7 @@ import {
   writeFile
 } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import { promisify } from "node:util"
 import { Effect, Exit, Option, Redacted, Schedule, Schema, type Scope } from "effect"
 import * as Holder from "../lock/Holder.ts"
 import * as Lock from "../lock/Lock.ts"
@@ -131,21 +132,22 @@ const evict = Effect.fnUntraced(function* (root: string): Effect.fn.Return<void,
   const io = ioIn(root)
   const data = join(root, "data")
   const left = decodeServer(yield* textOf(join(root, "server.json")))
+  if (Option.isSome(left)) {
+    const { pid, startTicks } = left.value
+    const found = yield* startOf(pid)
+    if (found._tag === "Running" && found.startTicks === startTicks) {
+      yield* Effect.logWarning(`The database server of a node that was killed is still there, pid ${pid}: stopping it.`)
+      yield* end(root, pid)
+    }
+  }
   const pidFile = join(data, "postmaster.pid")
   const pid = Number.parseInt(yield* textOf(pidFile), 10)
   if (Number.isInteger(pid) && (yield* startOf(pid))._tag === "Running") {
     const place = yield* io(() => realpath(data))
-    const started = yield* startOf(pid)
-    const isOurs = Option.exists(
-      left,
-      (it) => it.pid === pid && started._tag === "Running" && it.startTicks === started.startTicks
-    )
-    if (isOurs) {
-      yield* Effect.logWarning(`The database server of a node that was killed is still there, pid ${pid}: stopping it.`)
-      yield* end(root, pid)
-    } else if ((yield* workingDirectory(pid)) === place) {
+    if ((yield* workingDirectory(pid)) === place) {
       return yield* new DataDirInUse({ directory: root, pid, who: "server" })
-    } else if (!(yield* isSomebodyIn(place))) {
+    }
+    if (!(yield* isSomebodyIn(place))) {
       // The number of a server that is gone now belongs to a stranger. PostgreSQL could not tell and would not start.
       yield* io(() => rm(pidFile, { force: true }))
     }
@@ -296,7 +298,7 @@ export const copied = Effect.fnUntraced(function* (
     if (!isThere) {
       const partial = await mkdtemp(`${copy}.`)
       await cp(from, partial, { recursive: true, verbatimSymlinks: true })
-      await chmod(partial, 0o755)
+      await promisify(execFile)("/bin/chmod", ["-R", "a+rX", partial])
       // Another node may have been faster; its copy is as good.
       await rename(partial, copy).catch(() => rm(partial, { recursive: true, force: true }))
     }
@@ -307,9 +309,10 @@ export const copied = Effect.fnUntraced(function* (
 
 const cache = "/var/cache/novacron"
 
-/** Whether everybody may pass through all directories above a path. */
+/** Whether everybody may run a program, and pass through all directories above it. */
 const isPassable = (path: string): Effect.Effect<boolean> =>
   Effect.promise(async () => {
+    if (((await stat(path)).mode & 0o005) !== 0o005) return false
     for (let at = dirname(await realpath(path)); ; at = dirname(at)) {
       if (((await stat(at)).mode & 0o001) === 0) return false
       if (at === dirname(at)) return true

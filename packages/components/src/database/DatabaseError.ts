@@ -8,7 +8,7 @@
  * server is away, full, or not ready yet: tried again, because that passes.
  */
 import { Policy } from "@novacron/boot"
-import { Data } from "effect"
+import { Data, Duration } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 
 /** `database.url` cannot be read. The URL itself is not repeated: it may hold a password. */
@@ -249,8 +249,24 @@ export class DatabaseFailed extends Data.TaggedError("DatabaseFailed")<{
   }
 }
 
+/** All connections of the pool are in use, and none came back in time. */
+export class PoolExhausted extends Data.TaggedError("PoolExhausted")<{
+  readonly inUse: number
+  readonly max: number
+  readonly within: Duration.Duration
+}> {
+  readonly code = "NVC-2120"
+  override get message() {
+    return (
+      `No connection to the database was free within ${Duration.format(this.within)}: ${this.inUse} of ${this.max} are ` +
+      `in use. Raise database.pool.max, or find what holds them (pg_stat_activity).`
+    )
+  }
+}
+
 /** What opening a connection can end with. */
 export type ConnectFailure =
+  | PoolExhausted
   | DatabaseUnreachable
   | LoginRefused
   | DatabaseUnknown
@@ -307,6 +323,7 @@ export interface Place {
 export const fromSql = ({ reason }: SqlError, place: Place): ConnectFailure => {
   const { target } = place
   const cause = reason.cause
+  if (cause instanceof PoolExhausted) return cause
   const problem = textOf(cause)
   const code = codeOf(cause) ?? ""
   switch (code) {

@@ -23,6 +23,7 @@ import { CircuitBreaker } from "@novacron/boot"
 import { Clock, Duration, Effect, Exit, Option, type Redacted, Ref, type Scope, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import { codeOf, PoolExhausted, textOf } from "./DatabaseError.ts"
 import { patienceMs, type Settings } from "./Settings.ts"
 import { describe, socketOf, type Target } from "./Target.ts"
 
@@ -131,9 +132,9 @@ export const make = Effect.fnUntraced(function* (
     Effect.uninterruptibleMask((restore) =>
       Effect.suspend(() => {
         counts.waiting++
-        const arrived = Effect.timeoutOrElse(get, {
+        const arrived = Effect.timeoutOrElse(Effect.mapError(get, named), {
           duration: within,
-          orElse: () => Effect.fail(lost(noConnection(counts.inUse, max, within)))
+          orElse: () => Effect.fail(exhausted({ inUse: counts.inUse, max, within }))
         })
         return restore(arrived).pipe(
           Effect.onExit(() => Effect.sync(() => void counts.waiting--)),
@@ -150,7 +151,7 @@ export const make = Effect.fnUntraced(function* (
   const slowMs = Duration.toMillis(settings.slowQuery)
   const observed: Observe = (text, statement) =>
     Effect.flatMap(nowMs, (from) =>
-      Effect.onExit(statement, (exit) =>
+      Effect.onExit(Effect.mapError(statement, named), (exit) =>
         Effect.flatMap(nowMs, (to) => {
           counts.statements++
           if (Exit.isFailure(exit) && Option.exists(Exit.findErrorOption(exit), isTheirs)) counts.failures++
@@ -227,12 +228,21 @@ export const make = Effect.fnUntraced(function* (
 const lost = (message: string, cause: unknown = new Error(message)): SqlError.SqlError =>
   new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation: "acquire" }) })
 
-const noConnection = (inUse: number, max: number, within: Duration.Duration): string =>
-  `No connection to the database was free within ${Duration.format(within)}: ${inUse} of ${max} are in use.`
+const exhausted = (facts: ConstructorParameters<typeof PoolExhausted>[0]): SqlError.SqlError => {
+  const cause = new PoolExhausted(facts)
+  return lost(cause.message, cause)
+}
+
+/** A server that is starting, stopping or full is one that is not reached: the driver does not know these by name. */
+const named = (error: SqlError.SqlError): SqlError.SqlError =>
+  error.reason._tag === "UnknownError" && /^(?:57P0[123]|53300)$/.test(codeOf(error.reason.cause) ?? "")
+    ? lost(textOf(error.reason.cause), error.reason.cause)
+    : error
 
 /** A lost connection counts. A statement that the server refuses shows that it is there. */
 const outcomeOf = (error: unknown): CircuitBreaker.Outcome => {
   if (!SqlError.isSqlError(error)) return "Ignored"
+  if (error.reason.cause instanceof PoolExhausted) return "Ignored" // that is about us
   return error.reason._tag === "ConnectionError" ? "Failure" : "Success"
 }
 
@@ -269,7 +279,7 @@ export const shown = (statement: string): string => {
 
 // --------------------------------------------------------------------------------------------------------- connections
 
-type Observe = <A, E, R>(text: string, statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+type Observe = <A>(text: string, statement: Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, SqlError.SqlError>
 
 /** A connection of the driver as Effect's SQL client wants it, with each statement observed. */
 const connectionOf = (it: PgConnection.PgConnection, observed: Observe): SqlConnection.Connection => {

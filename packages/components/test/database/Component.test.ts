@@ -147,6 +147,30 @@ describe("the component", () => {
     })
   )
 
+  it.live("is tried three times when it starts and is not healthy, then halts", () =>
+    Effect.gen(function* () {
+      const events: Array<BootEvent.BootEvent> = []
+      const database = component(settings({ url: server.url() }), { dataDir: base })
+      // The server goes between the start and the probe.
+      const unlucky = Component.mapRecipe(database, (recipe) => {
+        const [build, ...rest] = recipe.builds
+        const probe = (built: unknown) =>
+          Effect.andThen(
+            Effect.promise(() => server.down()),
+            build.probe(built)
+          )
+        return { ...recipe, builds: [{ ...build, probe }, ...rest] }
+      })
+      yield* Effect.flip(
+        Effect.scoped(Boot.make([security(), unlucky], { observe: (event) => void events.push(event) }))
+      )
+      yield* Effect.promise(() => server.up())
+      const it = Report.fromEvents(events).components.find(({ name }) => name === "database")
+      assert.strictEqual(it?.attempts.length, 3)
+      assert.include(JSON.stringify(it?.attempts[0]), "healthy")
+    })
+  )
+
   it.live("does not start on a schema that somebody has changed, and names the object", () =>
     Effect.gen(function* () {
       const url = server.url()

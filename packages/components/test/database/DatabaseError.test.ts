@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, it as plain } from "vitest"
 import { assert, it } from "@effect/vitest"
 import { Policy } from "@novacron/boot"
-import { Effect, Scope } from "effect"
+import { Duration, Effect, Scope } from "effect"
 import * as Errors from "../../src/database/DatabaseError.ts"
 import * as Pool from "../../src/database/Pool.ts"
 import { freePort, nobody, Postgres } from "./Postgres.ts"
@@ -129,6 +129,11 @@ describe("an error of a real server", () => {
         (sql) => sql`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`
       )
       assert.deepStrictEqual(encrypted, [{ ssl: true }])
+      const pooled = Effect.flatMap(
+        Pool.make(poolOptions(server.url({ ssl: "require" }), { pool: { min: 1, max: 1 } })),
+        ({ sql }) => sql`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`
+      )
+      assert.deepStrictEqual(yield* Effect.scoped(pooled), [{ ssl: true }])
 
       const untrusted = yield* refusal(server.url({ ssl: "verify-full" }))
       assert.strictEqual(untrusted._tag, "TlsMismatch")
@@ -185,7 +190,8 @@ plain("each error has a code of its own from 2101 to 2149", () => {
     new Errors.MigrationsPending({ migration: "1 a" }),
     new Errors.NotPermitted({ target, problem: "no", cause }),
     new Errors.MigrationsLocked({ afterMs: 10, cause }),
-    new Errors.DatabaseFailed({ target, problem: "no", cause })
+    new Errors.DatabaseFailed({ target, problem: "no", cause }),
+    new Errors.PoolExhausted({ inUse: 5, max: 5, within: Duration.seconds(1) })
   ]
   const codes = all.map(({ code }) => code)
   assert.strictEqual(new Set(codes).size, all.length)

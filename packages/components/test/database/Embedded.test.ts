@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, readFileSync, rmSync } from "node:fs"
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe } from "vitest"
 import { it } from "@effect/vitest"
@@ -7,7 +8,7 @@ import { Effect, Option, Queue, Redacted, Schedule } from "effect"
 import * as Embedded from "../../src/database/Embedded.ts"
 import * as Pool from "../../src/database/Pool.ts"
 import type { Target } from "../../src/database/Target.ts"
-import { processesIn, temporary } from "./Postgres.ts"
+import { nobody, processesIn, temporary } from "./Postgres.ts"
 import { settings } from "./Surroundings.ts"
 
 const base = temporary()
@@ -102,6 +103,19 @@ describe("the embedded server", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("says what the server said when it does not start", () =>
+    Effect.gen(function* () {
+      const root = directory()
+      yield* Effect.scoped(start(root))
+      writeFileSync(join(root, "data", "PG_VERSION"), "17\n")
+      const error = yield* Effect.flip(Effect.scoped(start(root)))
+      assert.strictEqual(error._tag, "EmbeddedFailed")
+      assert.include(error.message, "initialized by PostgreSQL version 17")
+      writeFileSync(join(root, "data", "PG_VERSION"), "18\n")
+      yield* Effect.scoped(start(root))
+    })
+  )
+
   it.live("is started again when it is killed, with all that was committed", () =>
     Effect.gen(function* () {
       const root = directory()
@@ -115,12 +129,15 @@ describe("the embedded server", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("ends by itself, cleanly, when its node is killed", () =>
+  it.live("ends by itself, cleanly, when its node is killed, whoever that ran as", () =>
     Effect.gen(function* () {
-      const root = directory()
-      const child = yield* node(root)
+      const root = mkdtempSync(join(tmpdir(), "novacron-test-db-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(root, { recursive: true, force: true })))
+      if (nobody.uid !== undefined) chownSync(root, nobody.uid, nobody.gid)
+      const child = yield* node(root, nobody)
       yield* up(child)
       const home = join(root, "postgresql")
+      if (nobody.uid !== undefined) assert.strictEqual(statSync(join(home, "password")).uid, nobody.uid)
       assert.isAbove(processesIn(home).length, 3)
       child.kill("SIGKILL")
       yield* Effect.repeat(
@@ -174,10 +191,11 @@ const postmaster = (root: string): number =>
   Number(readFileSync(join(root, "data", "postmaster.pid"), "utf8").split("\n")[0])
 
 /** A process with a node in it, whose data directory this is. */
-const node = (root: string) =>
+const node = (root: string, as: { readonly uid?: number; readonly gid?: number } = {}) =>
   Effect.acquireRelease(
     Effect.sync(() =>
       spawn(process.execPath, [join(import.meta.dirname, "node.ts"), "embedded", root, "stay"], {
+        ...as,
         stdio: ["ignore", "pipe", "pipe"]
       })
     ),

@@ -77,7 +77,10 @@ describe("migrations", () => {
         Array.from({ length: 8 }, () => apply(url)),
         { concurrency: "unbounded" }
       )
-      assert.deepStrictEqual(outcomes.map(({ applied }) => applied.length).toSorted(), [0, 0, 0, 0, 0, 0, 0, 3])
+      assert.deepStrictEqual(
+        outcomes.map(({ applied }) => applied.length).toSorted((a, b) => a - b),
+        [0, 0, 0, 0, 0, 0, 0, 3]
+      )
       assert.deepStrictEqual(yield* ledger(url), [1, 2, 5])
       assert.lengthOf(yield* connected(url, (sql) => sql`SELECT id FROM people`), 1)
     })
@@ -89,7 +92,10 @@ describe("migrations", () => {
       const boot = () => promisify(execFile)(process.execPath, [join(import.meta.dirname, "node.ts"), "url", url])
       const booted = yield* Effect.promise(() => Promise.all([boot(), boot()]))
       const applied = booted.map(({ stdout }) => Number(/applied (\d+)/.exec(stdout)?.[1]))
-      assert.deepStrictEqual(applied.toSorted(), [0, 2])
+      assert.deepStrictEqual(
+        applied.toSorted((a, b) => a - b),
+        [0, 2]
+      )
       assert.deepStrictEqual(yield* ledger(url), [1, 2])
     })
   )
@@ -194,7 +200,10 @@ describe("deferred migrations", () => {
       yield* apply(url)
       assert.isFalse(yield* exists(url, "people_age"))
       const outcomes = yield* Effect.all([applyDeferred(url), applyDeferred(url)], { concurrency: 2 })
-      assert.deepStrictEqual(outcomes.map((it) => it.length).toSorted(), [0, 1])
+      assert.deepStrictEqual(
+        outcomes.map((it) => it.length).toSorted((a, b) => a - b),
+        [0, 1]
+      )
       assert.isTrue(yield* exists(url, "people_age"))
       assert.deepStrictEqual(yield* apply(url), { applied: [], waiting: [] })
       yield* connected(url, (sql) => sql`DROP INDEX people_age`)

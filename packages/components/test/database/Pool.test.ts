@@ -2,6 +2,7 @@ import { afterAll, assert, beforeAll, describe, it as plain } from "vitest"
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Logger, Queue, Schedule, Scope, Exit } from "effect"
 import { SqlError } from "effect/sql"
+import { fromSql } from "../../src/database/DatabaseError.ts"
 import * as Pool from "../../src/database/Pool.ts"
 import type { Settings } from "../../src/database/Settings.ts"
 import { Postgres } from "./Postgres.ts"
@@ -62,6 +63,9 @@ describe("the pool", () => {
       const exit = yield* Fiber.join(late)
       const error = Exit.isFailure(exit) ? Exit.findErrorOption(exit) : undefined
       assert.match(String(error), /No connection to the database was free within 300ms: 2 of 2 are in use/)
+      assert.strictEqual((yield* pool.stats).breaker, "Closed")
+      const place = { target: "there", database: "", host: "", isReady: "" }
+      assert.strictEqual(fromSql(yield* Effect.flip(pool.ping), place).code, "NVC-2120")
       yield* Deferred.succeed(held, undefined)
       yield* Effect.forEach(holders, Fiber.join)
       assert.deepStrictEqual(yield* pool.sql`SELECT 1 AS one`, [{ one: 1 }])

@@ -1,8 +1,7 @@
 /** What the database needs around it in tests: settings, and a security component that knows secrets and nothing else. */
 import { Component } from "@novacron/boot"
-import { Effect, Redacted, Schema, Stream } from "effect"
-import { type PgClient } from "@effect/sql-pg"
-import { Option, Result } from "effect"
+import { Effect, Option, Redacted, Result, Schema, Stream } from "effect"
+import type { PgClient } from "@effect/sql-pg"
 import type { Place } from "../../src/database/DatabaseError.ts"
 import * as Pool from "../../src/database/Pool.ts"
 import { Settings } from "../../src/database/Settings.ts"
