@@ -107,16 +107,29 @@ const enter = Effect.fnUntraced(function* (path: string, own: string, holder: Ho
     if (yield* linked(own, path)) return Option.none<Holder.Holder>()
     const line = yield* lineage(path, holder)
     if (Option.isNone(line)) continue
-    const { generations, next } = line.value
-    const isTaken = yield* Effect.acquireUseRelease(
-      linked(own, next),
-      (isClaimed) => (isClaimed ? replace(path, own, holder, generations) : Effect.succeed(false)),
-      (isClaimed) => (isClaimed ? removed(next) : Effect.void)
-    )
-    if (isTaken) return Option.fromUndefinedOr(generations[0])
+    if (yield* seize(path, own, holder, line.value)) return Option.fromUndefinedOr(line.value.generations[0])
   }
   return yield* new LockUnusable({ path, doing: "taking it over", cause: new Error("it changed hands too often") })
 })
+
+/** Those that were judged to be dead: the one at the place of the lock, then its claimants; and the claim that is free. */
+export interface Lineage {
+  readonly generations: ReadonlyArray<Holder.Holder>
+  readonly next: string
+}
+
+/** Claims a lineage and takes its place; false when somebody else was there in the meantime. A part of {@link acquire}. */
+export const seize = (
+  path: string,
+  own: string,
+  holder: Holder.Holder,
+  { generations, next }: Lineage
+): Effect.Effect<boolean, LockHeld | LockUnusable> =>
+  Effect.acquireUseRelease(
+    linked(own, next),
+    (isClaimed) => (isClaimed ? replace(path, own, holder, generations) : Effect.succeed(false)),
+    (isClaimed) => (isClaimed ? removed(next) : Effect.void)
+  )
 
 /** Who has the claim on the last generation is alone here. Are they all still the ones that were judged? */
 const replace = Effect.fnUntraced(function* (
@@ -134,8 +147,12 @@ const replace = Effect.fnUntraced(function* (
 
 const maxRounds = 100
 
-/** The dead holders, from the one at the place of the lock over their dead claimants, and the claim that is free. */
-const lineage = Effect.fnUntraced(function* (path: string, self: Holder.Holder, upTo?: string) {
+/** Who would have to be replaced; none when nobody is there. Fails when one of them lives. A part of {@link acquire}. */
+export const lineage = Effect.fnUntraced(function* (
+  path: string,
+  self: Holder.Holder,
+  upTo?: string
+): Effect.fn.Return<Option.Option<Lineage>, LockHeld | LockUnusable> {
   const generations: Array<Holder.Holder> = []
   let at = path
   for (let depth = 0; depth < maxRounds; depth++) {

@@ -62,43 +62,52 @@ describe("Lock", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("refuses a second node, and says who holds it since when", () =>
-    Effect.gen(function* () {
-      const path = yield* directory
-      const first = yield* child(path)
-      assert.strictEqual(first.said, "held")
-      const error = yield* Effect.flip(take(path))
-      assert.instanceOf(error, Lock.LockHeld)
-      const { since } = holderIn(path)
-      assert.include(error.message, `held by pid ${first.pid} since ${since}`)
-      assert.strictEqual(error.exitCode, 73)
-      assert.deepStrictEqual(readdirSync(path), [file])
-      yield* Effect.promise(() => first.end("input"))
-      yield* take(path)
-    }).pipe(Effect.scoped)
+  it.live(
+    "refuses a second node, and says who holds it since when",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* directory
+        const first = yield* child(path)
+        assert.strictEqual(first.said, "held")
+        const error = yield* Effect.flip(take(path))
+        assert.instanceOf(error, Lock.LockHeld)
+        const { since } = holderIn(path)
+        assert.include(error.message, `held by pid ${first.pid} since ${since}`)
+        assert.strictEqual(error.exitCode, 73)
+        assert.deepStrictEqual(readdirSync(path), [file])
+        yield* Effect.promise(() => first.end("input"))
+        yield* take(path)
+      }).pipe(Effect.scoped),
+    60_000
   )
 
-  it.live("is taken over from a process that was killed, and says so", () =>
-    Effect.gen(function* () {
-      const path = yield* directory
-      const first = yield* child(path)
-      yield* Effect.promise(() => first.end("kill"))
-      assert.strictEqual(holderIn(path).pid, first.pid)
-      const lock = yield* take(path)
-      assert.strictEqual(Option.getOrThrow(lock.takenOverFrom).pid, first.pid)
-      assert.strictEqual(holderIn(path).pid, process.pid)
-      assert.deepStrictEqual(readdirSync(path), [file])
-    }).pipe(Effect.scoped)
+  it.live(
+    "is taken over from a process that was killed, and says so",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* directory
+        const first = yield* child(path)
+        yield* Effect.promise(() => first.end("kill"))
+        assert.strictEqual(holderIn(path).pid, first.pid)
+        const lock = yield* take(path)
+        assert.strictEqual(Option.getOrThrow(lock.takenOverFrom).pid, first.pid)
+        assert.strictEqual(holderIn(path).pid, process.pid)
+        assert.deepStrictEqual(readdirSync(path), [file])
+      }).pipe(Effect.scoped),
+    60_000
   )
 
-  it.live("is taken over from a process that ended without giving it back", () =>
-    Effect.gen(function* () {
-      const path = yield* directory
-      const first = yield* child(path, "exit")
-      yield* Effect.promise(() => first.end("input"))
-      const lock = yield* take(path)
-      assert.strictEqual(Option.getOrThrow(lock.takenOverFrom).pid, first.pid)
-    }).pipe(Effect.scoped)
+  it.live(
+    "is taken over from a process that ended without giving it back",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* directory
+        const first = yield* child(path, "exit")
+        yield* Effect.promise(() => first.end("input"))
+        const lock = yield* take(path)
+        assert.strictEqual(Option.getOrThrow(lock.takenOverFrom).pid, first.pid)
+      }).pipe(Effect.scoped),
+    60_000
   )
 
   it.live("does not count a recycled process number", () =>
@@ -112,47 +121,77 @@ describe("Lock", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is won by exactly one of many processes that find it free", () =>
-    Effect.gen(function* () {
-      const path = yield* directory
-      const children = yield* Effect.all(
-        Array.from({ length: 4 }, () => child(path)),
-        { concurrency: "unbounded" }
-      )
-      const said = children.map((one) => one.said)
-      assert.strictEqual(said.filter((line) => line === "held").length, 1, said.join("\n"))
-      assert.strictEqual(said.filter((line) => line.includes("held by pid")).length, 3, said.join("\n"))
-      assert.deepStrictEqual(readdirSync(path), [file])
-    }).pipe(Effect.scoped)
+  it.live(
+    "is won by exactly one of many processes that find it free",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* directory
+        const children = yield* Effect.all(
+          Array.from({ length: 4 }, () => child(path)),
+          { concurrency: "unbounded" }
+        )
+        const said = children.map((one) => one.said)
+        assert.strictEqual(said.filter((line) => line === "held").length, 1, said.join("\n"))
+        assert.strictEqual(said.filter((line) => line.includes("held by pid")).length, 3, said.join("\n"))
+        assert.deepStrictEqual(readdirSync(path), [file])
+      }).pipe(Effect.scoped),
+    60_000
   )
 
-  it.live("is won by exactly one of many that find it left behind, in one process and in several", () =>
-    Effect.gen(function* () {
-      const path = yield* directory
-      const first = yield* child(path)
-      yield* Effect.promise(() => first.end("kill"))
-      const children = yield* Effect.all(
-        Array.from({ length: 4 }, () => child(path)),
-        { concurrency: "unbounded" }
-      )
-      const said = children.map((one) => one.said)
-      assert.strictEqual(said.filter((line) => line === `took ${first.pid}`).length, 1, said.join("\n"))
-      assert.strictEqual(said.filter((line) => line.includes("held by pid")).length, 3, said.join("\n"))
+  it.live(
+    "is won by exactly one of many that find it left behind, in one process and in several",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* directory
+        const first = yield* child(path)
+        yield* Effect.promise(() => first.end("kill"))
+        const children = yield* Effect.all(
+          Array.from({ length: 4 }, () => child(path)),
+          { concurrency: "unbounded" }
+        )
+        const said = children.map((one) => one.said)
+        assert.strictEqual(said.filter((line) => line === `took ${first.pid}`).length, 1, said.join("\n"))
+        assert.strictEqual(said.filter((line) => line.includes("held by pid")).length, 3, said.join("\n"))
 
-      // And a crowd that interleaves at every await.
-      for (let round = 0; round < 30; round++) {
-        const crowded = yield* directory
-        const dead = { ...holderIn(path), pid: 999_999_999, startTicks: "1", nonce: `dead${round}` }
-        writeFileSync(join(crowded, file), Holder.format(dead))
-        const scope = yield* Scope.make()
-        const attempts = Array.from({ length: 6 }, () => Effect.exit(Scope.provide(take(crowded), scope)))
-        const exits = yield* Effect.all(attempts, { concurrency: "unbounded" })
-        assert.strictEqual(exits.filter(Exit.isSuccess).length, 1)
-        for (const exit of exits) if (Exit.isFailure(exit)) assert.instanceOf(Cause.squash(exit.cause), Lock.LockHeld)
-        assert.deepStrictEqual(readdirSync(crowded), [file])
-        yield* Scope.close(scope, Exit.void)
-      }
-    }).pipe(Effect.scoped)
+        // And a crowd that interleaves at every await.
+        for (let round = 0; round < 30; round++) {
+          const crowded = yield* directory
+          const dead = { ...holderIn(path), pid: 999_999_999, startTicks: "1", nonce: `dead${round}` }
+          writeFileSync(join(crowded, file), Holder.format(dead))
+          const scope = yield* Scope.make()
+          const attempts = Array.from({ length: 6 }, () => Effect.exit(Scope.provide(take(crowded), scope)))
+          const exits = yield* Effect.all(attempts, { concurrency: "unbounded" })
+          assert.strictEqual(exits.filter(Exit.isSuccess).length, 1)
+          for (const exit of exits) if (Exit.isFailure(exit)) assert.instanceOf(Cause.squash(exit.cause), Lock.LockHeld)
+          assert.deepStrictEqual(readdirSync(crowded), [file])
+          yield* Scope.close(scope, Exit.void)
+        }
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
+  it.live(
+    "stays with who has taken it over, when another one had judged the dead one before that and acts after it",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* directory
+        const at = join(path, file)
+        const { holder } = yield* Effect.scoped(take(path))
+        writeFileSync(at, Holder.format({ ...holder, pid: 999_999_999, nonce: "dead" }))
+        const late = { ...holder, nonce: "late" }
+        const judged = Option.getOrThrow(yield* Lock.lineage(at, late))
+        const winner = yield* take(path)
+        writeFileSync(`${at}.own`, Holder.format(late))
+        const error = yield* Effect.flip(Lock.seize(at, `${at}.own`, late, judged))
+        assert.instanceOf(error, Lock.LockHeld)
+        assert.strictEqual(holderIn(path).nonce, winner.holder.nonce)
+        assert.deepStrictEqual(readdirSync(path).toSorted(), [file, `${file}.own`])
+
+        // The same when the winner has given it back meanwhile: nobody is there to be replaced.
+        writeFileSync(at, Holder.format({ ...holder, pid: 999_999_999, nonce: "other" }))
+        assert.isFalse(yield* Lock.seize(at, `${at}.own`, late, judged))
+        assert.strictEqual(holderIn(path).nonce, "other")
+      }).pipe(Effect.scoped)
   )
 
   it.live("goes on from a process that was killed in the middle of taking over", () =>
