@@ -5,6 +5,7 @@
 import { Component, Policy, type Severity } from "@novacron/boot"
 import { Duration } from "effect"
 import { Security } from "../security/Security.ts"
+import type { CannotBind } from "./Bind.ts"
 import * as Listener from "./Listener.ts"
 import { Network } from "./Network.ts"
 import type { Settings } from "./Settings.ts"
@@ -16,7 +17,7 @@ export const patience: Policy.Policy = Policy.perError(Policy.never, { PortTaken
 export const component = (
   settings: Settings,
   options: { readonly retry?: Policy.Policy } = {}
-): Component.Component<Component.Provided<Network>, Severity.Critical<Listener.CannotBind>, Security> => {
+): Component.Component<Component.Provided<Network>, Severity.Critical<CannotBind>, Security> => {
   const listening = Component.make(Network, {
     name: "network",
     needs: [Security],

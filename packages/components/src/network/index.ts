@@ -2,5 +2,5 @@
 export * from "./Network.ts"
 export * as Cidr from "./Cidr.ts"
 export { component, patience } from "./Component.ts"
-export type { CannotBind } from "./Listener.ts"
+export type { CannotBind } from "./Bind.ts"
 export { Settings } from "./Settings.ts"
