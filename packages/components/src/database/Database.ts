@@ -27,10 +27,11 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { PgClient } from "@effect/sql-pg"
-import { Clock, Context, Duration, Effect, Option, Queue, type Redacted, Ref, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Option, Queue, type Redacted, Ref, Result, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import { type SecretUnavailable, Security } from "../security/Security.ts"
 import {
+  type BadDatabaseUrl,
   type ConnectFailure,
   type DatabaseError,
   fromSql,
@@ -96,6 +97,13 @@ export interface Options {
 export const directoryOf = (settings: Settings, { dataDir }: Options): string =>
   settings.embedded.dataDir ?? join(dataDir, "postgresql")
 
+/** What the settings alone say of where the database is: a target, or nothing for the embedded server. */
+export const sense = (settings: Settings): Result.Result<Target.Target | undefined, BadDatabaseUrl | NoDatabase> => {
+  if (settings.url !== undefined) return Target.fromUrl(settings.url, settings)
+  if (settings.embedded.enabled) return Result.succeed(undefined)
+  return Result.fail(new NoDatabase({ reason: "database.url is not set and database.embedded.enabled is false" }))
+}
+
 /** Opens the database, brings its schema up to date, and keeps it until the scope closes. */
 export const make = Effect.fn("Database.make")(function* (
   settings: Settings,
@@ -160,6 +168,7 @@ export const make = Effect.fn("Database.make")(function* (
 interface Source {
   readonly _tag: Stats["source"]
   readonly target: Target.Target
+  /** Never, for a server that nobody here starts. */
   readonly restarted: Queue.Dequeue<void>
 }
 
@@ -167,13 +176,8 @@ const sourceOf = Effect.fnUntraced(function* (
   settings: Settings,
   options: Options
 ): Effect.fn.Return<Source, DatabaseError, Scope.Scope> {
-  if (settings.url !== undefined) {
-    const target = yield* Effect.fromResult(Target.fromUrl(settings.url, settings))
-    return { _tag: "url", target, restarted: yield* Queue.sliding<void>(1) } // nobody here starts that server
-  }
-  if (!settings.embedded.enabled) {
-    return yield* new NoDatabase({ reason: "database.url is not set and database.embedded.enabled is false" })
-  }
+  const target = yield* Effect.fromResult(sense(settings))
+  if (target !== undefined) return { _tag: "url", target, restarted: yield* Queue.sliding<void>(1) }
   const embedded = yield* Embedded.make({
     directory: directoryOf(settings, options),
     connections: settings.pool.max + spare

@@ -75,7 +75,8 @@ export class HostUnknown extends Data.TaggedError("HostUnknown")<{
 }> {
   readonly code = "NVC-2106"
   override get message() {
-    return `The host "${this.host}" of database.url is unknown here (${this.target}). Is it spelled right?  getent hosts ${this.host}`
+    const { host, target } = this
+    return `The host "${host}" of database.url is unknown here (${target}). Is it spelled right?  getent hosts ${host}`
   }
 }
 

@@ -73,7 +73,7 @@ export const make = Effect.fn("Embedded.make")(function* (
 })
 
 /** Reading its log after a crash takes time, and is worth waiting for. */
-const startWithin = Duration.seconds(20)
+const startWithin = Duration.seconds(12)
 
 /** Backends of a server that was killed take a moment to notice. */
 const straightAway = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
