@@ -49,6 +49,8 @@ export class Logging extends Context.Service<
     /** From the next line on. */
     readonly setLevel: (level: Level) => Effect.Effect<void>
     readonly level: Effect.Effect<Level>
+    /** A line that is no log call of Effect, of an event of the boot for instance. Comes back at once. */
+    readonly tell: (line: LogLine.LogLine) => void
     /** From now on this value is taken out of every line, the kept ones included. */
     readonly hide: (secret: string | Redacted.Redacted) => void
     /** The last lines as JSON, oldest first, for dumps. */
@@ -91,18 +93,20 @@ const make = Effect.fnUntraced(function* (options: Options) {
   let generation: Generation | undefined
   let droppedBefore = 0
 
+  const isWanted = (one: Level) => LogLine.weigh[one] >= LogLine.weigh[level]
   const looks = (format: "auto" | "json" | "pretty", fd: number) => {
     const isText = format === "pretty" || (format === "auto" && isTerminal(fd))
     const isColoured = options.isColoured ?? isTerminal(fd)
     return isText ? (line: LogLine.LogLine) => LogLine.toText(line, isColoured) : LogLine.toJson
   }
 
-  const logger = Logger.make<unknown, void>((call) => {
-    if (LogLine.weigh[LogLine.levelOf(call.logLevel)] < LogLine.weigh[level]) return
-    const line = LogLine.make(call, redactor)
+  const take = (line: LogLine.LogLine): void => {
     if (early !== undefined) return early.add(line)
     recent.add(line)
     generation?.write(line)
+  }
+  const logger = Logger.make<unknown, void>((call) => {
+    if (isWanted(LogLine.levelOf(call.logLevel))) take(LogLine.make(call, redactor))
   })
 
   /** What was learned to be secret since is taken out as well. */
@@ -147,9 +151,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const kept = waited?.all() ?? recent.all()
     recent = ring(settings.recent)
     for (const line of kept.map(again)) {
-      const isWanted = LogLine.weigh[line.level] >= LogLine.weigh[level]
-      if (waited === undefined || isWanted) recent.add(line)
-      if (waited !== undefined && isWanted) generation.write(line)
+      if (waited === undefined || isWanted(line.level)) recent.add(line)
+      if (waited !== undefined && isWanted(line.level)) generation.write(line)
     }
     if (waited !== undefined && waited.lost() > 0) {
       yield* Effect.logWarning(`${waited.lost()} early log lines were dropped: more than can be kept.`)
@@ -178,6 +181,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
     configure,
     setLevel: (next) => Effect.sync(() => void (level = next)),
     level: Effect.sync(() => level),
+    tell: (line) => {
+      if (isWanted(line.level)) take(again(line))
+    },
     hide: (secret) => redactor.hide(typeof secret === "string" ? secret : Redacted.value(secret)),
     recent: Effect.sync(() => (early ?? recent).all().map((line) => LogLine.toJson(again(line)))),
     dropped: Effect.sync(() => sinks().reduce((sum, sink) => sum + sink.dropped(), droppedBefore)),

@@ -11,7 +11,7 @@
  *    anybody else the unit must say `NotifyAccess=all`.
  *
  * `ready` is sent once, and once more after each `reloading`, which is how systemd learns that the reload is over. Of
- * several states that wait to be sent, only the last one is.
+ * several states that wait to be sent, only the last one is. After `stopping` nothing more is said.
  *
  * **Gotchas**
  *
@@ -113,6 +113,7 @@ export const make = Effect.fn("Notify.make")(function* (given: Given): Effect.fn
   let isSending = false
   let isReady = false
   let isReloading = false
+  let isStopping = false
   let hasComplained = false
   let idle: Array<() => void> = []
 
@@ -137,12 +138,14 @@ export const make = Effect.fn("Notify.make")(function* (given: Given): Effect.fn
     })
   }
   const tell = (message: Message): void => {
-    if (message === "ready") {
+    if (isStopping) return
+    if (message === "stopping") isStopping = true
+    else if (message === "ready") {
       if (isReady && !isReloading) return
       isReady = true
       isReloading = false
     } else if (message === "reloading") isReloading = true
-    else if (message !== "stopping") {
+    else {
       // Only the last state counts, and one sign of life is enough.
       const isSame = (one: Message) => (message === "watchdog" ? one === "watchdog" : typeof one === "object")
       const before = waiting.findIndex(isSame)

@@ -92,6 +92,30 @@ describe("Logging", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("takes lines of others in their turn, with the same level and without secrets", () =>
+    Effect.gen(function* () {
+      const file = join(yield* directory, "node.log")
+      const line = (message: string, level: LogLine["level"] = "info"): LogLine => ({
+        timestamp: "2026-11-22T18:00:00.000Z",
+        level,
+        event: "ComponentReady",
+        component: "database",
+        message,
+        data: { password: "hunter2hunter2" }
+      })
+      yield* Effect.gen(function* () {
+        const logging = yield* Logging
+        logging.tell(line("early"))
+        yield* Effect.logInfo("between")
+        yield* logging.configure(toFile(file))
+        logging.tell(line("too small", "debug"))
+        logging.tell(line("late"))
+      }).pipe(Effect.provide(Logging.layer()))
+      assert.deepStrictEqual(messagesOf(file), ["early", "between", "late"])
+      assert.notInclude(readFileSync(file, "utf8"), "hunter2")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("takes out a secret that it learns of late from the lines that wait, and from dumps", () =>
     Effect.gen(function* () {
       const file = join(yield* directory, "node.log")

@@ -1,5 +1,5 @@
 import { Agent, createServer, request, type IncomingHttpHeaders } from "node:http"
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Boot, Component, Health } from "@novacron/boot"
 import { Context, DateTime, Deferred, Effect, Exit, Fiber, Queue, Schema, Scope, Stream } from "effect"
@@ -255,6 +255,39 @@ describe("HealthServer", () => {
       assert.strictEqual(head.status, 200)
       assert.strictEqual(head.text, "")
       assert.strictEqual(head.headers["content-length"], get.headers["content-length"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("takes no more connections than it may have", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* HealthServer.make({ ...settings, maxConnections: 2 })
+      const open = Effect.acquireRelease(
+        Effect.callback<Socket>((resume) => {
+          const socket = connect(port, "127.0.0.1", () => resume(Effect.succeed(socket)))
+          socket.on("error", () => undefined)
+        }),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      yield* Effect.all([open, open])
+      const refused = yield* Effect.exit(ask(`${url}/live`))
+      assert.isTrue(Exit.isFailure(refused))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("waits for nobody who does not finish asking", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* HealthServer.make(settings)
+      const said = yield* Effect.forkChild(
+        Effect.callback<string>((resume) => {
+          let text = ""
+          const socket = connect(port, "127.0.0.1", () => socket.write("GET /live HTTP/1.1\r\nhost: x\r\n"))
+          socket.on("data", (chunk: Buffer) => void (text += chunk.toString()))
+          socket.on("error", () => undefined)
+          socket.on("close", () => resume(Effect.succeed(text)))
+        })
+      )
+      assert.strictEqual((yield* ask(`${url}/live`)).status, 200)
+      assert.include(yield* Fiber.join(said), "408")
     }).pipe(Effect.scoped)
   )
 

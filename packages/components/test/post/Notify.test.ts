@@ -66,32 +66,36 @@ describe("Notify", () => {
     assert.deepStrictEqual(Notify.linesOf("reloading", 12n), ["RELOADING=1", "MONOTONIC_USEC=12"])
   })
 
-  it.live("tells a real socket through systemd-notify: in order, READY once, and once more after a reload", () =>
-    Effect.gen(function* () {
-      const { received, socket, until } = yield* manager()
-      yield* Effect.gen(function* () {
-        const notify = yield* Notify.make(given({ NOTIFY_SOCKET: socket }))
-        notify.tell({ status: "booting" })
-        for (let i = 0; i < 50; i++) notify.tell({ status: `${i} of 50 components` })
-        notify.tell("ready")
-        notify.tell("ready")
-        yield* notify.told
-        notify.tell("ready")
-        notify.tell("reloading")
-        notify.tell("ready")
-        notify.tell("stopping")
+  it.live(
+    "tells a real socket through systemd-notify: in order, READY once, and once more after a reload, STOPPING once and last",
+    () =>
+      Effect.gen(function* () {
+        const { received, socket, until } = yield* manager()
+        yield* Effect.gen(function* () {
+          const notify = yield* Notify.make(given({ NOTIFY_SOCKET: socket }))
+          notify.tell({ status: "booting" })
+          for (let i = 0; i < 50; i++) notify.tell({ status: `${i} of 50 components` })
+          notify.tell("ready")
+          notify.tell("ready")
+          yield* notify.told
+          notify.tell("ready")
+          notify.tell("reloading")
+          notify.tell("ready")
+          notify.tell("stopping")
+          notify.tell("stopping")
+          notify.tell({ status: "too late" })
+        }).pipe(Effect.scoped)
+        yield* until(6)
+        const plain = received.map((text) => text.replace(/USEC=\d+/, "USEC=n"))
+        assert.deepStrictEqual(plain, [
+          "STATUS=booting",
+          "STATUS=49 of 50 components",
+          "READY=1",
+          "RELOADING=1 MONOTONIC_USEC=n",
+          "READY=1",
+          "STOPPING=1"
+        ])
       }).pipe(Effect.scoped)
-      yield* until(6)
-      const plain = received.map((text) => text.replace(/USEC=\d+/, "USEC=n"))
-      assert.deepStrictEqual(plain, [
-        "STATUS=booting",
-        "STATUS=49 of 50 components",
-        "READY=1",
-        "RELOADING=1 MONOTONIC_USEC=n",
-        "READY=1",
-        "STOPPING=1"
-      ])
-    }).pipe(Effect.scoped)
   )
 
   it.live("tells a real socket through a descriptor that it was given, without another process", () =>
