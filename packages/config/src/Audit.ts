@@ -6,10 +6,11 @@
  *
  * That lines are missing at the end cannot be seen in the file. Keep the {@link Head} somewhere else and pass it.
  *
- * Values are never written, only the names of keys. One process appends at a time; what another one appended before is seen.
+ * Values are never written, only the names of keys. Several processes may append: each takes `FILE.lock` for a line. One that
+ * was left behind by a crash is taken over after five seconds.
  */
 import { createHash } from "node:crypto"
-import { DateTime, Effect, Data, FileSystem, type PlatformError, Result, Schema, Semaphore } from "effect"
+import { DateTime, Effect, Data, FileSystem, type PlatformError, Result, Schedule, Schema, Semaphore } from "effect"
 import { codes } from "./Problem.ts"
 
 /** What happened. */
@@ -57,6 +58,11 @@ export interface Audit {
   readonly append: (entry: Entry) => Effect.Effect<Line, PlatformError.PlatformError>
 }
 
+/** How long another process may hold the log. */
+const patience = Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 250 }))
+
+const isTaken = ({ reason }: PlatformError.PlatformError): boolean => reason._tag === "AlreadyExists"
+
 /** Before the first line. */
 const genesis: Head = { sequence: 0, hash: "0".repeat(64) }
 
@@ -83,7 +89,20 @@ export const make = Effect.fn("Audit.make")(function* (file: string) {
     return line
   }, Effect.scoped)
 
-  const append = Effect.fn("Audit.append")((entry: Entry) => one.withPermit(write(entry)))
+  const lock = `${file}.lock`
+  const claim = Effect.scoped(files.open(lock, { flag: "wx", mode: 0o600 }))
+  // Who holds it for as long as that is gone: a line takes milliseconds.
+  const takeOver = Effect.andThen(files.remove(lock, { force: true }), claim)
+  const locked = Effect.acquireRelease(
+    claim.pipe(
+      Effect.retry({ schedule: patience, while: isTaken }),
+      Effect.catchIf(isTaken, () => takeOver)
+    ),
+    () => Effect.ignore(files.remove(lock, { force: true }))
+  )
+  const append = Effect.fn("Audit.append")((entry: Entry) =>
+    one.withPermit(Effect.scoped(Effect.andThen(locked, write(entry))))
+  )
   return { append } satisfies Audit
 })
 

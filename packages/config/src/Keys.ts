@@ -368,10 +368,12 @@ const rename = (
     })
   }
   if (SchemaAST.isUnion(encoded)) {
-    const type = encoded.types.find(
-      (type) => SchemaAST.isObjects(type) === isTree(value) && !SchemaAST.isUndefined(type)
-    )
-    return type ? rename(type, value, from, to) : value
+    const types = encoded.types.filter((type) => SchemaAST.isObjects(type) === isTree(value))
+    const all = types.map((type) => ({ type, renamed: rename(type, value, from, to) }))
+    // The member that it fits, when there are several; without one the first says what is wrong.
+    const inSchema = (renamed: unknown) => (from === toSnake ? renamed : value)
+    const fitting = all.find(({ renamed, type }) => Exit.isSuccess(decodeExit(type, inSchema(renamed)))) ?? all[0]
+    return fitting ? fitting.renamed : value
   }
   if (!SchemaAST.isObjects(encoded) || !isTree(value)) return value
   const properties = new Map(encoded.propertySignatures.map(({ name, type }) => [from(String(name)), { name, type }]))

@@ -1,5 +1,6 @@
-import { assert, describe, layer } from "@effect/vitest"
-import { Effect, FileSystem } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Clock, Effect, Fiber, FileSystem } from "effect"
+import { TestClock } from "effect/testing"
 import { Audit } from "../src/index.ts"
 import { write, layer as world } from "./fixtures/shop.ts"
 
@@ -87,6 +88,24 @@ layer(world)("the audit log", (it) => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("takes a lock over that a crash has left behind, after five seconds", () =>
+    Effect.gen(function* () {
+      const { audit, path } = yield* logged
+      const files = yield* FileSystem.FileSystem
+      yield* files.writeFileString(`${path}.lock`, "")
+      const waiting = yield* Effect.forkChild(audit.append(entry(6)))
+      // The disk is real and the clock is not: time goes on whenever the lock was found taken once more.
+      while (waiting.pollUnsafe() === undefined) {
+        yield* TestClock.adjust("20 millis")
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      }
+      assert.strictEqual((yield* Fiber.join(waiting)).sequence, 6)
+      assert.isAtLeast(yield* Clock.currentTimeMillis, 5000)
+      assert.isFalse(yield* files.exists(`${path}.lock`))
+      assert.strictEqual((yield* Audit.verify(path)).sequence, 6)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("goes on after a line that a crash has torn, and says that there is one", () =>
     Effect.gen(function* () {
       const { audit, path } = yield* logged
@@ -167,4 +186,17 @@ layer(world)("the audit log", (it) => {
       }).pipe(Effect.scoped)
     )
   })
+})
+
+describe("the audit log", () => {
+  it.live("stays whole when several processes append to it at once", () =>
+    Effect.gen(function* () {
+      const path = yield* write("audit.jsonl", "")
+      // Each has a queue of its own, as in processes of their own: only the lock is between them.
+      const logs = yield* Effect.forEach([1, 2, 3], () => Audit.make(path))
+      const entries = logs.flatMap((log) => Array.from({ length: 10 }, (_, n) => log.append(entry(n))))
+      yield* Effect.all(entries, { concurrency: "unbounded" })
+      assert.strictEqual((yield* Audit.verify(path)).sequence, 30)
+    }).pipe(Effect.scoped, Effect.provide(world))
+  )
 })

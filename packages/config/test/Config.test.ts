@@ -101,6 +101,23 @@ layer(world)("settings", (it) => {
       })
     )
 
+    it.effect("are the strongest one of those that speak, for each of the 16 choices", () =>
+      Effect.gen(function* () {
+        const expected = ["debug", "error", "warn", "debug", "info"]
+        for (let mask = 0; mask < 16; mask++) {
+          const speaks = (i: number) => (mask & (1 << i)) !== 0
+          const { settings } = yield* load({
+            ...(speaks(0) ? { flags } : {}),
+            ...(speaks(1) ? { environment } : {}),
+            ...(speaks(2) ? { text } : {}),
+            ...(speaks(3) ? { template } : {})
+          })
+          const strongest = [0, 1, 2, 3].find(speaks) ?? 4
+          assert.strictEqual(settings.system.logLevel, expected[strongest], `${mask}`)
+        }
+      })
+    )
+
     it.effect("are explained: who says what, where, and who wins", () =>
       Effect.gen(function* () {
         const loaded = yield* load({ text: `# level\n\n${text}`, environment, flags, template })

@@ -124,6 +124,50 @@ describe("keys", () => {
     assert.deepStrictEqual(Keys.toFile(ast, [{ isAllowed: true }]), [{ is_allowed: true }])
   })
 
+  it("follow a union to the member that fits", () => {
+    const circle = Schema.Struct({ kind: Schema.Literal("circle"), outerRadius: Schema.Finite })
+    const square = Schema.Struct({ kind: Schema.Literal("square"), sideLength: Schema.Finite })
+    const { ast } = Schema.Array(Schema.Union([circle, square]))
+    const shapes = [
+      { kind: "square", sideLength: 1 },
+      { kind: "circle", outerRadius: 2 }
+    ]
+    const written = [
+      { kind: "square", side_length: 1 },
+      { kind: "circle", outer_radius: 2 }
+    ]
+    assert.deepStrictEqual(Keys.toFile(ast, shapes), written)
+    assert.deepStrictEqual(Keys.fromFile(ast, written), shapes)
+  })
+
+  it("are found in classes and in what may be undefined too", () => {
+    class Pool extends Schema.Class<Pool>("Pool")({
+      maxSize: Field.withDefault(Field.count, 9),
+      password: Field.secret
+    }) {}
+    const schema = Schema.Struct({ pool: Pool, other: Schema.optional(Schema.Struct({ aB: Field.port })) })
+    const keys = Keys.make(schema, "X")
+    assert.deepStrictEqual(
+      keys.leaves.map(({ fallback, isSecret, name }) => [name, isSecret, fallback]),
+      [
+        ["pool.max_size", false, 9],
+        ["pool.password", true, undefined],
+        ["other.a_b", false, undefined]
+      ]
+    )
+  })
+
+  it.effect("of a class become an instance of it", () =>
+    Effect.gen(function* () {
+      class Pool extends Schema.Class<Pool>("Pool")({ maxSize: Field.withDefault(Field.count, 9) }) {}
+      const definition = Config.define({ name: "x", schema: Schema.Struct({ pool: Pool }) })
+      const { masked, settings } = yield* Config.load(definition, { environment: { X_POOL_MAX_SIZE: "3" } })
+      assert.instanceOf(settings.pool, Pool)
+      assert.strictEqual(settings.pool.maxSize, 3)
+      assert.deepStrictEqual(masked(), { pool: { max_size: 3 } })
+    }).pipe(Effect.provide(world))
+  )
+
   it("want a struct", () => {
     assert.throws(() => Config.define({ name: "x", schema: Schema.Array(Schema.String) }), /must be a Schema\.Struct/)
   })
