@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import * as fc from "fast-check"
@@ -131,6 +132,11 @@ describe("an audit log", () => {
       // A field more, and the same fields in another order.
       yield* rewrite(path, [one, two.replace("{", `{"by":"nobody",`), three])
       assert.include((yield* Effect.flip(AuditLog.verify(path))).message, "line 2")
+      // A line that was written anew, with a hash that fits: the next one tells.
+      const { hash: _hash, ...forged }: AuditLog.Line = { ...JSON.parse(two), principal: "eve" }
+      const hash = createHash("sha256").update(JSON.stringify(forged)).digest("hex")
+      yield* rewrite(path, [one, JSON.stringify({ ...forged, hash }), three])
+      assert.include((yield* Effect.flip(AuditLog.verify(path))).message, "line 3")
       yield* rewrite(path, [one, two, three])
       const text = yield* fileSystem.readFileString(path)
       const check = (at: number, character: string) =>

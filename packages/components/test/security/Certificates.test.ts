@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto"
 import { execFileSync } from "node:child_process"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, FileSystem } from "effect"
+import { Duration, Effect, Exit, FileSystem, Option } from "effect"
 import { TestClock } from "effect/testing"
 import * as CertificateAuthority from "../../src/security/CertificateAuthority.ts"
 import * as Certificates from "../../src/security/Certificates.ts"
@@ -118,6 +118,18 @@ describe("certificates that are made here", () => {
     }).pipe(Effect.scoped, Effect.provide(platform))
   )
 
+  it.effect("are made again when the CA was exchanged for that of a cluster", () =>
+    Effect.gen(function* () {
+      const [box, other] = [yield* files, yield* files]
+      yield* load(box)
+      yield* load(other, {}, "node-0")
+      yield* box.write("ca.pem", Option.getOrThrow(yield* other.read("ca.pem")))
+      const { ca, certificate } = yield* load(box)
+      assert.strictEqual(new X509Certificate(ca).subject, "CN=NovaCron development CA of node-0")
+      assert.isTrue(new X509Certificate(certificate).verify(new X509Certificate(ca).publicKey))
+    }).pipe(Effect.scoped, Effect.provide(platform))
+  )
+
   it.effect("are not made by another CA when theirs is gone", () =>
     Effect.gen(function* () {
       const box = yield* files
@@ -146,8 +158,9 @@ describe("certificates that are made here", () => {
       const identity = yield* load(yield* files)
       const pem = identity.key.toString()
       assert.include(pem, "-----BEGIN PRIVATE KEY-----")
-      const shown = `${inspect(identity, { depth: 10, showHidden: true })} ${JSON.stringify(identity)}`
-      assert.include(shown, "<redacted>")
+      const forms = [inspect(identity, { depth: 10, showHidden: true }), JSON.stringify(identity)]
+      for (const form of forms) assert.include(form, "<redacted>")
+      const shown = forms.join()
       assert.notInclude(shown, "PRIVATE KEY")
       assert.notInclude(shown, identity.key.toString("hex").slice(0, 20))
       assert.notInclude(shown, pem.slice(40, 60))

@@ -170,6 +170,9 @@ describe("Vault", () => {
         assert.include(error.message, `Vault at ${address} does not answer`)
         assert.include(inspect(error.cause, { depth: 10 }), "ECONNREFUSED")
         assert.notInclude(inspect(error, { depth: 10, showHidden: true }), "PLANTED")
+        // Nor is there a request with its headers anywhere beneath, which prints itself politely.
+        assert.isFalse([...textsIn(error)].some((text) => text.includes("PLANTED")))
+        assert.isTrue([...textsIn(error)].some((text) => text.includes(address)))
       })
     )
   )
@@ -295,3 +298,11 @@ describe("a login to Vault", () => {
 
 /** Until what the server has just answered has arrived. */
 const settled = Effect.promise(() => new Promise((done) => setTimeout(done, 50)))
+
+/** All texts that somebody can reach who holds a value. */
+function* textsIn(value: unknown, seen = new Set<unknown>()): Generator<string> {
+  if (typeof value === "string") yield value
+  if (typeof value !== "object" || value === null || seen.has(value)) return
+  seen.add(value)
+  for (const key of Reflect.ownKeys(value)) yield* textsIn(Reflect.get(value, key), seen)
+}
