@@ -38,6 +38,22 @@ const commandsOutside: Plugin = {
     }))
 }
 
+/** What is imported when it is needed and is CommonJS, with the names that are used: they would be lost otherwise. */
+const lateNames: { readonly [name: string]: string } = { ioredis: "AbstractConnector, Redis" }
+
+const namesOfCommonJs: Plugin = {
+  name: "names of CommonJS",
+  setup: (build) => {
+    build.onResolve({ filter: /^ioredis$/ }, ({ kind, path, resolveDir }) =>
+      kind === "dynamic-import" ? { path, namespace: "names", pluginData: resolveDir } : undefined
+    )
+    build.onLoad({ filter: /.*/, namespace: "names" }, ({ path, pluginData }) => ({
+      contents: `export { ${lateNames[path]} } from ${JSON.stringify(path)}`,
+      resolveDir: pluginData
+    }))
+  }
+}
+
 /** Makes the bundle in a folder; the default is where it is published from. */
 export const bundle = async (outdir = join(folder, "dist")): Promise<string> => {
   rmSync(join(outdir, "commands"), { recursive: true, force: true })
@@ -50,6 +66,7 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
     outExtension: { ".js": ".mjs" },
     chunkNames: "parts/[hash]",
     splitting: true,
+    plugins: [namesOfCommonJs],
     banner: {
       js: `import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);`
     }

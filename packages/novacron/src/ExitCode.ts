@@ -37,7 +37,7 @@ export const of = ({ report, signal, strict = false }: Facts): ExitCode => {
 
 /** The exit code of an error that ended a command, or a boot before it began. */
 export const ofError = (error: unknown): ExitCode => {
-  const said = exitCodeIn(error)
+  const said = byCode(error) ?? exitCodeIn(error)
   if (said !== undefined) return said
   const tag = tagOf(error)
   if (tag === undefined) return 70
@@ -53,6 +53,10 @@ const worst = (report: Report.Report): ExitCode | undefined => {
   // Wrong settings and refused permissions stay wrong until somebody changes them: they say more than "unavailable".
   return exits.find((exit) => exit !== 69) ?? exits[0]
 }
+
+/** A secret that others may read is a matter of permissions, wherever it was found out. */
+const byCode = (error: unknown): ExitCode | undefined =>
+  typeof error === "object" && error !== null && "code" in error && error.code === "NVC-1015" ? 77 : undefined
 
 /** Some errors know better than a table: a port may be taken, or not for us. */
 const exitCodeIn = (error: unknown): ExitCode | undefined =>

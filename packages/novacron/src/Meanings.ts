@@ -4,7 +4,7 @@
 export const meanings = {
   0: "clean: up and left running, or stopped when asked to",
   64: "usage: the command line is not one that this program understands",
-  65: "bad data: a signature, an encrypted value or a journal is not what it should be",
+  65: "bad data: a signature does not fit, or what is kept was changed",
   69: "a critical dependency is unavailable, or no node answers",
   70: "internal: a defect, or the rollback is incomplete",
   73: "cannot create: a lock, a port, a socket or a directory is taken or refused",

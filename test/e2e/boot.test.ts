@@ -1,0 +1,196 @@
+/** A node from the first boot to the last word: the program that is published, on a bare directory. */
+import { existsSync, readFileSync, statSync } from "node:fs"
+import { connect } from "node:net"
+import { join } from "node:path"
+import { Report } from "@novacron/boot/model"
+import { Schema } from "effect"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { isOpen, linesOf, Place, type Running } from "./Novacron.ts"
+
+let place: Place
+beforeEach(() => {
+  place = new Place()
+})
+afterEach(() => place.remove())
+
+const stopped = async (node: Running) => {
+  node.child.kill("SIGTERM")
+  return node.ended
+}
+
+describe("a boot on a bare directory", () => {
+  it("is ready on embedded defaults, writes its report, and leaves nothing behind", async () => {
+    const { code, stderr, stdout } = await place.run(["boot", "--exit-when-ready", "--report", "r.json"])
+    assert.strictEqual(code, 0, stderr)
+    const report = Schema.decodeUnknownSync(Schema.fromJsonString(Report.Report))(
+      readFileSync(place.path("r.json"), "utf8")
+    )
+    assert.strictEqual(report.outcome, "ready")
+    assert.strictEqual(report.exitCode, 0)
+    assert.includeMembers(
+      report.components.map(({ name }) => name),
+      ["lock", "logger", "environment", "security", "database", "cache", "network", "system-health", "ready"]
+    )
+    assert.deepStrictEqual(
+      report.checkpoints.map(({ checkpoint }) => checkpoint),
+      ["init_start", "pre_init_complete", "core_init_complete", "service_init_complete", "init_complete"]
+    )
+    assert.notInclude(stdout, "\u001b")
+    assert.deepStrictEqual(place.leftovers(), [])
+  })
+
+  it("keeps everything in the data directory, for its user alone", async () => {
+    assert.strictEqual((await place.run(["boot", "--exit-when-ready"])).code, 0)
+    assert.strictEqual(statSync(place.dataDir).mode & 0o777, 0o700)
+    assert.isTrue(existsSync(join(place.dataDir, "journal")))
+    assert.match(readFileSync(join(place.dataDir, "node-id"), "utf8"), /^[\w.-]+\n$/)
+  })
+
+  it("boots a second time with what the first one left", async () => {
+    assert.strictEqual((await place.run(["boot", "--exit-when-ready"])).code, 0)
+    const id = readFileSync(join(place.dataDir, "node-id"), "utf8")
+    const { code, stderr } = await place.run(["boot", "--exit-when-ready"])
+    assert.strictEqual(code, 0, stderr)
+    assert.include(stderr, "migrations applied: none")
+    assert.strictEqual(readFileSync(join(place.dataDir, "node-id"), "utf8"), id)
+  })
+})
+
+describe("a node that runs", () => {
+  it("answers status, why, health and stop, and everything is down afterwards", async () => {
+    const node = await place.ready()
+    const status = await place.run(["status", "--json"])
+    assert.strictEqual(status.code, 0, status.stderr)
+    const said = JSON.parse(status.stdout)
+    assert.strictEqual(said.pid, node.child.pid)
+    assert.strictEqual(said.report.outcome, "ready")
+
+    const why = await place.run(["why", "database"])
+    assert.match(why.stdout, /^database is ready: it came up after /)
+    const unknown = await place.run(["why", "databse"])
+    assert.strictEqual(unknown.code, 69)
+    assert.include(unknown.stderr, 'no component "databse"')
+
+    const health = await place.run(["health"])
+    assert.strictEqual(health.code, 0, health.stderr)
+    assert.match(health.stdout, /^healthy, takes work$/m)
+
+    const restore = await place.run(["restore", "cache"])
+    assert.strictEqual(restore.code, 69)
+    assert.include(restore.stderr, "cache is ready. It concerns system-health")
+
+    const stop = await place.run(["stop"])
+    assert.strictEqual(stop.code, 0, stop.stderr)
+    assert.match(stop.stdout, /^STOPPED {2}because of novacron stop/)
+    assert.strictEqual((await node.ended).code, 0)
+    assert.deepStrictEqual(place.leftovers(), [])
+
+    const nobody = await place.run(["status"])
+    assert.strictEqual(nobody.code, 69)
+    assert.include(nobody.stderr, "NVC-3007")
+  })
+
+  it("has its socket for its user alone, and answers nothing that is no request", async () => {
+    const node = await place.ready()
+    const path = join(place.dataDir, "control.sock")
+    assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+    const say = (text: string) =>
+      new Promise<string>((resume) => {
+        let said = ""
+        const socket = connect(path, () => socket.write(text))
+        socket.on("data", (chunk: Buffer) => (said += chunk.toString()))
+        socket.on("close", () => resume(said))
+        socket.on("error", () => undefined)
+      })
+    for (const text of ["{}\n", "no json\n", `${"x".repeat(10_000)}\n`, '{"_tag":"Shell","run":"id"}\n']) {
+      assert.include(await say(text), '"NotDone"', text.slice(0, 20))
+    }
+    assert.include(await say('{"_tag":"Ping"}\n'), `"pid":${node.child.pid}`)
+    assert.strictEqual((await stopped(node)).code, 0)
+  })
+
+  it("tells orchestrators over HTTP how it is, from before it is ready until it stops", async () => {
+    const port = 20_000 + (process.pid % 20_000)
+    const node = await place.start(["boot"], { NOVACRON_HEALTH_PORT: `${port}` })
+    const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status
+    await node.until(({ event }) => event === "BootStarted")
+    assert.strictEqual(await get("/live"), 200)
+    assert.strictEqual(await get("/ready"), 503)
+    await node.until(({ event }) => event === "BootReady")
+    await place.run(["status"])
+    assert.strictEqual(await get("/ready"), 200)
+    assert.strictEqual(await get("/health"), 200)
+    const parts = await (await fetch(`http://127.0.0.1:${port}/health/components`)).json()
+    assert.include(JSON.stringify(parts), '"database"')
+    await stopped(node)
+    assert.isFalse(await isOpen(port))
+  })
+
+  it("says in each line of JSON when, how bad, what, who, and nothing else", async () => {
+    const { stdout } = await place.run(["boot", "--exit-when-ready"])
+    const lines = linesOf(stdout)
+    assert.strictEqual(lines.length, stdout.split("\n").length - 1)
+    for (const line of lines) {
+      assert.match(String(line["timestamp"]), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+      assert.include(["debug", "info", "warn", "error"], line["level"])
+      assert.isNotEmpty(line["message"])
+    }
+    assert.deepInclude(lines.at(-1), { event: "ProcessEnded", exit_code: 0 })
+  })
+
+  it("shows lines for people where they are asked for, without moving a cursor", async () => {
+    const { stdout } = await place.run(["boot", "--exit-when-ready"], { FORCE_COLOR: "1" })
+    assert.match(stdout, /\u001b\[32m✓\u001b\[0m {2}READY after /)
+    // Colours only: no sequence that moves, erases or scrolls.
+    assert.notMatch(stdout, /\u001b\[[\d;?]*[A-HJKSTfhlsu]/)
+    const plain = await place.run(["boot", "--exit-when-ready"], { FORCE_COLOR: "1", NO_COLOR: "1" })
+    assert.include(plain.stdout, "✓  READY after ")
+    assert.notInclude(plain.stdout, "\u001b")
+  })
+})
+
+describe("the command line", () => {
+  it("shows examples before everything else, and exits 0", async () => {
+    for (const args of [["--help"], ["boot", "--help"], ["config", "explain", "--help"]]) {
+      const { code, stdout } = await place.run(args)
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^EXAMPLES\n {2}novacron /)
+    }
+  })
+
+  it("exits 64 for what it does not understand, and says so on stderr alone", async () => {
+    for (const args of [["bogus"], ["boot", "--bogus"], ["why"], ["graph", "--format", "png"]]) {
+      const { code, stderr, stdout } = await place.run(args)
+      assert.deepStrictEqual({ code, stdout }, { code: 64, stdout: "" }, args.join(" "))
+      assert.include(stderr, "--help")
+    }
+  })
+
+  it("plans, draws and examines without starting anything", async () => {
+    const plan = await place.run(["plan", "--json"])
+    assert.include(
+      JSON.parse(plan.stdout).components.map(({ name }: { readonly name: string }) => name),
+      "database"
+    )
+    assert.match((await place.run(["graph"])).stdout, /^(?:flowchart|graph) /m)
+    assert.match((await place.run(["graph", "--format", "dot"])).stdout, /^digraph /)
+    const doctor = await place.run(["doctor"])
+    assert.strictEqual(doctor.code, 0, doctor.stdout)
+    assert.isFalse(existsSync(place.dataDir))
+  })
+
+  it("explains every code it mentions", async () => {
+    const { code, stdout } = await place.run(["explain", "NVC-3001"])
+    assert.strictEqual(code, 0)
+    assert.include(stdout, "**Fix.**")
+    assert.strictEqual((await place.run(["explain", "NVC-9999"])).code, 64)
+  })
+
+  it("completes itself in each shell", async () => {
+    for (const shell of ["bash", "zsh", "fish"]) {
+      const { code, stdout } = await place.run(["completion", shell])
+      assert.strictEqual(code, 0)
+      assert.include(stdout, "exit-when-ready")
+    }
+  })
+})
