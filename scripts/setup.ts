@@ -18,6 +18,8 @@ import { delimiter, join } from "node:path"
 const wanted: ReadonlyArray<{ readonly command: string; readonly package: string; readonly for: string }> = [
   { command: "redis-server", package: "redis-server", for: "the cache against a real Redis" },
   { command: "openssl", package: "openssl", for: "certificates and signatures against OpenSSL" },
+  { command: "perl", package: "perl-base", for: "sockets that Node cannot make" },
+  { command: "systemd-notify", package: "systemd", for: "telling systemd that the node is ready" },
   { command: "zstd", package: "zstd", for: "deltas against zstd --patch-from" }
 ]
 
