@@ -3,12 +3,12 @@
  */
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Redacted, type Scope, Tracer } from "effect"
+import { Clock, type Duration, Effect, Fiber, Redacted, type Scope, Tracer } from "effect"
 import type { HttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as Vault from "../../src/security/Vault.ts"
 import { platform, settings } from "./fixtures/place.ts"
-import { start, type Vault as Server } from "./fixtures/vault.ts"
+import { start } from "./fixtures/vault.ts"
 
 const given = (written: object) => settings({ secrets: { provider: "vault", vault: written } }).secrets.vault
 
@@ -26,19 +26,20 @@ const withRole = Effect.gen(function* () {
   return { vault, settings: { address: vault.address, roleId: "node", secretId: "PLANTED-secret-id" } }
 })
 
+/** Lets time pass until something is so, a little at a time: real answers take real time. */
+const until = (isSo: () => boolean, step: Duration.Input) =>
+  Effect.gen(function* () {
+    while (!isSo()) {
+      yield* settled
+      yield* TestClock.adjust(step)
+    }
+  })
+
 /** Lets all pauses between tries pass. */
-const patiently = <A, E>(effect: Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>, vault: Server) =>
+const patiently = <A, E>(effect: Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkScoped(effect)
-    let seen = vault.asked.length
-    while (fiber.pollUnsafe() === undefined) {
-      // Real answers take real time: the clock goes on when there was one more.
-      yield* Effect.promise(() => new Promise((done) => setTimeout(done, 20)))
-      if (vault.asked.length > seen) {
-        seen = vault.asked.length
-        yield* TestClock.adjust("2 seconds")
-      }
-    }
+    yield* until(() => fiber.pollUnsafe() !== undefined, "100 millis")
     return yield* Fiber.join(fiber)
   })
 
@@ -139,7 +140,7 @@ describe("Vault", () => {
           const { settings, vault } = yield* withToken
           const provider = yield* Vault.make(given(settings))
           vault.troubles.push(trouble, trouble)
-          const secret = yield* patiently(provider.read("database"), vault)
+          const secret = yield* patiently(provider.read("database"))
           assert.strictEqual(Redacted.value(secret), "PLANTED-value")
           assert.lengthOf(vault.asked, 4, "one look at the token, two failures, one answer")
         })
@@ -152,7 +153,7 @@ describe("Vault", () => {
       Effect.gen(function* () {
         const { settings, vault } = yield* withToken
         vault.troubles.push(...Array.from({ length: 10 }, () => 503))
-        const error = yield* Effect.flip(patiently(Vault.make(given(settings)), vault))
+        const error = yield* Effect.flip(patiently(Vault.make(given(settings))))
         assert.strictEqual(error.code, "NVC-2007")
         assert.include(error.message, "status 503")
         assert.lengthOf(vault.asked, 4)
@@ -186,13 +187,12 @@ describe("a login to Vault", () => {
         vault.lease = 300
         yield* Vault.make(given(settings))
         const renew = "POST auth/token/renew-self"
+        yield* settled
         yield* TestClock.adjust("199 seconds")
         assert.notInclude(vault.asked, renew)
         yield* TestClock.adjust("1 second")
         yield* Effect.promise(() => vault.until(renew, 1))
-        yield* settled
-        yield* TestClock.adjust("200 seconds")
-        yield* Effect.promise(() => vault.until(renew, 2))
+        yield* until(() => vault.asked.length === 3, "10 seconds")
         assert.deepStrictEqual(vault.asked, ["POST auth/approle/login", renew, renew])
       })
     )
@@ -204,16 +204,12 @@ describe("a login to Vault", () => {
         const { settings, vault } = yield* withRole
         vault.lease = 3000
         yield* Vault.make(given(settings))
-        const renew = "POST auth/token/renew-self"
         vault.troubles.push(503, 503, 503, 503)
+        yield* settled
         yield* TestClock.adjust("2000 seconds")
-        for (let tries = 1; tries <= 4; tries++) {
-          yield* Effect.promise(() => vault.until(renew, tries))
-          yield* settled
-          // The pauses between tries are shorter than that, and so is the one after them.
-          yield* TestClock.adjust(tries < 4 ? "2 seconds" : "10 seconds")
-        }
-        yield* Effect.promise(() => vault.until(renew, 5))
+        // Four tries in a row, and the next one soon after: long before the lease is over.
+        yield* until(() => vault.asked.length === 6, "100 millis")
+        assert.isBelow(yield* Clock.currentTimeMillis, 2_030_000)
         assert.lengthOf(vault.asked, 6)
       })
     )
@@ -227,9 +223,10 @@ describe("a login to Vault", () => {
         const provider = yield* Vault.make(given(settings))
         // The longest life of the token is near: what is renewed lasts a minute.
         for (const token of vault.tokens.values()) token.ttl = 60
+        yield* settled
         yield* TestClock.adjust("200 seconds")
         yield* Effect.promise(() => vault.until("POST auth/approle/login", 2))
-        yield* settled
+        for (let turn = 0; turn < 5; turn++) yield* settled
         vault.tokens.delete([...vault.tokens.keys()].filter((token) => token !== "hvs.PLANTED-token")[0] ?? "")
         assert.strictEqual(Redacted.value(yield* provider.read("database")), "PLANTED-value")
         assert.lengthOf(vault.asked, 4)
@@ -285,7 +282,7 @@ describe("a login to Vault", () => {
         yield* Effect.gen(function* () {
           const provider = yield* Vault.make(given(settings))
           yield* provider.read("database")
-        }).pipe((effect) => patiently(effect, vault), Effect.provideService(Tracer.Tracer, tracer))
+        }).pipe(patiently, Effect.provideService(Tracer.Tracer, tracer))
         assert.include(
           spans.map(({ name }) => name),
           "Vault.make"
@@ -296,8 +293,8 @@ describe("a login to Vault", () => {
   )
 })
 
-/** Until what the server has just answered has arrived. */
-const settled = Effect.promise(() => new Promise((done) => setTimeout(done, 50)))
+/** What is real gets its turn. */
+const settled = Effect.promise(() => new Promise((done) => setTimeout(done, 20)))
 
 /** All texts that somebody can reach who holds a value. */
 function* textsIn(value: unknown, seen = new Set<unknown>()): Generator<string> {
