@@ -73,7 +73,7 @@ export const fromEnvironment = (environment: { readonly [name: string]: string |
 }
 
 /** The variable of a secret. */
-export const variableOf = (name: string): string => prefix + name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")
+const variableOf = (name: string): string => prefix + name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")
 
 const prefix = "NOVACRON_SECRET_"
 

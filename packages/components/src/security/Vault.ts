@@ -5,7 +5,7 @@
  *
  * Logs in with a token or by AppRole, and renews what it was given when two thirds of the lease are over. What cannot be
  * renewed any more is replaced by a new login; a token of the settings cannot be, and a warning says so. Errors of the
- * server (5xx), throttling (429) and lost connections are tried again under {@link patience}; a refusal is final, except
+ * server (5xx), throttling (429) and lost connections are tried again under a short policy; a refusal is final, except
  * that an AppRole logs in once more, because its token may have been revoked.
  *
  * **Gotchas**
@@ -22,7 +22,7 @@ import type { Settings } from "./Settings.ts"
 type Failure = VaultRefused | VaultUnreachable
 
 /** Three more tries within two seconds. */
-export const patience = Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))
+const patience = Schedule.exponential("200 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 3 }))
 
 /** How a login is renewed that could not be renewed: as long as it takes, and less and less often. */
 const persistence = Schedule.min([Schedule.exponential("10 seconds"), Schedule.spaced("2 minutes")])
