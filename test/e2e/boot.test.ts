@@ -169,7 +169,7 @@ describe("the command line", () => {
   it("plans, draws and examines without starting anything", async () => {
     const plan = await place.run(["plan", "--json"])
     assert.include(
-      JSON.parse(plan.stdout).components.map(({ name }: { readonly name: string }) => name),
+      JSON.parse(plan.stdout).nodes.map(({ name }: { readonly name: string }) => name),
       "database"
     )
     assert.match((await place.run(["graph"])).stdout, /^(?:flowchart|graph) /m)
