@@ -39,6 +39,7 @@ import { promisify } from "node:util"
 import { Effect, Exit, Option, Redacted, Schedule, Schema, type Scope } from "effect"
 import * as Holder from "../lock/Holder.ts"
 import * as Lock from "../lock/Lock.ts"
+import * as Guarded from "./Guarded.ts"
 import { DataDirInUse, DataDirUnusable, EmbeddedFailed, type EmbeddedFailure, NoDatabase } from "./DatabaseError.ts"
 import { socketOf } from "./Target.ts"
 
@@ -51,7 +52,7 @@ export interface DataDir {
   readonly password: Redacted.Redacted
   readonly binaries: Binaries
   /** Whom the server runs as: nobody, when we are root. */
-  readonly as: RunAs
+  readonly as: Guarded.RunAs
   /** Whether the database was made just now. */
   readonly isNew: boolean
 }
@@ -60,9 +61,6 @@ export interface Binaries {
   readonly initdb: string
   readonly postgres: string
 }
-
-/** For `spawn`: empty when the server runs as whoever we are. */
-export type RunAs = { readonly uid: number; readonly gid: number } | { readonly uid?: never; readonly gid?: never }
 
 /** The name of the server's only user, and of the port in the name of its socket. */
 export const user = "novacron"
@@ -82,7 +80,7 @@ export const open = Effect.fn("DataDir.open")(function* (
       : unusable(root, "its lock cannot be had", "May this user write there, and is there room?", error)
   )
   const isRoot = (yield* io(() => stat("/proc/self"))).uid === 0
-  const as: RunAs = isRoot ? { uid: nobody, gid: nobody } : {}
+  const as: Guarded.RunAs = isRoot ? { uid: nobody, gid: nobody } : {}
   yield* io(() => chmod(root, isRoot ? 0o711 : 0o700)) // so that nobody gets from data to ../password.init
   yield* evict(root)
   const binaries = yield* findBinaries(isRoot)
@@ -197,7 +195,7 @@ const create = Effect.fnUntraced(function* (
   root: string,
   data: string,
   binaries: Binaries,
-  as: RunAs
+  as: Guarded.RunAs
 ): Effect.fn.Return<void, EmbeddedFailure> {
   const io = ioIn(root)
   if (yield* exists(data)) {
@@ -345,22 +343,28 @@ const textOf = (path: string): Effect.Effect<string> =>
     () => ""
   )
 
-/** Runs a program to its end. Interrupted, it is killed. */
-const execute = (file: string, args: ReadonlyArray<string>, cwd: string, as: RunAs) =>
-  Effect.callback<void, { readonly cause: unknown; readonly output: string }>((resume) => {
-    const options = { ...as, cwd, env: environment, killSignal: "SIGKILL" as const, timeout: 60_000 }
-    const child = execFile(file, args, options, (cause, _, stderr) => {
-      resume(cause === null ? Effect.void : Effect.fail({ cause, output: lastLines(stderr) }))
-    })
-    return Effect.callback<void>((gone) => {
-      if (child.exitCode !== null || child.signalCode !== null) return gone(Effect.void)
-      child.once("exit", () => gone(Effect.void))
-      child.kill("SIGKILL")
-    })
-  })
-
-/** Of ours nothing is handed down: the locale would change messages, and `PG…` the rest. */
-export const environment = { LC_ALL: "C", PATH: "/usr/bin:/bin" }
+/** Runs a program to its end, which is soon. Interrupted, it is killed. */
+const execute = (program: string, args: ReadonlyArray<string>, cwd: string, as: Guarded.RunAs) =>
+  Effect.timeoutOrElse(
+    Effect.callback<void, { readonly cause: unknown; readonly output: string }>((resume) => {
+      const child = Guarded.start(program, args, { as, cwd, signal: "KILL" })
+      let said = ""
+      child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-10_000)))
+      child.once("error", (cause) => resume(Effect.fail({ cause, output: "" })))
+      child.once("close", (code, signal) => {
+        const cause = new Error(signal === null ? `exit code ${code}` : `signal ${signal}`)
+        resume(code === 0 ? Effect.void : Effect.fail({ cause, output: lastLines(said) }))
+      })
+      return Effect.callback<void>((gone) => {
+        child.once("close", () => gone(Effect.void))
+        child.kill("SIGKILL")
+      })
+    }),
+    {
+      duration: "1 minute",
+      orElse: () => Effect.fail({ cause: new Error("it took more than a minute"), output: "" })
+    }
+  )
 
 /** The end of what a program said, on one line. */
 export const lastLines = (said: string): string =>

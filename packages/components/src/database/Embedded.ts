@@ -3,16 +3,14 @@
  *
  * **Details**
  *
- * The server listens on a unix socket alone. It runs in a session of its own, so that Ctrl-C on the terminal reaches the
- * node first. Beside it waits a shell that reads from a pipe which only this process holds: when the pipe closes without
- * a word, this process was killed, and the shell stops the server, cleanly.
+ * The server listens on a unix socket alone. When this process is killed, its guard ({@link Guarded}) stops it, cleanly.
  *
  * When the server is killed, it is started again until it runs; what was committed is there again. Calls meanwhile fail.
  */
-import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { Deferred, Duration, Effect, Exit, Option, Queue, Schedule, type Scope } from "effect"
 import * as DataDir from "./DataDir.ts"
+import * as Guarded from "./Guarded.ts"
 import { EmbeddedFailed, type EmbeddedFailure } from "./DatabaseError.ts"
 import type { Target } from "./Target.ts"
 
@@ -84,7 +82,7 @@ const isPassing = (error: EmbeddedFailure): boolean =>
 // ------------------------------------------------------------------------------------------------------------- process
 
 interface Server {
-  readonly child: ChildProcess
+  readonly child: Guarded.Child
   readonly said: Array<string>
   readonly ready: Deferred.Deferred<void, EmbeddedFailure>
   /** How it ended: `signal SIGKILL`, `exit code 1`. */
@@ -93,22 +91,14 @@ interface Server {
   readonly gone: Deferred.Deferred<void>
 }
 
-/**
- * `$$` is the number of the shell, and of the server that takes its place. The guard is a grandchild, so that the server
- * never waits for it. A line says that the server is known to have ended.
- */
-const guarded = '( ( read -r _ <&3 || kill -INT $$ ) >/dev/null 2>&1 & ); exec 3<&-; exec "$@"'
-
 const launch = (home: DataDir.DataDir, { connections }: Options): Effect.Effect<Server, EmbeddedFailure, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.gen(function* () {
       const server: Server = {
-        child: spawn("/bin/sh", ["-c", guarded, "sh", home.binaries.postgres, ...argumentsFor(connections)], {
-          ...home.as,
+        child: Guarded.start(home.binaries.postgres, argumentsFor(connections), {
+          as: home.as,
           cwd: home.data,
-          detached: true,
-          env: DataDir.environment,
-          stdio: ["ignore", "ignore", "pipe", "pipe"]
+          signal: "INT"
         }),
         said: [],
         ready: Deferred.makeUnsafe(),
@@ -141,16 +131,12 @@ const argumentsFor = (connections: number): ReadonlyArray<string> => [
 const listen = (home: DataDir.DataDir, server: Server): void => {
   const { child, said } = server
   const over = (how: string) => {
-    const guard = child.stdio[3]
-    if (guard !== null && guard !== undefined && "end" in guard) guard.end("ended\n")
     Deferred.doneUnsafe(server.ended, Effect.succeed(how))
     Deferred.doneUnsafe(server.ready, Effect.fail(failed(home, `did not start (${how})`, server)))
   }
   child.once("error", (cause) => over(cause.message))
   child.once("close", () => Deferred.doneUnsafe(server.gone, Effect.void)) // nobody has a pipe to us any more
   child.once("exit", (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`))
-  child.stdio[3]?.on("error", () => undefined) // the guard was killed: nothing is left to tell it
-  if (child.stderr === null) return
   createInterface({ input: child.stderr }).on("line", (line) => {
     said.push(line)
     if (said.length > maxLines) said.shift()

@@ -159,7 +159,9 @@ describe("the embedded server", () => {
       const child = yield* node(root)
       yield* up(child)
       const home = join(root, "postgresql")
-      const guards = processesIn(home).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("read -r"))
+      const guards = processesIn(home).filter((pid) =>
+        readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("kill -INT")
+      )
       assert.lengthOf(guards, 1)
       process.kill(guards[0] ?? 0, "SIGKILL")
       child.kill("SIGKILL")
