@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Clock, Effect, Fiber, FileSystem } from "effect"
 import { TestClock } from "effect/testing"
@@ -152,6 +153,19 @@ layer(world)("the audit log", (it) => {
           yield* after(([a = "", b = "", c = "", d = "", ...rest]) => [a, b, d, c, ...rest]),
           `3 ${follow}`
         )
+      })
+    )
+
+    it.effect("that somebody changed a line and its hash with it", () =>
+      Effect.gen(function* () {
+        const forge = (line: string) => {
+          const { hash, ...facts } = JSON.parse(line.replace('"user":"root"', '"user":"toor"'))
+          const forged = createHash("sha256").update(JSON.stringify(facts)).digest("hex")
+          assert.notStrictEqual(forged, hash)
+          return JSON.stringify({ ...facts, hash: forged })
+        }
+        const found = yield* after((lines) => lines.map((line, i) => (i === 2 ? forge(line) : line)))
+        assert.strictEqual(found, "4 does not follow the one before it")
       })
     )
 

@@ -81,7 +81,7 @@ const broken: ReadonlyArray<Options> = [
   { environment: { SHOP_DATABASE_PASSWORD: canary, SHOP_SYSTEM_RATIO: canary, SHOP_FLAGS: canary } },
   { environment: { SHOP_SECURITY_TOKENS: `["${canary}"`, SHOP_SYSTEM_RATIO: "x" } },
   { environment: { KEYS: `${keyring}\n${canary}` } },
-  { text: `database: { password: ${canary} }\nsystem: { ratio: "${"x".repeat(110)}${canary}" }` },
+  { text: `database: { password: ${canary} }\nsystem: { ratio: "${"x".repeat(105)}${canary}" }` },
   { flags: { "database.pasword": canary } },
   { flags: { database: canary } },
   { flags: { "database.password": canary, "system.log_level": canary } }

@@ -270,9 +270,13 @@ layer(world)("settings", (it) => {
         assert.deepStrictEqual(yield* blame(load({ file: "/no/such/file" })), ["NVC-1001"])
         assert.deepStrictEqual(yield* blame(load({ file: "/" })), ["NVC-1001"])
         assert.deepStrictEqual(yield* blame(load({ text: `# ${"x".repeat(1024 * 1024)}` })), ["NVC-1013"])
+        const files = yield* FileSystem.FileSystem
+        const huge = yield* write("huge.yaml", "")
+        yield* files.truncate(huge, 2 ** 32) // has holes only: to read it would be another error
+        assert.deepStrictEqual(yield* blame(load({ file: huge })), ["NVC-1013"])
         assert.deepStrictEqual(yield* blame(load({ text: "system:\n  a: 1\n a: 2" })), ["NVC-1002 3:1"])
         assert.deepStrictEqual(yield* blame(load({ text: everything.slice(0, 370) })), ["NVC-1002 22:17"])
-      })
+      }).pipe(Effect.scoped)
     )
 
     it.effect("which others may read hold no secret in plain text", () =>
