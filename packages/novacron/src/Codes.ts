@@ -49,8 +49,15 @@ export const codes: { readonly [tag: string]: Code } = {
   },
   ResourcesInsufficient: {
     code: "NVC-1121",
-    exit: 69,
+    exit: 78,
+    setting: "resources.policy",
     remedy: "use a larger machine, or lower the limits, or set their policy to warn"
+  },
+  CapacityExceeded: {
+    code: "NVC-1122",
+    exit: 78,
+    setting: "network.max_connections",
+    remedy: "lower network.max_connections, database.pool.max or cache.max_memory; or raise the limits of the process"
   },
   PreflightFailed: {
     code: "NVC-1131",
@@ -225,6 +232,12 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 69,
     setting: "database.url",
     remedy: "put right what it says"
+  },
+  PoolExhausted: {
+    code: "NVC-2120",
+    exit: 69,
+    setting: "database.url",
+    remedy: "find slow queries; raise database.pool.max if the server has room"
   },
   CacheMisconfigured: {
     code: "NVC-2201",

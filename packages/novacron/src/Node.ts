@@ -4,7 +4,18 @@
  */
 import { Boot, Component } from "@novacron/boot"
 import { Report } from "@novacron/boot/model"
-import { Cache, Database, Environment, Lock, Logger, Network, Post, Preflight, Security } from "@novacron/components"
+import {
+  Cache,
+  Database,
+  Environment,
+  Lock,
+  Logger,
+  Network,
+  Post,
+  Preflight,
+  Resources,
+  Security
+} from "@novacron/components"
 import { Config, Field } from "@novacron/config"
 import { Duration, Effect, Option, Redacted, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
@@ -19,6 +30,7 @@ export const Settings = Schema.Struct({
   system: Field.withDefault(System.Settings, {}),
   logger: Field.withDefault(Logger.Settings, {}),
   environment: Field.withDefault(Environment.Settings, {}),
+  resources: Field.withDefault(Resources.Settings, {}),
   preflight: Field.withDefault(Preflight.Settings, {}),
   lock: Field.withDefault(Lock.Settings, {}),
   security: Field.withDefault(Security.Settings, {}),
@@ -67,6 +79,7 @@ export const components = (settings: Settings, { dataDir, detection, env, lock, 
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
     Component.make(Lock.Lock, { phase: "pre", start: Effect.succeed(lock), health: (it) => it.check }),
     Environment.component(settings.environment, detection),
+    Resources.component(settings.resources, dataDir, plansOf(settings)),
     Preflight.component({ ...settings.preflight, endpoints: endpointsOf(settings) }),
     Security.component(settings.security, { dataDir, nodeId, environment: env }),
     Logger.component(loggerSettings(settings)),
@@ -82,6 +95,16 @@ export const components = (settings: Settings, { dataDir, detection, env, lock, 
     Post.startupMetrics(report),
     Post.ready(settings.ready, pid, notify)
   ] as const
+
+/** What the parts may need together when they are busy. */
+export const plansOf = ({ cache, database, network }: Settings): Resources.Capacity.Plans => ({
+  ...Resources.Capacity.nothing,
+  connections: network.maxConnections,
+  databasePool: database.pool.max,
+  cachePool: cache.url === undefined ? 0 : 2,
+  cacheBytes: Number(cache.maxMemory),
+  hasOwnDatabase: database.url === undefined
+})
 
 /** Who has to answer: those of the settings, and the servers that the node will talk to. */
 export const endpointsOf = ({ cache, database, preflight }: Settings): Settings["preflight"]["endpoints"] => {

@@ -3,15 +3,18 @@
  * same time.
  */
 import { availableParallelism, totalmem } from "node:os"
+import { Resources } from "@novacron/components"
 
 /** By environment. Written like a file, in the camelCase of the Schema. */
 export const templates = {
   datacenter: {
     system: { shutdownTimeout: "30s", monitorInterval: "2s" },
+    resources: { policy: "enforce" },
     health: { host: "0.0.0.0", rampFrom: 50, ramp: "10s" }
   },
   internet: {
     system: { bootTimeout: "60s", shutdownTimeout: "60s", monitorInterval: "15s" },
+    resources: { policy: "enforce" },
     cache: { commandTimeout: "3s" },
     health: { rampFrom: 10, ramp: "60s" }
   },
@@ -44,11 +47,6 @@ export interface Machine {
 /** The machine that we run on. */
 export const machine = (): Machine => ({ cores: availableParallelism(), memoryBytes: totalmem() })
 
-/** At least the recommended tier of the requirements: 8 cores and 16 GB. */
-const isLarge = ({ cores, memoryBytes }: Machine): boolean => cores >= 8 && memoryBytes >= 16e9
-
-/** Aggressive (16) in a data centre on a large machine, conservative (4) on the internet, balanced (8) elsewhere. */
-export const concurrency = (environment: string, machine: Machine): number => {
-  if (environment === "internet") return 4
-  return environment === "datacenter" && isLarge(machine) ? 16 : 8
-}
+/** How many parts start at the same time: the strategy of the environment and the machine, in a number. */
+export const concurrency = (environment: string, machine: Machine): number =>
+  Resources.Tier.slots[Resources.Tier.strategy(environment, Resources.Tier.of(machine))]
