@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
-import { Difference } from "../src/index.ts"
+import { Effect, Redacted, Result } from "effect"
+import { Difference, Encryption } from "../src/index.ts"
 import { load, layer as world } from "./fixtures/shop.ts"
 
 layer(world)("the difference", (it) => {
@@ -39,6 +39,18 @@ layer(world)("the difference", (it) => {
     Effect.gen(function* () {
       const differences = yield* between("database: { password: open sesame }", "database: { password: close sesame }")
       assert.strictEqual(Difference.text(differences), "~ database.password: ****** → ******")
+      const keyring = Encryption.newKey()
+      const ring = Result.getOrThrow(Encryption.parseKeyring(Redacted.make(keyring)))
+      const sealed = Encryption.encrypt(ring, "system.node_id", Redacted.make("sesame"))
+      const plain = yield* load({ text: "system: { node_id: old sesame }" })
+      const hidden = yield* load({
+        text: `system: { node_id: "${sealed}" }`,
+        keyring: { _tag: "Environment", name: "KEY" },
+        environment: { KEY: keyring }
+      })
+      for (const [a, b] of [[plain, hidden] as const, [hidden, plain] as const]) {
+        assert.strictEqual(Difference.text(Difference.between(a, b)), "~ system.node_id: ****** → ******")
+      }
       const came = yield* between("{}", "database: { password: close sesame }")
       assert.strictEqual(Difference.text(came), "+ database.password: ******")
     })
