@@ -40,7 +40,7 @@ export interface Entry extends Place {
 }
 
 /** Why a file cannot be read as YAML or JSON. Never what stands in it. */
-export interface Fault extends Place {
+interface Fault extends Place {
   readonly code: Code
   readonly message: string
 }

@@ -193,7 +193,7 @@ export const put = (tree: MutableTree, path: ReadonlyArray<string>, value: unkno
   }
 }
 
-export interface Tree {
+interface Tree {
   readonly [key: string]: unknown
 }
 

@@ -13,7 +13,7 @@ export interface Migration {
   readonly changed?: { readonly [key: string]: (value: Primitive) => Primitive }
 }
 
-export type Primitive = string | number | boolean | null
+type Primitive = string | number | boolean | null
 
 /** Brings a file from `version` to the latest. */
 export const migrate = (item: Item, version: number, migrations: ReadonlyArray<Migration>): Item => {

@@ -4,7 +4,7 @@
 import { Data } from "effect"
 
 /** A line and a column of a file, from 1. */
-export interface Position {
+interface Position {
   readonly file: string
   readonly line: number
   readonly column: number
