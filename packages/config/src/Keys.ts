@@ -193,10 +193,6 @@ export const put = (tree: MutableTree, path: ReadonlyArray<string>, value: unkno
   }
 }
 
-interface Tree {
-  readonly [key: string]: unknown
-}
-
 export interface MutableTree {
   [key: string]: unknown
 }
