@@ -1,0 +1,115 @@
+import { Boot, Component } from "@novacron/boot"
+import { BootEvent } from "@novacron/boot/model"
+import { Arbitrary, Context, Data, Effect, Schema } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import * as BootLines from "../src/BootLines.ts"
+
+class Broken extends Data.TaggedError("Broken")<{ readonly message: string }> {}
+class Cache extends Context.Service<Cache, { readonly get: Effect.Effect<string> }>()("test/cache") {}
+class Store extends Context.Service<Store, { readonly put: Effect.Effect<void> }>()("test/store") {}
+
+const store = Component.make(Store, { start: Effect.succeed({ put: Effect.void }), health: (it) => it.put })
+const memory = Component.make(Cache, {
+  name: "memory",
+  start: Effect.succeed({ get: Effect.succeed("") }),
+  health: (it) => it.get
+})
+const cache = (message: string) =>
+  Component.make(Cache, {
+    needs: [Store],
+    severity: { Broken: "Degraded" },
+    start: Effect.fail(new Broken({ message })),
+    health: (it) => it.get
+  }).pipe(Component.fallback(memory))
+
+/** The events of a boot that comes up degraded and is stopped. */
+const eventsOf = (message: string) =>
+  Effect.gen(function* () {
+    const events: Array<BootEvent.BootEvent> = []
+    const observe = (event: BootEvent.BootEvent) => void events.push(event)
+    yield* Effect.scoped(Boot.make([store, cache(message)], { observe, restoration: "off" }))
+    return events
+  })
+
+describe("lines for people", () => {
+  it.effect("say when, who, how long and what, and leave out what only programs want", () =>
+    Effect.gen(function* () {
+      const lines = BootLines.make("plain")
+      const text = (yield* eventsOf("refused")).flatMap((event) => lines.pretty(event) ?? []).join("\n")
+      assert.match(text, /^ +[\d.]+s {2}· {2}booting a node in development: 2 components/)
+      assert.match(text, /s {2}✓ {2}store +[\d.]+ ms$/m)
+      assert.match(text, /~ {2}cache +[\d.]+ ms {2}on its fallback memory: Broken: refused$/m)
+      assert.match(text, /~ {2}READY \(degraded\) after /)
+      assert.notInclude(text, "queued")
+    })
+  )
+
+  it.effect("obey nothing that an error says", () =>
+    Effect.gen(function* () {
+      const lines = BootLines.make("plain")
+      const events = yield* eventsOf("\u001b[2J\u0007\nREADY after 0 ms")
+      for (const event of events) assert.notMatch(lines.pretty(event) ?? "", /[\p{Cc}\p{Cf}]/u)
+    })
+  )
+
+  it("tell of good health only when it was bad", () => {
+    const lines = BootLines.make("plain")
+    lines.pretty(begun)
+    const turned = (healthy: boolean) =>
+      lines.pretty({ _tag: "HealthChanged", atMs: 1, component: "store", healthy, message: "no answer" })
+    assert.isUndefined(turned(true))
+    assert.include(turned(false), "unhealthy: no answer")
+    assert.include(turned(true), "healthy again")
+  })
+})
+
+const begun: BootEvent.BootEvent = {
+  _tag: "BootStarted",
+  atMs: 0,
+  version: 1,
+  bootId: "b",
+  nodeId: "n",
+  environment: "hybrid",
+  configVersion: "",
+  startedAt: 1_700_000_000_000,
+  concurrency: 4,
+  worstCaseMs: 1_000,
+  components: [{ name: "store", phase: "core", severity: "critical", needs: ["lock"], fallbacks: [] }]
+}
+
+describe("lines of JSON", () => {
+  it.effect("keep to their schema, with phase, needs and duration of the component", () =>
+    Effect.gen(function* () {
+      const lines = BootLines.make("json")
+      const all = (yield* eventsOf("refused")).map((event) => lines.json(event))
+      for (const line of all) Schema.decodeUnknownSync(Schema.fromJsonString(BootLines.Line))(JSON.stringify(line))
+      const degraded = all.find(({ event }) => event === "ComponentDegraded")
+      assert.deepInclude(degraded, { component: "cache", phase: "core", level: "warn", dependencies: ["store"] })
+      assert.isAtLeast(degraded?.duration_ms ?? -1, 0)
+      assert.deepInclude(all.at(-1), { event: "BootEnded", level: "info" })
+    })
+  )
+
+  it.effect("exist for every event that there can be", () =>
+    Effect.gen(function* () {
+      const lines = BootLines.make("json")
+      const events = yield* Arbitrary.sampleEffect(Arbitrary.schema(BootEvent.BootEvent), { count: 500 })
+      assert.isAbove(new Set(events.map(({ _tag }) => _tag)).size, 20)
+      for (const event of events) {
+        const line = lines.json(event)
+        assert.isNotEmpty(line.message)
+        assert.strictEqual(line.event, event._tag)
+        assert.notMatch(line.message, /[\p{Cc}\p{Cf}]/u)
+      }
+    })
+  )
+
+  it("have the time of the wall, whenever the boot began", () => {
+    const lines = BootLines.make("json")
+    assert.strictEqual(lines.json(begun).timestamp, "2023-11-14T22:13:20.000Z")
+    assert.strictEqual(
+      lines.json({ _tag: "PhaseStarted", atMs: 1_500, phase: "core" }).timestamp,
+      "2023-11-14T22:13:21.500Z"
+    )
+  })
+})

@@ -1,0 +1,124 @@
+import { spawn } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
+import { connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import * as ControlSocket from "../src/ControlSocket.ts"
+
+let directory: string
+let path: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "novacron-control-"))
+  path = ControlSocket.pathOf(directory)
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const answer = (request: ControlSocket.Request) =>
+  request._tag === "Why"
+    ? Effect.fail(new ControlSocket.Refused({ reason: `nothing is known of ${request.component}` }))
+    : Effect.succeed({ pid: 7, asked: request._tag })
+
+/** Talks to a socket without our client. */
+const raw = (text: string) =>
+  Effect.promise(
+    () =>
+      new Promise<string>((resume) => {
+        let said = ""
+        const socket = connect(path, () => void (text === "" ? undefined : socket.write(text)))
+        socket.on("data", (chunk: Buffer) => (said += chunk.toString()))
+        socket.on("error", () => undefined)
+        socket.on("close", () => resume(said))
+      })
+  )
+
+describe("a control socket", () => {
+  it.live("answers requests, and says no in the words of the node", () =>
+    Effect.gen(function* () {
+      yield* ControlSocket.serve({ path, answer })
+      assert.deepStrictEqual(yield* ControlSocket.ask(path, { _tag: "Status" }), { pid: 7, asked: "Status" })
+      const refused = yield* Effect.flip(ControlSocket.ask(path, { _tag: "Why", component: "cache" }))
+      assert.strictEqual(refused.message, "nothing is known of cache")
+    })
+  )
+
+  it.live("is for its user alone, and gone with its scope", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      yield* Scope.provide(ControlSocket.serve({ path, answer }), scope)
+      assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+      yield* Scope.close(scope, Exit.void)
+      assert.isFalse(existsSync(path))
+      const nobody = yield* Effect.flip(ControlSocket.ask(path, { _tag: "Ping" }))
+      assert.match(nobody.message, /^No node runs here/)
+    })
+  )
+
+  it.live("refuses what is no request, and what is too long, and goes on", () =>
+    Effect.gen(function* () {
+      yield* ControlSocket.serve({ path, answer })
+      for (const text of ["{}\n", "null\n", "\n", "no json\n", `"${"x".repeat(9_000)}"\n`, "x".repeat(9_000)]) {
+        assert.include(yield* raw(text), '"NotDone"', text.slice(0, 10))
+      }
+      assert.include(yield* raw('{"_tag":"Ping"}\n'), '"Done"')
+    })
+  )
+
+  it.live("takes the place of one that a killed process has left behind", () =>
+    Effect.gen(function* () {
+      const script = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => console.log("up"))`
+      const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] })
+      yield* Effect.promise(() => new Promise((resume) => child.stdout.once("data", resume)))
+      child.kill("SIGKILL")
+      yield* Effect.promise(() => new Promise((resume) => child.once("close", resume)))
+      assert.isTrue(existsSync(path))
+      yield* ControlSocket.serve({ path, answer })
+      assert.deepInclude(yield* ControlSocket.ask(path, { _tag: "Ping" }), { asked: "Ping" })
+    })
+  )
+
+  it.live("leaves alone the one of a node that runs, and names its pid", () =>
+    Effect.gen(function* () {
+      yield* ControlSocket.serve({ path, answer })
+      const error = yield* Effect.flip(Effect.scoped(ControlSocket.serve({ path, answer })))
+      assert.strictEqual(error._tag, "AlreadyRunning")
+      assert.include(error.message, "pid 7")
+      assert.deepInclude(yield* ControlSocket.ask(path, { _tag: "Ping" }), { asked: "Ping" })
+    })
+  )
+
+  it.live("gives an answer that is under way before it closes", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const asked = yield* Deferred.make<void>()
+      const gate = yield* Deferred.make<string>()
+      const slowly = () => Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(gate))
+      yield* Scope.provide(ControlSocket.serve({ path, answer: slowly }), scope)
+      const asking = yield* Effect.forkChild(ControlSocket.ask(path, { _tag: "Stop", because: "test" }))
+      yield* Deferred.await(asked)
+      yield* Deferred.succeed(gate, "all is down")
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(yield* Fiber.join(asking), "all is down")
+    })
+  )
+
+  it.live("has its place elsewhere when the path of the data directory is too long for one", () =>
+    Effect.gen(function* () {
+      const long = join(directory, "x".repeat(120))
+      const elsewhere = ControlSocket.pathOf(long)
+      assert.isBelow(Buffer.byteLength(elsewhere), 108)
+      assert.notStrictEqual(elsewhere, ControlSocket.pathOf(`${long}y`))
+      yield* ControlSocket.serve({ path: elsewhere, answer })
+      assert.deepInclude(yield* ControlSocket.ask(elsewhere, { _tag: "Ping" }), { asked: "Ping" })
+    })
+  )
+
+  it.live("that cannot be made says why", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Effect.scoped(ControlSocket.serve({ path: "/proc/control.sock", answer })))
+      assert.strictEqual(error._tag, "ControlSocketFailed")
+      assert.include(error.message, "/proc/control.sock")
+    })
+  )
+})

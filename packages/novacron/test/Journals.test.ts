@@ -1,0 +1,105 @@
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { NodeFileSystem } from "@effect/platform-node"
+import { Boot, Component, Journal } from "@novacron/boot"
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { Context, Effect } from "effect"
+import * as Journals from "../src/Journals.ts"
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "novacron-journals-"))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+class Lock extends Context.Service<Lock, object>()("test/lock") {}
+const lock = Component.make(Lock, { start: Effect.succeed({}), health: () => Effect.void })
+
+/** A boot with a journal, as a node keeps it. */
+const boot = Effect.gen(function* () {
+  const { journal, ...before } = yield* Journals.open(directory)
+  yield* Boot.make([lock], journal === undefined ? {} : { journal })
+  return { journal, ...before }
+})
+
+const journals = () => readdirSync(directory).toSorted()
+
+describe("the journals of a node", () => {
+  it.live("tell the next boot nothing when the last one ended", () =>
+    Effect.gen(function* () {
+      yield* Effect.scoped(boot)
+      const { previous, remarks } = yield* Effect.scoped(Journals.open(directory))
+      assert.isUndefined(previous)
+      assert.deepStrictEqual(remarks, [])
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.live("tell what a boot held that was cut off, and how long each part took", () =>
+    Effect.gen(function* () {
+      yield* Effect.scoped(boot)
+      const [file = ""] = journals()
+      const bytes = yield* Effect.map(Journal.read(join(directory, file)), ({ events }) => events)
+      // The same boot, killed after it was ready: everything from the rollback on never happened.
+      const until = bytes.findIndex(({ _tag }) => _tag === "RollbackStarted")
+      rmSync(join(directory, file))
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const journal = yield* Journal.make({ path: join(directory, file) })
+          for (const event of bytes.slice(0, until)) journal.append(event)
+          yield* journal.flush
+        })
+      )
+      appendFileSync(join(directory, file), "half a li")
+      const { durationsMs, previous, remarks } = yield* Effect.scoped(Journals.open(directory))
+      assert.deepStrictEqual(previous?.acquired, ["lock"])
+      assert.property(durationsMs, "lock")
+      assert.match(remarks.join("\n"), /is torn at byte \d+/)
+      assert.match(remarks.join("\n"), /did not end by itself .*recovering lock/)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.live("are twenty at the most, the oldest gone first", () =>
+    Effect.gen(function* () {
+      for (let n = 1; n <= 25; n++) writeFileSync(join(directory, `${`${n}`.padStart(15, "0")}.journal`), "")
+      yield* Effect.scoped(boot)
+      assert.strictEqual(journals().length, 20)
+      assert.notInclude(journals(), "000000000000001.journal")
+      assert.include(journals(), "000000000000025.journal")
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.live("that cannot be kept cost the record and not the boot", () =>
+    Effect.gen(function* () {
+      const { journal, remarks } = yield* Effect.scoped(Journals.open("/proc/no/such"))
+      assert.isUndefined(journal)
+      assert.match(remarks.join("\n"), /The boot goes on without a record/)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+})
+
+describe("what several killed boots in a row have left", () => {
+  const killed = (bootId: string, started: ReadonlyArray<string>, acquired: ReadonlyArray<string>) => ({
+    bootId,
+    lastCheckpoint: undefined,
+    started,
+    acquired
+  })
+
+  it("is what the last held, and what the ones before held and it had not begun to recover", () => {
+    const left = Journals.together([
+      killed("c", ["database"], ["database"]),
+      killed("b", ["lock"], ["lock"]),
+      killed("a", ["lock", "database", "network"], ["lock", "database", "network"])
+    ])
+    assert.strictEqual(left?.bootId, "c")
+    assert.sameMembers([...(left?.acquired ?? [])], ["database", "lock", "network"])
+  })
+
+  it("is nothing of what a later one had started and given back", () => {
+    const left = Journals.together([killed("b", ["network"], []), killed("a", ["network"], ["network"])])
+    assert.deepStrictEqual(left?.acquired, [])
+  })
+
+  it("is nothing when none was killed", () => assert.isUndefined(Journals.together([])))
+})
