@@ -193,6 +193,8 @@ describe("the component", () => {
   it.live("does not start on a schema that somebody has changed, and names the object", () =>
     Effect.gen(function* () {
       const url = server.url()
+      const { running: first } = yield* boot({ url })
+      yield* Effect.scoped(first)
       yield* connected(url, (sql) => sql`ALTER TABLE novacron_tasks DROP COLUMN attempts`)
       const { attempts, cause, text } = yield* failed({ url })
       assert.include(JSON.stringify(cause), "NVC-2115")
