@@ -86,12 +86,21 @@ export const judge = (address: Address, error: unknown): CacheRefused | CacheUnt
 /** What Redis or the network said, without the command that it was said about. */
 export class RedisError extends Data.TaggedError("RedisError")<{ readonly message: string; readonly code: string }> {}
 
-const refusals =
-  /^(?:WRONGPASS|NOAUTH|NOPERM)\b|invalid password|invalid username|DB index is out of range|invalid DB index|called without any password/i
+const anyOf = (...patterns: ReadonlyArray<RegExp>): RegExp => new RegExp(patterns.map((it) => it.source).join("|"))
+
+const refusals = anyOf(
+  /^(?:WRONGPASS|NOAUTH|NOPERM)\b/,
+  /invalid (?:password|username|DB index)/,
+  /DB index is out of range/,
+  /called without any password/
+)
 
 /** Names and words of OpenSSL and Node for certificates that do not convince, and for peers that speak no TLS. */
-const distrust =
-  /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS_|ERR_SSL_|\bEPROTO\b|HOSTNAME_MISMATCH|wrong version number|alert (?:number|bad|unknown|handshake)/
+const distrust = anyOf(
+  /CERT|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH/,
+  /ERR_TLS_|ERR_SSL_|\bEPROTO\b/,
+  /wrong version number|alert (?:number|bad|unknown|handshake)/
+)
 
 const factsOf = (error: unknown): { readonly code: string; readonly message: string } => {
   if (!(error instanceof Error)) return { code: "", message: "something that is no error" }

@@ -34,7 +34,7 @@ const News = Schema.fromJsonString(Schema.Struct({ by: Schema.String, key: Schem
 const readNews = Schema.decodeUnknownOption(News)
 const writeNews = Schema.encodeSync(News)
 
-/** Subscribes, settles what is owed, and serves. `id` is this node's, among all who share the cache. */
+/** Subscribes and serves. `id` is this node's, among all who share the cache. */
 export const make = Effect.fnUntraced(function* (
   settings: Settings,
   ledger: Ledger,
@@ -241,7 +241,7 @@ export const make = Effect.fnUntraced(function* (
   })
 
   yield* listen
-  yield* settle
+  // What is owed is settled by the first probe, before anybody gets to use this.
   return {
     get,
     set,

@@ -1,4 +1,4 @@
-/** The protocol `novacron/ping`: whatever is sent comes back. With it a node finds out whether a listener lives, its own too. */
+/** The protocol `novacron/ping`: whatever is sent comes back. It shows that a listener lives, this node's own too. */
 import { Data, Effect, Option, Random } from "effect"
 import type { Connection, ConnectionLost, MessageTooLarge } from "./Network.ts"
 

@@ -74,6 +74,8 @@ describe("an error", () => {
     for (const text of refused) assert.instanceOf(Redis.judge(address, new Error(text)), CacheRefused, text)
     for (const code of untrusted) assert.instanceOf(Redis.judge(address, withCode(code)), CacheUntrusted, code)
     for (const code of unavailable) assert.instanceOf(Redis.judge(address, withCode(code)), CacheUnavailable, code)
+    const named = withCode("ENOTFOUND", "getaddrinfo ENOTFOUND cert.example")
+    assert.instanceOf(Redis.judge(address, named), CacheUnavailable)
     const busy = ["LOADING Redis is loading the dataset in memory", "MISCONF Redis is configured to save RDB", "OOM no"]
     for (const text of busy) assert.instanceOf(Redis.judge(address, new Error(text)), CacheUnavailable, text)
     assert.instanceOf(Redis.judge(address, "nothing anybody expected"), CacheUnavailable)

@@ -204,6 +204,21 @@ describe.skipIf(RedisServer.lacking !== undefined)("what is owed", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is not served, even to whoever asked before it was owed", () =>
+    Effect.gen(function* () {
+      const { url } = yield* RedisServer.start()
+      const { cache, ledger } = yield* node(url, "a", {}, "100 millis")
+      const other = yield* node(url, "b")
+      yield* other.cache.set("a", "old")
+      const reading = yield* Effect.forkChild(cache.get("a"))
+      yield* Effect.sleep("30 millis")
+      ledger.owed.add("a")
+      assert.deepStrictEqual(yield* Fiber.join(reading), Option.none())
+      assert.deepStrictEqual(yield* cache.get("a"), Option.none())
+      assert.strictEqual((yield* cache.stats).owed, 0)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("does not outlive a value that is written anew, and a value too large is forgotten everywhere", () =>
     Effect.gen(function* () {
       const { url } = yield* RedisServer.start()
