@@ -1,0 +1,321 @@
+/**
+ * Tasks and VMs that come and go on hosts of one size: where the next one goes, in about a microsecond.
+ *
+ * **Details**
+ *
+ * The rule: the hosts whose oldest resident has stayed longest come first, by octaves of its age, and among them the one
+ * with the least free CPU. Who has stayed long will probably stay as long again, so such a host stays open anyway; a host
+ * of young residents is left to empty. Empty hosts come last. On the recorded clouds this beat first fit, best fit and
+ * every scorer of learned lifetimes we tried.
+ *
+ * Open hosts are filed by (octave, free CPU in 64ths); a bit per file says which are not empty, so that a decision reads
+ * a few words instead of all hosts. Resident lists are in order of arrival: the first one is the oldest.
+ *
+ * **Gotchas**
+ *
+ * Nothing is random and nothing is explored. Residents stay where they are, except by `move` and `drain`.
+ */
+// `!` after an index: positions come from loops over the same arrays.
+import * as DueTimes from "./DueTimes.ts"
+
+export interface Options {
+  /** How many there are; with `unlimited`, how many there are to begin with. */
+  readonly hosts: number
+  readonly cpu: number
+  readonly memory: number
+  readonly unlimited?: boolean
+}
+
+export interface Fleet {
+  /** The resident's number, or -1 when no host can take it. `now` in seconds; it never goes back. */
+  readonly place: (cpu: number, memory: number, now: number) => number
+  readonly depart: (resident: number, now: number) => void
+  readonly hostOf: (resident: number) => number
+  /** Moves a resident, if it fits there. */
+  readonly move: (resident: number, host: number, now: number) => boolean
+  /** Empties one host by at most so many moves, the one that takes fewest. Returns the moves made; all or nothing. */
+  readonly drain: (moves: number, now: number) => number
+  /** Hosts with residents, hosts that exist. */
+  readonly open: () => number
+  readonly hosts: () => number
+  readonly freeCpu: (host: number) => number
+  readonly freeMemory: (host: number) => number
+  readonly residents: (host: number) => ReadonlyArray<number>
+}
+
+const octaves = 16
+const levels = 64
+/** The first octave of ages ends here. */
+const youngSeconds = 600
+/** How many hosts of one file are tried, before hosts with more free CPU are. */
+const tried = 8
+
+export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options): Fleet => {
+  let hostCapacity = Math.max(16, initial)
+  let count = 0
+  let open = 0
+  let freeCpu = new Float64Array(hostCapacity)
+  let freeMemory = new Float64Array(hostCapacity)
+  let oldest = new Int32Array(hostCapacity).fill(-1)
+  let newest = new Int32Array(hostCapacity).fill(-1)
+  let number = new Int32Array(hostCapacity)
+  // -1: not filed, because it is empty.
+  let file = new Int32Array(hostCapacity).fill(-1)
+  let after = new Int32Array(hostCapacity).fill(-1)
+  let before = new Int32Array(hostCapacity).fill(-1)
+  let empties = new Int32Array(hostCapacity)
+  let emptyCount = 0
+  const heads = new Int32Array(octaves * levels).fill(-1)
+  const low = new Int32Array(octaves)
+  const high = new Int32Array(octaves)
+  const older = DueTimes.make(hostCapacity)
+
+  let residentCapacity = 1024
+  let residentCount = 0
+  let where = new Int32Array(residentCapacity).fill(-1)
+  let itsCpu = new Float64Array(residentCapacity)
+  let itsMemory = new Float64Array(residentCapacity)
+  let arrived = new Float64Array(residentCapacity)
+  let next = new Int32Array(residentCapacity)
+  let previous = new Int32Array(residentCapacity)
+  let free = new Int32Array(residentCapacity)
+  let freeCount = 0
+
+  const addHost = (): number => {
+    if (count === hostCapacity) {
+      hostCapacity *= 2
+      freeCpu = extended(freeCpu, new Float64Array(hostCapacity))
+      freeMemory = extended(freeMemory, new Float64Array(hostCapacity))
+      oldest = extended(oldest, new Int32Array(hostCapacity).fill(-1))
+      newest = extended(newest, new Int32Array(hostCapacity).fill(-1))
+      number = extended(number, new Int32Array(hostCapacity))
+      file = extended(file, new Int32Array(hostCapacity).fill(-1))
+      after = extended(after, new Int32Array(hostCapacity).fill(-1))
+      before = extended(before, new Int32Array(hostCapacity).fill(-1))
+      empties = extended(empties, new Int32Array(hostCapacity))
+    }
+    freeCpu[count] = cpu
+    freeMemory[count] = memory
+    return count++
+  }
+
+  const addResident = (): number => {
+    if (freeCount > 0) return free[--freeCount]!
+    if (residentCount === residentCapacity) {
+      residentCapacity *= 2
+      where = extended(where, new Int32Array(residentCapacity).fill(-1))
+      itsCpu = extended(itsCpu, new Float64Array(residentCapacity))
+      itsMemory = extended(itsMemory, new Float64Array(residentCapacity))
+      arrived = extended(arrived, new Float64Array(residentCapacity))
+      next = extended(next, new Int32Array(residentCapacity))
+      previous = extended(previous, new Int32Array(residentCapacity))
+      free = extended(free, new Int32Array(residentCapacity))
+    }
+    return residentCount++
+  }
+
+  const levelOf = (amount: number): number => Math.max(0, Math.min(levels - 1, Math.floor((amount / cpu) * levels)))
+  const octaveOf = (age: number): number => Math.min(octaves - 1, 31 - Math.clz32(1 + Math.floor(age / youngSeconds)))
+
+  const unfile = (h: number): void => {
+    const f = file[h]!
+    if (f < 0) return
+    if (before[h]! >= 0) after[before[h]!] = after[h]!
+    else heads[f] = after[h]!
+    if (after[h]! >= 0) before[after[h]!] = before[h]!
+    if (heads[f]! < 0) {
+      const octave = f >> 6
+      const level = f & 63
+      if (level < 32) low[octave]! &= ~(1 << level)
+      else high[octave]! &= ~(1 << (level - 32))
+    }
+    file[h] = -1
+  }
+
+  /** Files an open host where it belongs now; an empty one nowhere. */
+  const refile = (h: number, now: number): void => {
+    const first = oldest[h]!
+    if (first < 0) {
+      unfile(h)
+      older.set(h, Infinity)
+      return
+    }
+    const octave = octaveOf(now - arrived[first]!)
+    const level = levelOf(freeCpu[h]!)
+    const f = (octave << 6) | level
+    if (f !== file[h]!) {
+      unfile(h)
+      file[h] = f
+      before[h] = -1
+      after[h] = heads[f]!
+      if (heads[f]! >= 0) before[heads[f]!] = h
+      heads[f] = h
+      if (level < 32) low[octave]! |= 1 << level
+      else high[octave]! |= 1 << (level - 32)
+    }
+    const due = octave === octaves - 1 ? Infinity : arrived[first]! + youngSeconds * (2 ** (octave + 1) - 1)
+    if (due !== older.time(h)) older.set(h, due)
+  }
+
+  const age = (now: number): void => {
+    for (;;) {
+      const h = older.first()
+      if (h < 0 || older.time(h) > now) return
+      refile(h, now)
+    }
+  }
+
+  const link = (r: number, h: number, now: number): void => {
+    if (oldest[h]! < 0) open++
+    where[r] = h
+    // In order of arrival; who was moved here may be older than who is here.
+    let ahead = newest[h]!
+    while (ahead >= 0 && arrived[ahead]! > arrived[r]!) ahead = previous[ahead]!
+    previous[r] = ahead
+    next[r] = ahead < 0 ? oldest[h]! : next[ahead]!
+    if (next[r]! >= 0) previous[next[r]!] = r
+    else newest[h] = r
+    if (ahead >= 0) next[ahead] = r
+    else oldest[h] = r
+    number[h]!++
+    freeCpu[h]! -= itsCpu[r]!
+    freeMemory[h]! -= itsMemory[r]!
+    refile(h, now)
+  }
+
+  const unlink = (r: number, now: number): void => {
+    const h = where[r]!
+    if (previous[r]! >= 0) next[previous[r]!] = next[r]!
+    else oldest[h] = next[r]!
+    if (next[r]! >= 0) previous[next[r]!] = previous[r]!
+    else newest[h] = previous[r]!
+    where[r] = -1
+    if (--number[h]! === 0) {
+      // Exactly, whatever the sums of decimals have become.
+      freeCpu[h] = cpu
+      freeMemory[h] = memory
+      open--
+      empties[emptyCount++] = h
+    } else {
+      freeCpu[h]! += itsCpu[r]!
+      freeMemory[h]! += itsMemory[r]!
+    }
+    refile(h, now)
+  }
+
+  /** An open host with room, -1 if there is none. */
+  const find = (c: number, m: number): number => {
+    let skipped = false
+    const level = levelOf(c)
+    for (let octave = octaves - 1; octave >= 0; octave--) {
+      let lower = level < 32 ? low[octave]! & (-1 << level) : 0
+      let upper = level < 32 ? high[octave]! : high[octave]! & (-1 << (level - 32))
+      while (lower !== 0 || upper !== 0) {
+        let at: number
+        if (lower !== 0) {
+          at = 31 - Math.clz32(lower & -lower)
+          lower &= lower - 1
+        } else {
+          at = 63 - Math.clz32(upper & -upper)
+          upper &= upper - 1
+        }
+        let tries = tried
+        for (let h = heads[(octave << 6) | at]!; h >= 0; h = after[h]!) {
+          if (freeCpu[h]! >= c && freeMemory[h]! >= m) return h
+          if (--tries === 0) {
+            skipped = after[h]! >= 0 || skipped
+            break
+          }
+        }
+      }
+    }
+    if (!skipped) return -1
+    for (let h = 0; h < count; h++) if (file[h]! >= 0 && freeCpu[h]! >= c && freeMemory[h]! >= m) return h
+    return -1
+  }
+
+  const emptyHost = (): number => {
+    if (emptyCount > 0) return empties[--emptyCount]!
+    return unlimited ? addHost() : -1
+  }
+
+  const residents = (h: number): ReadonlyArray<number> => {
+    const list: Array<number> = []
+    for (let r = oldest[h]!; r >= 0; r = next[r]!) list.push(r)
+    return list
+  }
+
+  const drain = (moves: number, now: number): number => {
+    age(now)
+    // The fewest moves; among equals the oldest, which would stay open longest.
+    const candidates: Array<number> = []
+    for (let h = 0; h < count; h++) if (number[h]! > 0 && number[h]! <= moves) candidates.push(h)
+    const since = (h: number) => arrived[oldest[h]!]!
+    candidates.sort((a, b) => number[a]! - number[b]! || since(a) - since(b) || a - b)
+    for (const h of candidates.slice(0, 8)) {
+      const leaving = residents(h).toSorted((a, b) => itsCpu[b]! - itsCpu[a]! || a - b)
+      const done: Array<number> = []
+      for (const r of leaving) {
+        unfile(h)
+        const to = find(itsCpu[r]!, itsMemory[r]!)
+        if (to < 0) break
+        unlink(r, now)
+        link(r, to, now)
+        done.push(r)
+      }
+      if (done.length === leaving.length) return done.length
+      for (const r of done) {
+        unlink(r, now)
+        link(r, h, now)
+      }
+      refile(h, now)
+    }
+    return 0
+  }
+
+  for (let h = 0; h < initial; h++) addHost()
+  for (let h = initial - 1; h >= 0; h--) empties[emptyCount++] = h
+
+  return {
+    place: (c, m, now) => {
+      age(now)
+      let h = find(c, m)
+      if (h < 0) {
+        if (!(c <= cpu && m <= memory)) return -1
+        h = emptyHost()
+        if (h < 0) return -1
+      }
+      const r = addResident()
+      itsCpu[r] = c
+      itsMemory[r] = m
+      arrived[r] = now
+      link(r, h, now)
+      return r
+    },
+    depart: (r, now) => {
+      if (!(r >= 0 && r < residentCount) || where[r]! < 0) return
+      unlink(r, now)
+      free[freeCount++] = r
+    },
+    hostOf: (r) => (r >= 0 && r < residentCount ? where[r]! : -1),
+    move: (r, h, now) => {
+      const from = where[r] ?? -1
+      if (from < 0 || from === h || number[h] === undefined || number[h] === 0) return false
+      if (freeCpu[h]! < itsCpu[r]! || freeMemory[h]! < itsMemory[r]!) return false
+      unlink(r, now)
+      link(r, h, now)
+      return true
+    },
+    drain,
+    open: () => open,
+    hosts: () => count,
+    freeCpu: (h) => freeCpu[h] ?? 0,
+    freeMemory: (h) => freeMemory[h] ?? 0,
+    residents: (h) => (h >= 0 && h < count ? residents(h) : [])
+  }
+}
+
+const extended = <A extends Float64Array | Int32Array>(from: A, to: A): A => {
+  to.set(from)
+  return to
+}
