@@ -176,7 +176,8 @@ export const messageOf = (error: unknown): string => {
   let at: unknown = error
   for (let depth = 0; depth < 8 && at !== undefined && at !== null; depth++) {
     const text = isErrorLike(at) ? at.message || tagOf(at) : typeof at === "string" ? at : tagOf(at)
-    if (!seen.includes(text)) seen.push(text)
+    // Some quote their cause in their own message.
+    if (!seen.some((said) => said.includes(text))) seen.push(text)
     at = isErrorLike(at) ? at.cause : undefined
   }
   return seen.join(": ")

@@ -51,6 +51,8 @@ describe("Severity", () => {
     assert.strictEqual(Severity.messageOf(unhealthy), "cache was acquired but is not healthy: the server is down")
     assert.notInclude(Severity.messageOf(unhealthy), "secret")
     assert.strictEqual(Severity.messageOf("plain text"), "plain text")
+    const quoting = new Error("no database: connection refused. Is it up?", { cause: new Error("connection refused") })
+    assert.strictEqual(Severity.messageOf(quoting), quoting.message)
     assert.strictEqual(Severity.messageOf({ password: "secret" }), "object")
     assert.strictEqual(Severity.messageOf({ message: "secret" }), "object")
     assert.strictEqual(Severity.messageOf({ _tag: "ConfigError", message: "PORT is no number" }), "PORT is no number")
