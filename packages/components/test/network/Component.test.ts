@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import { NodeFileSystem } from "@effect/platform-node"
 import { Boot, type BootEvent, Policy, Severity } from "@novacron/boot"
-import { Cause, Context, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, FileSystem, Layer, Schema, Scope } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { component as securityComponent, Settings as SecuritySettings } from "../../src/security/index.ts"
 import { component, patience } from "../../src/network/Component.ts"
 import { BadAddress, Network, PortTaken } from "../../src/network/Network.ts"
 import * as Ping from "../../src/network/Ping.ts"
@@ -154,6 +157,30 @@ describe("the network of a node", () => {
         yield* network.check
       }
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("the network beside the security of the node", () => {
+  it.live(
+    "comes up with the certificate that the node makes for itself, and speaks with a node of the same authority",
+    () =>
+      Effect.gen(function* () {
+        const fileSystem = yield* FileSystem.FileSystem
+        const dataDir = yield* fileSystem.makeTempDirectoryScoped({ prefix: "novacron-network-" })
+        const written = Schema.decodeSync(SecuritySettings)({})
+        const security = securityComponent(written, { dataDir, nodeId: "node-1", environment: {} })
+        const components = [security, component(settingsOf())] as const
+        const one = yield* Boot.make(components, { restoration: "off", checked: true })
+        assert.strictEqual((yield* one.report).outcome, "ready")
+        const two = yield* Boot.make([component(settingsOf())], { restoration: "off" }).pipe(
+          Effect.provideService(Security, Context.get(one.services, Security))
+        )
+        const { address } = Context.get(one.services, Network)
+        const to = { ...address, serverName: "node-1", protocol: Ping.protocol }
+        const connection = yield* Context.get(two.services, Network).connect(to)
+        assert.strictEqual(connection.peer.principal.name, "node-1")
+        yield* Ping.ask(connection)
+      }).pipe(Effect.scoped, Effect.provide(Layer.merge(NodeFileSystem.layer, FetchHttpClient.layer)))
   )
 })
 

@@ -88,6 +88,8 @@ describe("a link", () => {
       const slow = yield* linked()
       const waiting = yield* Effect.forkChild(Effect.flip(slow.link.receive))
       slow.there.write(message.subarray(0, 1_000))
+      const drip = Effect.sync(() => void slow.there.write(Buffer.alloc(100)))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("40 millis"), drip)))
       assert.include((yield* Fiber.join(waiting)).reason, "said nothing for too long")
       assert.deepStrictEqual(slow.refusals, ["idle"])
     }).pipe(Effect.scoped)
