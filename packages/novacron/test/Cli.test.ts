@@ -1,0 +1,77 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Completions, type HelpDoc } from "effect/cli"
+import { formatter, novacron } from "../src/Cli.ts"
+
+type Descriptor = Completions.CommandDescriptor
+
+/** All commands, by their path. */
+const all = (at: Descriptor, path: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, Descriptor]> => [
+  [[...path, at.name].join(" "), at],
+  ...at.subcommands.flatMap((one) => all(one, [...path, at.name]))
+]
+
+describe("the command line", () => {
+  const commands = all(Completions.fromCommand(novacron))
+
+  it("has every command of the design", () => {
+    const names = commands.map(([path]) => path)
+    for (const name of [
+      "boot",
+      "plan",
+      "graph",
+      "status",
+      "why",
+      "health",
+      "restore",
+      "stop",
+      "doctor",
+      "explain",
+      "completion"
+    ]) {
+      assert.include(names, `novacron ${name}`)
+    }
+    for (const name of [
+      "check",
+      "explain",
+      "diff",
+      "schema",
+      "init",
+      "encrypt",
+      "decrypt",
+      "sign",
+      "verify",
+      "history",
+      "rollback"
+    ]) {
+      assert.include(names, `novacron config ${name}`)
+    }
+  })
+
+  it("describes every command and every flag", () => {
+    for (const [path, { description, flags, subcommands }] of commands) {
+      assert.isNotEmpty(description ?? "", path)
+      for (const flag of flags) assert.isNotEmpty(flag.description ?? "", `${path} --${flag.name}`)
+      // One that does something can be asked to speak JSON; a completion is a script.
+      if (subcommands.length === 0 && !path.endsWith("completion")) {
+        assert.include(
+          flags.map(({ name }) => name),
+          "json",
+          path
+        )
+      }
+    }
+  })
+
+  it("shows examples before everything else", () => {
+    const doc: HelpDoc.HelpDoc = {
+      description: "does it",
+      usage: "novacron it",
+      flags: [],
+      annotations: novacron.annotations,
+      examples: [{ command: "novacron it", description: "just so" }]
+    }
+    const text = formatter({ colors: false }).formatHelpDoc(doc)
+    assert.match(text, /^EXAMPLES\n {2}novacron it {2}just so\n\nDESCRIPTION\n/)
+    assert.notInclude(formatter({ colors: false }).formatHelpDoc({ ...doc, examples: [] }), "EXAMPLES")
+  })
+})

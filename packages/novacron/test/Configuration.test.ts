@@ -1,0 +1,118 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { NodeServices } from "@effect/platform-node"
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as Configuration from "../src/Configuration.ts"
+import { Surroundings } from "../src/Surroundings.ts"
+import { stage } from "./fixtures/Stage.ts"
+
+let directory: string
+beforeEach(() => {
+  directory = realpathSync(mkdtempSync(join(tmpdir(), "novacron-configuration-")))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const within = (env: { readonly [name: string]: string } = {}) =>
+  Layer.merge(NodeServices.layer, Layer.succeed(Surroundings)(stage({ env, cwd: directory }).surroundings))
+
+const nothing = { set: {} }
+const forced = { NOVACRON_ENVIRONMENT_KIND: "hybrid" }
+
+describe("settings of a node", () => {
+  it.live("come from flags before the environment, from that before the file, from that before the template", () =>
+    Effect.gen(function* () {
+      writeFileSync(join(directory, "novacron.yaml"), "health:\n  port: 1111\n  retry_after: 7s\n  ramp: 9s\n")
+      const env = { ...forced, NOVACRON_HEALTH_PORT: "2222", NOVACRON_HEALTH_RETRY_AFTER: "8s" }
+      const { loaded } = yield* Effect.provide(
+        Configuration.load({ set: { "health.port": "3333" } }, "skip"),
+        within(env)
+      )
+      assert.strictEqual(loaded.settings.health.port, 3333)
+      assert.strictEqual(
+        Configuration.explain(loaded, "health.port"),
+        `health.port = 3333 from --health.port (overrides NOVACRON_HEALTH_PORT, ${directory}/novacron.yaml:2:9)`
+      )
+      assert.include(Configuration.explain(loaded, "health.retry_after") ?? "", "from NOVACRON_HEALTH_RETRY_AFTER")
+      assert.include(Configuration.explain(loaded, "health.ramp") ?? "", "novacron.yaml:4:9 (overrides template hybrid")
+      assert.include(Configuration.explain(loaded, "system.boot_timeout") ?? "", "from template hybrid")
+      assert.include(Configuration.explain(loaded, "health.host") ?? "", "by default")
+      assert.isUndefined(Configuration.explain(loaded, "no.such"))
+    })
+  )
+
+  it.live("of secrets are explained without the secret", () =>
+    Effect.gen(function* () {
+      const env = { ...forced, NOVACRON_CACHE_URL: "redis://:hunter2hunter2@h" }
+      const { loaded } = yield* Effect.provide(Configuration.load(nothing, "skip"), within(env))
+      assert.strictEqual(Configuration.explain(loaded, "cache.url"), "cache.url from NOVACRON_CACHE_URL")
+    })
+  )
+
+  it.live("are those of the template that somebody names, whatever the environment", () =>
+    Effect.gen(function* () {
+      const { detection, sources } = yield* Effect.provide(
+        Configuration.load({ set: {}, template: "development" }, "skip"),
+        within(forced)
+      )
+      assert.strictEqual(sources.template, "development")
+      assert.strictEqual(detection.kind, "hybrid")
+    })
+  )
+})
+
+describe("the file", () => {
+  it.live("is the one of the flag, else of the variable, else the first usual one that is there, else none", () =>
+    Effect.gen(function* () {
+      const fileOf = (asked: Configuration.Asked, env = {}) =>
+        Effect.map(Effect.provide(Configuration.optionsOf(asked), within(env)), (options) => options.file)
+      assert.isUndefined(yield* fileOf(nothing))
+      writeFileSync(join(directory, "novacron.json"), "{}")
+      assert.strictEqual(yield* fileOf(nothing), join(directory, "novacron.json"))
+      writeFileSync(join(directory, "novacron.yaml"), "")
+      assert.strictEqual(yield* fileOf(nothing), join(directory, "novacron.yaml"))
+      assert.strictEqual(yield* fileOf(nothing, { NOVACRON_CONFIG: "a" }), "a")
+      assert.strictEqual(yield* fileOf({ set: {}, config: "b" }, { NOVACRON_CONFIG: "a" }), "b")
+    })
+  )
+})
+
+describe("what protects the file", () => {
+  it("is a keyring from a file before one from a variable", () => {
+    assert.isUndefined(Configuration.keyringOf({}))
+    assert.isUndefined(Configuration.keyringOf({ NOVACRON_CONFIG_KEY: "" }))
+    assert.deepStrictEqual(Configuration.keyringOf({ NOVACRON_CONFIG_KEY: "k" }), {
+      _tag: "Environment",
+      name: "NOVACRON_CONFIG_KEY"
+    })
+    assert.deepStrictEqual(Configuration.keyringOf({ NOVACRON_CONFIG_KEY: "k", NOVACRON_CONFIG_KEY_FILE: "f" }), {
+      _tag: "File",
+      path: "f"
+    })
+  })
+
+  it("is a signature where there is a public key, unless somebody says otherwise; a word that is none is strict", () => {
+    const policyOf = (env: { readonly [name: string]: string }) => Configuration.signatureOf(env)?.policy
+    const keys = { NOVACRON_CONFIG_PUBLIC_KEYS: "a.pem:b.pem" }
+    assert.isUndefined(policyOf({}))
+    assert.strictEqual(policyOf(keys), "require")
+    assert.deepStrictEqual(Configuration.signatureOf(keys)?.publicKeys, ["a.pem", "b.pem"])
+    assert.strictEqual(policyOf({ ...keys, NOVACRON_CONFIG_SIGNATURE: "warn" }), "warn")
+    assert.isUndefined(policyOf({ ...keys, NOVACRON_CONFIG_SIGNATURE: "off" }))
+    assert.strictEqual(policyOf({ NOVACRON_CONFIG_SIGNATURE: "requier" }), "require")
+  })
+})
+
+describe("the data directory", () => {
+  it.each([
+    [{ dataDir: "/a" }, { XDG_STATE_HOME: "/x" }, "/a"],
+    [{ dataDir: "a" }, {}, "/cwd/a"],
+    [{}, { STATE_DIRECTORY: "/var/lib/novacron:/other", XDG_STATE_HOME: "/x" }, "/var/lib/novacron"],
+    [{}, { XDG_STATE_HOME: "/x" }, "/x/novacron"],
+    [{}, { XDG_STATE_HOME: "" }, "/cwd/.novacron"],
+    [{}, {}, "/cwd/.novacron"]
+  ])("of %o within %o is %s", (system, env, path) => {
+    assert.strictEqual(Configuration.dataDirOf({ system }, { cwd: "/cwd", env }), path)
+  })
+})

@@ -1,0 +1,235 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { NodeServices } from "@effect/platform-node"
+import { Boot, Component } from "@novacron/boot"
+import { Report } from "@novacron/boot/model"
+import { Lock, Logger } from "@novacron/components"
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { Context, Data, Deferred, Effect, Fiber, Layer, Schema } from "effect"
+import type { Sources } from "../src/Alive.ts"
+import * as ControlSocket from "../src/ControlSocket.ts"
+import * as Life from "../src/Life.ts"
+import { Surroundings } from "../src/Surroundings.ts"
+import { stage } from "./fixtures/Stage.ts"
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "novacron-life-"))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+class Store extends Context.Service<Store, object>()("test/store") {}
+class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")<{ readonly message: string }> {}
+
+/** A life with one component, and what a test wants to hold on to. */
+const life = (part: {
+  readonly start?: Effect.Effect<object, DatabaseUnreachable>
+  readonly stop?: Effect.Effect<void>
+  readonly options?: Partial<Life.Options>
+}) => {
+  const it = stage()
+  const sources: Array<Sources> = []
+  const started = Deferred.makeUnsafe<void>()
+  const store = Component.make(Store, {
+    start: Effect.gen(function* () {
+      yield* Effect.addFinalizer(() => part.stop ?? Effect.void)
+      yield* Deferred.succeed(started, undefined)
+      return yield* part.start ?? Effect.succeed({})
+    }),
+    health: () => Effect.void
+  })
+  const dataDir = join(directory, "data")
+  const options: Life.Options = {
+    dataDir,
+    style: "json",
+    exitWhenReady: false,
+    strict: false,
+    reportFile: undefined,
+    lock: Lock.acquire(dataDir, "novacron.lock"),
+    listen: Effect.succeed({ url: "http://test", serve: (one) => Effect.sync(() => void sources.push(one)) }),
+    boot: ({ observe, previous }) => Boot.make([store], { observe, previous, bootId: "test" }),
+    reloading: () => Effect.succeed({ reload: Effect.succeed("in effect now: a") }),
+    explain: () => undefined,
+    ...part.options
+  }
+  const layer = Layer.mergeAll(NodeServices.layer, Layer.succeed(Surroundings)(it.surroundings), Logger.Logging.layer())
+  return {
+    ...it,
+    dataDir,
+    sources,
+    started,
+    path: ControlSocket.pathOf(dataDir),
+    live: Effect.provide(Life.live(options), layer)
+  }
+}
+
+/** Completes when the output has a line. */
+const until = (it: { readonly out: () => string; readonly err: () => string }, text: string) =>
+  Effect.repeat(Effect.sleep("10 millis"), { until: () => `${it.out()}${it.err()}`.includes(text), times: 1_000 })
+
+const readReport = (path: string) =>
+  Schema.decodeUnknownSync(Schema.fromJsonString(Report.Report))(readFileSync(path, "utf8"))
+
+describe("a life", () => {
+  it.live("that is to end when it is ready exits 0, with the report of READY", () =>
+    Effect.gen(function* () {
+      const reportFile = join(directory, "r.json")
+      const it = life({ options: { exitWhenReady: true, reportFile } })
+      assert.strictEqual(yield* it.live, 0)
+      assert.strictEqual(readReport(reportFile).outcome, "ready")
+      assert.include(it.out(), '"event":"BootReady"')
+      assert.include(it.out(), '"event":"ProcessEnded"')
+      assert.isFalse(existsSync(it.path))
+      assert.isFalse(existsSync(join(it.dataDir, "novacron.lock")))
+    })
+  )
+
+  it.live("ends by SIGTERM in order, exits 0, and answers no work from the signal on", () =>
+    Effect.gen(function* () {
+      const it = life({})
+      const fiber = yield* Effect.forkChild(it.live)
+      yield* until(it, "BootReady")
+      yield* until({ ...it, out: () => `${it.sources.length}` }, "2")
+      assert.isTrue(it.sources.at(-1)?.accepting())
+      it.signal("SIGTERM")
+      assert.isFalse(it.sources.at(-1)?.accepting())
+      assert.strictEqual(yield* Fiber.join(fiber), 0)
+      assert.include(it.out(), "stopping because of SIGTERM")
+    })
+  )
+
+  it.live("is cancelled by a signal during the boot, with the code of the signal and its name in the report", () =>
+    Effect.gen(function* () {
+      for (const [signal, code] of [
+        ["SIGTERM", 143],
+        ["SIGINT", 130]
+      ] as const) {
+        const reportFile = join(directory, `${signal}.json`)
+        const it = life({ start: Effect.never, options: { reportFile } })
+        const fiber = yield* Effect.forkChild(it.live)
+        yield* Deferred.await(it.started)
+        assert.isFalse(it.sources.at(-1)?.accepting())
+        it.signal(signal)
+        assert.strictEqual(yield* Fiber.join(fiber), code)
+        assert.match(it.err(), new RegExp(`BOOT CANCELLED {2}because of ${signal}.*exit ${code}`))
+        const report = readReport(reportFile)
+        assert.deepInclude(report, { outcome: "cancelled", exitCode: code })
+        assert.deepInclude(report.rollback, { because: signal, clean: true })
+        assert.isFalse(existsSync(it.path))
+      }
+    })
+  )
+
+  it.live("says at the second signal what it waits for, and leaves", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const it = life({ stop: Deferred.await(gate) })
+      const fiber = yield* Effect.forkChild(it.live)
+      yield* until(it, "BootReady")
+      it.signal("SIGTERM")
+      yield* until(it, "ComponentStopping")
+      assert.deepStrictEqual(it.left, [])
+      it.signal("SIGINT")
+      yield* until(it, "Second signal (SIGINT): not waiting for store (stopping)")
+      assert.deepStrictEqual(it.left, [130])
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(fiber)
+    })
+  )
+
+  it.live("that fails says so with code, cause and remedy, writes its report, and exits as documented", () =>
+    Effect.gen(function* () {
+      const reportFile = join(directory, "r.json")
+      const start = Effect.fail(new DatabaseUnreachable({ message: "connect ECONNREFUSED" }))
+      const it = life({ start, options: { reportFile, explain: () => "database.url from NOVACRON_DATABASE_URL" } })
+      assert.strictEqual(yield* it.live, 69)
+      assert.match(it.err(), /^BOOT FAILED {2}critical component "store" did not start.*NVC-2103 {2}exit 69$/m)
+      assert.include(it.err(), "config    database.url from NOVACRON_DATABASE_URL")
+      assert.deepInclude(readReport(reportFile), { outcome: "failed", exitCode: 69 })
+      assert.include(it.out(), '"code":"NVC-2103"')
+    })
+  )
+
+  it.live("with a bug exits 70 and keeps its stack in the log", () =>
+    Effect.gen(function* () {
+      const it = life({ start: Effect.die(new Error("unforeseen")) })
+      assert.strictEqual(yield* it.live, 70)
+      assert.include(it.err(), "NVC-3006")
+    })
+  )
+
+  it.live("of a second node in the same data directory ends at once, and the first one goes on", () =>
+    Effect.gen(function* () {
+      const first = life({})
+      const fiber = yield* Effect.forkChild(first.live)
+      yield* until(first, "BootReady")
+      const second = life({})
+      assert.strictEqual(yield* second.live, 73)
+      assert.match(second.err(), /NVC-1101/)
+      assert.strictEqual(second.out().match(/BootStarted/), null)
+      first.signal("SIGTERM")
+      assert.strictEqual(yield* Fiber.join(fiber), 0)
+    })
+  )
+
+  it.live("reads its settings again at SIGHUP, but not before it is ready", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<object>()
+      const it = life({ start: Deferred.await(gate) })
+      const fiber = yield* Effect.forkChild(it.live)
+      yield* Deferred.await(it.started)
+      it.signal("SIGHUP")
+      yield* until(it, "Reload: queued until the node is ready.")
+      assert.notInclude(it.err(), "in effect now")
+      yield* Deferred.succeed(gate, {})
+      yield* until(it, "Reload: in effect now: a")
+      it.signal("SIGTERM")
+      assert.strictEqual(yield* Fiber.join(fiber), 0)
+    })
+  )
+
+  it.live("says at SIGUSR2 what is going on, and goes on", () =>
+    Effect.gen(function* () {
+      const it = life({ start: Effect.never })
+      const fiber = yield* Effect.forkChild(it.live)
+      yield* Deferred.await(it.started)
+      it.signal("SIGUSR2")
+      yield* until(it, "store is still starting")
+      assert.include(it.err(), "state of pid 4711: booting, rss 100 MB")
+      it.signal("SIGINT")
+      assert.strictEqual(yield* Fiber.join(fiber), 130)
+    })
+  )
+
+  it.live("answers through its socket from the first moment, and stops when asked to, with the final report", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<object>()
+      const it = life({ start: Deferred.await(gate) })
+      const fiber = yield* Effect.forkChild(it.live)
+      yield* Deferred.await(it.started)
+      const why = yield* ControlSocket.ask(it.path, { _tag: "Why", component: "store" })
+      assert.match(JSON.stringify(why), /store is still starting/)
+      const early = yield* Effect.flip(
+        ControlSocket.ask(it.path, { _tag: "Restore", component: "store", confirmed: true })
+      )
+      assert.include(early.message, "not up yet")
+      yield* Deferred.succeed(gate, {})
+      yield* until(it, "BootReady")
+      assert.deepInclude(yield* ControlSocket.ask(it.path, { _tag: "Status" }), { pid: 4711, isStopping: false })
+      assert.deepInclude(yield* ControlSocket.ask(it.path, { _tag: "Health" }), { ready: true, status: "healthy" })
+      const report = yield* ControlSocket.ask(it.path, { _tag: "Stop", because: "a test" })
+      assert.deepInclude(report, { outcome: "stopped", exitCode: 0 })
+      assert.strictEqual(yield* Fiber.join(fiber), 0)
+    })
+  )
+
+  it.live("whose report cannot be written says so and exits 73; the boot was not concerned", () =>
+    Effect.gen(function* () {
+      const it = life({ options: { exitWhenReady: true, reportFile: join(directory, "no", "r.json") } })
+      assert.strictEqual(yield* it.live, 73)
+      assert.include(it.err(), "NVC-3008")
+      assert.include(it.out(), '"event":"BootEnded"')
+    })
+  )
+})

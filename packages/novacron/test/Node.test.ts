@@ -1,0 +1,95 @@
+import { PlanView } from "@novacron/boot/model"
+import { NodeServices } from "@effect/platform-node"
+import { Config } from "@novacron/config"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Result } from "effect"
+import { Environment } from "@novacron/components"
+import * as Node from "../src/Node.ts"
+import { Surroundings } from "../src/Surroundings.ts"
+import { stage } from "./fixtures/Stage.ts"
+
+const within = Layer.merge(NodeServices.layer, Layer.succeed(Surroundings)(stage().surroundings))
+
+const settingsOf = (environment: { readonly [name: string]: string } = {}) =>
+  Effect.map(
+    Config.load(Node.definition(), {
+      environment: { NOVACRON_ENVIRONMENT_KIND: "hybrid", ...environment },
+      resources: "skip"
+    }),
+    ({ settings }) => settings
+  )
+
+const planned = (environment?: { readonly [name: string]: string }) =>
+  Effect.gen(function* () {
+    const settings = yield* settingsOf(environment)
+    const facts = yield* Node.factsOf(settings, yield* Environment.detect(settings.environment))
+    return Result.getOrThrow(Node.plan(settings, facts))
+  })
+
+describe("the parts of a node", () => {
+  it.effect("are those of the design, each in its phase, and start as soon as what they need is up", () =>
+    Effect.gen(function* () {
+      const plan = PlanView.toJson(yield* planned())
+      const phaseOf = Object.fromEntries(plan.nodes.map(({ name, phase }) => [name, phase]))
+      for (const name of ["lock", "logger", "environment", "resources", "preflight"]) {
+        assert.strictEqual(phaseOf[name], "pre", name)
+      }
+      for (const name of ["security", "database", "cache", "network"]) assert.strictEqual(phaseOf[name], "core", name)
+      for (const name of ["system-health", "startup-metrics", "ready"]) {
+        assert.strictEqual(phaseOf[name], "post", name)
+      }
+      const severityOf = Object.fromEntries(plan.nodes.map(({ name, severity }) => [name, severity]))
+      assert.deepInclude(severityOf, { security: "critical", database: "critical", network: "critical" })
+      const needs = new Set(plan.edges.map((edge) => `${edge.need} ${edge.component}`))
+      const isEdge = (a: string, b: string) => needs.has(`${a} ${b}`) || needs.has(`${b} ${a}`)
+      for (const name of ["database", "network"]) assert.isTrue(isEdge("security", name), name)
+    }).pipe(Effect.provide(within))
+  )
+
+  it.effect("are bad for the boot by how bad they are: a cache on Redis only degrades", () =>
+    Effect.gen(function* () {
+      const plan = PlanView.toJson(yield* planned({ NOVACRON_CACHE_URL: "redis://127.0.0.1:1" }))
+      assert.strictEqual(plan.nodes.find(({ name }) => name === "cache")?.severity, "degraded")
+    }).pipe(Effect.provide(within))
+  )
+})
+
+describe("secrets", () => {
+  it.effect("are all found, and the passwords inside of addresses with them", () =>
+    Effect.gen(function* () {
+      const settings = yield* settingsOf({
+        NOVACRON_DATABASE_URL: "postgres://u:p%40ss-word@h/d",
+        NOVACRON_CACHE_URL: "redis://:hunter2hunter2@h"
+      })
+      const secrets = Node.secretsOf(settings)
+      assert.includeMembers([...secrets], ["p@ss-word", "p%40ss-word", "hunter2hunter2", "redis://:hunter2hunter2@h"])
+    }).pipe(Effect.provide(within))
+  )
+})
+
+describe("who has to answer before the core starts", () => {
+  it.effect("are the servers that the node will talk to, by host and port", () =>
+    Effect.gen(function* () {
+      const settings = yield* settingsOf({
+        NOVACRON_DATABASE_URL: "postgres://u:p@db.example/d",
+        NOVACRON_CACHE_URL: "rediss://[::1]:7000"
+      })
+      const found = Node.endpointsOf(settings).map((one) => ("host" in one ? [one.name, one.host, one.port] : []))
+      assert.deepStrictEqual(found, [
+        ["database", "db.example", 5432],
+        ["cache", "::1", 7000]
+      ])
+      assert.deepStrictEqual(Node.endpointsOf(yield* settingsOf()), [])
+    }).pipe(Effect.provide(within))
+  )
+})
+
+describe("how many parts start at a time", () => {
+  it.effect("is never more than the settings allow", () =>
+    Effect.gen(function* () {
+      const one = yield* settingsOf({ NOVACRON_SYSTEM_MAX_CONCURRENCY: "1" })
+      assert.strictEqual(Node.concurrency(one, "datacenter"), 1)
+      assert.isAtLeast(Node.concurrency(yield* settingsOf(), "hybrid"), 4)
+    }).pipe(Effect.provide(within))
+  )
+})
