@@ -86,12 +86,17 @@ describe("a link", () => {
       assert.strictEqual(textOf(yield* Fiber.join(receiving)).length, "Data ".length + 90_000)
 
       const slow = yield* linked()
+      const errors: Array<string> = []
+      slow.there.on("error", ({ message }) => void errors.push(message))
+      slow.there.resume()
       const waiting = yield* Effect.forkChild(Effect.flip(slow.link.receive))
       slow.there.write(message.subarray(0, 1_000))
-      const drip = Effect.sync(() => void slow.there.write(Buffer.alloc(100)))
+      const drip = Effect.sync(() => void (slow.there.writable && slow.there.write(Buffer.alloc(100))))
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("40 millis"), drip)))
       assert.include((yield* Fiber.join(waiting)).reason, "said nothing for too long")
       assert.deepStrictEqual(slow.refusals, ["idle"])
+      // It must not take this for an end in order.
+      yield* eventually(() => assert.match(errors.join(), /ECONNRESET/))
     }).pipe(Effect.scoped)
   )
 
