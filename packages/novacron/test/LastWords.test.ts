@@ -74,7 +74,8 @@ describe("the last words of a failed boot", () => {
   })
 
   it("are in colour where there are colours", () => {
-    assert.match(LastWords.text(failed("no"), "colour", { exit: 69, explain }), /^\u001b\[31mBOOT FAILED/)
+    const text = LastWords.text(failed("no"), "colour", { exit: 69, explain })
+    assert.isTrue(text.startsWith("\u001b[31mBOOT FAILED"))
   })
 })
 
