@@ -8,12 +8,15 @@
  * ```
  */
 export * as BootEvent from "./BootEvent.ts"
+export * as Durations from "./Durations.ts"
 export * as Invariants from "./Invariants.ts"
 export * as Manifest from "./Manifest.ts"
 export * as Phase from "./Phase.ts"
 export * as Plan from "./Plan.ts"
 export * as PlanView from "./PlanView.ts"
 export * as Progress from "./Progress.ts"
+export * as Rehearsal from "./Rehearsal.ts"
 export * as Report from "./Report.ts"
 export * as Severity from "./Severity.ts"
 export * as Status from "./Status.ts"
+export * as Timeline from "./Timeline.ts"

@@ -1,261 +1,27 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import * as fc from "fast-check"
-import type { BootEvent, Closing, Failure } from "../src/BootEvent.ts"
+import type { BootEvent, Failure } from "../src/BootEvent.ts"
 import * as Manifest from "../src/Manifest.ts"
 import * as Phase from "../src/Phase.ts"
 import * as Plan from "../src/Plan.ts"
 import * as Progress from "../src/Progress.ts"
 import * as Report from "../src/Report.ts"
-
-// ---------------------------------------------------------------------------------------------------------- the world
-
-/** What an attempt does: it comes up, goes wrong, or hangs (`undefined`) after a while, and takes a while to close. */
-interface Attempt {
-  readonly afterMs: number
-  readonly ends: "up" | Failure | undefined
-  readonly closeMs: number
-  /** Undefined hangs. */
-  readonly closing: Closing | undefined
-}
-
-interface World {
-  readonly manifests: ReadonlyArray<Manifest.Manifest>
-  readonly limits?: Partial<Progress.Limits>
-  readonly attempt: (name: string, variant: number, attempt: number) => Partial<Attempt>
-  /** Delay after a failed attempt, and before a restoration; null for none. */
-  readonly retryMs?: number | null
-  readonly restoreMs?: number | null
-  readonly stop?: { readonly atMs: number; readonly because: string }
-  readonly invalid?: { readonly [name: string]: Failure }
-  readonly health?: { readonly atMs: number; readonly component: string; readonly message: string }
-}
-
-const quick: Attempt = { afterMs: 10, ends: "up", closeMs: 1, closing: "clean" }
-
-/** Plays the driver in virtual time: answers commands, and ticks when `Progress` wants it. Deterministic. */
-const logOf = (world: World): ReadonlyArray<BootEvent> => {
-  const plan = Result.getOrThrow(Plan.make(world.manifests, { environment: "test" }))
-  const limits = { ...Progress.defaultLimits, ...world.limits }
-  const state = Progress.make(plan, limits)
-  const name = (i: number) => plan.components[i]!.name
-  const position = (one: string) => plan.index.get(one)!
-  const log: Array<BootEvent> = [started(plan, limits)]
-  const due: Array<{ readonly input: Progress.Input; readonly owner: object }> = []
-  const cancelled = new Set<object>()
-  const attempts = plan.components.map(() => ({ owner: {}, doing: quick }))
-  const at = (owner: object, input: Progress.Input) => void due.push({ input, owner })
-  const failedInput = (component: number, atMs: number, failure: Failure): Progress.Input => {
-    const { restoreMs = null, retryMs = 5 } = world
-    return { _tag: "Failed", atMs, component, failure, retryInMs: retryMs, restoreInMs: restoreMs }
-  }
-  const closeLater = (owner: object, component: number, fromMs: number, doing: Attempt) => {
-    const { closeMs, closing } = doing
-    if (closing !== undefined) at(owner, { _tag: "Closed", atMs: fromMs + closeMs, component, closing })
-  }
-
-  const execute = (command: Progress.Command, atMs: number) => {
-    switch (command._tag) {
-      case "Start": {
-        const { attempt, component, variant } = command
-        const doing = { ...quick, ...world.attempt(name(component), variant, attempt) }
-        const owner = {}
-        attempts[component] = { owner, doing }
-        const endMs = atMs + doing.afterMs
-        if (doing.ends === "up") {
-          at(owner, { _tag: "Acquired", atMs: endMs, component })
-          at(owner, { _tag: "Healthy", atMs: endMs, component })
-        } else if (doing.ends !== undefined) {
-          at(owner, failedInput(component, endMs, doing.ends))
-          closeLater(owner, component, endMs, doing)
-        }
-        return
-      }
-      case "Interrupt": {
-        const { component, late } = command
-        const { doing, owner } = attempts[component]!
-        cancelled.add(owner)
-        if (late !== undefined) at({}, failedInput(component, atMs, late.failure))
-        closeLater({}, component, atMs, doing)
-        return
-      }
-      case "Release":
-        return closeLater({}, command.component, atMs, attempts[command.component]!.doing)
-      case "Abandon":
-        return
-      case "Persist":
-        return at({}, { _tag: "Persisted", atMs })
-      case "Swap": {
-        const { component, variant } = command
-        const doing = { ...quick, ...world.attempt(name(component), variant, 99) }
-        const base = { atMs: atMs + doing.afterMs, component, variant }
-        const { restoreMs = null } = world
-        if (doing.ends === "up") at({}, { ...base, _tag: "Swapped", closing: "clean", restoreInMs: restoreMs })
-        else at({}, { ...base, _tag: "SwapFailed", failure: doing.ends ?? refused, retryInMs: restoreMs })
-        return
-      }
-      case "End":
-        return
-    }
-  }
-
-  const { health, invalid, stop } = world
-  if (invalid === undefined) at({}, { _tag: "Begin", atMs: 0 })
-  else {
-    const failures = new Map(Object.entries(invalid).map(([one, failure]) => [position(one), failure]))
-    at({}, { _tag: "Invalid", atMs: 2, failures })
-  }
-  if (health !== undefined)
-    at({}, { ...health, _tag: "HealthChanged", healthy: false, component: position(health.component) })
-  if (stop !== undefined) at({}, { _tag: "Stop", ...stop })
-  for (let steps = 0; steps < 2_000 && state.stage !== "ended"; steps++) {
-    let first = -1
-    due.forEach(({ input }, k) => {
-      if (first < 0 || input.atMs < due[first]!.input.atMs) first = k
-    })
-    const wakeMs = Progress.nextWakeMs(state)
-    let input: Progress.Input
-    if (first < 0 || (wakeMs !== undefined && wakeMs < due[first]!.input.atMs)) {
-      if (wakeMs === undefined) break
-      input = { _tag: "Tick", atMs: wakeMs }
-    } else {
-      const [next] = due.splice(first, 1)
-      if (cancelled.has(next!.owner)) continue
-      input = next!.input
-    }
-    const output: Progress.Output = { events: [], commands: [] }
-    Progress.advance(state, input, output)
-    log.push(...output.events)
-    for (const command of output.commands) execute(command, input.atMs)
-  }
-  return log
-}
-
-const started = (plan: Plan.Plan, limits: Progress.Limits): BootEvent => ({
-  _tag: "BootStarted",
-  atMs: 0,
-  version: 1,
-  bootId: "boot-1",
-  nodeId: "node-a",
-  environment: plan.environment,
-  configVersion: "v7",
-  startedAt: 1_790_000_000_000,
-  concurrency: limits.slots,
-  worstCaseMs: Plan.worstCaseMs(plan, { slots: limits.slots }),
-  components: plan.components.map((component, i) => ({
-    name: component.name,
-    phase: Phase.all[plan.phase[i]!]!,
-    severity: component.severity,
-    needs: plan.needs[i]!.map((need) => plan.components[need]!.name),
-    fallbacks: component.variants.slice(1).map((variant) => variant.name)
-  }))
-})
-
-const refused: Failure = {
-  kind: "error",
-  tag: "Refused",
-  message: "connect ECONNREFUSED 127.0.0.1:5432",
-  severity: "critical"
-}
-const variant = (name: string, attempts = 1): Manifest.Variant => ({
-  name,
-  attempts,
-  retryMs: 10_000,
-  timeoutMs: 1_000,
-  deadlineMs: Infinity
-})
+import {
+  chance,
+  logOf,
+  nodeWorld,
+  noIndex,
+  redisDown,
+  refused,
+  started,
+  type Attempt,
+  type World,
+  worlds
+} from "./fixtures/worlds.ts"
 
 const reportOf = (world: World) => Report.fromEvents(logOf(world))
 const of = (report: Report.Report, name: string) => report.components.find((one) => one.name === name)!
-
-// ------------------------------------------------------------------------------------------------------ random worlds
-
-const chance = (seed: number, ...parts: ReadonlyArray<string | number>): number => {
-  let h = seed | 0
-  for (const char of parts.join("/")) h = Math.imul(h ^ char.charCodeAt(0), 0x01000193)
-  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d)
-  h = Math.imul(h ^ (h >>> 12), 0x297a2d39)
-  return ((h ^ (h >>> 15)) >>> 0) / 2 ** 32
-}
-
-const node = fc.record({
-  needs: fc.array(fc.record({ back: fc.integer({ min: 1, max: 5 }), optional: fc.boolean() }), { maxLength: 3 }),
-  phase: fc.integer({ min: 0, max: 3 }),
-  severity: fc.constantFrom("critical" as const, "degraded" as const, "warning" as const),
-  fallbacks: fc.integer({ min: 0, max: 2 }),
-  attempts: fc.integer({ min: 1, max: 3 }),
-  elsewhere: fc.integer({ min: 0, max: 9 })
-})
-
-const manifestsOf = (
-  nodes: ReadonlyArray<typeof node extends fc.Arbitrary<infer N> ? N : never>
-): ReadonlyArray<Manifest.Manifest> => {
-  const phases: Array<number> = []
-  return nodes.map(({ attempts, elsewhere, fallbacks, needs, phase, severity }, i) => {
-    const reachable = needs.filter(({ back }) => back <= i)
-    phases.push(Math.max(phase, ...reachable.map(({ back }) => phases[i - back]!)))
-    const name = `c${i}`
-    return Manifest.make({
-      name,
-      phase: Phase.all[phases[i]!]!,
-      severity,
-      optional: severity === "warning",
-      environments: elsewhere === 0 ? ["elsewhere"] : undefined,
-      slowMs: 300,
-      stopMs: 200,
-      variants: [
-        variant(name, attempts),
-        ...Array.from({ length: severity === "degraded" ? fallbacks + 1 : 0 }, (_, k) => variant(`f${k}`))
-      ],
-      needs: [...new Map(reachable.map(({ back, optional }) => [back, optional]))].map(([back, optional]) => ({
-        key: `c${i - back}`,
-        kind: optional || nodes[i - back]!.severity === "warning" ? ("optional" as const) : ("hard" as const)
-      }))
-    })
-  })
-}
-
-/** Any boot: random graphs and faults, few or many slots, stopped in the middle, short of time. */
-const worlds: fc.Arbitrary<World> = fc
-  .record({
-    nodes: fc.array(node, { minLength: 1, maxLength: 12 }),
-    seed: fc.integer(),
-    faults: fc.constantFrom(0, 0.15, 0.5),
-    fatal: fc.constantFrom(0, 0.1),
-    slots: fc.constantFrom(1, 2, 100),
-    scheduling: fc.constantFrom("dataflow" as const, "phased" as const),
-    bootMs: fc.constantFrom(600, 30_000, 30_000),
-    stopMs: fc.oneof(fc.constant(undefined), fc.constant(undefined), fc.integer({ min: 0, max: 3_000 })),
-    restoreMs: fc.option(fc.integer({ min: 50, max: 200 }))
-  })
-  .map(({ bootMs, fatal, faults, nodes, restoreMs, scheduling, seed, slots, stopMs }) => {
-    const manifests = manifestsOf(nodes)
-    return {
-      manifests,
-      limits: { bootMs, scheduling, slots, rollbackMs: 500 },
-      restoreMs,
-      ...(stopMs === undefined ? {} : { stop: { atMs: stopMs, because: "SIGTERM" } }),
-      attempt: (name, variantNumber, attempt) => {
-        const roll = (what: string) => chance(seed, name, variantNumber, attempt, what)
-        const { severity } = manifests.find((one) => one.name === name)!
-        const kinds = ["error", "timeout", "unhealthy"] as const
-        const failure: Failure = {
-          kind: kinds[Math.floor(roll("kind") * kinds.length)]!,
-          tag: ["Refused", "Gone"][Math.floor(roll("tag") * 2)]!,
-          message: `no answer from ${Math.floor(roll("message") * 3)}`,
-          severity: roll("fatal") < fatal ? "critical" : variantNumber > 0 ? "warning" : severity
-        }
-        // Much of what is critical comes up, or there would be few boots that are only degraded.
-        const odds = variantNumber > 0 ? faults / 4 : severity === "critical" ? faults / 6 : faults
-        return {
-          afterMs: Math.round(roll("after") * 1_000) / 10,
-          ends: roll("fails") >= odds ? "up" : roll("hangs") < 0.1 ? undefined : failure,
-          closeMs: Math.round(roll("close") * 100) / 10,
-          closing: roll("unclean") < 0.02 ? undefined : roll("unclean") < 0.04 ? "failed" : "clean"
-        } satisfies Attempt
-      }
-    }
-  })
 
 const laws = (property: (report: Report.Report, world: World, log: ReadonlyArray<BootEvent>) => void, runs = 400) => {
   const seen = new Map<string, number>()
@@ -276,47 +42,6 @@ const laws = (property: (report: Report.Report, world: World, log: ReadonlyArray
 
 const near = (actual: number, expected: number, what: string) =>
   assert.closeTo(actual, expected, 1e-6 * Math.max(1, Math.abs(expected)), what)
-
-// ---------------------------------------------------------------------------------------------------------- one node
-
-/** A node as operators know it. What is said about a component overrides `quick`; everything else comes up. */
-const nodeWorld = (
-  fates: { readonly [name: string]: Partial<Attempt> | ((variant: number, attempt: number) => Partial<Attempt>) },
-  world: Partial<World> = {}
-): World => ({
-  manifests: [
-    Manifest.make({ name: "config", phase: "pre" }),
-    Manifest.make({ name: "security", needs: ["config"] }),
-    Manifest.make({ name: "database", needs: ["security"], variants: [variant("database", 3)] }),
-    Manifest.make({
-      name: "cache",
-      needs: ["security"],
-      severity: "degraded",
-      variants: [variant("cache"), variant("memory")]
-    }),
-    Manifest.make({ name: "orchestration", phase: "service", needs: ["database"] }),
-    Manifest.make({ name: "api", phase: "service", needs: ["orchestration", "security"] }),
-    Manifest.make({
-      name: "index",
-      phase: "service",
-      severity: "warning",
-      optional: true,
-      variants: [variant("index", 2)]
-    }),
-    Manifest.make({ name: "search", phase: "service", severity: "warning", optional: true, needs: ["index"] }),
-    Manifest.make({ name: "ready", phase: "post" })
-  ],
-  attempt: (name, number, attempt) => {
-    const fate = fates[name] ?? {}
-    return typeof fate === "function" ? fate(number, attempt) : fate
-  },
-  ...world
-})
-
-const redisDown = (number: number): Partial<Attempt> =>
-  number === 0 ? { ends: { ...refused, tag: "RedisDown", message: "connect refused", severity: "degraded" } } : {}
-
-const noIndex: Failure = { ...refused, message: "connect ECONNREFUSED 127.0.0.1:9200", severity: "warning" }
 
 describe("Report", () => {
   it("accounts for every millisecond of every component until it settles", () => {
