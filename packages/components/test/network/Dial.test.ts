@@ -1,4 +1,5 @@
 import { type AddressInfo, createServer, type Server } from "node:net"
+import { createServer as createTlsServer } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { CannotConnect, ConnectionLost, MessageTooLarge } from "../../src/network/Network.ts"
@@ -44,6 +45,24 @@ describe("a connection to a peer", () => {
       const { port } = mute.address() as AddressInfo
       const error = yield* Effect.flip(ours.connect({ ...to, port }))
       assert.include(String(error.cause), "too long")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is refused by this side when the peer does not say that it speaks the protocol", () =>
+    Effect.gen(function* () {
+      const { issue } = yield* authority("the authority")
+      const { ca, cert, key } = yield* issue("node-1")
+      const other = yield* Effect.acquireRelease(
+        Effect.callback<Server>((resume) => {
+          const server = createTlsServer({ ca, cert, key, requestCert: true })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close())
+      )
+      const ours = yield* peer(yield* issue("node-2"))
+      const { port } = other.address() as AddressInfo
+      const error = yield* Effect.flip(ours.connect({ ...to, port }))
+      assert.include(String(error.cause), `does not speak ${Ping.protocol}`)
     }).pipe(Effect.scoped)
   )
 
