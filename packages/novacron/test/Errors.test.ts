@@ -1,0 +1,13 @@
+import { assert, describe, it } from "vitest"
+import { NodeDirUnusable, ReportUnwritable } from "../src/Errors.ts"
+
+describe("the errors around a boot", () => {
+  it("say what failed and what follows, keep the cause, and do not paste it", () => {
+    const cause = new Error("EACCES /secret/path")
+    for (const error of [new NodeDirUnusable({ path: "/data", cause }), new ReportUnwritable({ path: "/r", cause })]) {
+      assert.match(error.message, /^[A-Z].*\.$/)
+      assert.notInclude(error.message, "EACCES")
+      assert.strictEqual(error.cause, cause)
+    }
+  })
+})

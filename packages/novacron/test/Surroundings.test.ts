@@ -1,0 +1,45 @@
+import { spawnSync } from "node:child_process"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { thisProcess } from "../src/Surroundings.ts"
+
+describe("this process", () => {
+  it("is as the system says", () => {
+    const it = thisProcess()
+    assert.strictEqual(it.pid, process.pid)
+    assert.strictEqual(it.cwd, process.cwd())
+    assert.strictEqual(it.env["PATH"], process.env["PATH"])
+    assert.isAbove(it.memory().rssBytes, it.memory().heapBytes)
+    assert.isNotEmpty(it.user)
+  })
+
+  it.live("hears signals instead of dying by them, as long as somebody listens", () =>
+    Effect.gen(function* () {
+      const heard: Array<string> = []
+      const before = process.listenerCount("SIGUSR2")
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* thisProcess().onSignal((signal) => void heard.push(signal))
+          process.kill(process.pid, "SIGUSR2")
+          yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => heard.length > 0, times: 100 })
+        })
+      )
+      assert.deepStrictEqual(heard, ["SIGUSR2"])
+      assert.strictEqual(process.listenerCount("SIGUSR2"), before)
+    })
+  )
+
+  it("goes on when whoever read its output is gone", () => {
+    const door = join(import.meta.dirname, "../src/Surroundings.ts")
+    const script = [
+      `const { thisProcess } = await import(${JSON.stringify(door)})`,
+      `const { stdout, stderr } = thisProcess()`,
+      `for (let i = 0; i < 1000; i++) stdout.write("x".repeat(1000))`,
+      `setTimeout(() => stderr.write("still here"), 50)`
+    ].join("\n")
+    const command = `"${process.execPath}" --input-type=module -e '${script}' | head -c 1`
+    const { stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" })
+    assert.include(stderr, "still here")
+  })
+})
