@@ -26,6 +26,12 @@ export interface Options {
   readonly unlimited?: boolean
 }
 
+export interface Move {
+  readonly resident: number
+  readonly from: number
+  readonly to: number
+}
+
 export interface Fleet {
   /** The resident's number, or -1 when no host can take it. `now` in seconds; it never goes back. */
   readonly place: (cpu: number, memory: number, now: number) => number
@@ -33,8 +39,8 @@ export interface Fleet {
   readonly hostOf: (resident: number) => number
   /** Moves a resident, if it fits there. */
   readonly move: (resident: number, host: number, now: number) => boolean
-  /** Empties one host by at most so many moves, the one that takes fewest. Returns the moves made; all or nothing. */
-  readonly drain: (moves: number, now: number) => number
+  /** Empties one host by at most so many moves, the one that takes fewest; all or nothing. Returns the moves made. */
+  readonly drain: (moves: number, now: number) => ReadonlyArray<Move>
   /** Hosts with residents, hosts that exist. */
   readonly open: () => number
   readonly hosts: () => number
@@ -172,8 +178,9 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     let ahead = newest[h]!
     while (ahead >= 0 && arrived[ahead]! > arrived[r]!) ahead = previous[ahead]!
     previous[r] = ahead
-    next[r] = ahead < 0 ? oldest[h]! : next[ahead]!
-    if (next[r]! >= 0) previous[next[r]!] = r
+    const behind = ahead < 0 ? oldest[h]! : next[ahead]!
+    next[r] = behind
+    if (behind >= 0) previous[behind] = r
     else newest[h] = r
     if (ahead >= 0) next[ahead] = r
     else oldest[h] = r
@@ -245,7 +252,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     return list
   }
 
-  const drain = (moves: number, now: number): number => {
+  const drain = (moves: number, now: number): ReadonlyArray<Move> => {
     age(now)
     // The fewest moves; among equals the oldest, which would stay open longest.
     const candidates: Array<number> = []
@@ -254,23 +261,23 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     candidates.sort((a, b) => number[a]! - number[b]! || since(a) - since(b) || a - b)
     for (const h of candidates.slice(0, 8)) {
       const leaving = residents(h).toSorted((a, b) => itsCpu[b]! - itsCpu[a]! || a - b)
-      const done: Array<number> = []
+      const done: Array<Move> = []
       for (const r of leaving) {
         unfile(h)
         const to = find(itsCpu[r]!, itsMemory[r]!)
         if (to < 0) break
         unlink(r, now)
         link(r, to, now)
-        done.push(r)
+        done.push({ resident: r, from: h, to })
       }
-      if (done.length === leaving.length) return done.length
-      for (const r of done) {
-        unlink(r, now)
-        link(r, h, now)
+      if (done.length === leaving.length) return done
+      for (const { resident } of done) {
+        unlink(resident, now)
+        link(resident, h, now)
       }
       refile(h, now)
     }
-    return 0
+    return []
   }
 
   for (let h = 0; h < initial; h++) addHost()

@@ -113,24 +113,20 @@ export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Op
   }
   /** Keeps the second ledger, and checks the first one against it. */
   const enter = (h: number, i: number, sign: 1 | -1): void => {
-    usedCpu[h] = (usedCpu[h] ?? 0) + sign * cpu[i]!
-    usedMemory[h] = (usedMemory[h] ?? 0) + sign * memory[i]!
-    if (usedCpu[h]! > cluster.cpu * (1 + 1e-9) || usedMemory[h]! > cluster.memory * (1 + 1e-9)) violations++
+    const thenCpu = (usedCpu[h] ?? 0) + sign * cpu[i]!
+    const thenMemory = (usedMemory[h] ?? 0) + sign * memory[i]!
+    if (thenCpu > cluster.cpu * (1 + 1e-9) || thenMemory > cluster.memory * (1 + 1e-9)) violations++
+    usedCpu[h] = thenCpu
+    usedMemory[h] = thenMemory
   }
-  const rowOf = new Map<number, number>()
+  const rowOf: Array<number> = []
   const drain = (time: number, arrivals: number): void => {
     const earned = Math.floor((migrations * arrivals) / n) - moved
     if (earned <= 0) return
-    const was = new Map<number, number>()
-    for (const r of rowOf.keys()) was.set(r, fleet.hostOf(r))
-    const made = fleet.drain(earned, time)
-    if (made === 0) return
-    moved += made
-    for (const [r, from] of was) {
-      const to = fleet.hostOf(r)
-      if (to === from) continue
-      enter(from, rowOf.get(r)!, -1)
-      enter(to, rowOf.get(r)!, 1)
+    for (const { resident: r, from, to } of fleet.drain(earned, time)) {
+      moved++
+      enter(from, rowOf[r]!, -1)
+      enter(to, rowOf[r]!, 1)
     }
   }
 
@@ -138,7 +134,7 @@ export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Op
     const time = arrive[i]!
     while (next < n && leave[leaving[next]!]! <= time) {
       const j = leaving[next++]!
-      // One that lives for no time at all leaves right after it came; see below.
+      // One that stays for no time at all leaves with the next arrival.
       if (j >= i) {
         next--
         break
@@ -148,7 +144,6 @@ export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Op
       pass(leave[j]!)
       enter(fleet.hostOf(r), j, -1)
       fleet.depart(r, leave[j]!)
-      rowOf.delete(r)
       inCpu -= cpu[j]!
       inMemory -= memory[j]!
     }
@@ -165,7 +160,7 @@ export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Op
       inCpu += cpu[i]!
       inMemory += memory[i]!
       enter(fleet.hostOf(r), i, 1)
-      if (migrations > 0) rowOf.set(r, i)
+      rowOf[r] = i
     }
     if (migrations > 0 && i % drainEvery === 0) drain(time, i)
     peak = Math.max(peak, fleet.open())

@@ -29,7 +29,10 @@ export class BadTrace extends Data.TaggedError("BadTrace")<{ readonly line: numb
 const columns = ["arrive_s", "cpu", "mem_gb", "lifetime_s"] as const
 
 /** Takes the lines one by one; `finish` gives the trace, or what was wrong first. */
-export const reader = (): { readonly line: (text: string) => boolean; readonly finish: () => Result.Result<Trace, BadTrace> } => {
+export const reader = (): {
+  readonly line: (text: string) => boolean
+  readonly finish: () => Result.Result<Trace, BadTrace>
+} => {
   let number = 0
   let at: ReadonlyArray<number> | undefined
   let bad: BadTrace | undefined

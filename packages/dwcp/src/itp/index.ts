@@ -1,0 +1,13 @@
+/** ITP, intelligent task placement: packing, placement under constraints, fleets with arrivals and departures. */
+export * as Commands from "./Commands.ts"
+export * as Constraints from "./Constraints.ts"
+export * as Fleet from "./Fleet.ts"
+export * as Inventory from "./Inventory.ts"
+export * as Objective from "./Objective.ts"
+export * as Online from "./Online.ts"
+export * as Pack from "./Pack.ts"
+export * as Placement from "./Placement.ts"
+export * as Rebalance from "./Rebalance.ts"
+export * as Replay from "./Replay.ts"
+export * as Trace from "./Trace.ts"
+export * as Workload from "./Workload.ts"
