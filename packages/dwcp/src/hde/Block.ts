@@ -1,0 +1,171 @@
+/**
+ * One block: a piece of the content, encoded so that it can be read without the others. What a thread does.
+ *
+ * **Details**
+ *
+ * A difference begins with the parts of the base that it is made from (`count`, then offset and length of each), so that
+ * whoever reads it needs these and not all of the base. They are found by trial: first where the piece before this one
+ * was found; then, if that explains too little, by the coarse index of the base. A difference that is not smaller than the
+ * block compressed by itself is not used.
+ */
+import { Reader, varints } from "./Bytes.ts"
+import * as Codec from "./Codec.ts"
+import * as Delta from "./Delta.ts"
+import { HdeCorrupt, TooLarge } from "./Failures.ts"
+import type { Kind } from "./Frame.ts"
+import * as Locate from "./Locate.ts"
+import * as Match from "./Match.ts"
+import * as Source from "./Source.ts"
+
+/** Content up to this size is one block. */
+export const soloBytes = 2 ** 24
+/** Larger content is cut into blocks of this size. */
+export const pieceBytes = 2 ** 23
+/** The part of a base that a block may be made from. */
+export const shareBytes = 2 ** 25
+
+/** How large the blocks of so much content are. */
+export const sizeFor = (size: number): number => (size <= soloBytes ? soloBytes : pieceBytes)
+
+export interface Task {
+  readonly target: Source.Source
+  readonly at: number
+  readonly length: number
+  readonly choice: Codec.Choice
+  readonly against: Against | undefined
+}
+
+export interface Against {
+  readonly base: Source.Source
+  /** Where the last piece was found: its byte `i` was byte `i + shift` of the base. */
+  readonly shift: number
+  readonly coarse: Locate.Coarse | undefined
+}
+
+export interface Encoded {
+  readonly _tag: "Encoded"
+  readonly kind: Kind
+  readonly stored: Uint8Array<ArrayBuffer>
+  readonly shift: number
+  /** How a difference was found; `none` when there is no difference. */
+  readonly found: "none" | "aligned" | "longRange"
+}
+
+export type Answer =
+  | Encoded
+  /** The piece is not where it was expected, and there is no coarse index yet. */
+  | { readonly _tag: "NeedsCoarse" }
+
+export const encode = (task: Task): Answer =>
+  Source.using(task.target, (open) => {
+    const piece = open.read(task.at, task.length)
+    const { against, choice } = task
+    return against === undefined || against.base.size === 0 ? plain(piece, choice) : delta(piece, task, against)
+  })
+
+const plain = (piece: Buffer, choice: Codec.Choice): Encoded => {
+  const stored = Codec.compressSync(piece, choice)
+  const isSmaller = stored.length < piece.length
+  return {
+    _tag: "Encoded",
+    kind: isSmaller ? choice.algorithm : "none",
+    stored: owned(isSmaller ? stored : piece),
+    shift: 0,
+    found: "none"
+  }
+}
+
+const delta = (piece: Buffer, task: Task, against: Against): Answer => {
+  const where = place(piece, task.at, against)
+  if (where === undefined) return { _tag: "NeedsCoarse" }
+  const { regions, shift } = where
+  const base = Source.using(against.base, (open) => view(open, regions))
+  const within = task.at + shift - lead(regions, task.at + shift)
+  // To look at all of a large base for little is not worth it; the pieces of a small one are moved more often.
+  const difference = Delta.encode(piece, base, within, { elsewhereFrom: task.target.size <= soloBytes ? 0 : 1 / 64 })
+  const stored = Buffer.concat([
+    varints([regions.length, ...regions.flatMap(({ length, offset }) => [offset, length])]),
+    difference.bytes
+  ])
+  if (difference.fresh * 2 > piece.length) {
+    const alone = plain(piece, task.choice)
+    if (alone.stored.length <= stored.length) return { ...alone, shift }
+  }
+  if (stored.length >= piece.length) return { ...plain(piece, task.choice), shift }
+  const found = difference.isAligned ? "aligned" : "longRange"
+  return { _tag: "Encoded", kind: "delta", stored: owned(stored), shift, found }
+}
+
+/** The parts of the base to look at; `undefined` when only the coarse index could tell. */
+const place = (piece: Buffer, at: number, { base, coarse, shift }: Against): Locate.Located | undefined => {
+  if (base.size <= shareBytes) return { regions: [{ offset: 0, length: base.size }], shift }
+  const offset = Math.min(base.size, Math.max(0, at + shift - beside))
+  const length = Math.max(0, Math.min(base.size, at + shift + piece.length + beside) - offset)
+  if (length > 0) {
+    const near = Source.using(base, (open) => open.read(offset, length))
+    const left = Match.missing(Match.aligned(piece, near, at + shift - offset), piece.length)
+    if (left * 8 <= piece.length) return { regions: [{ offset, length }], shift }
+  }
+  return coarse === undefined ? undefined : Locate.locate(piece, at, coarse, base.size, shareBytes)
+}
+
+/** Bytes on both sides of where a piece is expected. */
+const beside = 2 ** 16
+
+/** How much earlier than in the base a position is in the view of these regions. */
+const lead = (regions: ReadonlyArray<Locate.Region>, position: number): number => {
+  let before = 0
+  let lead = 0
+  for (const region of regions) {
+    lead = region.offset - before
+    if (position < region.offset + region.length) break
+    before += region.length
+  }
+  return lead
+}
+
+const view = (open: Source.Open, regions: ReadonlyArray<Locate.Region>): Buffer => {
+  const [only] = regions
+  if (only !== undefined && regions.length === 1) return open.read(only.offset, only.length)
+  return Buffer.concat(regions.map(({ length, offset }) => open.read(offset, length)))
+}
+
+/** To hand a block over to another thread its memory must be its own. */
+const owned = (bytes: Buffer): Uint8Array<ArrayBuffer> => {
+  const { buffer } = bytes
+  return buffer instanceof ArrayBuffer && bytes.length === buffer.byteLength
+    ? new Uint8Array(buffer)
+    : new Uint8Array(bytes)
+}
+
+// ------------------------------------------------------------------------------------------------------------ decoding
+
+export interface Stored {
+  readonly kind: Kind
+  readonly size: number
+  readonly stored: Uint8Array
+  readonly base: Source.Source | undefined
+  /** The head's limit. */
+  readonly baseLimit: number
+}
+
+export const decode = ({ base, baseLimit, kind, size, stored }: Stored): Buffer => {
+  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.length)
+  if (kind !== "delta") return Codec.expandSync(bytes, kind, size)
+  if (base === undefined) throw new HdeCorrupt({ reason: "a difference names no baseline" })
+  const reader = new Reader(bytes)
+  const count = reader.varint()
+  if (count > bytes.length) throw new HdeCorrupt({ reason: "a difference has too many parts" })
+  const regions: Array<Locate.Region> = []
+  let sum = 0
+  for (let i = 0; i < count; i++) {
+    const offset = reader.varint()
+    const length = reader.varint()
+    if (offset + length > base.size) throw new HdeCorrupt({ reason: "a difference points outside of its base" })
+    sum += length
+    if (sum > baseLimit) throw new TooLarge({ what: "A share of the baseline", bytes: sum, limit: baseLimit })
+    regions.push({ offset, length })
+  }
+  const share = Source.using(base, (open) => view(open, regions))
+  return Delta.decode(reader.take(reader.left), share, size)
+}

@@ -1,0 +1,92 @@
+/**
+ * A few threads that do what would hold up the event loop, one task each at a time.
+ *
+ * **Details**
+ *
+ * Threads are started when they are first needed. A task that is interrupted takes its thread with it, and so does one
+ * that breaks it; the next task gets a new one. All of them end with the scope.
+ */
+import { Worker } from "node:worker_threads"
+import { Effect, Semaphore } from "effect"
+import type { Scope } from "effect"
+import { type HdeError, HdeUnavailable } from "./Failures.ts"
+import { type Answered, type Asked, revive, type Tasks } from "./Tasks.ts"
+
+export interface Pool {
+  readonly run: <Name extends keyof Tasks>(name: Name, task: Tasks[Name][0]) => Effect.Effect<Tasks[Name][1], HdeError>
+  readonly threads: number
+}
+
+interface Thread {
+  readonly worker: Worker
+  /** Whoever waits for it, if anybody does. */
+  tell: ((answered: Answered | { readonly _tag: "Lost"; readonly cause: unknown }) => void) | undefined
+}
+
+export const make = (threads: number): Effect.Effect<Pool, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const turn = yield* Semaphore.make(threads)
+    const idle: Array<Thread> = []
+    const all = new Set<Thread>()
+
+    const end = (thread: Thread): Effect.Effect<void> => {
+      all.delete(thread)
+      thread.tell = undefined
+      return Effect.promise(() => thread.worker.terminate())
+    }
+    const start = (): Thread => {
+      const worker = new Worker(threadFile)
+      const thread: Thread = { worker, tell: undefined }
+      worker.on("message", (answered: Answered) => thread.tell?.(answered))
+      const lost = (cause: unknown): void => thread.tell?.({ _tag: "Lost", cause })
+      worker.on("messageerror", lost)
+      worker.on("error", lost)
+      worker.on("exit", (code) => lost(new Error(`the thread ended with ${code}`)))
+      all.add(thread)
+      return thread
+    }
+    yield* Effect.addFinalizer(() => Effect.forEach([...all], end, { concurrency: "unbounded", discard: true }))
+
+    const ask = (asked: Asked): Effect.Effect<unknown, HdeError> =>
+      Effect.callback((resume) => {
+        const thread = idle.pop() ?? start()
+        thread.tell = (answered) => {
+          thread.tell = undefined
+          // A thread that waits for work is no reason for the process to stay.
+          thread.worker.unref()
+          if (answered._tag !== "Lost") idle.push(thread)
+          switch (answered._tag) {
+            case "Done":
+              return resume(Effect.succeed(answered.answer))
+            case "Refused":
+              return resume(Effect.fail(revive(answered)))
+            case "Broken":
+              return resume(failed(asked, answered.cause))
+            case "Lost":
+              return resume(Effect.andThen(end(thread), failed(asked, answered.cause)))
+          }
+        }
+        thread.worker.ref()
+        thread.worker.postMessage(asked)
+        return Effect.suspend(() => end(thread))
+      })
+
+    const run: Pool["run"] = (name, task) =>
+      // What a thread answers has the type that its task's name says: both sides are held to `Tasks`.
+      turn.withPermit(ask({ name, task })) as Effect.Effect<Tasks[typeof name][1], HdeError>
+    return { run, threads }
+  })
+
+/** The compiled form of a package is JavaScript, a checkout is TypeScript: the thread is what this file is. */
+const threadFile = new URL(`./Thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)
+
+const failed = ({ name }: Asked, cause: unknown): Effect.Effect<never, HdeError> =>
+  Effect.fail(new HdeUnavailable({ what: `A thread could not ${verbs[name]}`, cause }))
+
+const verbs: { readonly [Name in keyof Tasks]: string } = {
+  encode: "encode a block",
+  decode: "decode a block",
+  hash: "hash a file",
+  scan: "index a baseline",
+  cut: "cut a file into chunks"
+}

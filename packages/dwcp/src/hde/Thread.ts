@@ -1,0 +1,61 @@
+/** What runs in a thread: takes one task at a time, and answers it. */
+import { closeSync, openSync, writeSync } from "node:fs"
+import { parentPort } from "node:worker_threads"
+import * as Block from "./Block.ts"
+import * as Chunks from "./Chunks.ts"
+import { HdeCorrupt, TooLarge } from "./Failures.ts"
+import * as Locate from "./Locate.ts"
+import * as Source from "./Source.ts"
+import type { Answered, Asked, Tasks } from "./Tasks.ts"
+
+const work: { readonly [Name in keyof Tasks]: (task: Tasks[Name][0]) => Tasks[Name][1] } = {
+  encode: Block.encode,
+  decode: ({ into, ...stored }) => {
+    const bytes = Block.decode(stored)
+    if (into === undefined) return new Uint8Array(bytes)
+    const descriptor = openSync(into.path, "r+")
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(descriptor, bytes, done, bytes.length - done, into.at + done)
+      }
+    } finally {
+      closeSync(descriptor)
+    }
+    return undefined
+  },
+  hash: Source.hash,
+  scan: Locate.scan,
+  cut: Chunks.cutSource
+}
+
+const answer = ({ name, task }: Asked): Answered => {
+  try {
+    // The name says of which type the task is; the compiler does not see the two together.
+    return { _tag: "Done", answer: (work[name] as (task: unknown) => unknown)(task) }
+  } catch (error) {
+    if (error instanceof HdeCorrupt) return { _tag: "Refused", failure: "HdeCorrupt", fields: { reason: error.reason } }
+    if (error instanceof TooLarge) {
+      const { bytes, limit, what } = error
+      return { _tag: "Refused", failure: "TooLarge", fields: { what, bytes, limit } }
+    }
+    return { _tag: "Broken", cause: error }
+  }
+}
+
+parentPort?.on("message", (asked: Asked) => {
+  const answered = answer(asked)
+  parentPort?.postMessage(answered, handedOver(answered))
+})
+
+/** Memory that goes to the other side, and is not copied. */
+const handedOver = (answered: Answered): Array<ArrayBuffer> => {
+  if (answered._tag !== "Done") return []
+  const { answer } = answered
+  if (answer instanceof Uint8Array && answer.buffer instanceof ArrayBuffer) return [answer.buffer]
+  return isObject(answer) && answer["stored"] instanceof Uint8Array && answer["stored"].buffer instanceof ArrayBuffer
+    ? [answer["stored"].buffer]
+    : []
+}
+
+const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
+  typeof value === "object" && value !== null

@@ -1,0 +1,11 @@
+/** HDE v3: content into fewer bytes for a link, and back. */
+export * as Baselines from "./Baselines.ts"
+export * as Chunks from "./Chunks.ts"
+export * as Codec from "./Codec.ts"
+export { BaselineMismatch, HdeCorrupt, type HdeError, HdeUnavailable, TooLarge } from "./Failures.ts"
+export * as Frame from "./Frame.ts"
+export { type Base, type Content, Hde, inspect, make, type Options, type Report } from "./Hde.ts"
+export * as Probe from "./Probe.ts"
+export * as Selector from "./Selector.ts"
+export { Settings } from "./Settings.ts"
+export * as Source from "./Source.ts"
