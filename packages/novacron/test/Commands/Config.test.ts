@@ -1,0 +1,123 @@
+import { execFileSync } from "node:child_process"
+import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import * as Config from "../../src/Commands/Config.ts"
+import { asked, Room } from "../fixtures/Room.ts"
+
+let room: Room
+beforeEach(() => {
+  room = new Room()
+})
+afterEach(() => room.remove())
+
+const file = (name: string, text: string) => {
+  writeFileSync(room.path(name), text, { mode: 0o600 })
+  return room.path(name)
+}
+
+describe("looking at settings", () => {
+  it("checks them, explains them and compares them, secrets masked", async () => {
+    const a = file("a.yaml", "health:\n  port: 1\ncache:\n  url: redis://:hunter2hunter2@h\n")
+    const b = file("b.yaml", "health:\n  port: 2\ncache:\n  url: redis://:hunter3hunter3@h\n")
+    const env = { NOVACRON_HEALTH_PORT: "" }
+    assert.strictEqual((await room.run(Config.check, { ...asked, config: a }, { NOVACRON_HEALTH_PORT: "7" })).code, 0)
+    const { out } = await room.run(
+      Config.explain,
+      { ...asked, config: a, key: "health.port" },
+      { NOVACRON_HEALTH_PORT: "7" }
+    )
+    assert.match(out, /→ 7 {2}NOVACRON_HEALTH_PORT\n {4}1 {2}.*a\.yaml:2:9\n {4}8080 {2}default/)
+    const diff = (await room.run(Config.diff, { ...asked, a, b }, { NOVACRON_HEALTH_RAMP: "1s" })).out
+    assert.include(diff, "~ cache.url: ")
+    assert.notInclude(diff, "hunter")
+    assert.strictEqual((await room.run(Config.explain, { ...asked, key: "no.such" }, env)).code, 78)
+    assert.strictEqual((await room.run(Config.explain, { ...asked, key: "no.such" })).code, 64)
+  })
+
+  it("prints a JSON Schema, and templates that can be loaded", async () => {
+    const schema = JSON.parse((await room.run(Config.schema, { json: false })).out)
+    assert.containsAllKeys(schema.properties, ["system", "security", "database", "cache", "network", "health"])
+    for (const template of ["datacenter", "internet", "hybrid", "development"]) {
+      const out = room.path(`${template}.yaml`)
+      assert.strictEqual((await room.run(Config.init, { json: false, template, out })).code, 0)
+      assert.strictEqual(statSync(out).mode & 0o777, 0o600)
+      assert.strictEqual((await room.run(Config.check, { ...asked, config: out })).code, 0, template)
+      assert.strictEqual((await room.run(Config.init, { json: false, template, out })).code, 73, "it exists")
+    }
+    assert.strictEqual((await room.run(Config.init, { json: false, template: "moon", out: undefined })).code, 64)
+  })
+})
+
+describe("encryption", () => {
+  const nothing = { ...asked, key: undefined, value: undefined, file: undefined, write: false }
+
+  it("binds a value to its key, and opens at no other", async () => {
+    const key = (await room.run(Config.keygen, { json: false, id: "k1" })).out
+    const env = { NOVACRON_CONFIG_KEY_FILE: file("key", key) }
+    const sealed = (
+      await room.run(Config.encrypt, { ...nothing, key: "cache.url", value: "redis://h" }, env)
+    ).out.trim()
+    assert.match(sealed, /^enc:AES256:k1:/)
+    const opened = await room.run(Config.decrypt, { ...nothing, key: "cache.url", value: sealed }, env)
+    assert.strictEqual(opened.out.trim(), "redis://h")
+    const moved = await room.run(Config.decrypt, { ...nothing, key: "database.url", value: sealed }, env)
+    assert.strictEqual(moved.code, 65)
+    assert.include(moved.err, "NVC-1010")
+  })
+
+  it("of a file touches its secrets alone, keeps comments, and is undone and renewed", async () => {
+    const key = (await room.run(Config.keygen, { json: false, id: "k1" })).out
+    const env = { NOVACRON_CONFIG_KEY_FILE: file("key", key) }
+    const text = "# ours\ncache:\n  url: redis://:hunter2hunter2@h # Redis\n  prefix: ours\n"
+    const path = file("n.yaml", text)
+    await room.run(Config.encrypt, { ...nothing, file: path, write: true }, env)
+    assert.match(
+      readFileSync(path, "utf8"),
+      /^# ours\ncache:\n {2}url: "enc:AES256:k1:.*" # Redis\n {2}prefix: ours\n$/
+    )
+    const second = (await room.run(Config.keygen, { json: false, id: "k2" })).out
+    writeFileSync(env.NOVACRON_CONFIG_KEY_FILE, `${second}${key}`)
+    await room.run(Config.rekey, { ...nothing, file: path, write: true }, env)
+    assert.include(readFileSync(path, "utf8"), "enc:AES256:k2:")
+    const { out } = await room.run(Config.decrypt, { ...nothing, file: path }, env)
+    assert.include(out, "redis://:hunter2hunter2@h")
+    assert.isFalse(existsSync(`${path}.next`))
+  })
+
+  it("needs a key, and says how to get one", async () => {
+    const { code, err } = await room.run(Config.encrypt, { ...nothing, key: "cache.url", value: "x" })
+    assert.strictEqual(code, 78)
+    assert.include(err, "novacron config keygen")
+  })
+})
+
+describe("signatures", () => {
+  it("are those of openssl, in both directions", async () => {
+    const path = file("n.yaml", "system: {}\n")
+    const [key, pub] = [room.path("private.pem"), room.path("public.pem")]
+    execFileSync("openssl", ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key], {
+      stdio: "ignore"
+    })
+    execFileSync("openssl", ["pkey", "-in", key, "-pubout", "-out", pub])
+    assert.strictEqual((await room.run(Config.sign, { json: false, file: path, key, out: undefined })).code, 0)
+    execFileSync("openssl", ["dgst", "-sha256", "-verify", pub, "-signature", `${path}.sig`, path])
+    execFileSync("openssl", ["dgst", "-sha256", "-sign", key, "-out", `${path}.sig`, path])
+    const verify = { json: false, file: path, keys: [pub], signature: undefined }
+    assert.strictEqual((await room.run(Config.verify, verify)).code, 0)
+    appendFileSync(path, "# more\n")
+    const { code, err } = await room.run(Config.verify, verify)
+    assert.strictEqual(code, 65)
+    assert.include(err, "NVC-1012")
+    assert.strictEqual((await room.run(Config.verify, { ...verify, keys: [] })).code, 64)
+  })
+})
+
+describe("history", () => {
+  it("is empty before the first boot with a file, and cannot be rolled back to", async () => {
+    assert.include((await room.run(Config.history, asked)).out, "No file of settings has been kept yet")
+    const path = file("n.yaml", "system: {}\n")
+    const { code } = await room.run(Config.rollback, { ...asked, config: path, number: 3 })
+    assert.notStrictEqual(code, 0)
+    assert.strictEqual(readFileSync(path, "utf8"), "system: {}\n")
+  })
+})
