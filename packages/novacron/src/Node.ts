@@ -3,7 +3,7 @@
  * knows all components; they know what they need.
  */
 import { Boot, Component } from "@novacron/boot"
-import { Report } from "@novacron/boot/model"
+import { type Plan, Report } from "@novacron/boot/model"
 import {
   Cache,
   Database,
@@ -17,7 +17,7 @@ import {
   Security
 } from "@novacron/components"
 import { Config, Field } from "@novacron/config"
-import { Duration, Effect, Option, Redacted, Schema } from "effect"
+import { Duration, Effect, Option, Redacted, type Result, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { Given } from "./Alive.ts"
 import * as NodeId from "./NodeId.ts"
@@ -141,7 +141,7 @@ const checks = Effect.gen(function* () {
 })
 
 /** What a boot would do. */
-export const plan = (settings: Settings, facts: Facts) =>
+export const plan = (settings: Settings, facts: Facts): Result.Result<Plan.Plan, Plan.InvalidPlan> =>
   Boot.plan(components(settings, facts), { environment: facts.detection.kind })
 
 /** Boots the parts, and monitors them. */
