@@ -80,8 +80,19 @@ const without = (workload: Workload, from: Packing, chance: Chance, expired: () 
   }
   for (let i = 0; i < n; i++) if (host[i]! >= 0) put(i, host[i]!)
 
+  const differ = (a: number, b: number): boolean => {
+    for (let k = 0; k < d; k++) if (size[a * d + k] !== size[b * d + k]) return true
+    return false
+  }
+
   const until = new Int32Array(n)
+  // How long what came in must stay; with few items everything would soon be forbidden.
+  const rest = Math.min(8, 2 + (n >> 3))
+  const spread = Math.min(10, 1 + (n >> 2))
   const room = new Float64Array(d)
+  const patience = 100 + 8 * n
+  let lightest = Infinity
+  let since = 0
   let now = 0
   for (;;) {
     // What fits goes in, heaviest first.
@@ -130,7 +141,8 @@ const without = (workload: Workload, from: Packing, chance: Chance, expired: () 
             }
           }
           if (!ok) continue
-          offer(weight[a]! - weight[x]!, a, -1, x, -1)
+          // Its like for it would change nothing, and always look good.
+          if (weight[a] !== weight[x] || differ(a, x)) offer(weight[a]! - weight[x]!, a, -1, x, -1)
           if (!pairs) continue
           for (let u = t + 1; u < tray.length; u++) {
             const c = tray[u]!
@@ -163,9 +175,17 @@ const without = (workload: Workload, from: Packing, chance: Chance, expired: () 
         }
       }
     }
-    if (inA < 0) {
-      // Everything is forbidden: forget, and shake one host out.
+    let onTray = 0
+    for (const i of tray) onTray += weight[i]!
+    if (onTray < lightest * (1 - 1e-9)) {
+      lightest = onTray
+      since = now
+    }
+    if (inA < 0 || now - since > patience) {
+      // Everything is forbidden, or nothing helps: forget, and shake one host out.
       until.fill(0)
+      lightest = Infinity
+      since = now
       const b = chance(m)
       while (head[b]! >= 0) {
         tray.push(head[b]!)
@@ -186,8 +206,8 @@ const without = (workload: Workload, from: Packing, chance: Chance, expired: () 
       tray.push(outB)
       until[outB] = now + 2 + chance(4)
     }
-    until[inA] = now + 8 + chance(10)
-    if (inB >= 0) until[inB] = now + 8 + chance(10)
+    until[inA] = now + rest + chance(spread)
+    if (inB >= 0) until[inB] = now + rest + chance(spread)
   }
 }
 
