@@ -93,10 +93,20 @@ const without = (workload: Workload, from: Packing, chance: Chance, expired: () 
   const patience = 100 + 8 * n
   let lightest = Infinity
   let since = 0
+  let shaken = false
   let now = 0
   for (;;) {
-    // What fits goes in, heaviest first.
+    // What fits goes in, heaviest first; after a shake in any order, or the same would come of it.
     tray.sort((a, b) => weight[b]! - weight[a]!)
+    if (shaken) {
+      for (let t = tray.length - 1; t > 0; t--) {
+        const other = chance(t + 1)
+        const kept = tray[t]!
+        tray[t] = tray[other]!
+        tray[other] = kept
+      }
+      shaken = false
+    }
     for (let t = 0; t < tray.length; t++) {
       const i = tray[t]!
       const fits: number = firstFit(i, m, d, rem, size, chance)
@@ -186,6 +196,7 @@ const without = (workload: Workload, from: Packing, chance: Chance, expired: () 
       until.fill(0)
       lightest = Infinity
       since = now
+      shaken = true
       const b = chance(m)
       while (head[b]! >= 0) {
         tray.push(head[b]!)
