@@ -11,7 +11,7 @@
 import { Reader, varints } from "./Bytes.ts"
 import * as Codec from "./Codec.ts"
 import * as Delta from "./Delta.ts"
-import { HdeCorrupt, TooLarge } from "./Failures.ts"
+import { corrupt, tooLarge } from "./Refused.ts"
 import type { Kind } from "./Frame.ts"
 import * as Locate from "./Locate.ts"
 import * as Match from "./Match.ts"
@@ -152,18 +152,18 @@ export interface Stored {
 export const decode = ({ base, baseLimit, kind, size, stored }: Stored): Buffer => {
   const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.length)
   if (kind !== "delta") return Codec.expandSync(bytes, kind, size)
-  if (base === undefined) throw new HdeCorrupt({ reason: "a difference names no baseline" })
+  if (base === undefined) throw corrupt("a difference names no baseline")
   const reader = new Reader(bytes)
   const count = reader.varint()
-  if (count > bytes.length) throw new HdeCorrupt({ reason: "a difference has too many parts" })
+  if (count > bytes.length) throw corrupt("a difference has too many parts")
   const regions: Array<Locate.Region> = []
   let sum = 0
   for (let i = 0; i < count; i++) {
     const offset = reader.varint()
     const length = reader.varint()
-    if (offset + length > base.size) throw new HdeCorrupt({ reason: "a difference points outside of its base" })
+    if (offset + length > base.size) throw corrupt("a difference points outside of its base")
     sum += length
-    if (sum > baseLimit) throw new TooLarge({ what: "A share of the baseline", bytes: sum, limit: baseLimit })
+    if (sum > baseLimit) throw tooLarge("A share of the baseline", sum, baseLimit)
     regions.push({ offset, length })
   }
   const share = Source.using(base, (open) => view(open, regions))

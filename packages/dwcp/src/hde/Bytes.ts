@@ -1,5 +1,5 @@
 /** Numbers in bytes: written to grow, read with a look at the end first. */
-import { HdeCorrupt } from "./Failures.ts"
+import { corrupt } from "./Refused.ts"
 
 /** Whole numbers as varints: 7 bits a byte, the lowest first, the 8th says that more follow. */
 export const varints = (numbers: ReadonlyArray<number>): Buffer => {
@@ -23,7 +23,7 @@ export const unzigzag = (number: number): number => (number % 2 === 1 ? -(number
 /** What a number of 53 bits needs. */
 const maxVarint = 8
 
-/** Reads from the beginning to the end, and throws {@link HdeCorrupt} where there is nothing left. */
+/** Reads from the beginning to the end, and throws `HdeCorrupt` where there is nothing left. */
 export class Reader {
   private at = 0
   private readonly bytes: Buffer
@@ -34,7 +34,7 @@ export class Reader {
     return this.bytes.length - this.at
   }
   take(length: number): Buffer {
-    if (length > this.left) throw new HdeCorrupt({ reason: "it ends before what it announces" })
+    if (length > this.left) throw corrupt("it ends before what it announces")
     this.at += length
     return this.bytes.subarray(this.at - length, this.at)
   }
@@ -53,6 +53,6 @@ export class Reader {
       }
       weight *= 0x80
     }
-    throw new HdeCorrupt({ reason: "a number in it is too long" })
+    throw corrupt("a number in it is too long")
   }
 }

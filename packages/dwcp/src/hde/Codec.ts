@@ -10,7 +10,7 @@
  */
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from "node:zlib"
 import * as Lz4 from "lz4-napi"
-import { HdeCorrupt } from "./Failures.ts"
+import { corrupt, type Refused } from "./Refused.ts"
 
 export type Algorithm = "none" | "lz4" | "zstd"
 
@@ -68,7 +68,7 @@ export const compressSync = (bytes: Buffer, { algorithm, level }: Choice): Buffe
   }
 }
 
-/** Expands to exactly so many bytes, in the thread pool; anything else is {@link HdeCorrupt}. */
+/** Expands to exactly so many bytes, in the thread pool; anything else is `HdeCorrupt`. */
 export const expand = async (stored: Buffer, algorithm: Algorithm, size: number): Promise<Buffer> => {
   switch (algorithm) {
     case "none":
@@ -81,7 +81,7 @@ export const expand = async (stored: Buffer, algorithm: Algorithm, size: number)
         zstdDecompress(stored, expansion(size, maxWindow), (error, out) => {
           if (error) reject(broken(error))
           else if (out.length === size) resolve(out)
-          else reject(new HdeCorrupt({ reason: wrongSize }))
+          else reject(corrupt(wrongSize))
         })
       })
   }
@@ -137,17 +137,17 @@ const slack = 1024
 
 /** LZ4 writes its size in front of it. */
 const announced = (stored: Buffer, size: number): void => {
-  if (stored.length < 4 || stored.readUInt32LE(0) !== size) throw new HdeCorrupt({ reason: wrongSize })
+  if (stored.length < 4 || stored.readUInt32LE(0) !== size) throw corrupt(wrongSize)
 }
 
 const exactly = (bytes: Buffer, size: number): Buffer => {
-  if (bytes.length !== size) throw new HdeCorrupt({ reason: wrongSize })
+  if (bytes.length !== size) throw corrupt(wrongSize)
   return bytes
 }
 
 const wrongSize = "a block is not of the size that it announces"
 
-const broken = (cause: unknown): HdeCorrupt => new HdeCorrupt({ reason: "a block cannot be expanded", cause })
+const broken = (cause: unknown): Refused => corrupt("a block cannot be expanded", cause)
 
 const refused = (cause: unknown): never => {
   throw broken(cause)

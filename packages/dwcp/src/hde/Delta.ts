@@ -13,7 +13,7 @@
  */
 import { Reader, unzigzag, varints, zigzag } from "./Bytes.ts"
 import * as Codec from "./Codec.ts"
-import { HdeCorrupt } from "./Failures.ts"
+import { corrupt } from "./Refused.ts"
 import * as Match from "./Match.ts"
 
 export interface Encoded {
@@ -73,13 +73,13 @@ const levelFor = (fresh: number): number => (fresh < 3 * 2 ** 18 ? 5 : 1)
 
 const smaller = (plain: Buffer, packed: Buffer): Buffer => (packed.length < plain.length ? packed : plain)
 
-/** What {@link encode} made, as the target again. Throws {@link HdeCorrupt}; allocates no more than `size` announces. */
+/** What {@link encode} made, as the target again. Throws `HdeCorrupt`; allocates no more than `size` announces. */
 export const decode = (bytes: Buffer, base: Buffer, size: number): Buffer => {
   const reader = new Reader(bytes)
   const count = reader.varint()
   const rowsSize = reader.varint()
   // A copy has at least one byte of the target and takes at least three of the rows.
-  if (count > size || rowsSize > 24 * count + 8) throw new HdeCorrupt({ reason: "a difference has too many copies" })
+  if (count > size || rowsSize > 24 * count + 8) throw corrupt("a difference has too many copies")
   const rowsPacked = reader.varint()
   const rows = new Reader(Codec.expandSync(reader.take(reader.varint()), rowsPacked === 0 ? "none" : "zstd", rowsSize))
   const before = Array.from({ length: count + 1 }, () => rows.varint())
@@ -117,7 +117,7 @@ export const decode = (bytes: Buffer, base: Buffer, size: number): Buffer => {
   return target
 }
 
-const outside = new HdeCorrupt({ reason: "a difference points outside of its base" })
+const outside = corrupt("a difference points outside of its base")
 
 /** The bytes of the base that the new ones are probably like, in the order of the base. A part of the format. */
 const dictionary = (base: Buffer, size: number, copies: ReadonlyArray<Match.Copy>): Buffer => {

@@ -1,12 +1,12 @@
 /** SHA-256 of bytes in memory, in hex: at once when they are few, in the thread pool when they are many. */
 import { createHash, webcrypto } from "node:crypto"
 import { Effect } from "effect"
-import { type HdeCorrupt, type HdeUnavailable, waiting } from "./Failures.ts"
+import { type HdeError, waiting } from "./Failures.ts"
 
 /** What takes less time than to ask somebody else. */
 const few = 2 ** 16
 
-export const of = (bytes: Uint8Array): Effect.Effect<string, HdeCorrupt | HdeUnavailable> =>
+export const of = (bytes: Uint8Array): Effect.Effect<string, HdeError> =>
   bytes.length <= few
     ? Effect.sync(() => createHash("sha256").update(bytes).digest("hex"))
     : Effect.map(

@@ -1,5 +1,6 @@
 /** What can go wrong with encoded data, in the words of whoever is on call. */
 import { Data, Effect } from "effect"
+import { Refused } from "./Refused.ts"
 
 /** The frame is cut, changed, or was never one. Nothing of it is used. */
 export class HdeCorrupt extends Data.TaggedError("HdeCorrupt")<{
@@ -58,19 +59,23 @@ export class HdeUnavailable extends Data.TaggedError("HdeUnavailable")<{
 /** Everything that encoding and decoding may fail with. */
 export type HdeError = HdeCorrupt | BaselineMismatch | TooLarge | HdeUnavailable
 
-/** What a pure reader throws becomes a failure; anything else it throws is a bug. */
+/** What was refused, as the failure that it is. */
+export const failureOf = ({ is }: Refused): HdeCorrupt | TooLarge =>
+  is[0] === "HdeCorrupt" ? new HdeCorrupt(is[1]) : new TooLarge(is[1])
+
+/** What a pure reader refuses becomes a failure; anything else it throws is a bug. */
 export const reading = <A>(read: () => A): Effect.Effect<A, HdeCorrupt | TooLarge> =>
   Effect.suspend(() => {
     try {
       return Effect.succeed(read())
     } catch (error) {
-      return error instanceof HdeCorrupt || error instanceof TooLarge ? Effect.fail(error) : Effect.die(error)
+      return error instanceof Refused ? Effect.fail(failureOf(error)) : Effect.die(error)
     }
   })
 
-/** A promise of the system: our failures as they are, all others with what it was for. */
-export const waiting = <A>(what: string, start: () => Promise<A>): Effect.Effect<A, HdeCorrupt | HdeUnavailable> =>
+/** A promise of the system: what is refused as the failure that it is, all else with what it was for. */
+export const waiting = <A>(what: string, start: () => Promise<A>): Effect.Effect<A, HdeError> =>
   Effect.tryPromise({
     try: start,
-    catch: (cause) => (cause instanceof HdeCorrupt ? cause : new HdeUnavailable({ what, cause }))
+    catch: (cause) => (cause instanceof Refused ? failureOf(cause) : new HdeUnavailable({ what, cause }))
   })

@@ -18,7 +18,7 @@
  */
 import { crc32 } from "node:zlib"
 import type { Algorithm, Choice } from "./Codec.ts"
-import { HdeCorrupt, TooLarge } from "./Failures.ts"
+import { corrupt, tooLarge } from "./Refused.ts"
 
 export interface Head {
   /** What the sender chose. */
@@ -148,14 +148,14 @@ export class Reader {
 
   next(): Part | undefined {
     if (this.isOver) {
-      if (this.have > 0) throw new HdeCorrupt({ reason: "it goes on behind its end" })
+      if (this.have > 0) throw corrupt("it goes on behind its end")
       return undefined
     }
     return this.head === undefined ? this.readHead() : this.readBlock(this.head)
   }
 
   close(): void {
-    if (!this.isOver) throw new HdeCorrupt({ reason: "it ends too early" })
+    if (!this.isOver) throw corrupt("it ends too early")
   }
 
   private readHead(): Part | undefined {
@@ -163,17 +163,17 @@ export class Reader {
     // Whatever is not ours is refused by its first bytes, however few there are.
     const seen = this.peek(Math.min(this.have, 5))
     if (seen !== undefined && !sign.subarray(0, seen.length).equals(seen)) {
-      throw new HdeCorrupt({ reason: "it is no frame of version 3" })
+      throw corrupt("it is no frame of version 3")
     }
     if (start === undefined) return undefined
     const flags = start[5]!
-    if (flags > 1) throw new HdeCorrupt({ reason: "it has flags that nobody knows" })
+    if (flags > 1) throw corrupt("it has flags that nobody knows")
     const length = headBytes + (flags === 1 ? baseBytes : 0) + 4
     const bytes = this.peek(length)
     if (bytes === undefined) return undefined
     checked(bytes, "its head has changed on the way")
     const algorithm = algorithms[bytes[6]!]
-    if (algorithm === undefined) throw new HdeCorrupt({ reason: "it has an algorithm that nobody knows" })
+    if (algorithm === undefined) throw corrupt("it has an algorithm that nobody knows")
     const head: Head = {
       choice: { algorithm, level: bytes.readInt8(7) },
       size: within("Content", bytes.readBigUInt64LE(8), this.limits.content),
@@ -195,21 +195,21 @@ export class Reader {
   private readBlock(head: Head): Part | undefined {
     const start = this.peek(blockBytes)
     if (start === undefined) return undefined
-    if (start[1] !== 0 || start[2] !== 0 || start[3] !== 0) throw new HdeCorrupt({ reason: "a block begins wrongly" })
+    if (start[1] !== 0 || start[2] !== 0 || start[3] !== 0) throw corrupt("a block begins wrongly")
     if (start[0] === endKind) return this.readEnd(head)
     const kind = kinds[start[0]!]
-    if (kind === undefined) throw new HdeCorrupt({ reason: "it has a kind of block that nobody knows" })
+    if (kind === undefined) throw corrupt("it has a kind of block that nobody knows")
     const size = within("A block", start.readUInt32LE(4), head.blockLimit)
     const storedSize = start.readUInt32LE(8)
     if (size === 0 || size > head.size - this.at || storedSize > size) {
-      throw new HdeCorrupt({ reason: "the sizes of its blocks do not fit" })
+      throw corrupt("the sizes of its blocks do not fit")
     }
-    if (kind === "delta" && head.base === undefined) throw new HdeCorrupt({ reason: "a difference names no baseline" })
+    if (kind === "delta" && head.base === undefined) throw corrupt("a difference names no baseline")
     const bytes = this.peek(blockBytes + storedSize)
     if (bytes === undefined) return undefined
     const stored = bytes.subarray(blockBytes)
     if (crc32(stored, crc32(bytes.subarray(0, 12))) !== bytes.readUInt32LE(12)) {
-      throw new HdeCorrupt({ reason: "a block has changed on the way" })
+      throw corrupt("a block has changed on the way")
     }
     this.drop(blockBytes + storedSize)
     const at = this.at
@@ -223,7 +223,7 @@ export class Reader {
     if (bytes === undefined) return undefined
     checked(bytes, "its end has changed on the way")
     const blocks = bytes.readUInt32LE(4)
-    if (this.at !== head.size || blocks !== this.blocks) throw new HdeCorrupt({ reason: "blocks of it are missing" })
+    if (this.at !== head.size || blocks !== this.blocks) throw corrupt("blocks of it are missing")
     this.drop(endBytes)
     this.isOver = true
     return { _tag: "End", end: { blocks, hash: bytes.toString("hex", 8, 40) } }
@@ -259,18 +259,18 @@ export const read = (frame: Buffer, accepted: Limits) => {
     else end = part.end
   }
   reader.close()
-  if (head === undefined || end === undefined) throw new HdeCorrupt({ reason: "it ends too early" })
+  if (head === undefined || end === undefined) throw corrupt("it ends too early")
   return { head, blocks, end }
 }
 
 const sign = Buffer.from([0x4e, 0x48, 0x44, 0x45, version])
 
 const checked = (bytes: Buffer, reason: string): void => {
-  if (crc32(bytes.subarray(0, -4)) !== bytes.readUInt32LE(bytes.length - 4)) throw new HdeCorrupt({ reason })
+  if (crc32(bytes.subarray(0, -4)) !== bytes.readUInt32LE(bytes.length - 4)) throw corrupt(reason)
 }
 
 const within = (what: string, claimed: number | bigint, limit: number): number => {
   const bytes = Number(claimed)
-  if (bytes > limit) throw new TooLarge({ what, bytes, limit })
+  if (bytes > limit) throw tooLarge(what, bytes, limit)
   return bytes
 }

@@ -9,8 +9,9 @@
 import { Worker } from "node:worker_threads"
 import { Effect, Semaphore } from "effect"
 import type { Scope } from "effect"
-import { type HdeError, HdeUnavailable } from "./Failures.ts"
-import { type Answered, type Asked, revive, type Tasks } from "./Tasks.ts"
+import { failureOf, type HdeError, HdeUnavailable } from "./Failures.ts"
+import { Refused } from "./Refused.ts"
+import type { Answered, Asked, Tasks } from "./Tasks.ts"
 
 export interface Pool {
   readonly run: <Name extends keyof Tasks>(name: Name, task: Tasks[Name][0]) => Effect.Effect<Tasks[Name][1], HdeError>
@@ -59,7 +60,7 @@ export const make = (threads: number): Effect.Effect<Pool, never, Scope.Scope> =
             case "Done":
               return resume(Effect.succeed(answered.answer))
             case "Refused":
-              return resume(Effect.fail(revive(answered)))
+              return resume(Effect.fail(failureOf(new Refused(answered.is))))
             case "Broken":
               return resume(failed(asked, answered.cause))
             case "Lost":

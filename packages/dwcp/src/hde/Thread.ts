@@ -3,8 +3,8 @@ import { closeSync, openSync, writeSync } from "node:fs"
 import { parentPort } from "node:worker_threads"
 import * as Block from "./Block.ts"
 import * as Chunks from "./Chunks.ts"
-import { HdeCorrupt, TooLarge } from "./Failures.ts"
 import * as Locate from "./Locate.ts"
+import { Refused } from "./Refused.ts"
 import * as Source from "./Source.ts"
 import type { Answered, Asked, Tasks } from "./Tasks.ts"
 
@@ -33,11 +33,7 @@ const answer = ({ name, task }: Asked): Answered => {
     // The name says of which type the task is; the compiler does not see the two together.
     return { _tag: "Done", answer: (work[name] as (task: unknown) => unknown)(task) }
   } catch (error) {
-    if (error instanceof HdeCorrupt) return { _tag: "Refused", failure: "HdeCorrupt", fields: { reason: error.reason } }
-    if (error instanceof TooLarge) {
-      const { bytes, limit, what } = error
-      return { _tag: "Refused", failure: "TooLarge", fields: { what, bytes, limit } }
-    }
+    if (error instanceof Refused) return { _tag: "Refused", is: error.is }
     return { _tag: "Broken", cause: error }
   }
 }

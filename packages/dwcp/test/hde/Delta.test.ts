@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as Delta from "../../src/hde/Delta.ts"
-import { HdeCorrupt } from "../../src/hde/Failures.ts"
+import { Refused } from "../../src/hde/Refused.ts"
 import { anyPair, chance, later, memory, noise } from "./fixtures/contents.ts"
 
 const effort = { elsewhereFrom: 0 }
@@ -43,7 +43,7 @@ describe("a difference", () => {
         assert.strictEqual(made.length, target.length)
         assert.isFalse(made.equals(target))
       } catch (error) {
-        assert.instanceOf(error, HdeCorrupt)
+        assert.instanceOf(error, Refused)
       }
     }
   })
@@ -67,7 +67,7 @@ describe("a difference", () => {
       try {
         assert.strictEqual(Delta.decode(hostile, base, target.length).length, target.length)
       } catch (error) {
-        assert.instanceOf(error, HdeCorrupt)
+        assert.instanceOf(error, Refused)
         refused++
       }
     }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
 import * as Failures from "../../src/hde/Failures.ts"
+import { corrupt, tooLarge } from "../../src/hde/Refused.ts"
 
 describe("what goes wrong with encoded data", () => {
   const failures = [
@@ -29,7 +30,12 @@ describe("what goes wrong with encoded data", () => {
         Failures.reading(() => {
           throw error
         })
-      assert.strictEqual(yield* Effect.flip(throwing(failures[0])), failures[0])
+      assert.deepStrictEqual(yield* Effect.flip(throwing(corrupt("it ends too early"))), failures[0])
+      assert.deepStrictEqual(yield* Effect.flip(throwing(tooLarge("A block", 10, 5))), failures[2])
+      const promised = Failures.waiting("A file cannot be read", () => Promise.reject(tooLarge("A block", 10, 5)))
+      assert.deepStrictEqual(yield* Effect.flip(promised), failures[2])
+      const lost = Failures.waiting("A file cannot be read", () => Promise.reject(new Error("a cause")))
+      assert.strictEqual((yield* Effect.flip(lost))._tag, "HdeUnavailable")
       const exit = yield* Effect.exit(throwing(new TypeError("a bug")))
       assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
     })
