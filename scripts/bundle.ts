@@ -1,6 +1,6 @@
 /**
- * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which reads the command line,
- * `commands/`, which are loaded when they are asked for, and the runbooks.
+ * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which launches `cli.mjs`, which
+ * reads the command line; `commands/`, which are loaded when they are asked for; and the runbooks.
  *
  * **Details**
  *
@@ -37,6 +37,12 @@ const commandsOutside: Plugin = {
     }))
 }
 
+/** Leaves the command line outside of what launches it. */
+const cliOutside: Plugin = {
+  name: "command line outside",
+  setup: (build) => build.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path: "./cli.mjs", external: true }))
+}
+
 /** What is imported when it is needed and is CommonJS, with the names that are used: they would be lost otherwise. */
 const lateNames: { readonly [name: string]: string } = { ioredis: "AbstractConnector, Redis" }
 
@@ -57,7 +63,13 @@ const namesOfCommonJs: Plugin = {
 export const bundle = async (outdir = join(folder, "dist")): Promise<string> => {
   rmSync(join(outdir, "commands"), { recursive: true, force: true })
   const program = join(outdir, "novacron.mjs")
-  await build({ ...common, entryPoints: [join(folder, "src/main.ts")], outfile: program, plugins: [commandsOutside] })
+  await build({
+    ...common,
+    entryPoints: { cli: join(folder, "src/main.ts"), novacron: join(folder, "src/launch.ts") },
+    outdir,
+    outExtension: { ".js": ".mjs" },
+    plugins: [commandsOutside, cliOutside]
+  })
   await build({
     ...common,
     entryPoints: globSync("src/Commands/*.ts", { cwd: folder }).map((file) => join(folder, file)),

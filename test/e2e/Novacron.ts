@@ -72,6 +72,7 @@ export class Place {
       env: {
         PATH: process.env["PATH"] ?? "",
         HOME: this.directory,
+        XDG_CACHE_HOME: join(outdir, "cache"),
         CI: process.env["CI"] ?? "",
         NOVACRON_SYSTEM_DATA_DIR: this.dataDir,
         NOVACRON_HEALTH_PORT: "0",

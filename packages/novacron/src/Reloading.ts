@@ -5,7 +5,7 @@
  */
 import { Logger } from "@novacron/components"
 import { Audit, type Config, Difference, History, Reload } from "@novacron/config"
-import { Cause, Effect, Exit, type FileSystem, type Path, type Scope, SubscriptionRef } from "effect"
+import { Cause, Effect, Exit, Fiber, type FileSystem, type Path, type Scope, SubscriptionRef } from "effect"
 import type { Reloading } from "./Alive.ts"
 import * as Node from "./Node.ts"
 import type { Surroundings } from "./Surroundings.ts"
@@ -48,8 +48,11 @@ export const make = Effect.fn("Reloading.make")(function* ({
           Effect.logWarning(error.message)
         )
 
-  yield* record({ action: "load", success: true, changedKeys: [] })
-  yield* keep
+  // On the disk before the node is down, and not in the way of the boot.
+  const recording = yield* Effect.forkScoped(
+    Effect.andThen(record({ action: "load", success: true, changedKeys: [] }), keep)
+  )
+  yield* Effect.addFinalizer(() => Fiber.await(recording))
   const made = yield* Reload.make(Node.definition(), loaded, sources, { ready })
 
   /** What both ways do with the outcome: record it, and put it into effect. */
