@@ -58,7 +58,7 @@ export type Answer =
 
 export const encode = (task: Task): Answer =>
   Source.using(task.target, (open) => {
-    const piece = open.read(task.at, task.length)
+    const piece = open.read(task.at, task.length, pieceSpace)
     const { against, choice } = task
     return against === undefined || against.base.size === 0 ? plain(piece, choice) : delta(piece, task, against)
   })
@@ -69,7 +69,7 @@ const plain = (piece: Buffer, choice: Codec.Choice): Encoded => {
   return {
     _tag: "Encoded",
     kind: isSmaller ? choice.algorithm : "none",
-    stored: owned(isSmaller ? stored : piece),
+    stored: isSmaller ? owned(stored) : new Uint8Array(piece),
     shift: 0,
     found: "none"
   }
@@ -78,8 +78,7 @@ const plain = (piece: Buffer, choice: Codec.Choice): Encoded => {
 const delta = (piece: Buffer, task: Task, against: Against): Answer => {
   const where = place(piece, task.at, against)
   if (where === undefined) return { _tag: "NeedsCoarse" }
-  const { regions, shift } = where
-  const base = Source.using(against.base, (open) => view(open, regions))
+  const { base, regions, shift } = where
   const within = task.at + shift - lead(regions, task.at + shift)
   // To look at all of a large base for little is not worth it; the pieces of a small one are moved more often.
   const difference = Delta.encode(piece, base, within, { elsewhereFrom: task.target.size <= soloBytes ? 0 : 1 / 64 })
@@ -96,18 +95,31 @@ const delta = (piece: Buffer, task: Task, against: Against): Answer => {
   return { _tag: "Encoded", kind: "delta", stored: owned(stored), shift, found }
 }
 
-/** The parts of the base to look at; `undefined` when only the coarse index could tell. */
-const place = (piece: Buffer, at: number, { base, coarse, shift }: Against): Locate.Located | undefined => {
-  if (base.size <= shareBytes) return { regions: [{ offset: 0, length: base.size }], shift }
-  const offset = Math.min(base.size, Math.max(0, at + shift - beside))
-  const length = Math.max(0, Math.min(base.size, at + shift + piece.length + beside) - offset)
-  if (length > 0) {
-    const near = Source.using(base, (open) => open.read(offset, length))
-    const left = Match.missing(Match.aligned(piece, near, at + shift - offset), piece.length)
-    if (left * 8 <= piece.length) return { regions: [{ offset, length }], shift }
-  }
-  return coarse === undefined ? undefined : Locate.locate(piece, at, coarse, base.size, shareBytes)
+interface Place extends Locate.Located {
+  /** The bytes of the regions, one behind the other. */
+  readonly base: Buffer
 }
+
+/** The parts of the base to look at; `undefined` when only the coarse index could tell. */
+const place = (piece: Buffer, at: number, { base, coarse, shift }: Against): Place | undefined =>
+  Source.using(base, (open) => {
+    const located = (regions: ReadonlyArray<Locate.Region>, shift: number): Place => ({
+      base: view(open, regions),
+      regions,
+      shift
+    })
+    if (base.size <= shareBytes) return located([{ offset: 0, length: base.size }], shift)
+    const offset = Math.min(base.size, Math.max(0, at + shift - beside))
+    const length = Math.max(0, Math.min(base.size, at + shift + piece.length + beside) - offset)
+    if (length > 0) {
+      const expected = located([{ offset, length }], shift)
+      const left = Match.missing(Match.aligned(piece, expected.base, at + shift - offset), piece.length)
+      if (left * 8 <= piece.length) return expected
+    }
+    if (coarse === undefined) return undefined
+    const found = Locate.locate(piece, at, coarse, base.size, shareBytes)
+    return located(found.regions, found.shift)
+  })
 
 /** Bytes on both sides of where a piece is expected. */
 const beside = 2 ** 16
@@ -124,11 +136,23 @@ const lead = (regions: ReadonlyArray<Locate.Region>, position: number): number =
   return lead
 }
 
+/** The regions of a source, one behind the other. */
 const view = (open: Source.Open, regions: ReadonlyArray<Locate.Region>): Buffer => {
   const [only] = regions
-  if (only !== undefined && regions.length === 1) return open.read(only.offset, only.length)
-  return Buffer.concat(regions.map(({ length, offset }) => open.read(offset, length)))
+  if (only !== undefined && regions.length === 1) return open.read(only.offset, only.length, baseSpace)
+  const all = Source.room(
+    baseSpace,
+    regions.reduce((sum, { length }) => sum + length, 0)
+  )
+  let at = 0
+  for (const { length, offset } of regions) at += open.read(offset, length, regionSpace).copy(all, at)
+  return all
 }
+
+/** A thread does one thing at a time: what it reads, it reads to where it read before. */
+const pieceSpace = Source.space()
+const baseSpace = Source.space()
+const regionSpace = Source.space()
 
 /** To hand a block over to another thread its memory must be its own. */
 const owned = (bytes: Buffer): Uint8Array<ArrayBuffer> => {

@@ -18,34 +18,41 @@ export const file = (path: string, size: number): Source => ({ _tag: "File", pat
 
 /** A source while it is open. Ranges that reach over its end are the caller's mistake, and thrown. */
 export interface Open {
-  readonly read: (at: number, length: number) => Buffer
-  readonly readInto: (buffer: Buffer, at: number) => void
+  /** A view of memory, or what is read into `space`: the memory for it, if that is large enough. */
+  readonly read: (at: number, length: number, space?: Space) => Buffer
+}
+
+/** Memory that is used again and again, and only grows: its bytes are good until it is used the next time. */
+export interface Space {
+  bytes: Buffer
+}
+
+export const space = (): Space => ({ bytes: Buffer.alloc(0) })
+
+/** So much of a space. */
+export const room = (space: Space, length: number): Buffer => {
+  if (space.bytes.length < length) space.bytes = Buffer.allocUnsafeSlow(length)
+  return space.bytes.subarray(0, length)
 }
 
 /** Opens for the time of `use`. Waits for the disk: belongs into a thread. */
 export const using = <A>(source: Source, use: (open: Open) => A): A => {
   if (source._tag === "Memory") {
     const bytes = Buffer.from(source.bytes.buffer, source.bytes.byteOffset, source.bytes.length)
-    return use({
-      read: (at, length) => bytes.subarray(at, at + length),
-      readInto: (buffer, at) => void bytes.copy(buffer, 0, at, at + buffer.length)
-    })
+    return use({ read: (at, length) => bytes.subarray(at, at + length) })
   }
   const descriptor = openSync(source.path, "r")
-  const readInto = (buffer: Buffer, at: number): void => {
-    for (let have = 0; have < buffer.length;) {
-      const got = readSync(descriptor, buffer, have, buffer.length - have, at + have)
+  const read = (at: number, length: number, into: Space = space()): Buffer => {
+    const buffer = room(into, length)
+    for (let have = 0; have < length;) {
+      const got = readSync(descriptor, buffer, have, length - have, at + have)
       if (got === 0) throw new Error(`${source.path} became shorter while it was read`)
       have += got
     }
-  }
-  const read = (at: number, length: number): Buffer => {
-    const buffer = Buffer.allocUnsafeSlow(length)
-    readInto(buffer, at)
     return buffer
   }
   try {
-    return use({ read, readInto })
+    return use({ read })
   } finally {
     closeSync(descriptor)
   }
@@ -54,15 +61,9 @@ export const using = <A>(source: Source, use: (open: Open) => A): A => {
 /** Calls back with all of it in order, in pieces that are only good for the call. */
 export const each = (source: Source, visit: (piece: Buffer, at: number) => void): void => {
   using(source, (open) => {
-    const buffer = source._tag === "File" ? Buffer.allocUnsafeSlow(Math.min(pieceBytes, source.size)) : undefined
+    const piece = space()
     for (let at = 0; at < source.size; at += pieceBytes) {
-      const length = Math.min(pieceBytes, source.size - at)
-      if (buffer === undefined) visit(open.read(at, length), at)
-      else {
-        const piece = buffer.subarray(0, length)
-        open.readInto(piece, at)
-        visit(piece, at)
-      }
+      visit(open.read(at, Math.min(pieceBytes, source.size - at), piece), at)
     }
   })
 }

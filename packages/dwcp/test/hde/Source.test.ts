@@ -18,9 +18,10 @@ describe("a source", () => {
     it(`in ${name} gives any part of its bytes, and all of them in order`, () => {
       Source.using(source, (open) => {
         assert.isTrue(open.read(1234, 5678).equals(bytes.subarray(1234, 1234 + 5678)))
-        const buffer = Buffer.alloc(100)
-        open.readInto(buffer, bytes.length - 100)
-        assert.isTrue(buffer.equals(bytes.subarray(-100)))
+        const space = Source.space()
+        for (const length of [100, 50, 5000]) {
+          assert.isTrue(open.read(bytes.length - length, length, space).equals(bytes.subarray(-length)))
+        }
       })
       const pieces: Array<Buffer> = []
       Source.each(source, (piece, at) => {
