@@ -9,6 +9,8 @@
  */
 export * as BootEvent from "./BootEvent.ts"
 export * as Durations from "./Durations.ts"
+export * as Gantt from "./Gantt.ts"
+export * as GanttPage from "./GanttPage.ts"
 export * as Invariants from "./Invariants.ts"
 export * as Manifest from "./Manifest.ts"
 export * as Phase from "./Phase.ts"
@@ -20,3 +22,4 @@ export * as Report from "./Report.ts"
 export * as Severity from "./Severity.ts"
 export * as Status from "./Status.ts"
 export * as Timeline from "./Timeline.ts"
+export * as TimelineView from "./TimelineView.ts"
