@@ -14,9 +14,9 @@ const triplets = fc
   .chain((triples) =>
     fc.shuffledSubarray(
       triples.flatMap((columns) => [
-        columns.map(([a = 0]) => a),
-        columns.map(([, b = 0]) => b),
-        columns.map(([a = 0, b = 0]) => 100 - a - b)
+        columns.map(([a]) => a),
+        columns.map(([, b]) => b),
+        columns.map(([a, b]) => 100 - a - b)
       ]),
       { minLength: triples.length * 3 }
     )

@@ -1,0 +1,134 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import * as Fleet from "../../src/itp/Fleet.ts"
+
+type Step =
+  | { readonly _tag: "Place"; readonly cpu: number; readonly memory: number }
+  | { readonly _tag: "Depart"; readonly which: number }
+  | { readonly _tag: "Move"; readonly which: number; readonly host: number }
+  | { readonly _tag: "Drain"; readonly moves: number }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ _tag: fc.constant("Place" as const), cpu: fc.nat(17), memory: fc.nat(40) }) },
+  { weight: 4, arbitrary: fc.record({ _tag: fc.constant("Depart" as const), which: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Move" as const), which: fc.nat(), host: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Drain" as const), moves: fc.nat(5) }) }
+)
+
+/** A fleet beside a ledger that was kept without it. */
+const run = (steps: ReadonlyArray<Step>, unlimited: boolean) => {
+  const fleet = Fleet.make({ hosts: 4, cpu: 16, memory: 32, unlimited })
+  const ledger = new Map<number, { readonly cpu: number; readonly memory: number; host: number }>()
+  const check = (): void => {
+    const cpu = new Map<number, number>()
+    const memory = new Map<number, number>()
+    for (const [resident, one] of ledger) {
+      assert.strictEqual(fleet.hostOf(resident), one.host)
+      cpu.set(one.host, (cpu.get(one.host) ?? 0) + one.cpu)
+      memory.set(one.host, (memory.get(one.host) ?? 0) + one.memory)
+    }
+    for (let h = 0; h < fleet.hosts(); h++) {
+      assert.strictEqual(fleet.freeCpu(h), 16 - (cpu.get(h) ?? 0))
+      assert.strictEqual(fleet.freeMemory(h), 32 - (memory.get(h) ?? 0))
+      assert.isAtLeast(fleet.freeCpu(h), 0)
+      assert.isAtLeast(fleet.freeMemory(h), 0)
+    }
+    assert.strictEqual(fleet.open(), new Set([...ledger.values()].map(({ host }) => host)).size)
+  }
+  const nth = (which: number): number => [...ledger.keys()][which % Math.max(1, ledger.size)] ?? -1
+  let refusals = 0
+  for (const [i, one] of steps.entries()) {
+    const now = i * 700
+    switch (one._tag) {
+      case "Place": {
+        const resident = fleet.place(one.cpu, one.memory, now)
+        if (resident >= 0) ledger.set(resident, { ...one, host: fleet.hostOf(resident) })
+        else {
+          refusals++
+          const possible = one.cpu <= 16 && one.memory <= 32
+          if (unlimited) assert.isFalse(possible)
+          // Nothing with room was overlooked.
+          for (let h = 0; h < fleet.hosts(); h++) {
+            assert.isFalse(fleet.freeCpu(h) >= one.cpu && fleet.freeMemory(h) >= one.memory)
+          }
+        }
+        break
+      }
+      case "Depart": {
+        const resident = nth(one.which)
+        fleet.depart(resident, now)
+        ledger.delete(resident)
+        assert.strictEqual(fleet.hostOf(resident), -1)
+        break
+      }
+      case "Move": {
+        const resident = nth(one.which)
+        const kept = ledger.get(resident)
+        if (kept !== undefined && fleet.move(resident, one.host, now)) kept.host = one.host
+        break
+      }
+      case "Drain": {
+        const before = fleet.open()
+        const moves = fleet.drain(one.moves, now)
+        assert.isAtMost(moves.length, one.moves)
+        assert.strictEqual(fleet.open(), moves.length === 0 ? before : before - 1)
+        for (const { resident, from, to } of moves) {
+          const kept = ledger.get(resident)
+          assert.strictEqual(kept?.host, from)
+          if (kept !== undefined) kept.host = to
+        }
+        break
+      }
+    }
+    check()
+  }
+  return { refusals, ledger }
+}
+
+describe("Fleet", () => {
+  it("overfills no host, overlooks none with room, and moves nobody unasked", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), fc.boolean(), (steps, unlimited) => void run(steps, unlimited))
+    )
+  })
+
+  it("gives the same answers to the same requests", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        assert.deepStrictEqual(run(steps, true), run(steps, true))
+      }),
+      { numRuns: 30 }
+    )
+  })
+
+  it("puts newcomers with old residents, and among hosts of one age where they fit best", () => {
+    const fleet = Fleet.make({ hosts: 3, cpu: 16, memory: 32 })
+    const old = fleet.place(10, 1, 0)
+    const large = fleet.place(12, 1, 80_000)
+    const small = fleet.place(5, 1, 80_001)
+    assert.deepStrictEqual([old, large, small].map(fleet.hostOf), [0, 1, 0])
+    const third = fleet.place(9, 1, 80_002)
+    assert.strictEqual(fleet.hostOf(third), 2)
+    // Both are young: 4 fit into the 4 that are left of one, before the 7 of the other.
+    assert.strictEqual(fleet.hostOf(fleet.place(4, 1, 80_003)), 1)
+    // Beside the old one there is room for 1 only.
+    assert.strictEqual(fleet.hostOf(fleet.place(1, 1, 80_004)), 0)
+  })
+
+  it("finds the one host with memory among many without", () => {
+    const fleet = Fleet.make({ hosts: 101, cpu: 64, memory: 32 })
+    for (let h = 0; h < 100; h++) fleet.place(33, 32, h)
+    fleet.place(33, 1, 100)
+    assert.strictEqual(fleet.open(), 101)
+    assert.strictEqual(fleet.hostOf(fleet.place(8, 16, 101)), 100)
+  })
+
+  it("refuses what is larger than a host, and numbers that are none", () => {
+    const fleet = Fleet.make({ hosts: 1, cpu: 16, memory: 32, unlimited: true })
+    assert.deepStrictEqual(
+      [17, Number.NaN, Infinity].map((cpu) => fleet.place(cpu, 1, 0)),
+      [-1, -1, -1]
+    )
+    assert.strictEqual(fleet.place(16, 32, 0), 0)
+  })
+})
