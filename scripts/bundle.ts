@@ -7,7 +7,7 @@
  * Everything is inside except for the PostgreSQL server, whose binaries are a package of their own for each platform.
  * Libraries in CommonJS ask for `require`, which a module does not have: the banner makes one.
  */
-import { chmodSync, cpSync, globSync, rmSync } from "node:fs"
+import { chmodSync, cpSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { build, type BuildOptions, type Plugin } from "esbuild"
 
@@ -37,12 +37,6 @@ const commandsOutside: Plugin = {
     }))
 }
 
-/** Leaves the command line outside of what launches it. */
-const cliOutside: Plugin = {
-  name: "command line outside",
-  setup: (build) => build.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path: "./cli.mjs", external: true }))
-}
-
 /** What is imported when it is needed and is CommonJS, with the names that are used: they would be lost otherwise. */
 const lateNames: { readonly [name: string]: string } = { ioredis: "AbstractConnector, Redis" }
 
@@ -68,11 +62,11 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
     entryPoints: { cli: join(folder, "src/main.ts"), novacron: join(folder, "src/launch.ts") },
     outdir,
     outExtension: { ".js": ".mjs" },
-    plugins: [commandsOutside, cliOutside]
+    plugins: [commandsOutside]
   })
   await build({
     ...common,
-    entryPoints: globSync("src/Commands/*.ts", { cwd: folder }).map((file) => join(folder, file)),
+    entryPoints: [join(folder, "src/main.ts")],
     outdir: join(outdir, "commands"),
     outExtension: { ".js": ".mjs" },
     chunkNames: "parts/[hash]",

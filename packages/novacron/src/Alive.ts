@@ -70,6 +70,8 @@ export interface Alive {
   endpoints: Endpoints | undefined
   notify: Post.Notify.Notify
   reload: Reloading["reload"]
+  /** Whether the report of READY is where it was asked for. */
+  isReported: boolean
   /** The first reason to end; undefined as long as nothing does. */
   end: End | undefined
 }
@@ -88,6 +90,7 @@ export const make = (surroundings: Surroundings["Service"]): Alive => {
     endpoints: undefined,
     notify: { tell: () => undefined, told: Effect.void, watchdog: undefined },
     reload: Effect.fail({ message: "The settings are not followed yet." }),
+    isReported: false,
     end: undefined
   }
 }

@@ -125,17 +125,25 @@ const bootAndStop = (
     }
     const running = first.value
     node.running = running
-    yield* node.endpoints?.serve(Alive.whileRunning(node, running)) ?? Effect.void
-    node.notify.tell("ready")
-    yield* writeReport(options, finalReport(options, node))
-    yield* Deferred.succeed(node.settled, running)
-    if (options.exitWhenReady) yield* Alive.end(node, { because: "--exit-when-ready", signal: undefined })
-    const ended = yield* Effect.exit(Effect.raceFirst(running.ended, Deferred.await(node.ending)))
+    // Whatever of this takes long or hangs: a signal ends it, like everything else.
+    const serve = Effect.andThen(announce(options, node, running), running.ended)
+    const ended = yield* Effect.exit(Effect.raceFirst(serve, Deferred.await(node.ending)))
     node.notify.tell("stopping")
     // When the node has failed by itself this only waits for the end of its rollback.
     yield* running.stop(node.end?.because ?? "its failure")
     yield* Scope.close(scope, Exit.void)
     if (Exit.isFailure(ended)) yield* ended
+  })
+
+/** The node is up: whoever waits for that is told. */
+const announce = (options: Options, node: Alive.Alive, running: Alive.Running) =>
+  Effect.gen(function* () {
+    yield* Effect.timeoutOption(node.endpoints?.serve(Alive.whileRunning(node, running)) ?? Effect.void, "5 seconds")
+    node.notify.tell("ready")
+    yield* writeReport(options, finalReport(options, node))
+    node.isReported = true
+    yield* Deferred.succeed(node.settled, running)
+    if (options.exitWhenReady) yield* Alive.end(node, { because: "--exit-when-ready", signal: undefined })
   })
 
 /** Those who asked it to stop, and still wait, hear how it went before their connection is closed. */
@@ -250,7 +258,7 @@ const sayGoodbye = (options: Options, node: Alive.Alive) =>
     const words = LastWords.text(report, messageStyleOf({ env, isTerminal: stderr.isTerminal }), { exit, explain })
     if (style !== "json" || exit !== 0) stderr.write(`${words}\n`)
     // One that was ready has its report already; the way down is of interest only when it was not an orderly one.
-    if (report.readyAtMs !== null && exit === 0) return exit
+    if (node.isReported && exit === 0) return exit
     return yield* Effect.matchEffect(writeReport(options, report), {
       onSuccess: () => Effect.succeed(exit),
       onFailure: (error) => Effect.as(refuse(options, Cause.fail(error)), exit)

@@ -48,10 +48,9 @@ export const make = Effect.fn("Reloading.make")(function* ({
           Effect.logWarning(error.message)
         )
 
-  // On the disk before the node is down, and not in the way of the boot.
-  const recording = yield* Effect.forkScoped(
-    Effect.andThen(record({ action: "load", success: true, changedKeys: [] }), keep)
-  )
+  // Now, while the file is what was loaded; the log has time until the node is down, and is not in the way of the boot.
+  yield* keep
+  const recording = yield* Effect.forkScoped(record({ action: "load", success: true, changedKeys: [] }))
   yield* Effect.addFinalizer(() => Fiber.await(recording))
   const made = yield* Reload.make(Node.definition(), loaded, sources, { ready })
 

@@ -3,7 +3,7 @@
  * from here, so a test gives it surroundings of its own.
  */
 import { hostname, userInfo } from "node:os"
-import { Context, Effect, type Scope } from "effect"
+import { Context, Effect } from "effect"
 
 /** The signals that this program listens to. */
 export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGUSR2"
@@ -28,8 +28,8 @@ export class Surroundings extends Context.Service<
     readonly user: string
     readonly stdout: Output
     readonly stderr: Output
-    /** Hears signals until the scope closes, instead of dying by them. */
-    readonly onSignal: (hear: (signal: Signal) => void) => Effect.Effect<void, never, Scope.Scope>
+    /** Hears signals from now on, instead of dying by them: one that comes at the very end must not be the end. */
+    readonly onSignal: (hear: (signal: Signal) => void) => Effect.Effect<void>
     /** Ends the process at once, whatever is still going on. */
     readonly leave: (code: number) => void
     readonly memory: () => { readonly rssBytes: number; readonly heapBytes: number }
@@ -69,22 +69,13 @@ export const thisProcess = (): Surroundings["Service"] => ({
   stdout: writerOf(real.stdout),
   stderr: writerOf(real.stderr),
   onSignal: (hear) =>
-    Effect.asVoid(
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          const listener = (signal: NodeJS.Signals): void => {
-            const known = signals.find((one) => one === signal)
-            if (known !== undefined) hear(known)
-          }
-          for (const signal of signals) real.on(signal, listener)
-          return listener
-        }),
-        (listener) =>
-          Effect.sync(() => {
-            for (const signal of signals) real.off(signal, listener)
-          })
-      )
-    ),
+    Effect.sync(() => {
+      const listener = (signal: NodeJS.Signals): void => {
+        const known = signals.find((one) => one === signal)
+        if (known !== undefined) hear(known)
+      }
+      for (const signal of signals) real.on(signal, listener)
+    }),
   leave: (code) => real.exit(code),
   memory: () => {
     const { heapUsed, rss } = real.memoryUsage()

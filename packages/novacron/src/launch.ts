@@ -3,12 +3,18 @@
  * Launches the published program with compiled code from the run before, which makes it start in half the time. The code
  * is kept where only this user writes: `$CACHE_DIRECTORY` of systemd, `$XDG_CACHE_HOME`, or `~/.cache`; nowhere when
  * there is none of them, or with `NODE_DISABLE_COMPILE_CACHE=1`.
+ *
+ * **Details**
+ *
+ * The program is there twice: `cli.mjs` knows the command line and nothing else, and answers `--help` at once;
+ * `commands/main.mjs` shares its libraries with the commands, so that none is loaded twice.
  */
 import * as module from "node:module"
 import { homedir } from "node:os"
 
 // oxlint-disable-next-line no-restricted-globals -- before anything else there is
-const { CACHE_DIRECTORY, XDG_CACHE_HOME } = process.env
+const { argv, env } = process
+const { CACHE_DIRECTORY, XDG_CACHE_HOME } = env
 
 /** Where the cache of this user is, if there is a place for one. */
 const cache = (): string | undefined => {
@@ -22,4 +28,10 @@ const directory = cache()
 // Node 20 has no such thing, and a cache that cannot be had is none: the program starts all the same.
 if (directory !== undefined && "enableCompileCache" in module) module.enableCompileCache(directory)
 
-await import("./main.ts")
+/** Whether there is nothing to do but to print what is known already. */
+const isQuick =
+  argv.length === 2 || argv[2] === "completion" || argv.some((word) => /^(?:--help|-h|--version|-v)$/.test(word))
+
+// Names of files of the bundle: in the sources there is nothing to launch.
+const file = isQuick ? "./cli.mjs" : "./commands/main.mjs"
+await import(file)

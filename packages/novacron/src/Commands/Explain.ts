@@ -20,6 +20,7 @@ export class UnknownCode extends Data.TaggedError("UnknownCode")<{
 const folders = [
   join(import.meta.dirname, "runbooks"),
   join(import.meta.dirname, "../runbooks"),
+  join(import.meta.dirname, "../../runbooks"),
   join(import.meta.dirname, "../../../../docs/runbooks")
 ]
 

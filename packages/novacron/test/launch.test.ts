@@ -1,0 +1,34 @@
+import { execFileSync } from "node:child_process"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, describe, it } from "vitest"
+
+const directory = mkdtempSync(join(tmpdir(), "novacron-launch-"))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const launch = readFileSync(join(import.meta.dirname, "../src/launch.ts"), "utf8")
+
+describe("the launcher", () => {
+  it("is small: nothing that could be loaded later is loaded by it", () => {
+    const imports = [...launch.matchAll(/from "([^"]+)"/g)].map(([, name]) => name)
+    assert.deepStrictEqual(imports, ["node:module", "node:os"])
+  })
+
+  it("keeps compiled code where the user's caches are, and starts without", () => {
+    const script = join(directory, "launch.ts")
+    // What it launches is made by the bundle; here it is a line.
+    execFileSync(process.execPath, [
+      "-e",
+      `
+      const fs = require("node:fs")
+      fs.writeFileSync(${JSON.stringify(script)}, fs.readFileSync(${JSON.stringify(join(import.meta.dirname, "../src/launch.ts"))}))
+      fs.writeFileSync(${JSON.stringify(join(directory, "cli.mjs"))}, "console.log('launched')")
+    `
+    ])
+    const run = (env: NodeJS.ProcessEnv) => execFileSync(process.execPath, [script], { encoding: "utf8", env })
+    assert.include(run({ XDG_CACHE_HOME: join(directory, "cache") }), "launched")
+    assert.isTrue(existsSync(join(directory, "cache/novacron")))
+    assert.include(run({ HOME: "/" }), "launched")
+  })
+})
