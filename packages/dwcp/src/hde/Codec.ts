@@ -29,8 +29,8 @@ const compression = (level: number, size: number) => ({
   chunkSize: chunkBytes(size)
 })
 
-/** Output is gathered in pieces of this size: one of a known size, or few. */
-const chunkBytes = (size: number): number => Math.min(2 ** 20, Math.max(2 ** 12, size))
+/** Output is gathered in pieces of this size: few turns between threads, and not much memory that is thrown away. */
+const chunkBytes = (size: number): number => Math.min(2 ** 18, Math.max(2 ** 12, size >> 2))
 
 const expansion = (size: number, window = size) => ({
   params: { [constants.ZSTD_d_windowLogMax]: windowLog(window) },

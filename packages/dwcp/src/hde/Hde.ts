@@ -66,7 +66,8 @@ export interface Report {
   /** The codec, as `zstd-3`; of a difference, what blocks without likeness to the baseline are compressed with. */
   readonly codec: string
   readonly mode: "plain" | "aligned" | "longRange"
-  readonly class: Probe.Class
+  /** What the content is like; not looked at when the codec was told. */
+  readonly class: Probe.Class | undefined
   /** Bytes of content, and of the frame. */
   readonly size: number
   readonly stored: number
@@ -169,20 +170,19 @@ export const make = Effect.fn("Hde.make")(function* (settings: typeof Settings.T
   // -------------------------------------------------------------------------------------------------------- encoding
 
   const decide = Effect.fnUntraced(function* (samples: Buffer, size: number, options: Options) {
+    // What was told is done: there is nothing to look for, and nothing to learn.
+    if (options.choice !== undefined) return { choice: options.choice, probe: undefined }
     const probe = Probe.look(samples)
     const goal = options.goal ?? settings.goal
     const bandwidth = Math.max(1, options.bandwidth ?? ByteSize.toNumberUnsafe(settings.bandwidth))
-    const { choice } =
-      options.choice === undefined
-        ? Selector.choose(yield* Ref.get(learned), probe, goal, { bandwidth, size })
-        : { choice: options.choice }
-    if (options.choice === undefined) yield* Effect.forkIn(explore(samples, probe, goal), scope)
+    const { choice } = Selector.choose(yield* Ref.get(learned), probe, goal, { bandwidth, size })
+    yield* Effect.forkIn(explore(samples, probe, goal), scope)
     return { choice, probe }
   })
 
   const tell = Effect.fnUntraced(function* (
     parts: ReadonlyArray<Encoder.Part>,
-    decided: { readonly choice: Codec.Choice; readonly probe: Probe.Probe },
+    decided: { readonly choice: Codec.Choice; readonly probe: Probe.Probe | undefined },
     base: Encoder.Base | undefined,
     began: number
   ) {
@@ -192,13 +192,13 @@ export const make = Effect.fn("Hde.make")(function* (settings: typeof Settings.T
     const took = Duration.millis((yield* Clock.currentTimeMillis) - began)
     const found = new Set(parts.map((part) => part.found))
     const ratio = size / stored
-    if (base === undefined && size >= fewest) {
+    if (probe !== undefined && base === undefined && size >= fewest) {
       yield* learn({ class: probe.class, choice, ratios: probe.ratios, ratio, speed: perSecond(size, took) })
     }
     const report: Report = {
       codec: Codec.nameOf(choice),
       mode: found.has("longRange") ? "longRange" : found.has("aligned") ? "aligned" : "plain",
-      class: probe.class,
+      class: probe?.class,
       size,
       stored,
       ratio,

@@ -374,15 +374,19 @@ describe("the service", () => {
       const seen = Effect.scoped(
         Effect.gen(function* () {
           const hde = yield* make(settingsOf(), folder)
-          yield* hde.encode(text(200_000, 1), { choice: { algorithm: "zstd", level: 3 } })
-          return (yield* hde.learned).classes["text"]?.["zstd-3"]?.seen
+          yield* hde.encode(text(200_000, 1))
+          const known = Object.values((yield* hde.learned).classes["text"] ?? {})
+          return known.reduce((sum, { seen }) => sum + seen, 0)
         })
       )
-      assert.strictEqual(yield* seen, 1)
-      assert.strictEqual(yield* seen, 2)
+      // Now and then something is tried besides.
+      const [first, second, third] = [yield* seen, yield* seen, yield* seen]
+      assert.isAtLeast(first, 1)
+      assert.isAbove(second, first)
+      assert.isAbove(third, second)
       assert.strictEqual(statSync(join(folder, "learned.json")).mode & 0o777, 0o600)
       writeFileSync(join(folder, "learned.json"), `{"version":1,"classes":{"text":{"zstd-3":{"seen":-1}}}}`)
-      assert.strictEqual(yield* seen, 1)
+      assert.isBelow(yield* seen, third)
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 
