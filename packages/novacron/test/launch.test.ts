@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
@@ -18,14 +18,8 @@ describe("the launcher", () => {
   it("keeps compiled code where the user's caches are, and starts without", () => {
     const script = join(directory, "launch.ts")
     // What it launches is made by the bundle; here it is a line.
-    execFileSync(process.execPath, [
-      "-e",
-      `
-      const fs = require("node:fs")
-      fs.writeFileSync(${JSON.stringify(script)}, fs.readFileSync(${JSON.stringify(join(import.meta.dirname, "../src/launch.ts"))}))
-      fs.writeFileSync(${JSON.stringify(join(directory, "cli.mjs"))}, "console.log('launched')")
-    `
-    ])
+    writeFileSync(script, launch)
+    writeFileSync(join(directory, "cli.mjs"), "console.log('launched')")
     const run = (env: NodeJS.ProcessEnv) => execFileSync(process.execPath, [script], { encoding: "utf8", env })
     assert.include(run({ XDG_CACHE_HOME: join(directory, "cache") }), "launched")
     assert.isTrue(existsSync(join(directory, "cache/novacron")))
