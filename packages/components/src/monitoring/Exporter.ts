@@ -1,0 +1,260 @@
+/**
+ * Sends spans to an OTLP collector over HTTP, and does not give them up: a collector that is down, slow, or killed costs
+ * memory up to a limit, and time up to a budget when the process ends.
+ *
+ * **Details**
+ *
+ * `push` only takes the spans. A fiber gathers them for an interval and sends them in batches. A batch is sent again,
+ * later and later, until the collector takes it; what it refuses for good (a 4xx other than 408 and 429) is dropped and
+ * counted, and so is what comes when the queue is full. When the scope closes everything is sent at once; what has not
+ * been taken within the budget goes into the spool, or is counted as lost without one.
+ *
+ * **Gotchas**
+ *
+ * A batch whose answer got lost is sent twice. Ids are the same, so a collector that stores by id has it once.
+ *
+ * Why not the exporter of Effect: after three retries it drops all that it holds and everything of the next minute.
+ */
+import { Clock, Deferred, Duration, Effect, Latch, Option, Random, Redacted, Result, Schema, Stream } from "effect"
+import type { Scope } from "effect"
+import { Headers, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { OtlpSerialization } from "effect/observability"
+import type { Resource, Span } from "./BootTrace.ts"
+import * as Otlp from "./Otlp.ts"
+import type { TracesSettings } from "./Settings.ts"
+import * as Spool from "./Spool.ts"
+
+/** How it goes. Counts begin with the process. */
+export interface Statistics {
+  readonly sent: number
+  /** Waiting, or on their way. */
+  readonly waiting: number
+  readonly dropped: { readonly full: number; readonly refused: number; readonly lost: number }
+  /** Attempts to send that came to nothing. */
+  readonly failures: number
+}
+
+export interface Exporter {
+  /** Takes spans, at once: never blocks, never fails. */
+  readonly push: (resource: Resource, spans: ReadonlyArray<Span>) => void
+  /** There may be something to gather. */
+  readonly nudge: () => void
+  /** Completes when everything has been sent or dropped, or after the stop budget. */
+  readonly flush: Effect.Effect<void>
+  readonly statistics: () => Statistics
+}
+
+/** Where spans go if a bare address is given. */
+export const urlOf = (endpoint: string): string => {
+  const url = new URL(endpoint)
+  if (url.pathname === "/" || url.pathname === "") url.pathname = "/v1/traces"
+  return url.href
+}
+
+/** Sends until the scope closes. `spool` is the file for what is left. */
+export const make = Effect.fn("Exporter.make")(function* (
+  settings: typeof TracesSettings.Type & { readonly endpoint: string },
+  options: {
+    readonly spool?: string | undefined
+    /** Pushes what has come up since; called after the interval and before anything is sent. */
+    readonly gather?: (() => void) | undefined
+  } = {}
+): Effect.fn.Return<Exporter, never, HttpClient.HttpClient | Scope.Scope> {
+  const { batch, capacity, interval, stopBudget } = settings
+  const { gather = () => undefined, spool } = options
+  const deliver = yield* delivery(settings)
+  const work = Latch.makeUnsafe(false)
+  const closing = Deferred.makeUnsafe<void>()
+  let waiting: Array<Otlp.Item> = []
+  let sending: ReadonlyArray<Otlp.Item> = []
+  let idle: Deferred.Deferred<void> | undefined
+  const counts = { sent: 0, full: 0, refused: 0, lost: 0, failures: 0 }
+  let spooled = false
+
+  const push: Exporter["push"] = (resource, spans) => {
+    const free = capacity - waiting.length - sending.length
+    for (const span of spans.length <= free ? spans : spans.slice(0, Math.max(0, free)))
+      waiting.push({ resource, span })
+    counts.full += Math.max(0, spans.length - free)
+    if (waiting.length > 0) work.openUnsafe()
+  }
+
+  const isClosing = () => Deferred.isDoneUnsafe(closing)
+  /** A pause that the end of the process cuts short. */
+  const pause = (span: Duration.Input) => Effect.raceFirst(Effect.sleep(span), Deferred.await(closing))
+
+  const sendBatch = Effect.gen(function* () {
+    sending = waiting.splice(0, batch)
+    for (let failed = 0; sending.length > 0;) {
+      const outcome = yield* deliver(sending)
+      if (outcome._tag === "Taken") {
+        counts.sent += sending.length - outcome.rejected
+        counts.refused += outcome.rejected
+        sending = []
+      } else if (outcome._tag === "TooLarge" && sending.length > 1) {
+        const half = Math.ceil(sending.length / 2)
+        waiting = [...sending.slice(half), ...waiting]
+        sending = sending.slice(0, half)
+      } else if (outcome._tag === "Again") {
+        counts.failures++
+        const longest = Duration.toMillis(settings.maxBackoff)
+        const delayMs = Math.min(longest, Math.max(outcome.afterMs, firstBackoffMs * 2 ** Math.min(20, failed++)))
+        // Whoever is about to end tries more often, and not for long.
+        const jittered = delayMs * (yield* Random.nextBetween(0.8, 1.2))
+        if (isClosing()) yield* Effect.sleep(Math.min(lastBackoffMs, jittered))
+        else yield* pause(jittered)
+      } else {
+        counts.failures++
+        counts.refused += sending.length
+        const why = outcome._tag === "Refused" ? outcome.why : "413"
+        yield* Effect.logWarning(`The collector refuses ${sending.length} spans with ${why}: they are dropped.`)
+        sending = []
+      }
+    }
+  })
+
+  const rest = Effect.gen(function* () {
+    if (spool !== undefined && spooled) yield* Spool.clear(spool)
+    spooled = false
+    if (waiting.length > 0) return
+    work.closeUnsafe()
+    if (idle !== undefined) yield* Deferred.succeed(idle, undefined)
+    idle = undefined
+  })
+
+  const loop = Effect.gen(function* () {
+    yield* work.await
+    if (waiting.length < batch && !isClosing() && idle === undefined) yield* pause(interval)
+    gather()
+    yield* sendBatch
+    if (waiting.length === 0) yield* rest
+  }).pipe(Effect.forever)
+
+  const flushed = Effect.suspend(() => {
+    gather()
+    if (waiting.length + sending.length === 0) return Effect.void
+    idle ??= Deferred.makeUnsafe<void>()
+    return Deferred.await(idle)
+  })
+
+  /** Under way with a request, or not: what has not been confirmed by now is not sent. */
+  const leave = Effect.gen(function* () {
+    const left = [...sending, ...waiting]
+    if (left.length === 0) return
+    if (spool !== undefined && (yield* Spool.write(spool, left))) {
+      return yield* Effect.logInfo(`${left.length} spans wait in ${spool} for the collector and the next start.`)
+    }
+    counts.lost += left.length
+    yield* Effect.logWarning(`${left.length} spans are lost: the collector at ${settings.endpoint} did not take them.`)
+  })
+
+  yield* Effect.addFinalizer(() => leave)
+  if (spool !== undefined) {
+    waiting = [...(yield* Spool.read(spool, capacity))]
+    spooled = waiting.length > 0
+    if (spooled) work.openUnsafe()
+  }
+  yield* Effect.forkScoped(loop)
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      gather()
+      Deferred.doneUnsafe(closing, Effect.void)
+      return flushed
+    }).pipe(Effect.interruptible, Effect.timeoutOption(stopBudget))
+  )
+  return {
+    push,
+    nudge: () => work.openUnsafe(),
+    flush: Effect.asVoid(Effect.timeoutOption(flushed, stopBudget)),
+    statistics: () => {
+      const { failures, full, lost, refused, sent } = counts
+      return { sent, failures, waiting: waiting.length + sending.length, dropped: { full, refused, lost } }
+    }
+  }
+})
+
+/** The first pause after a failure, doubled with each further one; and the longest one when the process ends. */
+const firstBackoffMs = 500
+const lastBackoffMs = 100
+
+// ------------------------------------------------------------------------------------------------------------ delivery
+
+/** What came of sending a batch. */
+type Outcome =
+  | { readonly _tag: "Taken"; readonly rejected: number }
+  | { readonly _tag: "Again"; readonly afterMs: number }
+  | { readonly _tag: "TooLarge" }
+  | { readonly _tag: "Refused"; readonly why: string }
+
+const delivery = Effect.fnUntraced(function* (settings: typeof TracesSettings.Type & { readonly endpoint: string }) {
+  const client = yield* HttpClient.HttpClient
+  const format = settings.protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
+  const serialization = yield* Effect.provide(OtlpSerialization.OtlpSerialization, format)
+  const { authorization } = settings
+  const request = HttpClientRequest.post(urlOf(settings.endpoint), {
+    headers: authorization === undefined ? {} : { authorization: Redacted.value(authorization) }
+  })
+  return (items: ReadonlyArray<Otlp.Item>): Effect.Effect<Outcome> =>
+    Effect.suspend(() =>
+      client.execute(HttpClientRequest.setBody(request, serialization.traces(Otlp.encode(items))))
+    ).pipe(
+      Effect.flatMap(outcomeOf),
+      Effect.scoped,
+      Effect.timeoutOption(settings.timeout),
+      Effect.map(Option.getOrElse((): Outcome => again)),
+      // Nothing that a collector does is worth more than trying again; a defect in what reads its answer included.
+      Effect.catchCause((cause) => Effect.as(Effect.logDebug("The collector cannot be reached", cause), again)),
+      Effect.withTracerEnabled(false)
+    )
+})
+
+const again: Outcome = { _tag: "Again", afterMs: 0 }
+
+const outcomeOf = (response: HttpClientResponse.HttpClientResponse) =>
+  Effect.gen(function* (): Effect.gen.Return<Outcome, unknown> {
+    const { headers, status } = response
+    const body = yield* beginning(response)
+    if (status >= 200 && status < 300) {
+      const said = Schema.decodeUnknownOption(PartialSuccess)(body)
+      const rejected = Option.match(said, {
+        onNone: () => 0,
+        onSome: ({ partialSuccess }) => partialSuccess.rejectedSpans
+      })
+      return { _tag: "Taken", rejected: Number(rejected) }
+    }
+    if (status === 413) return { _tag: "TooLarge" }
+    if (status === 408 || status === 429 || status >= 500) {
+      return { _tag: "Again", afterMs: yield* retryAfterMs(headers["retry-after"]) }
+    }
+    return { _tag: "Refused", why: `${status}` }
+  })
+
+const PartialSuccess = Schema.fromJsonString(
+  Schema.Struct({
+    partialSuccess: Schema.Struct({
+      rejectedSpans: Schema.Union([Schema.Finite, Schema.String.check(Schema.isPattern(/^\d{1,9}$/))])
+    })
+  })
+)
+
+/** The first 64 KiB of an answer: nobody has more to say about spans. */
+const beginning = (response: HttpClientResponse.HttpClientResponse) =>
+  Effect.gen(function* () {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    yield* Stream.runForEachWhile(response.stream, (chunk) =>
+      Effect.sync(() => {
+        size += chunk.length
+        if (size <= 64 * 1024) chunks.push(chunk)
+        return size <= 64 * 1024
+      })
+    )
+    return Buffer.concat(chunks).toString("utf8")
+  })
+
+const retryAfterMs = (header: string | undefined): Effect.Effect<number> =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const parsed = header === undefined ? undefined : Headers.parseRetryAfter(header)
+    if (parsed === undefined || Result.isFailure(parsed)) return 0
+    return Duration.toMillis(Headers.retryAfterDelay(parsed.success, now))
+  })
