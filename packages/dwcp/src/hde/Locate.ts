@@ -22,28 +22,38 @@ const slotBits = 20
 /** Reads all of the base once. */
 export const scan = (base: Source.Source): Coarse => {
   const anchorBits = Math.max(12, Math.ceil(Math.log2((base.size + 1) / 2 ** (slotBits - 1))))
-  const mask = Gear.highBits(anchorBits)
-  const { table } = Gear
   const hashes = new Uint32Array(new SharedArrayBuffer(4 * 2 ** slotBits))
   const places = new Float64Array(new SharedArrayBuffer(8 * 2 ** slotBits))
-  let hash = 0
   Source.each(base, (piece, at) => {
-    for (let i = 0; i < piece.length; i++) {
-      hash = ((hash << 1) + table[piece[i]!]!) | 0
-      if ((hash & mask) !== 0 || i < Gear.width) continue
+    for (let i = anchor(piece, 0, anchorBits); i > 0; i = anchor(piece, i, anchorBits)) {
       const named = name(piece, i)
       const slot = Gear.slot(named, slotBits)
       hashes[slot] = named
-      places[slot] = at + i + 1
+      places[slot] = at + i
     }
   })
   return { anchorBits, hashes, places }
 }
 
+/** Behind which byte the next anchor is, if one comes; 0 if none does. The first bytes of a piece have none. */
+const anchor = (piece: Buffer, from: number, anchorBits: number): number => {
+  const { table } = Gear
+  const mask = Gear.highBits(anchorBits)
+  const end = piece.length
+  let hash = 0
+  let i = Math.max(0, from - Gear.width)
+  for (const warm = Math.min(end, i + Gear.width); i < warm;) hash = ((hash << 1) + table[piece[i++]!]!) | 0
+  while (i < end) {
+    hash = ((hash << 1) + table[piece[i++]!]!) | 0
+    if ((hash & mask) === 0) return i
+  }
+  return 0
+}
+
 /** The bytes of an anchor by another hash: half of the bits of the one that picked it are the same for all. FNV-1a. */
-const name = (bytes: Buffer, last: number): number => {
+const name = (bytes: Buffer, end: number): number => {
   let hash = 0x811c9dc5
-  for (let i = last - Gear.width + 1; i <= last; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
+  for (let i = end - Gear.width; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
   return hash >>> 0
 }
 
@@ -67,23 +77,18 @@ export const locate = (
   baseSize: number,
   limit: number
 ): Located => {
-  const mask = Gear.highBits(anchorBits)
-  const { table } = Gear
   const shifts = new Map<number, number>()
   const granules = new Map<number, number>()
-  let hash = 0
-  for (let i = 0; i < piece.length; i++) {
-    hash = ((hash << 1) + table[piece[i]!]!) | 0
-    if ((hash & mask) !== 0 || i < Gear.width) continue
+  for (let i = anchor(piece, 0, anchorBits); i > 0; i = anchor(piece, i, anchorBits)) {
     const named = name(piece, i)
     const slot = Gear.slot(named, slotBits)
     const place = places[slot]!
     if (place === 0 || hashes[slot] !== named) continue
-    more(shifts, place - (at + i + 1))
-    more(granules, Math.floor(place / granuleBytes))
+    more(shifts, place - (at + i))
+    more(granules, Math.floor((place - 1) / granuleBytes))
   }
   const [shift] = most(shifts)[0] ?? [0, 0]
-  // What the anchors agree on first, then the rest by the number of anchors there, each with its neighbours.
+  // What the anchors agree on first, then the rest by the number of anchors there, with their neighbours.
   const wanted = new Set<number>()
   const room = Math.floor(limit / granuleBytes)
   const last = Math.floor((baseSize - 1) / granuleBytes)
@@ -93,11 +98,23 @@ export const locate = (
   const first = Math.floor((at + shift) / granuleBytes)
   const behind = Math.floor((at + piece.length + shift) / granuleBytes)
   for (let granule = first; granule <= behind; granule++) want(granule)
-  for (const [granule] of most(granules)) for (const near of [granule, granule + 1, granule - 1]) want(near)
+  for (const [granule, count] of most(granules)) {
+    want(granule)
+    if (count > 1) for (const near of [granule + 1, granule - 1]) want(near)
+  }
+  // What lies between two of them is probably of the same piece, and only has no anchors.
+  for (const granule of [...wanted]) {
+    for (let next = granule + 1; next <= granule + holes; next++) {
+      if (wanted.has(next)) for (let hole = granule + 1; hole < next; hole++) want(hole)
+    }
+  }
   return { regions: merged(wanted, baseSize), shift }
 }
 
-const granuleBytes = 2 ** 18
+/** The most granules without an anchor between two that belong together. */
+const holes = 4
+
+const granuleBytes = 2 ** 16
 
 const more = (counts: Map<number, number>, key: number): void => void counts.set(key, (counts.get(key) ?? 0) + 1)
 
