@@ -1,0 +1,574 @@
+/**
+ * The side that receives: streams of many peers, grouped by session, and the transfers that come in on them.
+ *
+ * **Details**
+ *
+ * Streams are read always, as answers to them are how a sender sees that we live; what is held is bounded instead. A
+ * message takes its size from a budget before a byte of it is accepted, and waits when there is none. Chunks of files are
+ * acknowledged once they are written; streams pause while more than a window of them waits for the disk.
+ *
+ * **Gotchas**
+ *
+ * Nothing here knows the time: `tick` brings it. Callbacks of sockets only note that something happened.
+ */
+import type { Socket } from "node:net"
+import * as Bitmap from "./Bitmap.ts"
+import { FrameRefused, type RefusalReason } from "./Failures.ts"
+import * as Frame from "./Frame.ts"
+import type { Priority } from "./Lanes.ts"
+import * as Sink from "./Sink.ts"
+import * as Wire from "./Wire.ts"
+
+export interface Message {
+  readonly session: string
+  readonly name: string
+  readonly priority: Priority
+  readonly bytes: Buffer
+  /** Gives the budget back. */
+  readonly release: () => void
+}
+
+export interface File {
+  readonly session: string
+  readonly name: string
+  readonly path: string
+  readonly size: number
+  /** SHA-256 in hex. */
+  readonly hash: string
+}
+
+export interface Options {
+  /** Changes with each process, so that a sender sees that we remember nothing. */
+  readonly epoch: string
+  /** Where files go; without one there are none. */
+  readonly directory: string | undefined
+  /** Bytes that may wait for the disk, and that a sender may leave unacknowledged. */
+  readonly windowBytes: number
+  readonly maxMessageBytes: number
+  /** Bytes of all messages that are not taken yet. */
+  readonly budgetBytes: number
+  readonly maxFileBytes: number
+  readonly maxTransfers: number
+  readonly maxStreams: number
+  readonly maxSessions: number
+  readonly helloMillis: number
+  /** How long a session without streams is remembered. */
+  readonly idleMillis: number
+  readonly onMessage: (message: Message) => void
+  readonly onFile: (file: File) => void
+  readonly onRefused: (refused: FrameRefused, peer: string) => void
+}
+
+export interface Counters {
+  readonly streams: number
+  readonly sessions: number
+  readonly transfers: number
+  readonly bytes: number
+  /** Chunks that came twice, and were let through once. */
+  readonly duplicates: number
+  readonly refused: number
+  readonly heldBytes: number
+}
+
+export interface Receiver {
+  readonly accept: (socket: Socket) => void
+  readonly tick: (nowMillis: number) => void
+  readonly counters: () => Counters
+  readonly close: () => Promise<void>
+}
+
+interface Stream {
+  readonly socket: Socket
+  readonly peer: string
+  readonly acks: Map<number, Array<number>>
+  readonly accepts: Map<number, boolean>
+  session: Session | undefined
+  bornMillis: number | undefined
+  flushing: boolean
+  paused: boolean
+}
+
+interface Session {
+  readonly id: string
+  readonly streams: Set<Stream>
+  readonly transfers: Map<number, Transfer>
+  readonly finished: Map<number, Wire.Finished>
+  floor: number
+  idleSince: number | undefined
+}
+
+interface Transfer {
+  readonly id: number
+  readonly session: Session
+  readonly shape: Wire.Open
+  readonly count: number
+  /** Chunks on their way to the disk, and the streams that brought them. */
+  readonly writing: Map<number, Array<Stream>>
+  /** Chunks that came while the file was being opened. */
+  held: Array<readonly [Stream, Frame.Frame]>
+  heldBytes: number
+  sink: Sink.BytesSink | Sink.FileSink | undefined
+  expected: Buffer | undefined
+  ending: boolean
+  /** Whether chunks came before there was room for them, and are gone. */
+  dropped: boolean
+  last: Stream
+}
+
+const maxChunks = 8_388_608
+const heldWhileOpening = 4 << 20
+const checkpointMillis = 2_000
+const aliveMillis = 1_000
+
+export const make = (options: Options): Receiver => {
+  const sessions = new Map<string, Session>()
+  const streams = new Set<Stream>()
+  const names = new Map<string, Transfer>()
+  const waiting: Array<Transfer> = []
+  const count = { bytes: 0, duplicates: 0, refused: 0 }
+  let reserved = 0 // bytes of messages
+  let pending = 0 // bytes on their way to the disk
+  let now = 0
+  let aliveAt = 0
+  let checkpointAt = 0
+  let closed = false
+
+  // ------------------------------------------------------------------------------------------------------- streams
+
+  const accept = (socket: Socket) => {
+    const peer = `${socket.remoteAddress ?? "?"}:${socket.remotePort ?? 0}`
+    const stream: Stream = {
+      socket,
+      peer,
+      acks: new Map(),
+      accepts: new Map(),
+      session: undefined,
+      bornMillis: undefined,
+      flushing: false,
+      paused: false
+    }
+    if (closed || streams.size >= options.maxStreams * options.maxSessions) return void socket.destroy()
+    streams.add(stream)
+    const read = Frame.reader((frame) => receive(stream, frame))
+    socket.setNoDelay(true)
+    socket.on("data", (data: Buffer) => {
+      if (socket.destroyed) return
+      try {
+        read(data)
+      } catch (error) {
+        socket.destroy()
+        count.refused++
+        // A bug of ours that a peer found costs it its stream, and not all others theirs.
+        const bug = () => new FrameRefused({ reason: `reading it failed: ${words(error)}` })
+        options.onRefused(error instanceof FrameRefused ? error : bug(), peer)
+        return
+      }
+      holdBack(stream)
+    })
+    socket.on("drain", () => {
+      if (stream.accepts.size > 0) flush(stream)
+      holdBack(stream)
+    })
+    // Its chunks come again on another stream; there is nothing else to do about it.
+    socket.on("error", () => socket.destroy())
+    socket.on("end", () => socket.end())
+    socket.on("close", () => {
+      streams.delete(stream)
+      stream.session?.streams.delete(stream)
+    })
+  }
+
+  /** A peer that does not read its answers, or is faster than the disk, waits. */
+  const holdBack = (stream: Stream) => {
+    const full = pending > options.windowBytes || stream.socket.writableLength > 262_144
+    if (full === stream.paused) return
+    stream.paused = full
+    if (full) stream.socket.pause()
+    else stream.socket.resume()
+  }
+
+  const send = (stream: Stream, of: Frame.Header, payload?: Uint8Array) => {
+    if (stream.socket.writable) stream.socket.write(Frame.encode(of, payload))
+  }
+
+  /** Answers are gathered until the data at hand has been read. */
+  const flushSoon = (stream: Stream) => {
+    if (stream.flushing) return
+    stream.flushing = true
+    setImmediate(() => {
+      stream.flushing = false
+      flush(stream)
+    })
+  }
+
+  const flush = (stream: Stream) => {
+    for (const [id, chunks] of stream.acks) {
+      for (let at = 0; at < chunks.length; at += 8_192) {
+        send(stream, { kind: "ack", id, index: 0, count: 0 }, Wire.numbers(chunks.slice(at, at + 8_192)))
+      }
+    }
+    stream.acks.clear()
+    for (const [id, dropped] of stream.accepts) {
+      // Bitmaps can be large; a peer that does not read does not make us hold many.
+      if (stream.socket.writableLength > 1 << 20) return
+      stream.accepts.delete(id)
+      const sink = stream.session?.transfers.get(id)?.sink
+      if (sink !== undefined) send(stream, { kind: "accept", id, index: dropped ? 1 : 0, count: 0 }, sink.bitmap.bytes)
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------- frames
+
+  const receive = (stream: Stream, frame: Frame.Frame) => {
+    if (stream.socket.destroyed) return
+    if (stream.session === undefined) return greet(stream, frame)
+    switch (frame.kind) {
+      case "chunk":
+        return chunk(stream, stream.session, frame)
+      case "open":
+        return open(stream, stream.session, frame)
+      case "done": {
+        const transfer = stream.session.transfers.get(frame.id)
+        if (transfer === undefined) return settled(stream, stream.session, frame)
+        if (frame.length !== 32) throw new FrameRefused({ reason: "a done without a hash" })
+        transfer.last = stream
+        transfer.expected = Buffer.from(Frame.payloadOf(frame))
+        return void endIfWhole(transfer)
+      }
+      case "withdraw": {
+        const transfer = stream.session.transfers.get(frame.id)
+        if (transfer !== undefined) void end(transfer, { ok: false, reason: "withdrawn", detail: "by its sender" })
+        return
+      }
+      case "echo":
+        return send(stream, { kind: "echo", id: 0, index: frame.index, count: 0 }, Frame.payloadOf(frame))
+      case "filler":
+      case "alive":
+        return
+      case "hello":
+      case "welcome":
+      case "accept":
+      case "ack":
+      case "finished":
+        throw new FrameRefused({ reason: `a ${frame.kind} has no place there` })
+    }
+  }
+
+  const greet = (stream: Stream, frame: Frame.Frame) => {
+    if (frame.kind !== "hello") throw new FrameRefused({ reason: `it begins with a ${frame.kind}` })
+    const { session: id } = Wire.hello(Frame.payloadOf(frame))
+    const session = sessions.get(id) ?? {
+      id,
+      streams: new Set(),
+      transfers: new Map(),
+      finished: new Map(),
+      floor: 0,
+      idleSince: undefined
+    }
+    if (!sessions.has(id) && sessions.size >= options.maxSessions)
+      throw new FrameRefused({ reason: "too many sessions" })
+    if (session.streams.size >= options.maxStreams) throw new FrameRefused({ reason: "too many streams in a session" })
+    sessions.set(id, session)
+    session.streams.add(stream)
+    session.idleSince = undefined
+    stream.session = session
+    const welcome = { epoch: options.epoch, window: options.windowBytes }
+    send(stream, { kind: "welcome", id: 0, index: 0, count: 0 }, Wire.write(welcome))
+  }
+
+  const open = (stream: Stream, session: Session, frame: Frame.Frame) => {
+    const { id } = frame
+    const shape = Wire.open(Frame.payloadOf(frame))
+    const known = session.transfers.get(id)
+    if (known !== undefined) {
+      const same =
+        known.shape.size === shape.size && known.shape.chunk === shape.chunk && known.shape.name === shape.name
+      if (!same) throw new FrameRefused({ reason: "it opens a transfer again as another one" })
+      known.last = stream
+      return askFor(known, stream)
+    }
+    forget(session, Math.min(shape.floor, id))
+    if (settled(stream, session, frame)) return
+    const chunks = Wire.chunksOf(shape)
+    const refuse = (reason: RefusalReason, detail: string) => answer(session, id, stream, { ok: false, reason, detail })
+    if (chunks > maxChunks || chunks !== frame.count)
+      return refuse("size", `${shape.size} bytes in ${frame.count} chunks`)
+    if (session.transfers.size >= options.maxTransfers) return refuse("busy", "too many transfers at once")
+    const transfer: Transfer = {
+      id,
+      session,
+      shape,
+      count: chunks,
+      writing: new Map(),
+      held: [],
+      heldBytes: 0,
+      sink: undefined,
+      expected: undefined,
+      ending: false,
+      dropped: false,
+      last: stream
+    }
+    if (shape.kind === "message") {
+      const most = Math.min(options.maxMessageBytes, options.budgetBytes)
+      if (shape.size > most) return refuse("size", `messages have up to ${most} bytes`)
+      session.transfers.set(id, transfer)
+      waiting.push(transfer)
+      return admit()
+    }
+    if (options.directory === undefined) return refuse("name", "files are not taken here")
+    if (!Sink.isSafeName(shape.name)) return refuse("name", "a plain name without folders is")
+    if (shape.size > options.maxFileBytes) return refuse("size", `files have up to ${options.maxFileBytes} bytes`)
+    const other = names.get(shape.name)
+    if (other !== undefined && (other.shape.fingerprint !== shape.fingerprint || other.session === session)) {
+      return refuse("busy", "try again when it is done")
+    }
+    session.transfers.set(id, transfer)
+    names.set(shape.name, transfer)
+    // The same file anew: its sender was started again, and this is the later one.
+    const before =
+      other === undefined ? Promise.resolve() : end(other, { ok: false, reason: "superseded", detail: "anew" })
+    void before.then(() => openFile(transfer, options.directory!))
+  }
+
+  const openFile = async (transfer: Transfer, directory: string) => {
+    try {
+      const sink = await Sink.toFile(transfer.shape, transfer.count, directory)
+      if (transfer.ending) return void (await sink.suspend())
+      transfer.sink = sink
+    } catch (cause) {
+      return void (await end(transfer, { ok: false, reason: "disk", detail: words(cause) }))
+    }
+    askFor(transfer, transfer.last)
+    const { held } = transfer
+    transfer.held = []
+    pending -= transfer.heldBytes
+    transfer.heldBytes = 0
+    for (const [stream, frame] of held) take(stream, transfer, frame)
+    void endIfWhole(transfer)
+  }
+
+  /** Tells the sender what is here, and so what is still wanted. */
+  const askFor = (transfer: Transfer, stream: Stream) => {
+    if (transfer.sink === undefined) return
+    stream.accepts.set(transfer.id, transfer.dropped)
+    transfer.dropped = false
+    flushSoon(stream)
+  }
+
+  /** Messages begin in the order in which they were announced, as far as the budget goes. */
+  const admit = () => {
+    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
+      if (first.ending) {
+        waiting.shift()
+        continue
+      }
+      if (reserved + first.shape.size > options.budgetBytes) return
+      waiting.shift()
+      reserved += first.shape.size
+      first.sink = Sink.toBytes(first.shape, first.count)
+      askFor(first, first.last)
+    }
+  }
+
+  const chunk = (stream: Stream, session: Session, frame: Frame.Frame) => {
+    const transfer = session.transfers.get(frame.id)
+    if (transfer === undefined) return void settled(stream, session, frame)
+    if (transfer.ending) return
+    const { index } = frame
+    if (
+      index >= transfer.count ||
+      frame.count !== transfer.count ||
+      frame.length !== Wire.lengthOf(transfer.shape, index)
+    ) {
+      void end(transfer, { ok: false, reason: "size", detail: `chunk ${index} of ${frame.length} bytes` })
+      throw new FrameRefused({ reason: "a chunk is not where its transfer has one" })
+    }
+    if (transfer.sink !== undefined) return take(stream, transfer, frame)
+    if (transfer.shape.kind === "file" && transfer.heldBytes + frame.length <= heldWhileOpening) {
+      transfer.held.push([stream, frame])
+      transfer.heldBytes += frame.length
+      pending += frame.length
+    } else transfer.dropped = true
+  }
+
+  const take = (stream: Stream, transfer: Transfer, frame: Frame.Frame) => {
+    const { sink } = transfer
+    const { index, length } = frame
+    if (sink === undefined) return
+    const onItsWay = transfer.writing.get(index)
+    if (onItsWay !== undefined || Bitmap.has(sink.bitmap, index)) {
+      count.duplicates++
+      if (onItsWay === undefined) acknowledge(stream, transfer, index)
+      else onItsWay.push(stream)
+      return
+    }
+    const brought = [stream]
+    transfer.writing.set(index, brought)
+    pending += length
+    sink.write(index, frame.pieces, (failed) => {
+      pending -= length
+      transfer.writing.delete(index)
+      if (pending <= options.windowBytes / 2) for (const each of streams) if (each.paused) holdBack(each)
+      if (failed !== undefined) return void end(transfer, { ok: false, reason: "disk", detail: words(failed) })
+      count.bytes += length
+      for (const each of brought) acknowledge(each, transfer, index)
+      void endIfWhole(transfer)
+    })
+  }
+
+  const acknowledge = (stream: Stream, { id }: Transfer, index: number) => {
+    const list = stream.acks.get(id)
+    if (list === undefined) stream.acks.set(id, [index])
+    else list.push(index)
+    flushSoon(stream)
+  }
+
+  // --------------------------------------------------------------------------------------------------------- endings
+
+  const endIfWhole = async (transfer: Transfer) => {
+    const { expected, sink } = transfer
+    if (sink === undefined || expected === undefined || transfer.ending || !Bitmap.complete(sink.bitmap)) return
+    transfer.ending = true
+    try {
+      const hash = await sink.digest()
+      if (!hash.equals(expected)) {
+        await sink.discard()
+        return leave(transfer, { ok: false, reason: "hash", detail: "nothing of it was kept" })
+      }
+      const { name, priority, size } = transfer.shape
+      const session = transfer.session.id
+      if ("commit" in sink) {
+        const path = await sink.commit()
+        leave(transfer, { ok: true })
+        options.onFile({ session, name, path, size, hash: hash.toString("hex") })
+        return
+      }
+      leave(transfer, { ok: true })
+      options.onMessage({ session, name, priority, bytes: sink.bytes, release: released(size) })
+    } catch (cause) {
+      await sink.suspend().catch(() => undefined)
+      leave(transfer, { ok: false, reason: "disk", detail: words(cause) })
+    }
+  }
+
+  /** Ends a transfer that is not whole. What a file has stays for another time. */
+  const end = async (transfer: Transfer, finished: Wire.Finished) => {
+    if (transfer.ending) return
+    transfer.ending = true
+    pending -= transfer.heldBytes
+    transfer.heldBytes = 0
+    transfer.held = []
+    await transfer.sink?.suspend()
+    leave(transfer, finished)
+  }
+
+  const leave = (transfer: Transfer, finished: Wire.Finished) => {
+    const { id, session, shape } = transfer
+    session.transfers.delete(id)
+    if (names.get(shape.name) === transfer) names.delete(shape.name)
+    if (shape.kind === "message" && transfer.sink !== undefined && !finished.ok) released(shape.size)()
+    answer(session, id, transfer.last, finished)
+    admit()
+  }
+
+  const answer = (session: Session, id: number, stream: Stream, finished: Wire.Finished) => {
+    session.finished.set(id, finished)
+    const spoken = stream.socket.writable ? stream : [...session.streams].find(({ socket }) => socket.writable)
+    if (spoken !== undefined) send(spoken, { kind: "finished", id, index: 0, count: 0 }, Wire.write(finished))
+  }
+
+  const released = (size: number) => {
+    let held = true
+    return () => {
+      if (!held) return
+      held = false
+      reserved -= size
+      admit()
+    }
+  }
+
+  /** Whether it has ended before. Then whoever asks is told again how. */
+  const settled = (stream: Stream, session: Session, { id, kind }: Frame.Frame): boolean => {
+    const before = session.finished.get(id)
+    const replayed: Wire.Finished = { ok: false, reason: "replayed", detail: `number ${id}` }
+    const finished = before ?? (id < session.floor ? replayed : undefined)
+    if (finished === undefined) {
+      if (kind === "open") return false
+      throw new FrameRefused({ reason: `a ${kind} of a transfer that was not opened` })
+    }
+    if (kind !== "chunk") send(stream, { kind: "finished", id, index: 0, count: 0 }, Wire.write(finished))
+    return true
+  }
+
+  /** How transfers ended is remembered as long as the sender may ask, and within bounds. */
+  const forget = (session: Session, below: number) => {
+    if (below > session.floor) {
+      for (const id of session.finished.keys()) if (id < below) session.finished.delete(id)
+      session.floor = below
+    }
+    for (const id of session.finished.keys()) {
+      if (session.finished.size <= 4 * options.maxTransfers) break
+      session.finished.delete(id)
+      session.floor = Math.max(session.floor, id + 1)
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ time
+
+  const tick = (nowMillis: number) => {
+    now = nowMillis
+    for (const stream of streams) {
+      stream.bornMillis ??= now
+      if (stream.session === undefined && now - stream.bornMillis > options.helloMillis) stream.socket.destroy()
+    }
+    if (now - aliveAt >= aliveMillis) {
+      aliveAt = now
+      for (const { streams, transfers } of sessions.values()) {
+        if (transfers.size === 0) continue
+        for (const stream of streams) {
+          if (stream.socket.writableLength === 0) send(stream, { kind: "alive", id: 0, index: 0, count: 0 })
+        }
+      }
+    }
+    for (const session of sessions.values()) retire(session)
+    if (now - checkpointAt < checkpointMillis) return
+    checkpointAt = now
+    for (const { transfers } of sessions.values()) {
+      for (const transfer of transfers.values()) {
+        // If it cannot be written, neither can chunks, and their failure is the one to tell.
+        if (!transfer.ending) void transfer.sink?.checkpoint().catch(() => undefined)
+      }
+    }
+  }
+
+  const retire = (session: Session) => {
+    if (session.streams.size > 0) return
+    session.idleSince ??= now
+    // A part without a sender is on the disk soon, so that nothing is lost when this process goes as well.
+    if (now - session.idleSince < options.idleMillis) return
+    sessions.delete(session.id)
+    for (const transfer of session.transfers.values()) {
+      void end(transfer, { ok: false, reason: "withdrawn", detail: "its sender is gone" })
+    }
+  }
+
+  return {
+    accept,
+    tick,
+    counters: () => ({
+      ...count,
+      streams: streams.size,
+      sessions: sessions.size,
+      transfers: [...sessions.values()].reduce((n, { transfers }) => n + transfers.size, 0),
+      heldBytes: reserved + pending
+    }),
+    close: async () => {
+      closed = true
+      for (const { socket } of streams) socket.destroy()
+      const open = [...sessions.values()].flatMap(({ transfers }) => [...transfers.values()])
+      await Promise.all(open.map((each) => end(each, { ok: false, reason: "withdrawn", detail: "the receiver stops" })))
+    }
+  }
+}
+
+const words = (cause: unknown): string => (cause instanceof Error ? cause.message.slice(0, 400) : "it did not say why")

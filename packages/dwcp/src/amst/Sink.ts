@@ -1,0 +1,239 @@
+/**
+ * Where the chunks of a transfer go: a buffer, or a file that is written at offsets and keeps what it has.
+ *
+ * **Details**
+ *
+ * A file is `.NAME.part` until it is whole, with `.NAME.map` beside it: which chunks are on the disk, and of which file.
+ * The map is written after the chunks it names have been synced, so it never promises too much; what it forgot is sent
+ * again. SHA-256 is taken in order as chunks become contiguous, from memory where they still are, else from the file.
+ */
+import { createHash } from "node:crypto"
+import { constants, writev } from "node:fs"
+import { type FileHandle, open, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import * as Bitmap from "./Bitmap.ts"
+import { lengthOf, type Open } from "./Wire.ts"
+
+export interface Sink {
+  readonly bitmap: Bitmap.Bitmap
+  /** Takes a chunk whose length and checksum are right; `done` when it is held, or cannot be. */
+  readonly write: (index: number, pieces: ReadonlyArray<Buffer>, done: (failed?: unknown) => void) => void
+  /** SHA-256 of the whole; for a complete bitmap only. */
+  readonly digest: () => Promise<Buffer>
+  /** Writes down what is there. */
+  readonly checkpoint: () => Promise<void>
+  /** Leaves what is there for another time. */
+  readonly suspend: () => Promise<void>
+  /** What was received is wrong: nothing of it stays. */
+  readonly discard: () => Promise<void>
+}
+
+export interface FileSink extends Sink {
+  /** Gives the file its name. Answers with where it is. */
+  readonly commit: () => Promise<string>
+}
+
+export interface BytesSink extends Sink {
+  readonly bytes: Buffer
+}
+
+export const toBytes = (shape: Open, count: number): BytesSink => {
+  const bytes = Buffer.allocUnsafe(shape.size)
+  const bitmap = Bitmap.make(count)
+  const hash = createHash("sha256")
+  let hashed = 0
+  const nothing = () => Promise.resolve()
+  return {
+    bitmap,
+    bytes,
+    write: (index, pieces, done) => {
+      let at = index * shape.chunk
+      for (const piece of pieces) {
+        bytes.set(piece, at)
+        at += piece.length
+      }
+      Bitmap.add(bitmap, index)
+      const from = hashed
+      while (hashed < count && Bitmap.has(bitmap, hashed)) hashed++
+      if (hashed > from) hash.update(bytes.subarray(from * shape.chunk, hashed * shape.chunk))
+      done()
+    },
+    digest: () => Promise.resolve(hash.digest()),
+    checkpoint: nothing,
+    suspend: nothing,
+    discard: nothing
+  }
+}
+
+/** A name that is one component of a path, and does not collide with our own files. */
+export const isSafeName = (name: string): boolean =>
+  name.length > 0 && Buffer.byteLength(name) <= 240 && !name.startsWith(".") && !/[/\\\0-\u001f\u007f]/u.test(name)
+
+/** Continues the part that is there, if it is of this very file. */
+export const toFile = async (shape: Open, count: number, directory: string): Promise<FileSink> => {
+  const path = join(directory, shape.name)
+  const part = join(directory, `.${shape.name}.part`)
+  const map = join(directory, `.${shape.name}.map`)
+  const kept = await readMap(map, shape, count)
+  const fresh = constants.O_RDWR | constants.O_CREAT | (kept === undefined ? constants.O_TRUNC : 0)
+  // What is found under the name of our part must be a file, not a link to somewhere else.
+  const file = await open(part, fresh | constants.O_NOFOLLOW, 0o600)
+  const bitmap = kept ?? Bitmap.make(count)
+  const order = hashing(file, shape, bitmap)
+  let written = bitmap.held
+  let saving: Promise<void> | undefined
+
+  const save = async () => {
+    const before = Uint8Array.from(bitmap.bytes)
+    const held = bitmap.held
+    await file.datasync()
+    const head = JSON.stringify({ size: shape.size, chunk: shape.chunk, fingerprint: shape.fingerprint })
+    await writeFile(`${map}.new`, Buffer.concat([Buffer.from(`${head}\n`), before]), { mode: 0o600 })
+    await rename(`${map}.new`, map)
+    written = held
+  }
+  const checkpoint = async () => {
+    if (written === bitmap.held) return
+    saving ??= save().finally(() => (saving = undefined))
+    await saving
+  }
+  let closed = false
+  const close = async () => {
+    if (closed) return
+    closed = true
+    await saving?.catch(() => undefined)
+    await file.close()
+  }
+  return {
+    bitmap,
+    write: (index, pieces, done) => {
+      order.offer(index, pieces)
+      writeAll(file, pieces, index * shape.chunk, lengthOf(shape, index), (failed) => {
+        if (failed === undefined) Bitmap.add(bitmap, index)
+        order.advance()
+        done(failed)
+      })
+    },
+    digest: order.digest,
+    checkpoint,
+    suspend: async () => {
+      // Whoever suspends has no one left to tell; a map that could not be written only costs sending again.
+      await checkpoint().catch(() => undefined)
+      await close()
+    },
+    discard: async () => {
+      await close()
+      await rm(part, { force: true })
+      await rm(map, { force: true })
+    },
+    commit: async () => {
+      await file.datasync()
+      await close()
+      await rename(part, path)
+      await rm(map, { force: true })
+      return path
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- private
+
+const readMap = async (path: string, shape: Open, count: number): Promise<Bitmap.Bitmap | undefined> => {
+  try {
+    const bytes = await readFile(path)
+    const line = bytes.indexOf(10)
+    const head = JSON.stringify({ size: shape.size, chunk: shape.chunk, fingerprint: shape.fingerprint })
+    return bytes.toString("utf8", 0, line) === head ? Bitmap.from(count, bytes.subarray(line + 1)) : undefined
+  } catch {
+    return undefined // none, or none that can be read: the file is sent from the beginning
+  }
+}
+
+const writeAll = (
+  file: FileHandle,
+  pieces: ReadonlyArray<Buffer>,
+  position: number,
+  length: number,
+  done: (failed?: unknown) => void
+): void => {
+  if (length === 0) return done()
+  writev(file.fd, pieces, position, (error, written) => {
+    if (error !== null) return done(error)
+    if (written === length) return done()
+    if (written === 0) return done(new Error("The disk took nothing."))
+    const rest = Buffer.concat(pieces).subarray(written)
+    writeAll(file, [rest], position + written, rest.length, done)
+  })
+}
+
+const keptBytes = 8 << 20
+const readBytes = 1 << 20
+
+/** SHA-256 in order, of chunks that arrive in any. */
+const hashing = (file: FileHandle, shape: Open, bitmap: Bitmap.Bitmap) => {
+  const hash = createHash("sha256")
+  const kept = new Map<number, ReadonlyArray<Buffer>>()
+  let held = 0
+  let next = 0
+  let reading = false
+  let failed: unknown
+  let whole: ((digest: Buffer) => void) | undefined
+  let broken: ((cause: unknown) => void) | undefined
+
+  const settle = () => {
+    if (failed !== undefined) broken?.(failed)
+    else if (next === bitmap.count && whole !== undefined) whole(hash.digest())
+    else return
+    whole = broken = undefined
+  }
+  const fromMemory = () => {
+    for (let pieces = kept.get(next); pieces !== undefined; pieces = kept.get(next)) {
+      kept.delete(next)
+      held -= lengthOf(shape, next)
+      for (const piece of pieces) hash.update(piece)
+      next++
+    }
+  }
+  const fromFile = async () => {
+    let end = next
+    while (end < bitmap.count && Bitmap.has(bitmap, end) && !kept.has(end) && (end - next) * shape.chunk < readBytes)
+      end++
+    if (end === next) return false
+    const from = next * shape.chunk
+    const bytes = Buffer.allocUnsafe(Math.min(shape.size, end * shape.chunk) - from)
+    for (let at = 0; at < bytes.length;) {
+      const { bytesRead } = await file.read(bytes, at, bytes.length - at, from + at)
+      if (bytesRead === 0) throw new Error("The part of the file is shorter than its map says.")
+      at += bytesRead
+    }
+    hash.update(bytes)
+    next = end
+    return true
+  }
+  const advance = async () => {
+    if (reading || failed !== undefined) return
+    reading = true
+    try {
+      do fromMemory()
+      while (await fromFile())
+    } catch (cause) {
+      failed = cause
+    }
+    reading = false
+    settle()
+  }
+  return {
+    offer: (index: number, pieces: ReadonlyArray<Buffer>) => {
+      if (index < next || kept.has(index) || (index > next && held > keptBytes)) return
+      kept.set(index, pieces)
+      held += lengthOf(shape, index)
+    },
+    advance: () => void advance(),
+    digest: () =>
+      new Promise<Buffer>((resolve, reject) => {
+        whole = resolve
+        broken = reject
+        void advance()
+      })
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Where the chunks of a transfer come from: bytes at hand, or a file that is read ahead.
+ *
+ * **Details**
+ *
+ * Chunks pass once in order, and are hashed as they pass, those too that the other side has already. `read` gives any of
+ * them again.
+ */
+import { createHash, type Hash } from "node:crypto"
+import type { FileHandle } from "node:fs/promises"
+
+export interface Chunk {
+  readonly index: number
+  readonly bytes: Buffer
+}
+
+export interface Source {
+  /** The next chunk in order that is wanted; `undefined` when none is at hand. Then `onReady` is called later. */
+  readonly next: () => Chunk | undefined
+  /** Whether `next` has one at hand, as far as it knows. */
+  readonly ready: () => boolean
+  /** Whether some have not passed yet. */
+  readonly waiting: () => boolean
+  /** Any chunk, once more. */
+  readonly read: (index: number) => Promise<Buffer>
+  /** SHA-256 of all, once all have passed. */
+  readonly digest: () => Buffer | undefined
+}
+
+interface Shape {
+  readonly size: number
+  readonly chunk: number
+  /** Chunks that the other side has. */
+  readonly skip: (index: number) => boolean
+}
+
+export const ofBytes = (bytes: Uint8Array, { chunk, size, skip }: Shape): Source => {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const hash = digesting(size)
+  const count = Math.max(1, Math.ceil(size / chunk))
+  const at = (index: number) => all.subarray(index * chunk, (index + 1) * chunk)
+  let passed = 0
+  const pass = (): Chunk => {
+    const index = passed++
+    const bytes = at(index)
+    hash.update(bytes)
+    return { index, bytes }
+  }
+  return {
+    next: () => {
+      while (passed < count) {
+        const chunk = pass()
+        if (!skip(chunk.index)) return chunk
+      }
+      return undefined
+    },
+    ready: () => passed < count,
+    waiting: () => passed < count,
+    read: (index) => Promise.resolve(at(index)),
+    digest: hash.digest
+  }
+}
+
+/** The file stays open, and is closed by whoever opened it. */
+export const ofFile = (
+  file: FileHandle,
+  {
+    chunk,
+    onFailed,
+    onReady,
+    size,
+    skip
+  }: Shape & {
+    readonly onReady: () => void
+    readonly onFailed: (cause: unknown) => void
+  }
+): Source => {
+  const hash = digesting(size)
+  const count = Math.max(1, Math.ceil(size / chunk))
+  const block = Math.max(chunk, Math.floor(readBytes / chunk) * chunk)
+  const ready: Array<Chunk> = []
+  let head = 0 // of `ready`: taking from the front is not a copy of all
+  let passed = 0
+  let reading = false
+
+  const refill = async () => {
+    if (reading || passed >= count || (ready.length - head) * chunk > aheadBytes) return
+    reading = true
+    try {
+      const bytes = await readAt(file, passed * chunk, Math.min(block, size - passed * chunk))
+      hash.update(bytes)
+      for (let at = 0; at < bytes.length || count === 1; at += chunk) {
+        const index = passed++
+        if (!skip(index)) ready.push({ index, bytes: bytes.subarray(at, at + chunk) })
+        if (passed === count) break
+      }
+    } catch (cause) {
+      passed = count
+      onFailed(cause)
+      return
+    } finally {
+      reading = false
+    }
+    onReady()
+    void refill()
+  }
+  void refill()
+
+  return {
+    next: () => {
+      while (head < ready.length) {
+        const chunk = ready[head]!
+        head++
+        if (head > 1024 || head === ready.length) {
+          ready.splice(0, head)
+          head = 0
+        }
+        void refill()
+        if (!skip(chunk.index)) return chunk
+      }
+      void refill()
+      return undefined
+    },
+    ready: () => head < ready.length,
+    waiting: () => head < ready.length || passed < count,
+    read: (index) => readAt(file, index * chunk, Math.min(chunk, size - index * chunk)),
+    digest: hash.digest
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- private
+
+const readBytes = 1 << 20
+const aheadBytes = 8 << 20
+
+const readAt = async (file: FileHandle, position: number, length: number): Promise<Buffer> => {
+  const bytes = Buffer.allocUnsafe(length)
+  for (let at = 0; at < length;) {
+    const { bytesRead } = await file.read(bytes, at, length - at, position + at)
+    if (bytesRead === 0) throw new Error(`It ends at ${position + at}, and was longer when it was announced.`)
+    at += bytesRead
+  }
+  return bytes
+}
+
+const digesting = (size: number) => {
+  const hash: Hash = createHash("sha256")
+  let left = size
+  let digest: Buffer | undefined = size === 0 ? hash.digest() : undefined
+  return {
+    update: (bytes: Buffer) => {
+      if (digest !== undefined) return
+      hash.update(bytes)
+      left -= bytes.length
+      if (left === 0) digest = hash.digest()
+    },
+    digest: () => digest
+  }
+}

@@ -1,0 +1,78 @@
+/** What the small frames say, as data: read from bytes of a peer, so everything is bounded and nothing is believed. */
+import { Option, Schema } from "effect"
+import { FrameRefused } from "./Failures.ts"
+import { maxChunkBytes } from "./Frame.ts"
+
+const text = (most: number) => Schema.String.check(Schema.isMaxLength(most))
+const natural = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+
+/** The first frame of a stream. */
+export const Hello = Schema.Struct({
+  session: Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/u)),
+  stream: natural
+})
+export type Hello = typeof Hello.Type
+
+/** The answer. A new epoch means that the receiver knows nothing of what was said before. */
+export const Welcome = Schema.Struct({ epoch: text(64), window: natural })
+export type Welcome = typeof Welcome.Type
+
+/** A transfer is announced. */
+export const Open = Schema.Struct({
+  kind: Schema.Literals(["message", "file"]),
+  size: natural,
+  chunk: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxChunkBytes })),
+  priority: Schema.Literals(["critical", "normal", "background"]),
+  /** Of a file its name, of a message whatever the application wants to say. */
+  name: text(1024),
+  /** Of a file: changes when the file does. */
+  fingerprint: text(128),
+  /** All transfers with smaller numbers are settled. */
+  floor: natural
+})
+export type Open = typeof Open.Type
+
+/** How a transfer ended. */
+export const Finished = Schema.Union([
+  Schema.Struct({ ok: Schema.Literal(true) }),
+  Schema.Struct({
+    ok: Schema.Literal(false),
+    reason: Schema.Literals(["hash", "size", "name", "busy", "disk", "superseded", "withdrawn", "replayed"]),
+    detail: text(500)
+  })
+])
+export type Finished = typeof Finished.Type
+
+export const write = (value: Hello | Welcome | Open | Finished): Buffer => Buffer.from(JSON.stringify(value))
+
+const reading = <S extends Schema.Decoder<unknown>>(what: string, schema: S) => {
+  const decode = Schema.decodeUnknownOption(Schema.fromJsonString(schema))
+  return (payload: Buffer): S["Type"] => {
+    const value = decode(payload.toString("utf8"))
+    if (Option.isNone(value)) throw new FrameRefused({ reason: `its ${what} says nothing that makes sense` })
+    return value.value
+  }
+}
+
+export const hello = reading("hello", Hello)
+export const welcome = reading("welcome", Welcome)
+export const open = reading("open", Open)
+export const finished = reading("finished", Finished)
+
+/** Chunks of a transfer. */
+export const chunksOf = ({ chunk, size }: Pick<Open, "size" | "chunk">): number => Math.max(1, Math.ceil(size / chunk))
+
+/** Bytes of the chunk at `index`; all are full but the last. */
+export const lengthOf = ({ chunk, size }: Pick<Open, "size" | "chunk">, index: number): number =>
+  Math.min(chunk, size - index * chunk)
+
+export const numbers = (list: ReadonlyArray<number>): Buffer => {
+  const bytes = Buffer.allocUnsafe(list.length * 4)
+  list.forEach((n, k) => bytes.writeUInt32BE(n, k * 4))
+  return bytes
+}
+
+export const readNumbers = (bytes: Buffer): Array<number> => {
+  if (bytes.length % 4 !== 0) throw new FrameRefused({ reason: "its list of chunks is cut" })
+  return Array.from({ length: bytes.length / 4 }, (_, k) => bytes.readUInt32BE(k * 4))
+}

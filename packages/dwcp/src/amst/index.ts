@@ -1,0 +1,16 @@
+/** AMST v3: bytes to a peer over many streams, whole and once. */
+export {
+  type Address,
+  Amst,
+  type Link,
+  type Listener,
+  type Message,
+  type Peer,
+  type Receipt,
+  type SendOptions
+} from "./Amst.ts"
+export * from "./Failures.ts"
+export * as Frame from "./Frame.ts"
+export * as Growth from "./Growth.ts"
+export * as Lanes from "./Lanes.ts"
+export { Settings } from "./Settings.ts"

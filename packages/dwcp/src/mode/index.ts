@@ -1,0 +1,3 @@
+/** The mode of a link, from what was measured on it. */
+export * as Detector from "./Detector.ts"
+export * as Measure from "./Measure.ts"

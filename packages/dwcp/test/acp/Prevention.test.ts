@@ -1,0 +1,95 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { Preference, Prevention } from "../../src/acp/index.ts"
+
+const quiet: Prevention.Observation = {
+  srttMicros: 82_000,
+  minRttMicros: 80_000,
+  deliveryRate: 12_000_000,
+  sent: 1_200_000,
+  retransmitted: 0,
+  streams: 8
+}
+const queued = { ...quiet, srttMicros: 200_000 }
+
+const after = (seen: ReadonlyArray<Prevention.Observation>) => {
+  let state = Prevention.initial
+  let advice: Prevention.Advice = { streams: undefined, pacing: undefined, reason: "free" }
+  for (const observation of seen) [state, advice] = Prevention.step(state, observation)
+  return { state, advice }
+}
+
+describe("Prevention", () => {
+  it("lowers streams and pacing when round trips grow and deliveries do not, before anything was lost", () => {
+    const { advice } = after([quiet, ...Array.from({ length: 3 }, () => queued)])
+    assert.strictEqual(advice.reason, "congested")
+    assert.isBelow(advice.streams!, 8)
+    assert.isAtMost(advice.pacing!, queued.deliveryRate)
+  })
+
+  it("slows the last stream down", () => {
+    const { advice } = after([quiet, ...Array.from({ length: 3 }, () => ({ ...queued, streams: 1 }))])
+    assert.strictEqual(advice.streams, 1)
+    assert.isBelow(advice.pacing!, queued.deliveryRate)
+  })
+
+  it("leaves a link alone that loses at random", () => {
+    const lossy = { ...quiet, retransmitted: 24_000 }
+    assert.isTrue(Prevention.losesAtRandom(lossy))
+    assert.deepStrictEqual(after(Array.from({ length: 50 }, () => lossy)).advice, {
+      streams: undefined,
+      pacing: undefined,
+      reason: "free"
+    })
+  })
+
+  it("does not take a start-up for congestion: deliveries still grow", () => {
+    const rising = Array.from({ length: 8 }, (_, k) => ({ ...queued, deliveryRate: 1_000_000 * 1.5 ** k }))
+    assert.isUndefined(after(rising).advice.streams)
+  })
+
+  it("gives everything back once the queue is gone", () => {
+    const eased = [quiet, queued, queued, queued]
+    assert.strictEqual(after(eased).advice.reason, "congested")
+    const calm = Array.from({ length: 60 }, () => ({ ...quiet, deliveryRate: 12_000_000, streams: 6 }))
+    assert.deepStrictEqual(after([...eased, ...calm]).advice, { streams: undefined, pacing: undefined, reason: "free" })
+  })
+
+  it("never asks for less than one stream or more than there are, nor for a rate of nothing", () => {
+    const observation = fc.record({
+      srttMicros: fc.nat(1_000_000),
+      minRttMicros: fc.nat(500_000),
+      deliveryRate: fc.nat(1_000_000_000),
+      sent: fc.nat(100_000_000),
+      retransmitted: fc.nat(100_000_000),
+      streams: fc.integer({ min: 1, max: 512 })
+    })
+    fc.assert(
+      fc.property(fc.array(observation, { maxLength: 60 }), (seen) => {
+        let state = Prevention.initial
+        let most = 1
+        for (const each of seen) {
+          const [next, advice] = Prevention.step(state, each)
+          state = next
+          most = Math.max(most, each.streams)
+          assert.isTrue(advice.streams === undefined || (advice.streams >= 1 && advice.streams <= most))
+          assert.isTrue(advice.pacing === undefined || advice.pacing > 0)
+        }
+      })
+    )
+  })
+})
+
+describe("Preference", () => {
+  it("is a list by environment, or one name", () => {
+    assert.deepStrictEqual(Preference.listOf("auto", "internet"), ["bbr", "cubic"])
+    assert.deepStrictEqual(Preference.listOf("auto", "datacenter"), ["dctcp", "bbr", "cubic"])
+    assert.deepStrictEqual(Preference.listOf("reno", "internet"), ["reno"])
+  })
+
+  it("knows who backs off at every loss", () => {
+    assert.isTrue(Preference.yieldsToLoss("cubic"))
+    assert.isTrue(Preference.yieldsToLoss("unavailable"))
+    assert.isFalse(Preference.yieldsToLoss("bbr"))
+  })
+})
