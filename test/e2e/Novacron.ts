@@ -11,14 +11,20 @@ import { bundle } from "../../scripts/bundle.ts"
 
 const root = join(import.meta.dirname, "../..")
 
-/** Made once for each process of tests; beside what is published, since it needs the same packages. */
-const outdir = join(root, "packages/novacron/dist", `test-${process.pid}`)
+/** Where test processes keep their programs: out of what is published, and where the same packages are found. */
+const kept = join(root, "packages/novacron/node_modules/.novacron-e2e")
+const outdir = join(kept, `${process.pid}`)
 let made: Promise<string> | undefined
 
-/** The bundled program. */
-export const program = (): Promise<string> => (made ??= bundle(outdir))
-
-process.once("exit", () => rmSync(outdir, { recursive: true, force: true }))
+/** The bundled program, made once for each process of tests. What processes that are gone have left is removed. */
+const program = (): Promise<string> => {
+  if (made === undefined) {
+    const left = existsSync(kept) ? readdirSync(kept).filter((pid) => !existsSync(`/proc/${pid}`)) : []
+    for (const pid of left) rmSync(join(kept, pid), { recursive: true, force: true })
+    made = bundle(outdir)
+  }
+  return made
+}
 
 /** A line of JSON that a boot writes. */
 export interface Line {
