@@ -28,8 +28,8 @@ import { constants, zstdCompress } from "node:zlib"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Hde } from "@novacron/dwcp"
 import { Effect, Schema } from "effect"
-import { chance, haveData, noise, realPairs } from "../../../packages/dwcp/test/hde/fixtures/contents.ts"
 import type { Figure } from "../Figure.ts"
+import { chance, haveData, realPairs } from "../hde/contents.ts"
 
 const rounds = 7
 const zstd = "/usr/bin/zstd"
@@ -171,7 +171,7 @@ const images = (base: string, target: string): string => {
     }
     if (at === 83 * piece) {
       write(bytes.subarray(0, 1_234_567))
-      write(noise(2 ** 20, 9))
+      write(Buffer.from(Uint32Array.from({ length: 2 ** 18 }, next).buffer))
       write(bytes.subarray(1_234_567))
     } else write(bytes)
   }

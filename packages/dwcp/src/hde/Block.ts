@@ -155,7 +155,7 @@ const baseSpace = Source.space()
 const regionSpace = Source.space()
 
 /** To hand a block over to another thread its memory must be its own. */
-const owned = (bytes: Buffer): Uint8Array<ArrayBuffer> => {
+export const owned = (bytes: Buffer): Uint8Array<ArrayBuffer> => {
   const { buffer } = bytes
   return buffer instanceof ArrayBuffer && bytes.length === buffer.byteLength
     ? new Uint8Array(buffer)

@@ -5,9 +5,9 @@
  *
  * | part | bytes |
  * |---|---|
- * | head | `NHDE`, version, flags (1: a difference), algorithm, level; size u64; largest block u32, largest share of the base |
- * |      | u32; with a base its size u64 and its SHA-256; CRC-32 of all this |
- * | block | kind (0 as it is, 1 lz4, 2 zstd, 3 difference) and 3 zeros, size u32, stored size u32, CRC-32 of these and the data |
+ * | head | `NHDE`, version, flags (1: a difference), algorithm, level; size u64; the largest block u32 and the largest |
+ * |      | share of the base u32; with a base its size u64 and its SHA-256; CRC-32 of all this |
+ * | block | kind (0 as it is, 1 lz4, 2 zstd, 3 difference), 3 zeros, size u32, stored size u32, CRC-32 of these and data |
  * | end | 255 and 3 zeros, number of blocks u32, SHA-256 of the content, CRC-32 of these |
  *
  * Numbers are little-endian. The algorithm of the head is what the sender chose; a block that did not shrink is stored as

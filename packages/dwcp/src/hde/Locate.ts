@@ -103,10 +103,10 @@ export const locate = (
     if (count > 1) for (const near of [granule + 1, granule - 1]) want(near)
   }
   // What lies between two of them is probably of the same piece, and only has no anchors.
-  for (const granule of [...wanted]) {
-    for (let next = granule + 1; next <= granule + holes; next++) {
-      if (wanted.has(next)) for (let hole = granule + 1; hole < next; hole++) want(hole)
-    }
+  const chosen = [...wanted].toSorted((a, b) => a - b)
+  for (const [i, granule] of chosen.entries()) {
+    const next = chosen[i + 1] ?? granule
+    if (next - granule <= holes) for (let hole = granule + 1; hole < next; hole++) want(hole)
   }
   return { regions: merged(wanted, baseSize), shift }
 }

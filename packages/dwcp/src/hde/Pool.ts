@@ -11,7 +11,7 @@ import { Effect, Semaphore } from "effect"
 import type { Scope } from "effect"
 import { failureOf, type HdeError, HdeUnavailable } from "./Failures.ts"
 import { Refused } from "./Refused.ts"
-import type { Answered, Asked, Tasks } from "./Tasks.ts"
+import type { Answered, Asked, Tasks } from "./Thread.ts"
 
 export interface Pool {
   readonly run: <Name extends keyof Tasks>(name: Name, task: Tasks[Name][0]) => Effect.Effect<Tasks[Name][1], HdeError>

@@ -3,7 +3,8 @@
  *
  * **Details**
  *
- * Windows are spread evenly over it, so that a head of zeros in front of noise is seen for what it is. The codecs are tried on the windows: how they shrink is measured, and not guessed from an entropy.
+ * Windows are spread evenly over it, so that a head of zeros in front of noise is seen for what it is. The codecs are
+ * tried on the windows: how they shrink is measured, and not guessed from an entropy.
  */
 import * as Codec from "./Codec.ts"
 

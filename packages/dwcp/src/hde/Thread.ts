@@ -1,4 +1,10 @@
-/** What runs in a thread: takes one task at a time, and answers it. */
+/**
+ * What runs in a thread: takes one task at a time, and answers it.
+ *
+ * **Gotchas**
+ *
+ * Others take types from here and nothing else: to load it is to listen to whoever started the thread.
+ */
 import { closeSync, openSync, writeSync } from "node:fs"
 import { parentPort } from "node:worker_threads"
 import * as Block from "./Block.ts"
@@ -6,13 +12,37 @@ import * as Chunks from "./Chunks.ts"
 import * as Locate from "./Locate.ts"
 import { Refused } from "./Refused.ts"
 import * as Source from "./Source.ts"
-import type { Answered, Asked, Tasks } from "./Tasks.ts"
+
+/** What can be asked of a thread, by name: what it takes and what it gives. */
+export interface Tasks {
+  readonly encode: readonly [task: Block.Task, answer: Block.Answer]
+  readonly decode: readonly [task: Decode, answer: Uint8Array<ArrayBuffer> | undefined]
+  readonly hash: readonly [task: Source.Source, answer: string]
+  readonly scan: readonly [task: Source.Source, answer: Locate.Coarse]
+  readonly cut: readonly [task: Source.Source, answer: ReadonlyArray<Chunks.Chunk>]
+}
+
+export interface Decode extends Block.Stored {
+  /** Written there, and not sent back, when it is said. */
+  readonly into: { readonly path: string; readonly at: number } | undefined
+}
+
+export interface Asked {
+  readonly name: keyof Tasks
+  readonly task: Tasks[keyof Tasks][0]
+}
+
+export type Answered =
+  | { readonly _tag: "Done"; readonly answer: unknown }
+  /** Classes do not travel between threads; their fields do. */
+  | { readonly _tag: "Refused"; readonly is: Refused["is"] }
+  | { readonly _tag: "Broken"; readonly cause: unknown }
 
 const work: { readonly [Name in keyof Tasks]: (task: Tasks[Name][0]) => Tasks[Name][1] } = {
   encode: Block.encode,
   decode: ({ into, ...stored }) => {
     const bytes = Block.decode(stored)
-    if (into === undefined) return new Uint8Array(bytes)
+    if (into === undefined) return Block.owned(bytes)
     const descriptor = openSync(into.path, "r+")
     try {
       for (let done = 0; done < bytes.length;) {

@@ -6,6 +6,7 @@ export { BaselineMismatch, HdeCorrupt, type HdeError, HdeUnavailable, TooLarge }
 export * as Frame from "./Frame.ts"
 export { type Base, type Content, Hde, inspect, make, type Options, type Report } from "./Hde.ts"
 export * as Probe from "./Probe.ts"
+export * as Recipe from "./Recipe.ts"
 export * as Selector from "./Selector.ts"
 export { Settings } from "./Settings.ts"
 export * as Source from "./Source.ts"
