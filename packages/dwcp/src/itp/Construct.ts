@@ -32,7 +32,7 @@ export interface Taste {
   readonly noise: number
 }
 
-/** Fills host after host. `open` holds the items to place; `host` gets their hosts, counted from `first`. Returns the next. */
+/** Fills host after host with the items of `open`; `host` gets their numbers, from `first` on. Returns the next number. */
 export const fill = (
   workload: Workload,
   open: Int32Array,

@@ -39,7 +39,9 @@ export const solve = (workload: Workload.Workload, { budgetMs, now, seed = 1 }: 
   const keep = (candidate: Construct.Packing) => {
     if (candidate.hosts < best.hosts) best = candidate
   }
+  let constructMs = 0
   const construct = (taste: Construct.Taste) => {
+    const started = now()
     const host = new Int32Array(n)
     let hosts = 0
     // The work is quadratic, so many items are packed slice by slice.
@@ -47,18 +49,18 @@ export const solve = (workload: Workload.Workload, { budgetMs, now, seed = 1 }: 
       hosts = Construct.fill(workload, all.subarray(from, from + slice), host, hosts, taste, chance)
     }
     keep({ hosts, host })
+    constructMs = now() - started
   }
   if (n === 0) return { hosts: 0, host: new Int32Array(0) }
   construct(tastes[0])
   if (best.hosts === bound || expired()) return best
   const full = PerfectFit.groups(workload, expired)
   if (full !== undefined) {
-    const third = now() + (end - now()) * 0.5
-    const chosen = PerfectFit.cover(n, full, chance, () => now() >= third)
+    const chosen = PerfectFit.cover(n, full, chance, expired)
     keep(completed(workload, full, chosen, chance))
   }
   for (const taste of tastes) {
-    if (best.hosts === bound || expired()) return best
+    if (best.hosts === bound || now() + constructMs >= end) return best
     construct(taste)
   }
   return improve(workload, best, chance, expired, keep)

@@ -5,13 +5,16 @@
  * **Details**
  *
  * The hash is linear, so what is missing beside two items is one subtraction. The search restarts with doubled patience
- * until it is told to stop; items it cannot cover are left open for others to place.
+ * up to a limit, or until it is told to stop; items it cannot cover are left open for others to place.
  */
 // `!` after an index: positions come from loops over the same arrays.
 import type { Chance } from "./Chance.ts"
 import type { Workload } from "./Workload.ts"
 
-/** The groups that fill a host, three items each, -1 for none; `undefined` when hosts need not be full or groups are larger. */
+/** Steps of the longest restart: what was not found by then is left to other searches. */
+const longest = 1 << 15
+
+/** The groups that fill a host, three items each, -1 for none; `undefined` when hosts need not be full or hold more. */
 export const groups = (workload: Workload, expired: () => boolean): Int32Array | undefined => {
   const { n, d, cap, size, bound } = workload
   if (n > 3 * bound || n < 3 || n > 4000) return undefined
@@ -157,7 +160,7 @@ export const cover = (n: number, groups: Int32Array, chance: Chance, expired: ()
       }
       if (path.length === 0) return best
     }
-    if (patience > 1 << 20) break
+    if (patience > longest) break
   }
   return best
 }
