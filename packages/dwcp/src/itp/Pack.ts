@@ -14,6 +14,8 @@ import { improve } from "./Improve.ts"
 import * as PerfectFit from "./PerfectFit.ts"
 import * as Workload from "./Workload.ts"
 
+export type { Packing } from "./Construct.ts"
+
 export interface Options {
   /** Milliseconds from the call on; 0 is the first answer only. */
   readonly budgetMs: number
@@ -45,6 +47,7 @@ export const solve = (workload: Workload.Workload, { budgetMs, now, seed = 1 }: 
     const host = new Int32Array(n)
     let hosts = 0
     // The work is quadratic, so many items are packed slice by slice.
+    const slice = n > whole ? whole / 8 : whole
     for (let from = 0; from < n; from += slice) {
       hosts = Construct.fill(workload, all.subarray(from, from + slice), host, hosts, taste, chance)
     }
@@ -66,7 +69,8 @@ export const solve = (workload: Workload.Workload, { budgetMs, now, seed = 1 }: 
   return improve(workload, best, chance, expired, keep)
 }
 
-const slice = 4096
+/** Up to so many items are packed as one. */
+const whole = 8192
 
 const tastes = [
   { power: 1, norm: 0, noise: 0 },
