@@ -179,14 +179,23 @@ const unknown = (which: string, candidates: ReadonlyArray<string>) =>
 export const open = (directory: string, file: string): Result.Result<Opened, BootUnreadable> => {
   const bytes = Result.mapError(
     Result.try(() => bytesOf(join(directory, file))),
-    (cause) => new BootUnreadable({ file, reason: cause instanceof TooLarge ? cause.message : "no such file, or no right to read it", cause })
+    (cause) =>
+      new BootUnreadable({
+        file,
+        reason: cause instanceof TooLarge ? cause.message : "no such file, or no right to read it",
+        cause
+      })
   )
   return Result.flatMap(bytes, (all) => {
     const { dropped, events, torn } = Journal.decode(all)
     if (events.length === 0) return Result.fail(new BootUnreadable({ file, reason: whyNothing(all, torn?.reason) }))
     const warnings = [
-      ...(torn === undefined ? [] : [`The journal ${file} is torn at byte ${torn.offset}: ${torn.reason}. What came before is shown.`]),
-      ...(dropped === 0 ? [] : [`The journal ${file} lacks ${dropped} events: they came faster than the disk took them.`])
+      ...(torn === undefined
+        ? []
+        : [`The journal ${file} is torn at byte ${torn.offset}: ${torn.reason}. What came before is shown.`]),
+      ...(dropped === 0
+        ? []
+        : [`The journal ${file} lacks ${dropped} events: they came faster than the disk took them.`])
     ]
     return Result.succeed({ file, events, warnings })
   })
@@ -209,7 +218,9 @@ const whyNothing = (bytes: Uint8Array, reason: string | undefined): string => {
   if (head === "") return "it is empty: the boot was killed before its first event was written"
   const version = versionOf(head)
   if (version !== undefined && version !== 1) return `it is of version ${version}, which a newer novacron has written`
-  return head.startsWith(signature) || reason === undefined ? (reason ?? "it holds no event") : `${reason}: it is no journal`
+  return head.startsWith(signature) || reason === undefined
+    ? (reason ?? "it holds no event")
+    : `${reason}: it is no journal`
 }
 
 /** What the boots before this one did, the latest first: to learn from. What cannot be read teaches nothing. */

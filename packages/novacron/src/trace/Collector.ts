@@ -21,7 +21,8 @@ export class CollectorRefused extends Data.TaggedError("CollectorRefused")<{
   readonly exitCode = 69
   override get message() {
     const { endpoint, reason, sent } = this
-    const done = sent === 0 ? "Nothing was sent" : `${sent} spans were sent before that; sending them again does no harm`
+    const done =
+      sent === 0 ? "Nothing was sent" : `${sent} spans were sent before that; sending them again does no harm`
     return `The collector at ${endpoint} did not take the trace: ${reason}. ${done}. Is it a collector for OTLP over HTTP?`
   }
 }

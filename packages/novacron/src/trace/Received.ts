@@ -118,8 +118,7 @@ const keep = (store: Store, traceId: string, span: Span): void => {
   store.weight += added
   if (before === undefined) store.spans++
   for (const [oldest, one] of store.traces) {
-    const isOver =
-      store.spans > limits.spans || store.weight > limits.characters || store.traces.size > limits.traces
+    const isOver = store.spans > limits.spans || store.weight > limits.characters || store.traces.size > limits.traces
     if (!isOver || one === trace) break
     store.traces.delete(oldest)
     store.spans -= one.spans.size
@@ -168,13 +167,11 @@ const serviceOf = (resourceSpans: unknown): string => {
   return textOf(field(field(named, "value"), "stringValue"), most.name)
 }
 
-const spanOf = (
-  raw: unknown,
-  service: string
-): { readonly traceId: string; readonly span: Span } | string => {
+const spanOf = (raw: unknown, service: string): { readonly traceId: string; readonly span: Span } | string => {
   const traceId = idOf(field(raw, "traceId"), 32)
   const spanId = idOf(field(raw, "spanId"), 16)
-  if (traceId === undefined || spanId === undefined) return "a span has no traceId of 32 or spanId of 16 hexadecimal digits"
+  if (traceId === undefined || spanId === undefined)
+    return "a span has no traceId of 32 or spanId of 16 hexadecimal digits"
   const startMs = msOf(field(raw, "startTimeUnixNano"))
   const endMs = msOf(field(raw, "endTimeUnixNano"))
   if (startMs === undefined || endMs === undefined) return "a span has no startTimeUnixNano or endTimeUnixNano"
@@ -232,9 +229,15 @@ const valueOf = (value: unknown, depth: number): string => {
     if (typeof plain === "number" || typeof plain === "boolean") return `${plain}`
   }
   const list = listIn(field(value, "arrayValue"), "values")
-  if (list !== undefined) return `[${list.slice(0, 16).map((one) => valueOf(one, depth + 1)).join(", ")}]`
+  if (list !== undefined)
+    return `[${list
+      .slice(0, 16)
+      .map((one) => valueOf(one, depth + 1))
+      .join(", ")}]`
   const pairs = listIn(field(value, "kvlistValue"), "values")
   if (pairs === undefined) return ""
-  const words = pairs.slice(0, 16).map((one) => `${textOf(field(one, "key"), 64)}: ${valueOf(field(one, "value"), depth + 1)}`)
+  const words = pairs
+    .slice(0, 16)
+    .map((one) => `${textOf(field(one, "key"), 64)}: ${valueOf(field(one, "value"), depth + 1)}`)
   return `{${words.join(", ")}}`
 }

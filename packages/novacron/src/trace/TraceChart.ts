@@ -8,7 +8,12 @@
  * span whose parent did not come is a root of its own; spans that are their own ancestors are shown as if they were none.
  */
 import { Gantt } from "@novacron/boot/model"
+import { DateTime, Option } from "effect"
 import type { Span, Trace } from "./Received.ts"
+
+/** A moment as ISO 8601; empty for one that no calendar has. */
+export const moment = (ms: number): string =>
+  Option.match(DateTime.make(ms), { onNone: () => "", onSome: DateTime.formatIso })
 
 /** Spans as a tree. */
 interface Tree {
@@ -59,8 +64,11 @@ export const toChart = (trace: Trace, rows = 1_000): Gantt.Chart => {
         count,
         Gantt.duration(toMs - fromMs),
         ...(errors === 0 ? [] : [`${errors} failed`]),
-        [...services].filter((name) => name !== "").slice(0, 8).join(", "),
-        toMs > 0 && toMs < 8.64e15 ? new Date(fromMs).toISOString() : ""
+        [...services]
+          .filter((name) => name !== "")
+          .slice(0, 8)
+          .join(", "),
+        moment(fromMs)
       ]
         .filter((text) => text !== "")
         .join(" · ")
@@ -80,7 +88,7 @@ const rowOf = (span: Span, depth: number, beganMs: number, isCritical: boolean, 
   return {
     name: name === "" ? "(no name)" : name,
     depth,
-    bars: [{ paint: isError ? "backoff" : "running", fromMs: startMs - beganMs, toMs: endMs - beganMs }],
+    bars: [{ paint: "running", fromMs: startMs - beganMs, toMs: endMs - beganMs }],
     isCritical,
     isWrong: isError,
     note: [Gantt.duration(endMs - startMs), hasServices ? service : "", isError ? statusMessage : ""]
@@ -96,7 +104,8 @@ const rowOf = (span: Span, depth: number, beganMs: number, isCritical: boolean, 
   }
 }
 
-const byBegin = (a: Span, b: Span): number => a.startMs - b.startMs || b.endMs - a.endMs || (a.spanId < b.spanId ? -1 : 1)
+const byBegin = (a: Span, b: Span): number =>
+  a.startMs - b.startMs || b.endMs - a.endMs || (a.spanId < b.spanId ? -1 : 1)
 
 const treeOf = ({ spans }: Trace): Tree => {
   const children = new Map<string, Array<Span>>()
