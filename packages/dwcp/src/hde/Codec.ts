@@ -39,7 +39,7 @@ const expansion = (size: number, window = size) => ({
   chunkSize: Math.max(64, size + 1)
 })
 
-/** The window that so many bytes need, as zstd counts it: never less than the window of its smallest levels. */
+/** The window that so many bytes need, as zstd counts it. A compressor that knows the size takes no larger one. */
 const windowLog = (bytes: number): number => Math.min(27, Math.max(19, Math.ceil(Math.log2(bytes + 1))))
 
 /** Compresses in the thread pool. */
@@ -78,7 +78,7 @@ export const expand = async (stored: Buffer, algorithm: Algorithm, size: number)
       return exactly(await Lz4.uncompress(stored).catch(refused), size)
     case "zstd":
       return await new Promise((resolve, reject) => {
-        zstdDecompress(stored, expansion(size, maxWindow), (error, out) => {
+        zstdDecompress(stored, expansion(size), (error, out) => {
           if (error) reject(broken(error))
           else if (out.length === size) resolve(out)
           else reject(corrupt(wrongSize))
@@ -100,14 +100,11 @@ export const expandSync = (stored: Buffer, algorithm: Algorithm, size: number): 
       )
     case "zstd":
       return exactly(
-        attempt(() => zstdDecompressSync(stored, expansion(size, maxWindow))),
+        attempt(() => zstdDecompressSync(stored, expansion(size))),
         size
       )
   }
 }
-
-/** No level that is used here has a larger window than 2 ** 27, and those of large blocks have no larger one than this. */
-const maxWindow = 2 ** 27
 
 /** Zstandard with what the other side has too. */
 export const compressWith = (bytes: Buffer, dictionary: Buffer, level: number): Buffer => {

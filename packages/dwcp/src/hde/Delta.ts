@@ -78,8 +78,7 @@ export const decode = (bytes: Buffer, base: Buffer, size: number): Buffer => {
   const reader = new Reader(bytes)
   const count = reader.varint()
   const rowsSize = reader.varint()
-  // A copy has at least one byte of the target and takes at least three of the rows.
-  if (count > size || rowsSize > 24 * count + 8) throw corrupt("a difference has too many copies")
+  if (count * leastCopy > size || rowsSize > 3 * 8 * (count + 1)) throw corrupt("a difference has too many copies")
   const rowsPacked = reader.varint()
   const rows = new Reader(Codec.expandSync(reader.take(reader.varint()), rowsPacked === 0 ? "none" : "zstd", rowsSize))
   const before = Array.from({ length: count + 1 }, () => rows.varint())
@@ -92,7 +91,7 @@ export const decode = (bytes: Buffer, base: Buffer, size: number): Buffer => {
     shift += unzigzag(rows.varint())
     const length = lengths[i]!
     const copy = { at, from: at + shift, length }
-    if (length === 0 || copy.from < 0 || copy.from + length > base.length || at + length > size) throw outside
+    if (length < leastCopy || copy.from < 0 || copy.from + length > base.length || at + length > size) throw outside
     copies.push(copy)
     at += length
   }
@@ -154,6 +153,9 @@ const dictionary = (base: Buffer, size: number, copies: ReadonlyArray<Match.Copy
   }
   return Buffer.concat(parts)
 }
+
+/** No copy is shorter, or the list of them could be larger than what they make. A part of the format. */
+const leastCopy = 64
 
 /** Bytes on both sides of a gap. */
 const margin = 1024

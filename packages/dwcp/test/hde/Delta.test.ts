@@ -1,5 +1,7 @@
+import { zstdCompressSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { varints } from "../../src/hde/Bytes.ts"
 import * as Delta from "../../src/hde/Delta.ts"
 import { Refused } from "../../src/hde/Refused.ts"
 import { anyPair, chance, later, memory, noise } from "./fixtures/contents.ts"
@@ -72,5 +74,23 @@ describe("a difference", () => {
       }
     }
     assert.isAbove(refused, 300)
+  })
+
+  it("is refused before its list of copies could take more memory than what they make", () => {
+    const zeros = zstdCompressSync(Buffer.alloc(700_000_000 / 10))
+    const bomb = (count: number, rows: number) =>
+      Buffer.concat([varints([count, rows, 1, zeros.length]), zeros, varints([0, 0])])
+    assert.throws(() => Delta.decode(bomb(2 ** 24, 70_000_000), Buffer.alloc(9), 2 ** 24), Refused, /too many/)
+    assert.throws(() => Delta.decode(bomb(2 ** 18, 70_000_000), Buffer.alloc(9), 2 ** 24), Refused, /too many/)
+    assert.throws(() => Delta.decode(bomb(1000, 24_000), Buffer.alloc(9), 2 ** 24), Refused)
+  })
+
+  it("has no copy that is shorter than the format allows", () => {
+    const rows = varints([0, 0, 63, 0])
+    const short = Buffer.concat([varints([1, rows.length, 0, rows.length]), rows, varints([0, 0])])
+    assert.throws(() => Delta.decode(short, Buffer.alloc(100), 64), Refused)
+    const long = varints([0, 0, 64, 0])
+    const fits = Buffer.concat([varints([1, long.length, 0, long.length]), long, varints([0, 0])])
+    assert.isTrue(Delta.decode(fits, Buffer.alloc(100, 7), 64).equals(Buffer.alloc(64, 7)))
   })
 })
