@@ -27,7 +27,7 @@ export interface Owed {
 }
 
 /** How many keys are remembered one by one. */
-export const capacity = 10_000
+const capacity = 10_000
 
 /** How many invalidations are kept for a listener that is slow. */
 const slack = 256

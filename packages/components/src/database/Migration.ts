@@ -74,10 +74,10 @@ export interface Options {
 }
 
 /** `1 nodes`: how messages call it. */
-export const label = ({ id, name }: Migration): string => `${id} ${name}`
+const label = ({ id, name }: Migration): string => `${id} ${name}`
 
 /** What the ledger keeps to recognise a migration by. */
-export const checksum = (migration: Migration): string =>
+const checksum = (migration: Migration): string =>
   createHash("sha256")
     .update("sql" in migration ? migration.sql.join(";\n") : migration.revision)
     .digest("hex")

@@ -17,7 +17,7 @@ export interface Frame {
 const kinds: ReadonlyArray<Kind> = ["Hello", "Data", "Drain", "Refused"]
 
 /** The bytes before a payload. */
-export const headBytes = 5
+const headBytes = 5
 
 export const head = (kind: Kind, payloadBytes: number): Uint8Array => {
   const bytes = new Uint8Array(headBytes)

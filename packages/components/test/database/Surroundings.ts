@@ -33,7 +33,7 @@ export const security = (secrets: { readonly [name: string]: string } = {}) =>
     health: (it) => it.check
   })
 
-export const targetOf = (url: string): Target.Target =>
+const targetOf = (url: string): Target.Target =>
   Result.getOrThrow(Target.fromUrl(Redacted.make(url), { sslmode: "require" }))
 
 export const placeOf = (url: string): Place => {
