@@ -388,6 +388,71 @@ const doctor = Command.make("doctor", source, (input) =>
   Command.withExamples([{ command: "novacron doctor" }])
 )
 
+// ------------------------------------------------------------------------------------------------------------ traces
+
+const traces = () => import("./Commands/Trace.ts")
+
+const serveTraces = Command.make(
+  "serve",
+  {
+    port: Flag.Int("port").pipe(
+      Flag.withDefault(4318),
+      Flag.withDescription("Where to listen on 127.0.0.1; 0 for any")
+    ),
+    ...source
+  },
+  (input) => lazily(traces, (it) => it.serve, { ...asked(input), port: input.port })
+).pipe(
+  Command.withDescription("Receive the traces of any program by OTLP (HTTP, JSON) and show them in a browser"),
+  Command.withExamples([{ command: "novacron trace serve", description: "then send traces to http://127.0.0.1:4318" }])
+)
+
+const trace = Command.make(
+  "trace",
+  {
+    boot: Argument.optional(Argument.String("BOOT")).pipe(
+      Argument.withDescription("last, last~1, an id or its beginning, a file of a journal (default: last)")
+    ),
+    other: Argument.optional(Argument.String("OTHER")).pipe(Argument.withDescription("The second boot, for --diff")),
+    html: toggle("html", "Write a page that is complete in itself"),
+    svg: toggle("svg", "Write a picture"),
+    perfetto: toggle("perfetto", "Write a Chrome trace, for ui.perfetto.dev"),
+    otlp: optionalText("otlp", "Send it to this collector: http://127.0.0.1:4318"),
+    diff: toggle("diff", "Compare two boots, and name the component that moved the critical path"),
+    whatIf: Flag.optional(Flag.KeyValuePair("what-if")).pipe(
+      Flag.withDescription("What would have been won: --what-if database=0.5 is a database twice as fast")
+    ),
+    list: toggle("list", "List the boots of the data directory"),
+    out: optionalText("out", "Write to this file (default: stdout)"),
+    width: Flag.optional(Flag.Int("width")).pipe(
+      Flag.withDescription("Columns of the chart (default: COLUMNS, or 100)")
+    ),
+    ...source
+  },
+  (input) =>
+    lazily(traces, (it) => it.trace, {
+      ...asked(input),
+      boot: Option.getOrUndefined(input.boot),
+      other: Option.getOrUndefined(input.other),
+      as: input.html ? "html" : input.svg ? "svg" : input.perfetto ? "perfetto" : "text",
+      otlp: Option.getOrUndefined(input.otlp),
+      diff: input.diff,
+      whatIf: Option.getOrElse(input.whatIf, () => ({})),
+      list: input.list,
+      out: Option.getOrUndefined(input.out),
+      width: Option.getOrUndefined(input.width)
+    })
+).pipe(
+  Command.withDescription("Show what each component did with its time in a boot: the last one, or one that is named"),
+  Command.withExamples([
+    { command: "novacron trace", description: "the last boot, in the terminal" },
+    { command: "novacron trace last~1 --html --out boot.html", description: "the one before, as a page" },
+    { command: "novacron trace --diff last~1 last", description: "what made it slower?" },
+    { command: "novacron trace --what-if database=0.5", description: "what would a faster database win?" }
+  ]),
+  Command.withSubcommands([serveTraces])
+)
+
 // --------------------------------------------------------------------------------------------------------------- help
 
 const explain = Command.make(
@@ -439,6 +504,7 @@ export const novacron = Command.make("novacron").pipe(
     stop,
     reload,
     configuration,
+    trace,
     doctor,
     explain,
     completion

@@ -25,6 +25,8 @@ describe("the command line", () => {
       "restore",
       "stop",
       "doctor",
+      "trace",
+      "trace serve",
       "explain",
       "completion"
     ]) {

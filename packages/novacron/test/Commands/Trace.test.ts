@@ -1,0 +1,45 @@
+import { mkdirSync, writeFileSync } from "node:fs"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { serve, trace } from "../../src/Commands/Trace.ts"
+import { asked, Room } from "../fixtures/Room.ts"
+import { boot, fileAt, journal } from "../trace/fixtures/journals.ts"
+
+let room: Room
+beforeEach(() => {
+  room = new Room()
+  mkdirSync(room.path("data/journal"), { recursive: true })
+  writeFileSync(room.path(`data/journal/${fileAt(1)}`), journal(boot()))
+})
+afterEach(() => room.remove())
+
+const flags = { ...asked, dataDir: "data", as: "text", list: false, diff: false, whatIf: {} } as const
+
+describe("trace", () => {
+  it("shows the last boot of the data directory, for people and for programs", async () => {
+    const { code, err, out } = await room.run(trace, flags)
+    assert.deepStrictEqual([code, err], [0, ""])
+    assert.match(out, /^\* database .*█.*100 ms$/m)
+    assert.strictEqual(JSON.parse((await room.run(trace, { ...flags, json: true })).out).report.bootId, "boot-0001")
+  })
+
+  it("exits with what the reason is: 64 for a boot that nobody knows, 65 for one that cannot be read, 69 for none", async () => {
+    writeFileSync(room.path(`data/journal/${fileAt(2)}`), "GIF89a")
+    const codeOf = async (more: object) => (await room.run(trace, { ...flags, ...more })).code
+    assert.strictEqual(await codeOf({ boot: "nobody" }), 64)
+    assert.strictEqual(await codeOf({ boot: fileAt(2) }), 65)
+    assert.strictEqual(await codeOf({ dataDir: "elsewhere" }), 69)
+    assert.strictEqual(await codeOf({ whatIf: { database: "fast" } }), 64)
+    assert.strictEqual(await codeOf({ otlp: "no address" }), 64)
+    assert.strictEqual(await codeOf({ out: "no/such/place" }), 73)
+    const told = await room.run(trace, { ...flags, boot: "nobody", json: true })
+    assert.match(JSON.parse(told.out).error.message, /There is no boot "nobody"/)
+  })
+})
+
+describe("trace serve", () => {
+  it("exits with 64 for a port that is none", async () => {
+    const { code, err } = await room.run(serve, { ...asked, dataDir: "data", port: 70_000 })
+    assert.strictEqual(code, 64)
+    assert.match(err, /a port is a number from 0 to 65535/)
+  })
+})
