@@ -8,7 +8,7 @@ import * as Leave from "../Leave.ts"
 import * as Life from "../Life.ts"
 import * as Node from "../Node.ts"
 import { Surroundings } from "../Surroundings.ts"
-import { styleOf } from "../Terminal.ts"
+import { messageStyleOf, styleOf } from "../Terminal.ts"
 
 /** What it may be told. */
 export interface Flags extends Configuration.Asked {
@@ -19,10 +19,16 @@ export interface Flags extends Configuration.Asked {
 }
 
 /** Boots, and ends when the node has ended; leaves with its exit code. */
-export const boot = Program.make((flags: Flags) => Effect.provide(life(flags), Logger.Logging.layer()), {
+export const boot = Program.make((flags: Flags) => Effect.flatMap(Surroundings, (it) => logged(life(flags), it)), {
   title: "BOOT FAILED  before anything was started",
   isJson: (flags, { env, stdout }) => styleOf({ env, isTerminal: stdout.isTerminal }, flags.json) === "json"
 })
+
+/** With a log in the colours of everything else. */
+const logged = <A, E, R>(work: Effect.Effect<A, E, R>, { env, stderr }: Surroundings["Service"]) => {
+  const isColoured = messageStyleOf({ env, isTerminal: stderr.isTerminal }) === "colour"
+  return Effect.provide(work, Logger.Logging.layer({ isColoured }))
+}
 
 const life = Effect.fnUntraced(function* (flags: Flags) {
   const surroundings = yield* Surroundings
