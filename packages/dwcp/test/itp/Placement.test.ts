@@ -38,6 +38,31 @@ const packable = (nodes: ReadonlyArray<Node>, tasks: ReadonlyArray<Task>): boole
   return go(0)
 }
 
+/** When the last job ends, if each is placed as soon as a worker is free, in the order given. */
+const makespan = (speeds: ReadonlyArray<number>, jobs: ReadonlyArray<number>): number => {
+  const cluster = clusterOf(speeds.map((performance, w) => ({ id: `w${w}`, cpu: 1, memory: 1, performance })))
+  const ends = new Map<string, number>()
+  let now = 0
+  let last = 0
+  for (const [i, work] of jobs.entries()) {
+    const id = `job${i}`
+    for (;;) {
+      const outcome = cluster.place({ id, cpu: 1, memory: 0 })
+      if (Result.isSuccess(outcome)) {
+        const end = now + work / (speeds[Number(outcome.success.node.slice(1))] ?? 1)
+        ends.set(id, end)
+        last = Math.max(last, end)
+        break
+      }
+      const [next, end] = [...ends].toSorted(([, a], [, b]) => a - b)[0] ?? ["", now]
+      now = end
+      ends.delete(next)
+      cluster.remove(next)
+    }
+  }
+  return last
+}
+
 describe("Placement", () => {
   it("keeps every constraint of every task, through placements, removals and moves", () => {
     let placed = 0
@@ -240,6 +265,39 @@ describe("Placement", () => {
     assert.isTrue(Result.isSuccess(cluster.join({ id: "a", cpu: 8, memory: 8 })))
     assert.isTrue(Result.isFailure(cluster.join({ id: "a", cpu: 8, memory: 8 })))
     assert.isTrue(Result.isFailure(cluster.join({ id: "b", cpu: Number.NaN, memory: 8 })))
+  })
+
+  it("finishes jobs on workers of unequal speed sooner than taking turns does", () => {
+    const job = fc.integer({ min: 1, max: 100 })
+    const speed = fc.constantFrom(0.5, 1, 1, 2, 4)
+    let sum = 0
+    let sumInTurns = 0
+    let sooner = 0
+    let runs = 0
+    fc.assert(
+      fc.property(
+        fc.array(speed, { minLength: 2, maxLength: 6 }),
+        fc.array(job, { minLength: 6, maxLength: 60, size: "max" }),
+        (speeds, jobs) => {
+          const placed = makespan(speeds, jobs)
+          const inTurns = Math.max(
+            ...speeds.map((one, w) =>
+              jobs.reduce((time, work, i) => time + (i % speeds.length === w ? work / one : 0), 0)
+            )
+          )
+          // No schedule is shorter than all the work at full speed.
+          const least = jobs.reduce((all, work) => all + work, 0) / speeds.reduce((all, one) => all + one, 0)
+          assert.isAtLeast(placed, least - 1e-9)
+          sum += placed
+          sumInTurns += inTurns
+          runs++
+          if (placed <= inTurns) sooner++
+        }
+      ),
+      { numRuns: 200 }
+    )
+    assert.isBelow(sum / sumInTurns, 0.9)
+    assert.isAbove(sooner / runs, 0.9)
   })
 
   it("adopts what runs already, as far as there is room", () => {
