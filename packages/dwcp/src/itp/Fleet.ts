@@ -285,10 +285,11 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
 
   return {
     place: (c, m, now) => {
+      // What is no amount, or more than a host has, needs no search.
+      if (!(c >= 0 && m >= 0 && c <= cpu && m <= memory)) return -1
       age(now)
       let h = find(c, m)
       if (h < 0) {
-        if (!(c <= cpu && m <= memory)) return -1
         h = emptyHost()
         if (h < 0) return -1
       }

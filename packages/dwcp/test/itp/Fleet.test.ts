@@ -126,8 +126,8 @@ describe("Fleet", () => {
   it("refuses what is larger than a host, and numbers that are none", () => {
     const fleet = Fleet.make({ hosts: 1, cpu: 16, memory: 32, unlimited: true })
     assert.deepStrictEqual(
-      [17, Number.NaN, Infinity].map((cpu) => fleet.place(cpu, 1, 0)),
-      [-1, -1, -1]
+      [17, -1, Number.NaN, Infinity].map((cpu) => fleet.place(cpu, 1, 0)),
+      [-1, -1, -1, -1]
     )
     assert.strictEqual(fleet.place(16, 32, 0), 0)
   })
