@@ -70,6 +70,7 @@ export const make = Effect.fn("Exporter.make")(function* (
   let idle: Deferred.Deferred<void> | undefined
   const counts = { sent: 0, full: 0, refused: 0, lost: 0, failures: 0 }
   let spooled = false
+  let isRefused = false
 
   const push: Exporter["push"] = (resource, spans) => {
     const free = capacity - waiting.length - sending.length
@@ -83,11 +84,21 @@ export const make = Effect.fn("Exporter.make")(function* (
   /** A pause that the end of the process cuts short. */
   const pause = (span: Duration.Input) => Effect.raceFirst(Effect.sleep(span), Deferred.await(closing))
 
+  /** Once, until it is well again: it would say the same with every batch. */
+  const complain = (status: string) => {
+    if (isRefused) return Effect.void
+    isRefused = true
+    return Effect.logWarning(
+      `The collector refuses spans with ${status}: they are dropped. Check monitoring.traces.endpoint and authorization.`
+    )
+  }
+
   const sendBatch = Effect.gen(function* () {
     sending = waiting.splice(0, batch)
     for (let failed = 0; sending.length > 0;) {
       const outcome = yield* deliver(sending)
       if (outcome._tag === "Taken") {
+        isRefused = false
         counts.sent += sending.length - outcome.rejected
         counts.refused += outcome.rejected
         sending = []
@@ -106,8 +117,7 @@ export const make = Effect.fn("Exporter.make")(function* (
       } else {
         counts.failures++
         counts.refused += sending.length
-        const why = outcome._tag === "Refused" ? outcome.why : "413"
-        yield* Effect.logWarning(`The collector refuses ${sending.length} spans with ${why}: they are dropped.`)
+        yield* complain(outcome._tag === "Refused" ? outcome.why : "413")
         sending = []
       }
     }

@@ -176,7 +176,7 @@ export const make = Effect.fn("Monitor.make")(function* (
       Effect.asVoid(
         Effect.forkScoped(
           Effect.repeat(
-            Effect.flatMap(health.snapshot, probesOf(boot, new Map())),
+            Effect.flatMap(Effect.andThen(Effect.sync(catchUp), health.snapshot), probesOf(boot, new Map())),
             Schedule.spaced(settings.sampleInterval)
           )
         )

@@ -1,0 +1,245 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Redacted, Schema, type Scope } from "effect"
+import { FetchHttpClient } from "effect/http"
+import type { Span } from "../../src/monitoring/BootTrace.ts"
+import * as Exporter from "../../src/monitoring/Exporter.ts"
+import { TracesSettings } from "../../src/monitoring/Settings.ts"
+import { type Collector, make, valueOf } from "./fixtures/Collector.ts"
+
+const decode = Schema.decodeUnknownSync(TracesSettings)
+
+const settingsFor = ({ url }: Collector, more: Partial<typeof TracesSettings.Encoded> = {}) => ({
+  ...decode({ endpoint: url, interval: "20ms", timeout: "300ms", maxBackoff: "100ms", stopBudget: "2s", ...more }),
+  endpoint: url
+})
+
+const resource = { "service.name": "novacron", "service.instance.id": "node-1" }
+
+let made = 0
+
+const spansOf = (count: number): ReadonlyArray<Span> =>
+  Array.from({ length: count }, () => ({
+    traceId: "a".repeat(32),
+    spanId: (++made).toString(16).padStart(16, "0"),
+    parentSpanId: null,
+    name: "one",
+    startMs: 1_700_000_000_000.25,
+    endMs: 1_700_000_000_001.5,
+    attributes: { text: "t", flag: true, whole: 3, part: 0.5 },
+    events: [{ name: "event", atMs: 1_700_000_000_001, attributes: {} }],
+    links: [{ traceId: "c".repeat(32), spanId: "d".repeat(16), attributes: {} }],
+    dropped: 0,
+    status: "error",
+    message: "why"
+  }))
+
+const until = (isSo: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (isSo() ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), until(isSo)))).pipe(
+    Effect.timeoutOrElse({ duration: "8 seconds", orElse: () => Effect.die(new Error("it did not come to that")) })
+  )
+
+const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope | Effect.Services<ReturnType<typeof Exporter.make>>>) =>
+  body.pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-spool-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+describe("Exporter", () => {
+  it("adds the path of OTLP to a bare address, and leaves another one alone", () => {
+    assert.strictEqual(Exporter.urlOf("http://127.0.0.1:4318"), "http://127.0.0.1:4318/v1/traces")
+    assert.strictEqual(Exporter.urlOf("https://collector/otlp/traces"), "https://collector/otlp/traces")
+  })
+
+  it.live("sends OTLP as JSON: ids, nanoseconds, typed values, events, links and status", () =>
+    run(
+      Effect.gen(function* () {
+        const collector = yield* make
+        yield* collector.up
+        const { authorization } = decode({ authorization: "Bearer s3cret" })
+        const exporter = yield* Exporter.make({ ...settingsFor(collector), ...(authorization && { authorization }) })
+        const [span] = spansOf(1)
+        exporter.push(resource, [span!])
+        yield* until(() => collector.spans.size === 1)
+        const got = [...collector.spans.values()][0]!
+        assert.deepInclude(got, {
+          traceId: span!.traceId,
+          spanId: span!.spanId,
+          startTimeUnixNano: "1700000000000250000",
+          endTimeUnixNano: "1700000000001500000",
+          status: { code: 2, message: "why" }
+        })
+        assert.strictEqual(valueOf(got.attributes, "text"), "t")
+        assert.strictEqual(valueOf(got.attributes, "flag"), true)
+        assert.strictEqual(valueOf(got.attributes, "whole"), 3)
+        assert.strictEqual(got.events[0]?.name, "event")
+        assert.strictEqual(got.links[0]?.spanId, "d".repeat(16))
+        assert.strictEqual(valueOf(collector.resources[0]!, "service.instance.id"), "node-1")
+        assert.strictEqual(collector.headers[0]?.["authorization"], "Bearer s3cret")
+        assert.notInclude(JSON.stringify(authorization), "s3cret")
+        assert.isTrue(Redacted.isRedacted(authorization))
+      })
+    )
+  )
+
+  it.live("sends protobuf when it is told to", () =>
+    run(
+      Effect.gen(function* () {
+        const collector = yield* make
+        yield* collector.up
+        const exporter = yield* Exporter.make(settingsFor(collector, { protocol: "http/protobuf" }))
+        exporter.push(resource, spansOf(2))
+        yield* until(() => exporter.statistics().sent === 2)
+        assert.strictEqual(collector.headers[0]?.["content-type"], "application/x-protobuf")
+        // Field 1 of TracesData, length-delimited; and the text of the name is in there.
+        assert.strictEqual(collector.body[0], 0x0a)
+        assert.isTrue(collector.body.includes(Buffer.from("service.instance.id")))
+      })
+    )
+  )
+
+  it.live("loses nothing to a collector that is down first, then in every bad mood, killed and back", () =>
+    run(
+      Effect.gen(function* () {
+        const collector = yield* make
+        const exporter = yield* Exporter.make(settingsFor(collector, { batch: 7 }))
+        let pushed = 0
+        const some = (count: number) => {
+          exporter.push(resource, spansOf(count))
+          pushed += count
+        }
+        some(10)
+        yield* until(() => exporter.statistics().failures > 1)
+        assert.strictEqual(collector.requests, 0)
+        yield* collector.up
+        for (const mood of ["cuts", "silent", "raves", { status: 503 }, { status: 429, retryAfter: "0" }] as const) {
+          const before = collector.requests
+          collector.mood = mood
+          some(5)
+          yield* until(() => collector.requests > before)
+        }
+        collector.mood = "slow"
+        some(5)
+        yield* until(() => exporter.statistics().waiting < 20)
+        yield* collector.down
+        some(5)
+        yield* Effect.sleep("60 millis")
+        collector.mood = "babbles"
+        yield* collector.up
+        yield* until(() => exporter.statistics().waiting === 0)
+        assert.strictEqual(collector.spans.size, pushed)
+        assert.deepStrictEqual(exporter.statistics().dropped, { full: 0, refused: 0, lost: 0 })
+        assert.strictEqual(exporter.statistics().sent, pushed)
+      })
+    )
+  )
+
+  it.live("holds so many spans and no more, and counts the rest", () =>
+    run(
+      Effect.gen(function* () {
+        const collector = yield* make
+        const exporter = yield* Exporter.make(settingsFor(collector, { capacity: 10, stopBudget: "10ms" }))
+        exporter.push(resource, spansOf(1_000))
+        exporter.push(resource, spansOf(1_000))
+        assert.strictEqual(exporter.statistics().waiting, 10)
+        assert.strictEqual(exporter.statistics().dropped.full, 1_990)
+      })
+    )
+  )
+
+  it.live("drops what is refused for good, splits what is too large, and goes on", () =>
+    run(
+      Effect.gen(function* () {
+        const collector = yield* make
+        yield* collector.up
+        const exporter = yield* Exporter.make(settingsFor(collector))
+        collector.mood = { status: 400 }
+        exporter.push(resource, spansOf(3))
+        yield* until(() => exporter.statistics().dropped.refused === 3)
+        collector.mood = { status: 413 }
+        exporter.push(resource, spansOf(4))
+        const before = collector.requests
+        yield* until(() => exporter.statistics().dropped.refused === 7)
+        // 4, 2, 1, 1, 2, 1, 1 spans, one after the other
+        assert.isAtLeast(collector.requests - before, 6)
+        collector.mood = "well"
+        exporter.push(resource, spansOf(2))
+        yield* until(() => collector.spans.size === 2)
+      })
+    )
+  )
+
+  it.live("sends what is left when it ends, without waiting for its interval", () =>
+    Effect.gen(function* () {
+      const collector = yield* make
+      yield* collector.up
+      yield* run(
+        Effect.gen(function* () {
+          const exporter = yield* Exporter.make(settingsFor(collector, { interval: "1h" }))
+          exporter.push(resource, spansOf(3))
+        })
+      )
+      assert.strictEqual(collector.spans.size, 3)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("ends within its budget when the collector never answers, and leaves the rest to the next start", () =>
+    Effect.gen(function* () {
+      const collector = yield* make
+      const spool = join(yield* folder, "spans")
+      collector.mood = { status: 503 }
+      yield* collector.up
+      const [took] = yield* Effect.timed(
+        run(
+          Effect.gen(function* () {
+            const exporter = yield* Exporter.make(settingsFor(collector, { stopBudget: "200ms" }), { spool })
+            exporter.push(resource, spansOf(9))
+          })
+        )
+      )
+      // The budget, and what a busy machine adds to it.
+      assert.isBelow(Duration.toMillis(took), 3_000)
+      assert.strictEqual(collector.spans.size, 0)
+      assert.strictEqual(statSync(spool).mode & 0o777, 0o600)
+      collector.mood = "well"
+      yield* run(
+        Effect.gen(function* () {
+          const exporter = yield* Exporter.make(settingsFor(collector), { spool })
+          yield* until(() => collector.spans.size === 9)
+          yield* until(() => exporter.statistics().sent === 9 && !existsSync(spool))
+        })
+      )
+      assert.strictEqual(valueOf(collector.resources[0]!, "service.instance.id"), "node-1")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is not disturbed by a spool that makes no sense, or cannot be written", () =>
+    Effect.gen(function* () {
+      const collector = yield* make
+      const directory = yield* folder
+      const spool = join(directory, "spans")
+      for (const text of ["", "{", '{"version":2}', '{"version":1,"boots":[{"resource":{},"spans":[{"name":7}]}]}']) {
+        writeFileSync(spool, text)
+        yield* run(
+          Effect.map(Exporter.make(settingsFor(collector), { spool }), ({ statistics }) => {
+            assert.strictEqual(statistics().waiting, 0)
+          })
+        )
+        assert.strictEqual(readFileSync(spool, "utf8"), text)
+      }
+      const nowhere = join(directory, "missing", "spans")
+      const statistics = yield* run(
+        Effect.gen(function* () {
+          const exporter = yield* Exporter.make(settingsFor(collector, { stopBudget: "20ms" }), { spool: nowhere })
+          exporter.push(resource, spansOf(2))
+          return exporter.statistics
+        })
+      )
+      assert.strictEqual(statistics().dropped.lost, 2)
+    }).pipe(Effect.scoped)
+  )
+})
