@@ -152,7 +152,7 @@ export const open = Effect.fn("Baselines.open")(function* (
         const used = yield* Clock.currentTimeMillis
         yield* Ref.update(kept, (all) => new Map([...all, [hash, { ...found.value, used }]]))
         yield* Effect.ignore(fileSystem.utimes(place(hash), used / 1000, used / 1000))
-        return Option.some({ source: Source.file(place(hash), found.value.size), hash })
+        return Option.some({ source: Source.file(place(hash), found.value.size), hash: Effect.succeed(hash) })
       })
     )
 

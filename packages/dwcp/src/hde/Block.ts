@@ -15,10 +15,11 @@ import { corrupt, tooLarge } from "./Refused.ts"
 import type { Kind } from "./Frame.ts"
 import * as Locate from "./Locate.ts"
 import * as Match from "./Match.ts"
+import * as Probe from "./Probe.ts"
 import * as Source from "./Source.ts"
 
 /** Content up to this size is one block. */
-export const soloBytes = 2 ** 24
+const soloBytes = 2 ** 24
 /** Larger content is cut into blocks of this size. */
 export const pieceBytes = 2 ** 23
 /** The part of a base that a block may be made from. */
@@ -86,14 +87,19 @@ const delta = (piece: Buffer, task: Task, against: Against): Answer => {
     varints([regions.length, ...regions.flatMap(({ length, offset }) => [offset, length])]),
     difference.bytes
   ])
-  if (difference.fresh * 2 > piece.length) {
-    const alone = plain(piece, task.choice)
-    if (alone.stored.length <= stored.length) return { ...alone, shift }
+  // Only when a sample says that it could be smaller alone is all of it tried.
+  const alone = () => piece.length / Probe.ratioOf(Probe.sample(piece), task.choice)
+  if (difference.fresh * 2 > piece.length && stored.length > clearly * alone()) {
+    const whole = plain(piece, task.choice)
+    if (whole.stored.length <= stored.length) return { ...whole, shift }
   }
   if (stored.length >= piece.length) return { ...plain(piece, task.choice), shift }
   const found = difference.isAligned ? "aligned" : "longRange"
   return { _tag: "Encoded", kind: "delta", stored: owned(stored), shift, found }
 }
+
+/** A difference of so much of what a sample promises is not doubted: samples are never that far off. */
+const clearly = 0.6
 
 interface Place extends Locate.Located {
   /** The bytes of the regions, one behind the other. */

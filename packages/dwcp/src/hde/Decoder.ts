@@ -118,11 +118,12 @@ const task = ({ kind, size, stored }: Frame.Block, { baseLimit }: Frame.Head, ba
 const named = ({ base }: Frame.Head, find: Find): Effect.Effect<Base | undefined, HdeError, Scope.Scope> =>
   base === undefined
     ? Effect.succeed(undefined)
-    : Effect.filterOrFail(
-        find(base),
-        (found) => found.hash === base.hash && found.source.size === base.size,
-        ({ hash }) => new BaselineMismatch({ wanted: base.hash, offered: hash })
-      )
+    : Effect.gen(function* () {
+        const found = yield* find(base)
+        const hash = yield* found.hash
+        if (hash === base.hash && found.source.size === base.size) return found
+        return yield* new BaselineMismatch({ wanted: base.hash, offered: hash })
+      })
 
 const held = (end: Frame.End, hash: string): Effect.Effect<void, HdeCorrupt> =>
   hash === end.hash

@@ -9,11 +9,11 @@ import type { Pool } from "./Pool.ts"
 import type { Shelf } from "./Shelf.ts"
 import type { Source } from "./Source.ts"
 
-/** A baseline at hand, whose hash is known. */
+/** A baseline at hand. */
 export interface Base {
   readonly source: Source
-  /** SHA-256, in hex. */
-  readonly hash: string
+  /** SHA-256, in hex: known, or on the way. */
+  readonly hash: Effect.Effect<string, HdeError>
 }
 
 export interface Plan {
@@ -35,22 +35,31 @@ export interface Part {
 export const parts = (pool: Pool, source: Source, { base, choice }: Plan): Stream.Stream<Part, HdeError> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const hash = yield* Effect.forkScoped(pool.run("hash", source))
       const encode = yield* encoder(pool, source, choice, base)
       const length = Block.sizeFor(source.size)
       const count = Math.ceil(source.size / length)
-      const head = Frame.head({
-        choice,
-        size: source.size,
-        blockLimit: Math.min(length, source.size),
-        baseLimit: base === undefined ? 0 : Math.min(Block.shareBytes, base.source.size),
-        base: base === undefined ? undefined : { size: base.source.size, hash: base.hash }
-      })
-      const blocks = Stream.fromIterable(Array.from({ length: count }, (_, i) => i * length)).pipe(
-        Stream.mapEffect((at) => encode(at, Math.min(length, source.size - at)), { concurrency: pool.threads })
+      const at = (i: number) => encode(i * length, Math.min(length, source.size - i * length))
+      // The first block begins before the hashes are there: often it is the only one.
+      const first = count === 0 ? undefined : yield* Effect.forkScoped(at(0), { startImmediately: true })
+      const hash = yield* Effect.forkScoped(pool.run("hash", source))
+      const head = Effect.map(base === undefined ? Effect.succeed("") : base.hash, (baseHash) =>
+        part(
+          Frame.head({
+            choice,
+            size: source.size,
+            blockLimit: Math.min(length, source.size),
+            baseLimit: base === undefined ? 0 : Math.min(Block.shareBytes, base.source.size),
+            base: base === undefined ? undefined : { size: base.source.size, hash: baseHash }
+          })
+        )
+      )
+      const blocks = Stream.fromIterable(Array.from({ length: count }, (_, i) => i)).pipe(
+        Stream.mapEffect((i) => (i === 0 && first !== undefined ? Fiber.join(first) : at(i)), {
+          concurrency: pool.threads
+        })
       )
       const end = Effect.map(Fiber.join(hash), (hash) => part(Frame.end({ blocks: count, hash }), { hash }))
-      return Stream.succeed(part(head)).pipe(Stream.concat(blocks), Stream.concat(Stream.fromEffect(end)))
+      return Stream.fromEffect(head).pipe(Stream.concat(blocks), Stream.concat(Stream.fromEffect(end)))
     })
   )
 

@@ -22,6 +22,7 @@ import {
   Context,
   Duration,
   Effect,
+  Fiber,
   FileSystem,
   Layer,
   Option,
@@ -203,7 +204,7 @@ export const make = Effect.fn("Hde.make")(function* (settings: typeof Settings.T
       stored,
       ratio,
       hash: parts.at(-1)?.hash ?? "",
-      base: base?.hash,
+      base: base === undefined ? undefined : yield* base.hash,
       took
     }
     return report
@@ -308,18 +309,20 @@ export const make = Effect.fn("Hde.make")(function* (settings: typeof Settings.T
       catch: (cause) => new HdeUnavailable({ what: "A file cannot be read", cause })
     })
 
+  /** Its hash is on the way while something else is done. */
+  const hashed = (source: Source.Source): Effect.Effect<Encoder.Base, never, Scope.Scope> =>
+    Effect.map(Effect.forkScoped(pool.run("hash", source)), (fiber) => ({ source, hash: Fiber.join(fiber) }))
+
   const given = (base: Base | undefined): Effect.Effect<Encoder.Base | undefined, HdeError, Scope.Scope> =>
     Effect.gen(function* () {
       if (base === undefined) return undefined
       switch (base._tag) {
         case "Bytes": {
           const source = yield* shelf.lend(base.bytes)
-          return { source, hash: yield* pool.run("hash", source) }
+          return yield* hashed(source)
         }
-        case "File": {
-          const source = yield* fileOf(base.path)
-          return { source, hash: yield* pool.run("hash", source) }
-        }
+        case "File":
+          return yield* hashed(yield* fileOf(base.path))
         case "Kept": {
           const kept = yield* baselines.find(base.hash)
           return Option.isSome(kept) ? kept.value : yield* new BaselineMismatch({ wanted: base.hash })
