@@ -3,10 +3,11 @@
  *
  * **Details**
  *
- * Packings: the odd instances, on which nothing was tuned, of `bp-vector-opt`, hosts of all over proven optima of all; each answer is checked against
- * its instance. With 200 ms and 1 s only some of them are asked, or it would take ten minutes. Clouds: both traces whole (the rule was chosen on them),
- * in time order, on hosts that open without limit; `*_first_fit` is first fit on the same trace, for scale. The time of a
- * decision: 10,000 hosts nearly all in use, where each arrival is followed by a departure.
+ * Packings: the odd instances of `bp-vector-opt`, on which nothing was tuned; hosts of all over proven optima of all, and
+ * each answer is checked against its instance. With 200 ms and 1 s only some of them are asked, or it would take ten
+ * minutes. Clouds: both traces whole, in time order, on hosts that open without limit; the rule was chosen on them.
+ * `*_first_fit` is first fit on the same trace, for scale. The time of a decision: 10,000 hosts nearly all in use, where
+ * each arrival is followed by a departure.
  */
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"

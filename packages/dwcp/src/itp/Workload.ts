@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * Sizes that are decimals are scaled to whole numbers where that is exact; others are rounded up to a grid of 2⁻⁴⁰ of the
- * capacity, so an answer never overfills a host.
+ * Sizes that are decimals are scaled to whole numbers where that is exact; others are rounded up to a grid of 2⁻⁴⁰ of
+ * the capacity, so an answer never overfills a host.
  *
  * **Gotchas**
  *
