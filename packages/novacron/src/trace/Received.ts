@@ -53,7 +53,7 @@ export interface Limits {
 }
 
 /** 200,000 spans, 100,000 of them in one trace, and about 100 MB. */
-export const usualLimits: Limits = { traces: 1_000, spans: 200_000, spansPerTrace: 100_000, characters: 50_000_000 }
+const usualLimits: Limits = { traces: 1_000, spans: 200_000, spansPerTrace: 100_000, characters: 50_000_000 }
 
 /** An empty store. */
 export const make = (limits: Partial<Limits> = {}): Store => ({

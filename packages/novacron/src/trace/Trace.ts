@@ -53,7 +53,7 @@ export class OutputUnwritable extends Data.TaggedError("OutputUnwritable")<{
 }
 
 /** Where the journals of a data directory are. */
-export const journalsOf = (dataDir: string): string => join(dataDir, "journal")
+const journalsOf = (dataDir: string): string => join(dataDir, "journal")
 
 /** How many boots are learned from. */
 const lessons = 20
