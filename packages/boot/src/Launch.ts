@@ -48,6 +48,8 @@ export interface Options {
   readonly redact?: (text: string) => string
   /** How long calls in flight keep a service that was exchanged. Default: 10 seconds. */
   readonly drain?: Duration.Input
+  /** Why its scope closes, asked when it does: the name of a signal, for instance. Default: nobody knows. */
+  readonly because?: () => string | undefined
   /** Whether the kernel's invariants are checked after every event. Default: whether `CI` is set. */
   readonly checked?: boolean
 }
@@ -118,7 +120,8 @@ export const launch = (
       env.pipe(Context.add(Enclosing, undefined), Context.add(Environment, environment)),
       dispatcher
     )
-    yield* Effect.addFinalizer(() => Effect.andThen(driver.stop("the closing of its scope"), closed(driver)))
+    const stop = Effect.suspend(() => driver.stop(options.because?.() ?? "the closing of its scope"))
+    yield* Effect.addFinalizer(() => Effect.andThen(stop, closed(driver)))
     driver.begin()
     yield* Deferred.await(driver.settled)
     return driver

@@ -3,6 +3,7 @@ import { Context, Effect, Exit, Fiber } from "effect"
 import * as Boot from "../src/Boot.ts"
 import * as Component from "../src/Component.ts"
 import * as Policy from "../src/Policy.ts"
+import * as Report from "../src/Report.ts"
 import { at, fails, key, only, world } from "./fixtures/parts.ts"
 import * as Virtual from "./fixtures/virtual.ts"
 
@@ -64,6 +65,19 @@ const live = (w: ReturnType<typeof world>) =>
   )
 
 describe("a boot that is interrupted", () => {
+  it.effect("says why, when whoever does it knows", () =>
+    Effect.gen(function* () {
+      const w = world()
+      const booting = Effect.scoped(Boot.make(partsIn(w), { ...w.options, because: () => "SIGTERM" }))
+      const fiber = yield* Effect.forkChild(booting)
+      yield* Virtual.pass(20)
+      yield* Virtual.run(Fiber.interrupt(fiber))
+      const [rollback] = only(w.events, "RollbackStarted")
+      assert.strictEqual(rollback?.because, "SIGTERM")
+      assert.strictEqual(Report.fromEvents(w.events).exitCode, 143)
+    })
+  )
+
   it.effect("at any virtual millisecond of its life releases everything once, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const whole = world()

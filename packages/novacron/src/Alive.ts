@@ -46,6 +46,8 @@ export interface Given {
   readonly notify: Post.Notify.Notify
   /** The report as of now. */
   readonly report: Effect.Effect<Report.Report>
+  /** Why the node ends, once it does. */
+  readonly because: () => string | undefined
 }
 
 /** What reads the settings again. */

@@ -98,7 +98,14 @@ const around = (options: Options, node: Alive.Alive) =>
       bootAndStop(
         options,
         node,
-        boot({ ...before, lock: held, notify: node.notify, observe, report: Effect.sync(node.report) })
+        boot({
+          ...before,
+          lock: held,
+          notify: node.notify,
+          observe,
+          report: Effect.sync(node.report),
+          because: () => node.end?.because
+        })
       ),
       tellTheEnd(options, node)
     )
@@ -233,14 +240,9 @@ const writeReport = ({ reportFile: path }: Options, report: Report.Report) =>
     )
   })
 
-/** The report with what only the process knows: who cancelled the boot, and what it exits with. */
+/** The report with what only the process knows: what it exits with. */
 const finalReport = ({ exitWhenReady, strict }: Options, node: Alive.Alive): Report.Report => {
-  const told = node.report()
-  const { rollback } = told
-  const report =
-    rollback?.why === "cancelled" && node.end !== undefined
-      ? { ...told, rollback: { ...rollback, because: node.end.because } }
-      : told
+  const report = node.report()
   const code = ExitCode.of({ report, signal: node.end?.signal, strict })
   // A script that waits for ready and gets a degraded node asked to be told so, stopped or not.
   const wasDegraded = strict && exitWhenReady && report.components.some((one) => one.fallback !== null)

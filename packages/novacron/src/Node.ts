@@ -71,17 +71,27 @@ export interface Facts {
   readonly notify: Post.Notify.Notify
   /** The report of the boot as of now. */
   readonly report: Effect.Effect<Report.Report>
+  /** What the boot does, for the audit log. */
+  readonly trail?: Security.BootTrail.BootTrail
 }
 
 /** The parts of a node with these settings. Their order means nothing. */
-export const components = (settings: Settings, { dataDir, detection, env, lock, nodeId, notify, pid, report }: Facts) =>
+export const components = (
+  settings: Settings,
+  { dataDir, detection, env, lock, nodeId, notify, pid, report, trail }: Facts
+) =>
   [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
     Component.make(Lock.Lock, { phase: "pre", start: Effect.succeed(lock), health: (it) => it.check }),
     Environment.component(settings.environment, detection),
     Resources.component(settings.resources, dataDir, plansOf(settings)),
     Preflight.component({ ...settings.preflight, endpoints: endpointsOf(settings) }),
-    Security.component(settings.security, { dataDir, nodeId, environment: env }),
+    Security.component(settings.security, {
+      dataDir,
+      nodeId,
+      environment: env,
+      ...(trail === undefined ? {} : { trail })
+    }),
     Logger.component(loggerSettings(settings)),
     Database.component(settings.database, { dataDir }),
     Database.deferred,
@@ -156,7 +166,8 @@ export const boot = (
     const { settings, version } = loaded
     const nodeId = yield* NodeId.keep(dataDir, settings.system.nodeId, hostname)
     const { lock, notify, report } = given
-    const facts: Facts = { detection, dataDir, nodeId, env, pid, lock, notify, report }
+    const trail = yield* Security.BootTrail.make
+    const facts: Facts = { detection, dataDir, nodeId, env, pid, lock, notify, report, trail }
     return yield* Boot.make(components(settings, facts), {
       nodeId,
       configVersion: version,
@@ -165,7 +176,11 @@ export const boot = (
       deadline: settings.system.bootTimeout,
       rollback: settings.system.shutdownTimeout,
       monitor: settings.system.monitorInterval,
-      observe: given.observe,
+      observe: (event) => {
+        trail.observe(event)
+        given.observe(event)
+      },
+      because: given.because,
       previous: given.previous,
       durationsMs: given.durationsMs,
       redact: redactor(secretsOf(settings)),

@@ -48,7 +48,7 @@ const life = (part: {
     reportFile: undefined,
     lock: Lock.acquire(dataDir, "novacron.lock"),
     listen: Effect.succeed({ url: "http://test", serve: (one) => Effect.sync(() => void sources.push(one)) }),
-    boot: ({ observe, previous }) => Boot.make([store], { observe, previous, bootId: "test" }),
+    boot: ({ because, observe, previous }) => Boot.make([store], { because, observe, previous, bootId: "test" }),
     reloading: () => Effect.succeed({ reload: Effect.succeed("in effect now: a") }),
     explain: () => undefined,
     ...part.options
