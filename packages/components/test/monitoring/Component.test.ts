@@ -1,13 +1,10 @@
-import "reflect-metadata"
 import { Agent, createServer, request, type IncomingHttpHeaders } from "node:http"
 import type { AddressInfo } from "node:net"
 import { gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Boot, Component } from "@novacron/boot"
-import { X509CertificateGenerator } from "@peculiar/x509"
 import { Context, Effect, Exit, Metric, Option, Schema, Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
-import * as Certificates from "../../src/monitoring/Certificates.ts"
 import { component, Metrics } from "../../src/monitoring/Component.ts"
 import { MetricsPortUnavailable } from "../../src/monitoring/Listener.ts"
 import * as Monitor from "../../src/monitoring/Monitor.ts"
@@ -144,24 +141,5 @@ describe("the monitoring component", () => {
         assert.include(error.message, "has stopped listening")
       })
     )
-  )
-
-  it.effect("says when the certificate of the node runs out, and nothing of one that cannot be read", () =>
-    Effect.gen(function* () {
-      const keys = yield* Effect.promise(() =>
-        crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"])
-      )
-      const notAfter = new Date("2031-05-06T07:08:09Z")
-      const certificate = yield* Effect.promise(() => X509CertificateGenerator.createSelfSigned({ keys, notAfter }))
-      const of = (cert: string) => Certificates.figures({ serverTls: () => Effect.succeed({ cert }) })
-      assert.deepStrictEqual(yield* of(certificate.toString("pem")), [
-        {
-          name: "novacron_certificate_expiry_timestamp_seconds",
-          labels: { certificate: "node" },
-          value: notAfter.getTime() / 1_000
-        }
-      ])
-      assert.deepStrictEqual(yield* of("no certificate"), [])
-    })
   )
 })

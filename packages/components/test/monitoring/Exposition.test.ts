@@ -105,7 +105,7 @@ describe("Exposition", () => {
     assert.isAbove(written, 100)
   })
 
-  it("writes a name with HTML, ANSI escapes and newlines as one line that does nothing, and keeps two long names apart", () => {
+  it("writes HTML, ANSI escapes and newlines as one line that does nothing, and keeps two long names apart", () => {
     const long = "x".repeat(5_000)
     const all = [
       gauge("novacron_component_health_status", { component: '<script>"\u001b[31m\nup 1\\' }, 1),
@@ -144,8 +144,12 @@ describe("Exposition", () => {
   })
 
   it("speaks what is asked for with the higher weight", () => {
-    const prometheus =
-      "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    const prometheus = [
+      "application/openmetrics-text;version=1.0.0",
+      "application/openmetrics-text;version=0.0.1;q=0.75",
+      "text/plain;version=0.0.4;q=0.5",
+      "*/*;q=0.1"
+    ].join(",")
     assert.strictEqual(Exposition.negotiate(prometheus), "openmetrics")
     assert.strictEqual(Exposition.negotiate(undefined), "text")
     assert.strictEqual(Exposition.negotiate("*/*"), "text")
