@@ -7,13 +7,20 @@ import type { Base } from "./Encoder.ts"
 import { BaselineMismatch, HdeCorrupt, type HdeError, HdeUnavailable, reading, waiting } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
 import type { Pool } from "./Pool.ts"
+import type { Shelf } from "./Shelf.ts"
 import * as Source from "./Source.ts"
 
 /** Finds the baseline that a frame names; fails with {@link BaselineMismatch} where there is none. */
 export type Find = (wanted: Frame.Baseline) => Effect.Effect<Base, HdeError, Scope.Scope>
 
 /** A message in memory. Nothing is allocated before all of the frame has been looked at. */
-export const message = Effect.fnUntraced(function* (pool: Pool, frame: Buffer, limits: Frame.Limits, find: Find) {
+export const message = Effect.fnUntraced(function* (
+  pool: Pool,
+  shelf: Shelf,
+  frame: Buffer,
+  limits: Frame.Limits,
+  find: Find
+) {
   const { blocks, end, head } = yield* reading(() => Frame.read(frame, limits))
   const base = yield* named(head, find)
   const decoded = yield* Effect.forEach(
@@ -30,7 +37,7 @@ export const message = Effect.fnUntraced(function* (pool: Pool, frame: Buffer, l
   )
   const [only] = decoded
   const content = only !== undefined && decoded.length === 1 ? only : Buffer.concat(decoded)
-  yield* held(end, yield* Digest.of(content))
+  yield* held(end, yield* Digest.of(pool, shelf, content))
   return { head, end, content }
 })
 

@@ -15,6 +15,7 @@ import { Reader, unzigzag, varints, zigzag } from "./Bytes.ts"
 import * as Codec from "./Codec.ts"
 import { corrupt } from "./Refused.ts"
 import * as Match from "./Match.ts"
+import { room, type Space, space } from "./Source.ts"
 
 export interface Encoded {
   readonly bytes: Buffer
@@ -58,7 +59,7 @@ const pack = (target: Buffer, base: Buffer, copies: ReadonlyArray<Match.Copy>): 
 
   const rows = varints([...before, ...lengths, ...shifts])
   const rowsStored = smaller(rows, Codec.compressSync(rows, { algorithm: "zstd", level: 5 }))
-  const fresh = Buffer.concat(parts)
+  const fresh = gathered(freshSpace, parts)
   const freshStored =
     fresh.length === 0
       ? fresh
@@ -151,8 +152,22 @@ const dictionary = (base: Buffer, size: number, copies: ReadonlyArray<Match.Copy
     if (behind > end) parts.push(base.subarray(Math.max(begin, end), behind))
     end = Math.max(end, behind)
   }
-  return Buffer.concat(parts)
+  return gathered(dictionarySpace, parts)
 }
+
+/** Parts one behind the other, in memory that is used again: fresh memory costs more than the copy into it. */
+const gathered = (space: Space, parts: ReadonlyArray<Buffer>): Buffer => {
+  const all = room(
+    space,
+    parts.reduce((sum, { length }) => sum + length, 0)
+  )
+  let at = 0
+  for (const part of parts) at += part.copy(all, at)
+  return all
+}
+
+const freshSpace = space()
+const dictionarySpace = space()
 
 /** No copy is shorter, or the list of them could be larger than what they make. A part of the format. */
 const leastCopy = 64

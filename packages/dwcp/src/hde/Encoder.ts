@@ -112,10 +112,10 @@ export const message = (
   plan: Plan
 ): Effect.Effect<ReadonlyArray<Part>, HdeError> =>
   plan.base === undefined
-    ? plainMessage(pool, bytes, plan.choice)
+    ? plainMessage(pool, shelf, bytes, plan.choice)
     : Effect.scoped(Effect.flatMap(shelf.lend(bytes), (source) => Stream.runCollect(parts(pool, source, plan))))
 
-const plainMessage = Effect.fnUntraced(function* (pool: Pool, bytes: Buffer, choice: Codec.Choice) {
+const plainMessage = Effect.fnUntraced(function* (pool: Pool, shelf: Shelf, bytes: Buffer, choice: Codec.Choice) {
   const length = Block.sizeFor(bytes.length)
   const count = Math.ceil(bytes.length / length)
   const block = Effect.fnUntraced(function* (i: number) {
@@ -134,7 +134,7 @@ const plainMessage = Effect.fnUntraced(function* (pool: Pool, bytes: Buffer, cho
   })
   const indices = Array.from({ length: count }, (_, i) => i)
   const [hash, blocks] = yield* Effect.all(
-    [Digest.of(bytes), Effect.forEach(indices, block, { concurrency: pool.threads })],
+    [Digest.of(pool, shelf, bytes), Effect.forEach(indices, block, { concurrency: pool.threads })],
     { concurrency: 2 }
   )
   const head = { choice, size: bytes.length, blockLimit: Math.min(length, bytes.length), baseLimit: 0, base: undefined }

@@ -271,7 +271,7 @@ export const make = Effect.fn("Hde.make")(function* (settings: typeof Settings.T
 
   const decode = Effect.fn("Hde.decode")(function* (frame: Uint8Array, base?: Base) {
     const buffer = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-    const { content, end } = yield* Effect.scoped(Decoder.message(pool, buffer, messageLimits, find(base)))
+    const { content, end } = yield* Effect.scoped(Decoder.message(pool, shelf, buffer, messageLimits, find(base)))
     const decoded: Content = { content, hash: end.hash }
     return decoded
   })

@@ -16,6 +16,8 @@ import type { Answered, Asked, Tasks } from "./Thread.ts"
 export interface Pool {
   readonly run: <Name extends keyof Tasks>(name: Name, task: Tasks[Name][0]) => Effect.Effect<Tasks[Name][1], HdeError>
   readonly threads: number
+  /** Whether a task would be taken at once. */
+  readonly isIdle: () => boolean
 }
 
 interface Thread {
@@ -72,10 +74,19 @@ export const make = (threads: number): Effect.Effect<Pool, never, Scope.Scope> =
         return Effect.suspend(() => end(thread))
       })
 
+    let running = 0
+    const counted = <A, E>(task: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.ensuring(
+        Effect.suspend(() => {
+          running++
+          return task
+        }),
+        Effect.sync(() => void running--)
+      )
     const run: Pool["run"] = (name, task) =>
       // What a thread answers has the type that its task's name says: both sides are held to `Tasks`.
-      turn.withPermit(ask({ name, task })) as Effect.Effect<Tasks[typeof name][1], HdeError>
-    return { run, threads }
+      counted(turn.withPermit(ask({ name, task }))) as Effect.Effect<Tasks[typeof name][1], HdeError>
+    return { run, threads, isIdle: () => running < threads }
   })
 
 /** The compiled form of a package is JavaScript, a checkout is TypeScript: the thread is what this file is. */
