@@ -7,6 +7,7 @@ import { posix } from "node:path"
 import { Boot } from "@novacron/boot"
 import { BootEvent, Invariants, PlanView, Report, Status } from "@novacron/boot/model"
 import { Result } from "effect"
+import { ExitCode } from "novacron"
 import { assert, describe, it } from "vitest"
 import { shortener } from "../../examples/shortener/src/Shortener.ts"
 import seeds from "../simulation/seeds.json" with { type: "json" }
@@ -155,6 +156,14 @@ describe("docs/OPERATIONS.md", () => {
     assert.deepStrictEqual(
       told.map(([code, meaning]) => `${code} ${meaning}`),
       Report.exitCodes.map(({ code, meaning }) => `${code} ${meaning}`)
+    )
+  })
+
+  it("lists the exit codes of the node", () => {
+    const told = rows(file, "### Exit codes of the node").slice(1)
+    assert.deepStrictEqual(
+      told.map(([code, meaning]) => `${code} ${meaning}`),
+      Object.entries(ExitCode.meanings).map(([code, meaning]) => `${code} ${meaning}`)
     )
   })
 
