@@ -529,9 +529,10 @@ const criticalPath = (fold: Fold, rows: ReadonlyArray<Row>): ReadonlyArray<Row> 
     const barrier = lastByPhase.slice(0, rank).find((one) => released(one, row) && one.settledAtMs === row.releasedAtMs)
     return barrier ?? found
   }
-  const path: Array<Row> = []
-  for (let row = lastOne(fold, top); row !== undefined; row = releaserOf(row)) path.push(row)
-  return path.reverse()
+  // A set, for in a log that no boot has written two may have been skipped for want of each other.
+  const path = new Set<Row>()
+  for (let row = lastOne(fold, top); row !== undefined && !path.has(row); row = releaserOf(row)) path.add(row)
+  return [...path].reverse()
 }
 
 const released = (one: Row | undefined, row: Row): one is Row =>

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import type { BootEvent } from "../src/BootEvent.ts"
+import type { BootEvent, Reason } from "../src/BootEvent.ts"
+import * as Durations from "../src/Durations.ts"
 import * as Rehearsal from "../src/Rehearsal.ts"
 import * as Report from "../src/Report.ts"
 import * as Timeline from "../src/Timeline.ts"
+import * as TimelineView from "../src/TimelineView.ts"
+import { readOtlp } from "./fixtures/otlp.ts"
 import { chance, logOf, nodeWorld, noIndex, redisDown, refused, type World, worlds } from "./fixtures/worlds.ts"
 
 const timelineOf = (world: World) => Timeline.fromEvents(logOf(world))
@@ -83,6 +86,7 @@ describe("Timeline", () => {
       for (const event of log.slice(upTo + 1)) Timeline.step(fold, event)
       assert.strictEqual(JSON.stringify(early), before)
       assert.deepStrictEqual(Timeline.read(fold), whole)
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(whole)), whole)
     })
   })
 
@@ -201,5 +205,88 @@ describe("Timeline", () => {
     const halved = Rehearsal.whatIf(timeline, new Map([["c7", 0.5]]))
     assert.strictEqual(halved.wonMs, 0.5)
     assert.strictEqual(halved.pathAfter.length, 20_000)
+  })
+})
+
+describe("a log that no boot has written", () => {
+  const name = fc.constantFrom("a", "b", "g", "g/a", "g/b")
+  const atMs = fc.integer({ min: -5, max: 50 })
+  const failure = fc.constant(refused)
+  const reason: fc.Arbitrary<Reason> = fc.oneof(
+    fc.record({ _tag: fc.constant("Failed" as const), failure }),
+    fc.record({ _tag: fc.constant("Need" as const), need: name }),
+    fc.record({ _tag: fc.constant("RolledBack" as const), because: fc.constant("g") })
+  )
+  const small = fc.integer({ min: 0, max: 2 })
+  const of = <A extends object>(fields: { [K in keyof A]: fc.Arbitrary<A[K]> }) => fc.record(fields) as fc.Arbitrary<A>
+  const at = { atMs, component: name }
+  const closing = fc.constantFrom("clean" as const, "failed" as const, "abandoned" as const)
+  const plain = ["Queued", "Acquired", "Ready", "Interrupted", "Stopping"] as const
+  const event: fc.Arbitrary<BootEvent> = fc.oneof(
+    ...plain.map((kind) => of({ ...at, _tag: fc.constant(`Component${kind}` as const) })),
+    of({ ...at, _tag: fc.constant("ComponentStarted" as const), variant: small, attempt: small }),
+    of({ ...at, _tag: fc.constant("AttemptFailed" as const), attempt: small, failure, retryInMs: fc.option(small) }),
+    of({ ...at, _tag: fc.constant("AttemptClosed" as const), closing }),
+    of({ ...at, _tag: fc.constant("ComponentBackoff" as const), untilMs: small }),
+    of({ ...at, _tag: fc.constant("FallbackChosen" as const), variant: small, fallback: fc.constant("f") }),
+    of({ ...at, _tag: fc.constant("ComponentDegraded" as const), fallback: fc.constant("f"), reason }),
+    of({ ...at, _tag: fc.constantFrom("ComponentAbsent" as const, "ComponentSkipped" as const), reason }),
+    of({ ...at, _tag: fc.constant("ComponentFailed" as const), failure }),
+    of({ ...at, _tag: fc.constant("ComponentStopped" as const), closing }),
+    of({ ...at, _tag: fc.constant("SwapStarted" as const), variant: small }),
+    of({ ...at, _tag: fc.constant("SwapCompleted" as const), variant: small, closing }),
+    of({ ...at, _tag: fc.constant("SwapFailed" as const), variant: small, failure, retryInMs: fc.constant(null) }),
+    of({ _tag: fc.constant("BootReady" as const), atMs, outcome: fc.constant("ready" as const) }),
+    of({ _tag: fc.constant("BootEnded" as const), atMs, outcome: fc.constant("failed" as const), clean: fc.boolean() })
+  )
+
+  it("still gives a timeline without gaps that every view can draw", () => {
+    const [opening] = logOf(nodeWorld({}))
+    const member = { phase: "core", severity: "critical", needs: ["b", "a"], fallbacks: [] }
+    const components = ["a", "b", "g", "g/a"].map((one) => ({ ...member, name: one }))
+    let drawn = 0
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 60 }), fc.boolean(), (events, isOpened) => {
+        const log = isOpened ? [{ ...opening, components } as BootEvent, ...events] : events
+        const timeline = Timeline.fromEvents(log)
+        tiles(timeline)
+        const { lanes, restorations } = timeline
+        assert.deepStrictEqual(JSON.parse(JSON.stringify({ lanes, restorations })), { lanes, restorations })
+        for (const request of TimelineView.toOtlp(timeline)) drawn += readOtlp(request).length
+        assert.isAbove(TimelineView.toText(timeline).length, 0)
+        assert.notInclude(TimelineView.toSvg(timeline), "NaN")
+        assert.strictEqual(Rehearsal.whatIf(timeline, new Map([["a", 1]])).wonMs, 0)
+        assert.strictEqual(Rehearsal.difference(timeline, timeline).culprit, null)
+        Durations.late(timeline, Durations.learn([timeline]))
+        Durations.eta(timeline, Durations.learn([timeline]))
+      }),
+      { numRuns: 300 }
+    )
+    assert.isAbove(drawn, 1_000)
+  })
+
+  it("has a critical path that ends, even where two were skipped for want of each other", () => {
+    const [opening] = logOf(nodeWorld({}))
+    const member = (one: string, need: string) => ({
+      phase: "core",
+      severity: "critical",
+      name: one,
+      needs: [need],
+      fallbacks: []
+    })
+    const skipped = (component: string, need: string): BootEvent => ({
+      _tag: "ComponentSkipped",
+      atMs: 1,
+      component,
+      reason: { _tag: "Need", need }
+    })
+    const timeline = Timeline.fromEvents([
+      { ...opening, components: [member("c", "a"), member("a", "b"), member("b", "a")] } as BootEvent,
+      skipped("a", "b"),
+      skipped("b", "a"),
+      { _tag: "ComponentStarted", atMs: 1, component: "c", variant: 0, attempt: 1 },
+      { _tag: "ComponentReady", atMs: 2, component: "c" }
+    ])
+    assert.deepStrictEqual(timeline.report.criticalPath, ["b", "a", "c"])
   })
 })
