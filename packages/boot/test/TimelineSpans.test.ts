@@ -125,6 +125,11 @@ describe("OTLP", () => {
     assert.deepStrictEqual(optional, ["index", "search"])
     const phase = (name: string) => spans.find((span) => span.name === name)!
     assert.strictEqual(phase("core_init").attributes.get("parallel"), true)
+    const [core, database, cache] = [phase("core_init"), phase("database"), phase("cache")]
+    assert.isTrue(database.startNs < cache.endNs && cache.startNs < database.endNs, "they overlap")
+    const below = spans.filter(({ parentSpanId }) => parentSpanId === core.spanId)
+    const sum = below.reduce((all, { endNs, startNs }) => all + endNs - startNs, 0n)
+    assert.isTrue(core.endNs - core.startNs < sum, "shorter than what is inside of it")
     assert.strictEqual(phase("pre_init").attributes.get("parallel"), false)
   })
 
