@@ -26,6 +26,8 @@ export interface Sample {
   readonly deliveryRate: number
   readonly appLimited: boolean
   readonly bytesAcked: number
+  /** Segments that arrived, in order or not: unlike `bytesAcked` it does not stand still while a hole is filled. */
+  readonly delivered: number
   readonly bytesSent: number
   readonly bytesRetransmitted: number
   readonly retransmits: number
@@ -86,6 +88,7 @@ export const decode = (bytes: Buffer, length: number): Sample | undefined => {
     deliveryRate: Number(bytes.readBigUInt64LE(160)),
     appLimited: (bytes.readUInt8(7) & 1) !== 0,
     bytesAcked: Number(bytes.readBigUInt64LE(120)),
+    delivered: bytes.readUInt32LE(192),
     bytesSent: Number(bytes.readBigUInt64LE(200)),
     bytesRetransmitted: Number(bytes.readBigUInt64LE(208)),
     retransmits: bytes.readUInt32LE(100),

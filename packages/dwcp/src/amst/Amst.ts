@@ -34,6 +34,7 @@ import {
 import type { FrameRefused } from "./Failures.ts"
 import * as Growth from "./Growth.ts"
 import type { Priority } from "./Lanes.ts"
+import * as Probe from "./Probe.ts"
 import * as Receiver from "./Receiver.ts"
 import * as Sender from "./Sender.ts"
 import { Settings } from "./Settings.ts"
@@ -108,6 +109,8 @@ export class Amst extends Context.Service<
   {
     /** Opens a link. Streams are dialled at once; a peer that is not there shows when something is sent. */
     readonly connect: (peer: Peer, settings?: Partial<typeof Settings.Type>) => Effect.Effect<Link, never, Scope.Scope>
+    /** What the link to a peer is like: ten echoes, and at most a megabyte. */
+    readonly probe: (peer: Peer) => Effect.Effect<Probe.Probe, PeerLost>
     readonly listen: (address: Address) => Effect.Effect<Listener, ListenFailed, Scope.Scope>
   }
 >()("novacron/dwcp/Amst") {
@@ -120,6 +123,7 @@ export class Amst extends Context.Service<
           connect: Effect.fn("Amst.connect")((peer: Peer, other?: Partial<typeof Settings.Type>) =>
             link(peer, { ...settings, ...other }, tcp)
           ),
+          probe: (peer) => Effect.scoped(Probe.run(`${peer.host}:${peer.port}`, () => dial(peer), tcp)),
           listen: Effect.fn("Amst.listen")((address: Address) => listener(address, settings))
         })
       })

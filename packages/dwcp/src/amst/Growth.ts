@@ -17,8 +17,12 @@ export interface Observation {
   readonly srttMillis: number
   /** Smoothed over least round trip. */
   readonly inflation: number
-  /** Bytes are lost while no queue stands, and the congestion control in force takes that for congestion. */
+  /** They are, and the congestion control in force takes that for congestion. */
   readonly starved: boolean
+  /** Bytes are lost while no queue stands. */
+  readonly lossy: boolean
+  /** A queue stood lately: what the link carries is known, and used. */
+  readonly full: boolean
   /** More is waiting than the streams take. */
   readonly backlog: boolean
 }
@@ -31,6 +35,8 @@ export interface Limits {
   /** Inflation from which a queue counts as standing. */
   readonly standing: number
   readonly holdMillis: number
+  /** Up to how many streams may share a start. */
+  readonly maxRising: number
 }
 
 export type Phase =
@@ -45,7 +51,7 @@ export interface State {
   readonly window: { readonly atMillis: number; readonly delivered: number } | undefined
 }
 
-export const limits: Limits = { min: 1, max: 256, gain: 0.05, standing: 1.25, holdMillis: 10_000 }
+export const limits: Limits = { min: 1, max: 256, gain: 0.05, standing: 1.25, holdMillis: 10_000, maxRising: 16 }
 
 export const initial = (streams: number): State => ({
   target: streams,
@@ -58,7 +64,7 @@ export const step = (state: State, seen: Observation, given: Limits = limits): S
   const begin = { atMillis: seen.nowMillis, delivered: seen.delivered }
   if (state.window === undefined) return { ...state, window: begin }
   const elapsed = seen.nowMillis - state.window.atMillis
-  if (elapsed < Math.max(200, 2.5 * seen.srttMillis)) return state
+  if (elapsed < Math.max(200, 2 * seen.srttMillis)) return state
   const rate = (seen.delivered - state.window.delivered) / elapsed
   return judge({ ...state, window: begin }, rate, seen, given)
 }
@@ -70,8 +76,13 @@ const judge = (state: State, rate: number, seen: Observation, given: Limits): St
     case "Rising": {
       if (seen.starved) return grow(state, rate, seen, given)
       const rising = rate >= phase.rate * (1 + given.gain)
-      if (rising) return { ...state, phase: { _tag: "Rising", rate } }
-      return seen.inflation >= given.standing
+      if (rising) {
+        // Losses hold back a start as well, whatever the control: it is shared by more while it lasts.
+        const helps = seen.lossy && !isFull(seen, given) && state.target < given.maxRising
+        const target = helps ? Math.min(given.max, state.target * 2) : state.target
+        return { ...state, target, phase: { _tag: "Rising", rate } }
+      }
+      return isFull(seen, given)
         ? settle(state, seen, given.holdMillis)
         : grow(state, Math.max(rate, phase.rate), seen, given)
     }
@@ -85,12 +96,15 @@ const judge = (state: State, rate: number, seen: Observation, given: Limits): St
     }
     case "Settled": {
       if (seen.nowMillis < phase.untilMillis) return state
-      if (seen.inflation >= given.standing) return settle(state, seen, phase.holdMillis)
+      if (isFull(seen, given)) return settle(state, seen, phase.holdMillis)
       const grown = grow(state, rate, seen, given)
       return grown.phase._tag === "Settled" ? settle(state, seen, phase.holdMillis * 2) : grown
     }
   }
 }
+
+const isFull = (seen: Observation, given: Limits): boolean =>
+  seen.inflation >= given.standing || (seen.full && !seen.starved)
 
 const grow = (state: State, rate: number, seen: Observation, given: Limits): State => {
   const target = Math.min(given.max, seen.starved ? state.target * 4 : Math.max(state.target + 1, state.target * 2))
@@ -116,3 +130,6 @@ export const chunkBytes = (size: number, near: boolean): number => {
   while (size / bytes > 4_000_000 && bytes < 1_048_576) bytes *= 2
   return bytes
 }
+
+/** With how many streams to begin: a start takes a number of round trips, and long ones are shared by more. */
+export const firstStreams = (asked: number, rttMillis: number): number => (rttMillis >= 100 ? asked * 2 : asked)

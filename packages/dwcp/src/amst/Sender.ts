@@ -339,7 +339,7 @@ export const make = (options: Options): Sender => {
   /** What is late at the end of a transfer goes a second time, where there is nothing else to do. */
   const hedge = (list: ReadonlyArray<Transfer>) => {
     if (list.some((transfer) => wants(transfer))) return
-    const patience = Math.max(200, 2 * streams.status().srttMillis)
+    const patience = Math.max(100, 1.25 * streams.status().srttMillis)
     for (const transfer of list) {
       const idle = streams.ready().filter((stream) => !stream.retired && stream.socket.writableLength === 0)
       const late = Ledger.late(transfer.ledger, now - patience, idle.length)

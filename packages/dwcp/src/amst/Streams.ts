@@ -111,7 +111,10 @@ export const backoffMillis = (failures: number): number =>
   failures === 0 ? 0 : Math.min(1_000, 100 * 2 ** (failures - 1))
 
 const observeMillis = 100
-const preventMillis = 250
+/** How long a link that was full counts as such. */
+const fullForMillis = 10_000
+/** How long a link that lost at random counts as one that does. */
+const lossyForMillis = 10_000
 /** Round trips under which a link counts as local, where small queues only cost. */
 const localMicros = 2_000
 
@@ -141,7 +144,8 @@ export const make = (options: Options, events: Events) => {
   let failures = 0
   let dialAtMillis = 0
   let observedMillis = 0
-  let preventedMillis = 0
+  let fullMillis = Number.NEGATIVE_INFINITY
+  let lossyMillis = Number.NEGATIVE_INFINITY
   let unreachedMillis: number | undefined
   let reached = false
   let cause: unknown
@@ -224,6 +228,9 @@ export const make = (options: Options, events: Events) => {
     if (sample.srttMicros < localMicros) stream.queueBytes = 1 << 20
     else limitUnsent(stream, tcp, 262_144)
     stream.tcp = sample
+    if (!reached && fixed === "auto") {
+      growth = Growth.initial(Growth.firstStreams(options.firstStreams, sample.srttMicros / 1_000))
+    }
   }
 
   const limitUnsent = (stream: Stream, kernel: Tcp.Kernel, bytes: number) => {
@@ -254,8 +261,13 @@ export const make = (options: Options, events: Events) => {
     }
   }
 
-  const target = (): number =>
-    fixed === "auto" ? Math.max(1, Math.min(growth.target, advice.streams ?? growth.target)) : fixed
+  const lossy = (): boolean => now - lossyMillis < lossyForMillis
+
+  /** Where losses are chance, fewer streams would not lose less. */
+  const target = (): number => {
+    if (fixed !== "auto") return fixed
+    return lossy() ? growth.target : Math.max(1, Math.min(growth.target, advice.streams ?? growth.target))
+  }
 
   /** Retired ones first: they are connected. While nobody answers, two dials find that out as well as fifty. */
   const open = (missing: number) => {
@@ -300,7 +312,7 @@ export const make = (options: Options, events: Events) => {
     lately.push({ ...seen, millis })
     if (lately.length > 10) lately.shift()
     const sum = (of: (each: (typeof lately)[number]) => number) => lately.reduce((n, each) => n + of(each), 0)
-    const span = lately.slice(-5)
+    const span = lately.slice(-2)
     const rate =
       (span.reduce((n, each) => n + each.delivered, 0) / span.reduce((n, each) => n + each.millis, 0)) * 1_000
     const streamsReady = ready().length
@@ -312,7 +324,9 @@ export const make = (options: Options, events: Events) => {
       retransmitted: sum(({ retransmitted }) => retransmitted),
       streams: streamsReady
     }
-    if (demand.backlog && now - preventedMillis >= preventMillis) prevent()
+    const random = Prevention.losesAtRandom(last)
+    if (random) lossyMillis = now
+    if (demand.backlog) prevent()
     if (fixed === "auto") {
       const yields = Preference.yieldsToLoss(congestion?.effective ?? "unavailable")
       growth = Growth.step(
@@ -323,7 +337,9 @@ export const make = (options: Options, events: Events) => {
           ready: streamsReady,
           srttMillis: last.srttMicros / 1_000,
           inflation: Prevention.inflationOf(last),
-          starved: yields && Prevention.losesAtRandom(last),
+          lossy: random,
+          starved: yields && random,
+          full: now - fullMillis < fullForMillis,
           backlog: demand.backlog
         },
         options.limits
@@ -353,7 +369,7 @@ export const make = (options: Options, events: Events) => {
       }
       stream.tcp = sample
       seen.sent += sample.bytesSent - (before?.bytesSent ?? 0)
-      seen.delivered += sample.bytesAcked - (before?.bytesAcked ?? 0)
+      seen.delivered += (sample.delivered - (before?.delivered ?? 0)) * sample.mss
       seen.retransmitted += sample.bytesRetransmitted - (before?.bytesRetransmitted ?? 0)
       total.retransmits += sample.retransmits - (before?.retransmits ?? 0)
       if (sample.srttMicros > 0) srtts.push(sample.srttMicros)
@@ -369,11 +385,11 @@ export const make = (options: Options, events: Events) => {
   }
 
   const prevent = () => {
-    preventedMillis = now
     if (last.minRttMicros < localMicros) return // queues of a local link are its scheduling
     const [state, next] = Prevention.step(prevention, last)
     prevention = state
     advice = next
+    if (advice.reason === "full" || advice.reason === "congested") fullMillis = now
   }
 
   /** Buffers by the bandwidth-delay product, pacing by advice. */
@@ -381,11 +397,12 @@ export const make = (options: Options, events: Events) => {
     const { tcp } = options
     if (tcp._tag === "Unavailable" || count === 0) return
     const each = rate / count
-    const pacing = advice.pacing === undefined ? undefined : Math.round(advice.pacing / Math.min(count, target()))
+    // Some are slower than others at times; together they should still carry what is advised.
+    const pacing = advice.pacing === undefined ? undefined : Math.round((advice.pacing / count) * (count === 1 ? 1 : lossy() ? 1.3 : 1.1))
     for (const stream of streams) {
       if (!stream.ready || last.minRttMicros < localMicros) continue
       const fd = Tcp.descriptor(stream.socket)
-      limitUnsent(stream, tcp, Math.min(1 << 20, Math.max(65_536, Math.round(each / 20))))
+      limitUnsent(stream, tcp, Math.min(1 << 20, Math.max(65_536, Math.round(each / 8))))
       const buffer = Growth.sendBufferBytes(each, last.srttMicros / 1_000)
       if (buffer !== undefined && buffer > stream.sendBuffer * 1.5) {
         tcp.setSendBuffer(fd, buffer)

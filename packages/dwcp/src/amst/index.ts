@@ -12,5 +12,6 @@ export {
 export * from "./Failures.ts"
 export * as Frame from "./Frame.ts"
 export * as Growth from "./Growth.ts"
+export * as Command from "./Command.ts"
 export * as Lanes from "./Lanes.ts"
 export { Settings } from "./Settings.ts"

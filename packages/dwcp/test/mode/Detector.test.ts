@@ -118,6 +118,7 @@ describe("Measure", () => {
     deliveryRate: 12_500_000,
     appLimited: false,
     bytesAcked: 1,
+    delivered: 1,
     bytesSent: 1,
     bytesRetransmitted: 1,
     retransmits: 30,
