@@ -170,6 +170,41 @@ describe("Timeline", () => {
     )
   })
 
+  it("begins the members of a group again with each attempt of their group", () => {
+    const [opening] = logOf(nodeWorld({}))
+    const members = ["dwcp", "dwcp/amst", "dwcp/pba"].map((name) => {
+      const needs = name === "dwcp/pba" ? ["dwcp/amst"] : []
+      return { name, phase: "core" as const, severity: "critical" as const, needs, fallbacks: [] }
+    })
+    const at = (atMs: number, component: string) => ({ atMs, component })
+    const timeline = Timeline.fromEvents([
+      { ...opening, components: members } as BootEvent,
+      { _tag: "ComponentStarted", ...at(0, "dwcp"), variant: 0, attempt: 1 },
+      { _tag: "ComponentStarted", ...at(1, "dwcp/amst"), variant: 0, attempt: 1 },
+      { _tag: "AttemptFailed", ...at(5, "dwcp/amst"), attempt: 1, failure: refused, retryInMs: null },
+      { _tag: "AttemptClosed", ...at(6, "dwcp/amst"), closing: "clean" },
+      { _tag: "ComponentFailed", ...at(6, "dwcp/amst"), failure: refused },
+      { _tag: "AttemptFailed", ...at(7, "dwcp"), attempt: 1, failure: refused, retryInMs: 12 },
+      { _tag: "AttemptClosed", ...at(8, "dwcp"), closing: "clean" },
+      { _tag: "ComponentBackoff", ...at(8, "dwcp"), untilMs: 20 },
+      { _tag: "ComponentStarted", ...at(20, "dwcp"), variant: 0, attempt: 2 },
+      { _tag: "ComponentStarted", ...at(22, "dwcp/amst"), variant: 0, attempt: 1 },
+      { _tag: "ComponentReady", ...at(30, "dwcp/amst") },
+      { _tag: "ComponentStarted", ...at(30, "dwcp/pba"), variant: 0, attempt: 1 },
+      { _tag: "ComponentReady", ...at(34, "dwcp/pba") },
+      { _tag: "ComponentReady", ...at(35, "dwcp") },
+      { _tag: "BootReady", atMs: 40, outcome: "ready" }
+    ])
+    tiles(timeline)
+    assert.strictEqual(story(of(timeline, "dwcp")), "running 7, closing 1, backoff 12, running 15, ready 5")
+    assert.strictEqual(
+      story(of(timeline, "dwcp/amst")),
+      "waiting 1, running 4, closing 1, failed 14, waiting 2, running 8, ready 10"
+    )
+    assert.deepInclude(of(timeline, "dwcp/amst"), { group: "dwcp", workMs: 8, settledAtMs: 30 })
+    assert.deepStrictEqual(timeline.criticalPath, [{ component: "dwcp", workMs: 35 }])
+  })
+
   it("takes time that runs backwards for standing still", () => {
     const log = logOf(nodeWorld({})).map((event, k): BootEvent => (k % 3 === 2 ? { ...event, atMs: -5 } : event))
     const timeline = Timeline.fromEvents(log)

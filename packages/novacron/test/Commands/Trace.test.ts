@@ -22,7 +22,7 @@ describe("trace", () => {
     assert.strictEqual(JSON.parse((await room.run(trace, { ...flags, json: true })).out).report.bootId, "boot-0001")
   })
 
-  it("exits with what the reason is: 64 for a boot that nobody knows, 65 for one that cannot be read, 69 for none", async () => {
+  it("exits with 64 for a boot that nobody knows, 65 for one that cannot be read, 69 for none", async () => {
     writeFileSync(room.path(`data/journal/${fileAt(2)}`), "GIF89a")
     const codeOf = async (more: object) => (await room.run(trace, { ...flags, ...more })).code
     assert.strictEqual(await codeOf({ boot: "nobody" }), 64)
