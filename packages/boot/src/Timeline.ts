@@ -12,6 +12,11 @@
  * A fold changes in place, what `read` returns is never changed. Time that runs backwards, which no sound log has, is
  * taken for standing still.
  *
+ * **Gotchas**
+ *
+ * A fold keeps all that has happened. Of a node that runs for months the boot is what matters here: what it did later is
+ * in its report and its status, which do not grow.
+ *
  * **Example**
  *
  * ```ts
