@@ -52,6 +52,8 @@ export interface Options {
   readonly parent?: Parent | undefined
   /** The share of boots that are sampled, unless the parent has decided. */
   readonly ratio: number
+  /** Of the program. Default: not told. */
+  readonly version?: string | undefined
 }
 
 /** What the spans of a boot have in common. */
@@ -194,7 +196,7 @@ export const current = (fold: Fold, component?: string): Parent | undefined => {
 }
 
 const begin = (fold: Fold, event: BootEvent.Of<"BootStarted">): void => {
-  const { parent, ratio } = fold.options
+  const { parent, ratio, version } = fold.options
   const { bootId, components, concurrency, configVersion, environment, nodeId, startedAt } = event
   const hash = hashOf(bootId)
   Object.assign(fold, { bootId, startedAt, prefix: hash.slice(32, 40), ids: 0, traces: 0, atMs: event.atMs })
@@ -202,6 +204,7 @@ const begin = (fold: Fold, event: BootEvent.Of<"BootStarted">): void => {
   fold.isSampled = parent?.isSampled ?? Number.parseInt(traceId.slice(-13), 16) / 16 ** 13 < ratio
   fold.resource = {
     "service.name": "novacron",
+    ...(version === undefined ? {} : { "service.version": clean(version) }),
     "service.instance.id": clean(nodeId),
     "deployment.environment.name": clean(environment),
     "novacron.config_version": clean(configVersion)

@@ -98,10 +98,9 @@ export const make = Effect.fn("Monitor.make")(function* (
   // The last word: said when everything else of this is over.
   yield* Effect.addFinalizer(() => lastWord)
   const boot = BootMetrics.make(Tally.make(settings.maxSeries))
-  const trace = BootTrace.make({
-    ratio: settings.traces.ratio,
-    parent: BootTrace.parseTraceparent(options.traceparent)
-  })
+  const { previousOutcome, spool, version } = options
+  const { endpoint, ratio } = settings.traces
+  const trace = BootTrace.make({ ratio, version, parent: BootTrace.parseTraceparent(options.traceparent) })
   let unread: Array<{ readonly event: BootEvent.BootEvent; readonly usage: BootMetrics.Usage | undefined }> = []
 
   const catchUp = (): void => {
@@ -121,8 +120,6 @@ export const make = Effect.fn("Monitor.make")(function* (
     exporter?.nudge()
   }
 
-  const { endpoint } = settings.traces
-  const { previousOutcome, spool, version } = options
   const exporter: Exporter.Exporter | undefined =
     endpoint === undefined
       ? undefined
@@ -194,7 +191,7 @@ export const make = Effect.fn("Monitor.make")(function* (
     },
     replay: (events) =>
       Effect.sync(() => {
-        const { resource, spans } = BootTrace.fromEvents(events, { ratio: settings.traces.ratio })
+        const { resource, spans } = BootTrace.fromEvents(events, { ratio, version })
         exporter?.push(resource, spans)
       }),
     flush: Effect.suspend(() => exporter?.flush ?? Effect.void),

@@ -1,6 +1,7 @@
 /** What the process uses, under the names that dashboards for Prometheus and Node.js expect. */
 import { readdirSync, readFileSync } from "node:fs"
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
+import { getHeapStatistics } from "node:v8"
 import { Effect, type Scope } from "effect"
 import type { Figure } from "../post/StartupMetrics.ts"
 import type { Usage } from "./BootMetrics.ts"
@@ -12,17 +13,20 @@ export type Process = Pick<NodeJS.Process, "cpuUsage" | "memoryUsage" | "uptime"
 /** What has been used so far. Quick enough for each event of a boot. */
 export const usage = (self: Process): Usage => {
   const { system, user } = self.cpuUsage()
-  return { cpuSeconds: (system + user) / 1e6, heapBytes: self.memoryUsage().heapUsed }
+  return { cpuSeconds: (system + user) / 1e6, heapBytes: getHeapStatistics().used_heap_size }
 }
 
-/** Watches the event loop until the scope closes; yields what reads the figures. */
+/** Yields what reads the figures; once read, the event loop is watched until the scope closes. */
 export const make = Effect.fnUntraced(function* (
   self: Process
 ): Effect.fn.Return<(nowMs: number) => ReadonlyArray<Figure>, never, Scope.Scope> {
   const delay = monitorEventLoopDelay({ resolution: 20 })
-  yield* Effect.acquireRelease(
-    Effect.sync(() => delay.enable()),
-    () => Effect.sync(() => delay.disable())
+  let isOver = false
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isOver = true
+      delay.disable()
+    })
   )
   const maxFds = readLimit()
   let loop = performance.eventLoopUtilization()
@@ -44,6 +48,8 @@ export const make = Effect.fnUntraced(function* (
       nodejs_eventloop_lag_mean_seconds: seconds(delay.mean),
       nodejs_eventloop_lag_p99_seconds: seconds(delay.percentile(99))
     }
+    // From the first scrape on: a boot does not pay for it.
+    if (!isOver) delay.enable()
     delay.reset()
     return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [{ name, labels: {}, value }]))
   }

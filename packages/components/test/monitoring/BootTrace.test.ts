@@ -194,6 +194,23 @@ describe("BootTrace", () => {
     }
   })
 
+  it("shows what takes down a node that was up as a trace of its own, with a link to the boot", () => {
+    const events: ReadonlyArray<BootEvent.BootEvent> = [
+      started("b"),
+      { _tag: "BootReady", atMs: 10, outcome: "ready" },
+      { _tag: "RollbackStarted", atMs: 5_000, why: "failed", because: "database", budgetMs: 1_000 },
+      { _tag: "BootEnded", atMs: 5_010, outcome: "failed", clean: false }
+    ]
+    const { resource, spans } = BootTrace.fromEvents(events, { ratio: 1, version: "1.2.3" })
+    const [root, rollback] = [named(spans, "boot"), named(spans, "rollback")]
+    assert.strictEqual(root.status, "ok")
+    assert.strictEqual(rollback.status, "error")
+    assert.notStrictEqual(rollback.traceId, root.traceId)
+    assert.deepInclude(rollback.links, { ...idsOf(root), attributes: { "novacron.link": "boot" } })
+    assert.strictEqual(rollback.endMs - rollback.startMs, 10)
+    assert.strictEqual(resource["service.version"], "1.2.3")
+  })
+
   it("writes what it reads as W3C context", () => {
     const hex = (length: number) =>
       fc
