@@ -9,11 +9,13 @@
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import {
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync
@@ -22,11 +24,14 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
+import { bundle } from "./bundle.ts"
 
 interface Manifest {
   readonly name: string
   readonly private?: boolean
   readonly exports?: { readonly [door: string]: unknown }
+  readonly dependencies?: { readonly [name: string]: string }
+  readonly peerDependencies?: { readonly [name: string]: string }
 }
 
 interface Packed {
@@ -46,8 +51,10 @@ const main = async (): Promise<ReadonlyArray<string>> => {
   const publishable = sources.toSorted().filter((directory) => readManifest(directory).private !== true)
   for (const directory of publishable) rmSync(join(directory, "dist"), { recursive: true, force: true })
   execFileSync(pnpm, ["--silent", "build"], { cwd: root, stdio: "inherit" })
+  await bundle()
   const packed = publishable.map(pack)
-  link("effect")
+  for (const source of publishable) linkDependencies(source)
+  link(join(root, "node_modules/@types/node"), "@types/node")
   const complaints = [...typesOf(packed)]
   for (const one of packed) complaints.push(...(await publintOf(one)), ...leftoversOf(one), ...doorsOf(one))
   if (complaints.length === 0) process.stdout.write(`packed and opened: ${packed.flatMap(specifiers).join(", ")}\n`)
@@ -65,8 +72,19 @@ const pack = (source: string): Packed => {
   return { manifest: readManifest(directory), directory }
 }
 
-const link = (dependency: string): void =>
-  symlinkSync(join(root, "node_modules", dependency), join(room, "node_modules", dependency))
+/** What a package manager would install with it; what is packed here is there already. */
+const linkDependencies = (source: string): void => {
+  const { dependencies, peerDependencies } = readManifest(source)
+  for (const name of Object.keys({ ...dependencies, ...peerDependencies }))
+    link(join(source, "node_modules", name), name)
+}
+
+const link = (from: string, name: string): void => {
+  const to = join(room, "node_modules", name)
+  if (existsSync(to)) return
+  mkdirSync(dirname(to), { recursive: true })
+  symlinkSync(realpathSync(from), to)
+}
 
 /** What a user writes to import: one specifier for each entry of `exports`. */
 const specifiers = ({ manifest }: Packed): ReadonlyArray<string> =>
@@ -93,14 +111,29 @@ const doorsOf = (packed: Packed): ReadonlyArray<string> =>
     return attempt(`${specifier} does not open`, process.execPath, ["--input-type=module", "--eval", program])
   })
 
-/** Compiles the imports of all doors as a strict user would, without the sources, without the types of Node. */
+/**
+ * Compiles the imports of all doors as a strict user would, without the sources; what runs anywhere without the types of
+ * Node, and what is made for Node with them.
+ */
 const typesOf = (packed: ReadonlyArray<Packed>): ReadonlyArray<string> => {
   for (const { directory } of packed) rmSync(join(directory, "src"), { recursive: true, force: true })
+  const isForNode = ({ manifest }: Packed) =>
+    "@effect/platform-node" in { ...manifest.dependencies, ...manifest.peerDependencies }
+  return [
+    ...compiled(
+      packed.filter((one) => !isForNode(one)),
+      []
+    ),
+    ...compiled(packed.filter(isForNode), ["--types", "node", "--skipLibCheck"])
+  ]
+}
+
+const compiled = (packed: ReadonlyArray<Packed>, types: ReadonlyArray<string>): ReadonlyArray<string> => {
   const lines = packed
     .flatMap(specifiers)
     .map((specifier, i) => `export * as door${i} from ${JSON.stringify(specifier)}\n`)
   writeFileSync(join(room, "user.mts"), lines.join(""))
-  const strict = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024"]
+  const strict = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024", ...types]
   return attempt("the types do not compile", join(root, "node_modules/.bin/tsc"), [...strict, "user.mts"])
 }
 

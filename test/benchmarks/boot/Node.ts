@@ -72,7 +72,7 @@ export const start = async (home: Home): Promise<Running> => {
     stdio: ["ignore", "pipe", "ignore"]
   })
   await saidReady(child, performance.now())
-  child.stdout!.resume()
+  child.stdout.resume()
   const status = await promisify(execFile)(process.execPath, [home.program, "status", "--json"], {
     env: environment(home),
     maxBuffer: 1 << 24
