@@ -12,6 +12,8 @@ const quiet: Prevention.Observation = {
 }
 const queued = { ...quiet, srttMicros: 200_000 }
 
+const repeat = <A>(n: number, value: A) => Array.from({ length: n }, () => value)
+
 const after = (seen: ReadonlyArray<Prevention.Observation>) => {
   let state = Prevention.initial
   let advice: Prevention.Advice = { streams: undefined, pacing: undefined, reason: "free" }
@@ -20,17 +22,22 @@ const after = (seen: ReadonlyArray<Prevention.Observation>) => {
 }
 
 describe("Prevention", () => {
-  it("lowers streams and pacing when round trips grow and deliveries do not, before anything was lost", () => {
-    const { advice } = after([quiet, ...Array.from({ length: 3 }, () => queued)])
-    assert.strictEqual(advice.reason, "congested")
-    assert.isBelow(advice.streams!, 8)
-    assert.isAtMost(advice.pacing!, queued.deliveryRate)
+  it("paces a link at what it carries as soon as a queue stands, before anything was lost", () => {
+    const { advice } = after([quiet, ...repeat(2, { ...quiet, srttMicros: 130_000 })])
+    assert.deepStrictEqual(advice, { streams: undefined, pacing: quiet.deliveryRate, reason: "full" })
   })
 
-  it("slows the last stream down", () => {
-    const { advice } = after([quiet, ...Array.from({ length: 3 }, () => ({ ...queued, streams: 1 }))])
-    assert.strictEqual(advice.streams, 1)
+  it("lowers streams and pacing when round trips still grow and deliveries do not", () => {
+    const { advice } = after([quiet, ...repeat(7, queued)])
+    assert.strictEqual(advice.reason, "congested")
+    assert.isBelow(advice.streams!, 8)
     assert.isBelow(advice.pacing!, queued.deliveryRate)
+  })
+
+  it("keeps the last stream", () => {
+    const { advice } = after([quiet, ...repeat(60, { ...queued, streams: 1 })])
+    assert.strictEqual(advice.streams, 1)
+    assert.isAbove(advice.pacing!, 0)
   })
 
   it("leaves a link alone that loses at random", () => {
@@ -49,9 +56,9 @@ describe("Prevention", () => {
   })
 
   it("gives everything back once the queue is gone", () => {
-    const eased = [quiet, queued, queued, queued]
+    const eased = [quiet, ...repeat(7, queued)]
     assert.strictEqual(after(eased).advice.reason, "congested")
-    const calm = Array.from({ length: 60 }, () => ({ ...quiet, deliveryRate: 12_000_000, streams: 6 }))
+    const calm = repeat(100, { ...quiet, streams: 6 })
     assert.deepStrictEqual(after([...eased, ...calm]).advice, { streams: undefined, pacing: undefined, reason: "free" })
   })
 

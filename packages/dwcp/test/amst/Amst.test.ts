@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { createHash } from "node:crypto"
 import { readFileSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { amst, both, folder, noise } from "./fixtures/worlds.ts"
+import { Acp } from "../../src/acp/index.ts"
+import { Amst } from "../../src/amst/index.ts"
+import { dice } from "./fixtures/dice.ts"
+import { amst, both, certificate, folder, noise, settings } from "./fixtures/worlds.ts"
 
 const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
@@ -37,6 +40,220 @@ describe("Amst", () => {
         assert.isTrue(bytes.equals(readFileSync(file.path)))
       }
       assert.deepStrictEqual(readdirSync(to).toSorted(), ["f0", "f1", "f40000123", "f5000000"])
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("carries the same over TLS", () =>
+    Effect.gen(function* () {
+      const { cert, key } = yield* certificate
+      const amst = yield* Amst
+      const listener = yield* amst.listen({ host: "127.0.0.1", port: 0, tls: { cert, key } })
+      const link = yield* amst.connect({ host: "127.0.0.1", port: listener.port, tls: { ca: cert, servername: "localhost" } })
+      const bytes = noise(5_000_000)
+      yield* link.send(bytes)
+      assert.isTrue(bytes.equals((yield* listener.take).bytes))
+      // Nobody is spoken to whose certificate is not trusted.
+      const stranger = yield* amst.connect({ host: "127.0.0.1", port: listener.port, tls: {} }, { connect: Duration.millis(500) })
+      const refused = yield* Effect.flip(stranger.send(bytes))
+      assert.strictEqual(refused._tag, "PeerLost")
+    }).pipe(Effect.provide(amst()))
+  )
+
+  for (const seed of Array.from({ length: Number(process.env["SEEDS"] ?? 3) }, (_, k) => k + 1)) {
+    it.live(`loses nothing and doubles nothing while streams die, seed ${seed}`, () =>
+      Effect.gen(function* () {
+        const roll = dice(seed)
+        const { link, listener } = yield* both({}, { streams: 6 })
+        const kills = Effect.gen(function* () {
+          yield* Effect.sleep(5 + roll(40))
+          for (let k = roll(4); k >= 0; k--) yield* link.sever(roll(6))
+        }).pipe(Effect.forever)
+        yield* Effect.forkScoped(kills)
+        const sizes = Array.from({ length: 12 }, () => roll(4) === 0 ? roll(100) : roll(9_000_000))
+        const sent = sizes.map((size) => noise(size))
+        const taken = yield* Effect.forkScoped(Effect.forEach(sent, () => listener.take))
+        const receipts = yield* Effect.forEach(sent, (bytes, k) => link.send(bytes, { name: String(k) }), { concurrency: 3 })
+        const messages = yield* Fiber.join(taken)
+        assert.deepStrictEqual(messages.map(({ name }) => Number(name)).toSorted((a, b) => a - b), sent.map((_, k) => k))
+        for (const { bytes, name } of messages) assert.isTrue(sent[Number(name)]!.equals(bytes))
+        assert.deepStrictEqual(receipts.map(({ hash }) => hash), sent.map(sha))
+        assert.isAbove((yield* link.status).died, 5) // they did die
+        assert.strictEqual((yield* listener.counters).heldBytes, 0)
+        assert.strictEqual(Option.isNone(yield* Effect.timeoutOption(listener.take, 100)), true)
+      }).pipe(Effect.provide(amst()))
+    )
+  }
+
+  it.live("continues a file where it was when the sender was ended in between", () =>
+    Effect.gen(function* () {
+      const [from, to] = [yield* folder, yield* folder]
+      const path = join(from, "image")
+      const bytes = noise(60_000_000)
+      writeFileSync(path, bytes)
+      const { amst, listener } = yield* both({ directory: to })
+      const peer = { host: "127.0.0.1", port: listener.port }
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const half = yield* Deferred.make<void>()
+          const link = yield* amst.connect(peer)
+          const onProgress = (arrived: number) => {
+            if (arrived > 20_000_000) Deferred.doneUnsafe(half, Effect.void)
+          }
+          const sending = yield* Effect.forkScoped(link.sendFile(path, { onProgress }))
+          yield* Deferred.await(half)
+          yield* Fiber.interrupt(sending)
+        })
+      )
+      const link = yield* amst.connect(peer)
+      const receipt = yield* link.sendFile(path)
+      assert.isAbove(receipt.resumedBytes, 15_000_000)
+      assert.strictEqual(receipt.hash, sha(bytes))
+      assert.isTrue(bytes.equals(readFileSync(join(to, "image"))))
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("continues a file at a receiver that was started again, and sends what that one lost", () =>
+    Effect.gen(function* () {
+      const [from, to] = [yield* folder, yield* folder]
+      const path = join(from, "image")
+      const bytes = noise(80_000_000)
+      writeFileSync(path, bytes)
+      const amst = yield* Amst
+      const first = yield* Scope.make()
+      const before = yield* Scope.provide(amst.listen({ host: "127.0.0.1", port: 0, directory: to }), first)
+      const link = yield* amst.connect({ host: "127.0.0.1", port: before.port })
+      const half = yield* Deferred.make<void>()
+      const onProgress = (arrived: number) => {
+        if (arrived > 20_000_000) Deferred.doneUnsafe(half, Effect.void)
+      }
+      const sending = yield* Effect.forkScoped(link.sendFile(path, { onProgress }))
+      yield* Deferred.await(half)
+      yield* Scope.close(first, Exit.void)
+      // As after a crash: the map promises less than the sender was told.
+      assert.isTrue(readdirSync(to).includes(".image.map") || readdirSync(to).includes(".image.part"))
+      yield* amst.listen({ host: "127.0.0.1", port: before.port, directory: to })
+      const receipt = yield* Fiber.join(sending)
+      assert.strictEqual(receipt.hash, sha(bytes))
+      assert.isTrue(bytes.equals(readFileSync(join(to, "image"))))
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("sends a file whole when the part the receiver kept was of other bytes", () =>
+    Effect.gen(function* () {
+      const [from, to] = [yield* folder, yield* folder]
+      const path = join(from, "image")
+      const bytes = noise(30_000_000)
+      writeFileSync(path, bytes)
+      const { amst, listener } = yield* both({ directory: to })
+      const peer = { host: "127.0.0.1", port: listener.port }
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const some = yield* Deferred.make<void>()
+          const link = yield* amst.connect(peer)
+          const onProgress = (arrived: number) => {
+            if (arrived > 8_000_000) Deferred.doneUnsafe(some, Effect.void)
+          }
+          const sending = yield* Effect.forkScoped(link.sendFile(path, { onProgress }))
+          yield* Deferred.await(some)
+          yield* Fiber.interrupt(sending)
+        })
+      )
+      yield* Effect.sleep(200)
+      const part = join(to, ".image.part")
+      const changed = readFileSync(part)
+      changed[100]! ^= 1
+      writeFileSync(part, changed)
+      const link = yield* amst.connect(peer)
+      const receipt = yield* link.sendFile(path)
+      assert.strictEqual(receipt.hash, sha(bytes))
+      assert.isTrue(bytes.equals(readFileSync(join(to, "image"))))
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("holds no more than its budget: senders wait until something is taken", () =>
+    Effect.gen(function* () {
+      const { link, listener } = yield* both()
+      const sending = yield* Effect.forkScoped(
+        Effect.forEach(Array.from({ length: 6 }), () => link.send(noise(3_000_000)), { concurrency: 6 })
+      )
+      yield* Effect.sleep(400)
+      assert.isAtMost((yield* listener.counters).heldBytes, 8_000_000)
+      assert.strictEqual(sending.pollUnsafe(), undefined)
+      for (let k = 0; k < 6; k++) assert.strictEqual((yield* listener.take).bytes.length, 3_000_000)
+      assert.strictEqual((yield* Fiber.join(sending)).length, 6)
+    }).pipe(Effect.provide(amst({ budget: "8 MB", maxMessage: "4 MB" })))
+  )
+
+  it.live("says why a transfer was refused, and carries the others", () =>
+    Effect.gen(function* () {
+      const [from, to] = [yield* folder, yield* folder]
+      writeFileSync(join(from, "f"), noise(100))
+      const { link } = yield* both({ directory: to })
+      const reasons = yield* Effect.all([
+        Effect.flip(link.send(noise(5_000_000))),
+        Effect.flip(link.sendFile(join(from, "f"), { name: "../f" })),
+        Effect.flip(link.sendFile(join(from, "f"), { name: ".bashrc" })),
+        Effect.flip(link.sendFile(join(from, "missing")))
+      ])
+      assert.deepStrictEqual(
+        reasons.map((error) => (error._tag === "TransferRefused" ? error.reason : error._tag)),
+        ["size", "name", "name", "FileUnavailable"]
+      )
+      yield* link.send(noise(100))
+      assert.deepStrictEqual(readdirSync(to), [])
+    }).pipe(Effect.provide(amst({ maxMessage: "4 MB" })))
+  )
+
+  it.live("ends with the peer when that one stays away", () =>
+    Effect.gen(function* () {
+      const amst = yield* Amst
+      const link = yield* amst.connect({ host: "127.0.0.1", port: 1 })
+      const error = yield* Effect.flip(link.send(noise(10)))
+      assert.strictEqual(error._tag, "PeerLost")
+      assert.include(error.message, "127.0.0.1:1")
+    }).pipe(Effect.provide(amst({ connect: "300ms" })))
+  )
+
+  it.live("keeps its streams for the next transfer", () =>
+    Effect.gen(function* () {
+      const { link, listener } = yield* both({}, { streams: 3 })
+      for (let k = 0; k < 5; k++) yield* link.send(noise(2_000_000))
+      const { died, most } = yield* link.status
+      assert.deepStrictEqual({ died, most, streams: (yield* listener.counters).streams }, { died: 0, most: 3, streams: 3 })
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("runs the congestion control that was asked for on every stream, and says which", () =>
+    Effect.gen(function* () {
+      const acp = yield* Acp
+      if (acp.tcp._tag === "Unavailable") return
+      const { link } = yield* both({}, { congestion: "cubic", streams: 3 })
+      yield* link.send(noise(100_000))
+      const { carrier, congestion } = yield* link.status
+      assert.deepStrictEqual({ carrier, congestion }, { carrier: "tcp", congestion: { requested: "cubic", effective: "cubic" } })
+    }).pipe(Effect.provide(Layer.mergeAll(amst(), Acp.layer)))
+  )
+
+  it.live("works, untuned, where the kernel cannot be asked", () =>
+    Effect.gen(function* () {
+      const { link, listener } = yield* both()
+      const bytes = noise(8_000_000)
+      yield* link.send(bytes)
+      assert.isTrue(bytes.equals((yield* listener.take).bytes))
+      assert.strictEqual((yield* link.status).congestion.effective, "unavailable")
+    }).pipe(Effect.provide(Amst.layer(settings({})).pipe(Layer.provide(Acp.layerUntuned("no addon")))))
+  )
+
+  it.live("measures the way to a peer, and leaves no session behind", () =>
+    Effect.gen(function* () {
+      const { amst, listener } = yield* both()
+      const { bytes, echoMillis, sample } = yield* amst.probe({ host: "127.0.0.1", port: listener.port })
+      assert.strictEqual(echoMillis.length, 10)
+      assert.isAtMost(bytes, 1_100_000)
+      assert.isAbove(sample.throughput ?? 0, 0)
+      assert.isBelow(sample.rttMillis ?? Infinity, 1_000)
+      const lost = yield* Effect.flip(amst.probe({ host: "127.0.0.1", port: 1 }))
+      assert.strictEqual(lost._tag, "PeerLost")
     }).pipe(Effect.provide(amst()))
   )
 })
