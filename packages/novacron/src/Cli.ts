@@ -453,6 +453,72 @@ const trace = Command.make(
   Command.withSubcommands([serveTraces])
 )
 
+// --------------------------------------------------------------------------------------------- the protocol of nodes
+
+const protocol = () => import("./Commands/Dwcp.ts")
+
+const coding = {
+  input: Argument.String("IN").pipe(Argument.withDescription("The file to read")),
+  output: Argument.String("OUT").pipe(Argument.withDescription("The file to write, mode 0600")),
+  base: optionalText("base", "A file that both sides have: only what differs from it is kept"),
+  json
+}
+
+const encode = Command.make("encode", coding, ({ base, ...input }) =>
+  lazily(protocol, (it) => it.encode, { ...input, base: Option.getOrUndefined(base) })
+).pipe(
+  Command.withDescription("Make a file smaller, against a base if there is one"),
+  Command.withExamples([{ command: "novacron dwcp encode --base monday.img tuesday.img tuesday.hde" }])
+)
+
+const decode = Command.make("decode", coding, ({ base, ...input }) =>
+  lazily(protocol, (it) => it.decode, { ...input, base: Option.getOrUndefined(base) })
+).pipe(
+  Command.withDescription("Make the file again that was encoded; its hash is checked"),
+  Command.withExamples([{ command: "novacron dwcp decode --base monday.img tuesday.hde tuesday.img" }])
+)
+
+const pack = Command.make(
+  "pack",
+  {
+    input: Argument.String("INSTANCES").pipe(Argument.withDescription("JSON lines, plain or gzipped")),
+    online: toggle("online", "One item after the other, none ever moved"),
+    budgetMs: Flag.Int("budget").pipe(Flag.withDefault(200), Flag.withDescription("Milliseconds for each instance")),
+    seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("The same seed makes the same choices")),
+    json
+  },
+  (input) => lazily(protocol, (it) => it.pack, input)
+).pipe(
+  Command.withDescription("Pack items with several sizes into as few hosts as can be; JSON lines to stdout"),
+  Command.withExamples([{ command: "novacron dwcp pack instances.jsonl.gz --budget 200" }])
+)
+
+const place = Command.make(
+  "place",
+  {
+    input: Argument.String("TRACE").pipe(
+      Argument.withDescription("CSV of machines that come and go, plain or gzipped")
+    ),
+    hosts: Flag.String("hosts").pipe(Flag.withDescription("HOSTSxCPUxMEMORY_GB, for example 500x64x256")),
+    unlimited: toggle("unlimited", "As many hosts as it takes"),
+    migrations: Flag.Int("migrations").pipe(
+      Flag.withDefault(0),
+      Flag.withDescription("The most migrations over the whole trace")
+    ),
+    json
+  },
+  (input) => lazily(protocol, (it) => it.place, input)
+).pipe(
+  Command.withDescription("Place machines as they come, and say how many hosts that took; JSON to stdout"),
+  Command.withExamples([{ command: "novacron dwcp place --hosts 500x64x256 trace.csv.gz --unlimited" }])
+)
+
+const dwcp = Command.make("dwcp").pipe(
+  Command.withDescription("What nodes do for each other, without a node: encode, decode, pack, place"),
+  Command.withExamples([{ command: "novacron dwcp encode --base monday.img tuesday.img tuesday.hde" }]),
+  Command.withSubcommands([encode, decode, pack, place])
+)
+
 // --------------------------------------------------------------------------------------------------------------- help
 
 const explain = Command.make(
@@ -505,6 +571,7 @@ export const novacron = Command.make("novacron").pipe(
     reload,
     configuration,
     trace,
+    dwcp,
     doctor,
     explain,
     completion

@@ -359,6 +359,42 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 69,
     remedy: "novacron why NAME says what state the component is in"
   },
+  // ----------------------------------------------------------------------------------- the protocol between nodes
+  HdeCorrupt: {
+    code: "NVC-4201",
+    exit: 65,
+    remedy: "ask the sender for it again, or restore it"
+  },
+  BaselineMismatch: {
+    code: "NVC-4202",
+    exit: 65,
+    remedy: "give the base that it was encoded against: --base FILE"
+  },
+  TooLarge: {
+    code: "NVC-4203",
+    exit: 65,
+    remedy: "it is no frame, or larger than this node accepts"
+  },
+  HdeUnavailable: {
+    code: "NVC-4204",
+    exit: 73,
+    remedy: "look at the cause: free space, permissions, a file that is not there"
+  },
+  BadCluster: {
+    code: "NVC-4601",
+    exit: 64,
+    remedy: "say --hosts HOSTSxCPUxMEMORY_GB, for example 500x64x256"
+  },
+  BadTrace: {
+    code: "NVC-4602",
+    exit: 65,
+    remedy: "correct the line that is named"
+  },
+  BadInput: {
+    code: "NVC-4603",
+    exit: 65,
+    remedy: "check the path and the file"
+  },
   Unhealthy: {
     code: "NVC-3011",
     exit: 69,

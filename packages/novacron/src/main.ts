@@ -4,8 +4,6 @@
  *
  *     node packages/novacron/src/main.ts boot
  */
-import { enableCompileCache } from "node:module"
-import { join } from "node:path"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,11 +20,6 @@ import { version } from "./version.ts"
 
 const surroundings = thisProcess()
 const { args, env, leave, stderr, stdout } = surroundings
-
-// Commands are loaded later: compiled code that is kept halves the time that takes. Below the home of the user, because
-// code in a directory that others may write to is theirs.
-const cache = env["XDG_CACHE_HOME"] ?? (env["HOME"] === undefined ? undefined : join(env["HOME"], ".cache"))
-if (cache !== undefined) enableCompileCache(join(cache, "novacron/compiled"))
 
 const colors = messageStyleOf({ env, isTerminal: stdout.isTerminal }) === "colour"
 

@@ -1,0 +1,93 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, describe, it } from "vitest"
+import * as Dwcp from "../../src/Commands/Dwcp.ts"
+import type { Surroundings } from "../../src/Surroundings.ts"
+import { thisProcess } from "../../src/Surroundings.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "novacron-dwcp-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const file = (name: string, content?: Uint8Array | string): string => {
+  const path = join(folder, name)
+  if (content !== undefined) writeFileSync(path, content)
+  return path
+}
+
+/** Runs a command, and gives what it said and left with. */
+const run = async <Flags>(
+  command: (flags: Flags, surroundings: Surroundings["Service"]) => Promise<number>,
+  flags: Flags
+): Promise<{ readonly exit: number; readonly out: string; readonly err: string }> => {
+  const [out, err]: [Array<string>, Array<string>] = [[], []]
+  const to = (all: Array<string>) => ({ isTerminal: false, write: (text: string) => void all.push(text) })
+  const exit = await command(flags, { ...thisProcess(), env: {}, stdout: to(out), stderr: to(err) })
+  return { exit, out: out.join(""), err: err.join("") }
+}
+
+const monday = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `line ${(i * 7919) % 10_007}\n`).join(""))
+const tuesday = Buffer.concat([monday.subarray(0, 300_000), Buffer.from("something new"), monday.subarray(300_000)])
+
+describe("novacron dwcp", () => {
+  it("encodes a file against a base and makes it again, with its hash", async () => {
+    const [base, input, frame, back] = [file("monday", monday), file("tuesday", tuesday), file("frame"), file("back")]
+    const encoded = await run(Dwcp.encode, { input, output: frame, base, json: true })
+    assert.strictEqual(encoded.exit, 0, encoded.err)
+    const { hash, ratio, size, stored } = JSON.parse(encoded.out)
+    assert.strictEqual(size, tuesday.length)
+    assert.strictEqual(stored, statSync(frame).size)
+    assert.isAbove(ratio, 100)
+    const decoded = await run(Dwcp.decode, { input: frame, output: back, base, json: true })
+    assert.strictEqual(decoded.exit, 0, decoded.err)
+    assert.strictEqual(JSON.parse(decoded.out).hash, hash)
+    assert.isTrue(readFileSync(back).equals(tuesday))
+    assert.strictEqual(statSync(back).mode & 0o777, 0o600)
+  })
+
+  it("says which base is wanted, and that something is no frame", async () => {
+    const [base, input, frame, back] = [file("monday", monday), file("tuesday", tuesday), file("frame2"), file("back2")]
+    assert.strictEqual((await run(Dwcp.encode, { input, output: frame, base, json: true })).exit, 0)
+    const without = await run(Dwcp.decode, { input: frame, output: back, base: undefined, json: false })
+    assert.strictEqual(without.exit, 65)
+    assert.match(without.err, /NVC-4202 .*exit 65[^]*difference to baseline [0-9a-f]{16}/)
+    const stranger = await run(Dwcp.decode, { input: base, output: back, base: undefined, json: false })
+    assert.strictEqual(stranger.exit, 65)
+    assert.include(stranger.err, "NVC-4201")
+  })
+
+  it("packs each instance, and names what is wrong with one without losing the others", async () => {
+    const input = file(
+      "instances.jsonl",
+      `${[
+        { id: "pair", cap: [10], items: [[6], [5], [4], [5]] },
+        { id: "bad", cap: [10], items: [[11]] }
+      ]
+        .map((one) => JSON.stringify(one))
+        .join("\n")}\n`
+    )
+    const packed = await run(Dwcp.pack, { input, online: false, budgetMs: 20, seed: 1, json: true })
+    assert.strictEqual(packed.exit, 0, packed.err)
+    const [pair, bad] = packed.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+    assert.strictEqual(pair.id, "pair")
+    assert.strictEqual(pair.hosts, 2)
+    assert.strictEqual(bad.id, "bad")
+    assert.isString(bad.error)
+  })
+
+  it("places machines that come and go, and refuses a cluster that is none", async () => {
+    const input = file("trace.csv", "arrive_s,cpu,mem_gb,lifetime_s\n0,32,64,100\n1,32,64,100\n2,32,64,100\n")
+    const placed = await run(Dwcp.place, { input, hosts: "2x64x256", unlimited: false, migrations: 0, json: true })
+    assert.strictEqual(placed.exit, 0, placed.err)
+    assert.include(JSON.parse(placed.out), { vms: 3, placed: 3, rejected: 0, peak_hosts: 2, violations: 0 })
+    const wrong = await run(Dwcp.place, { input, hosts: "two", unlimited: false, migrations: 0, json: false })
+    assert.strictEqual(wrong.exit, 64)
+    assert.include(wrong.err, "NVC-4601")
+    const missing = await run(Dwcp.pack, { input: file("no"), online: false, budgetMs: 1, seed: 1, json: false })
+    assert.strictEqual(missing.exit, 65)
+    assert.include(missing.err, "is not there, or may not be read")
+  })
+})
