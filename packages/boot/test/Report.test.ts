@@ -176,7 +176,8 @@ describe("Report", () => {
         if (one.state === "ready") assert.notInclude(named, one.name)
       }
       const isBad = report.failures.some(({ severity }) => severity !== "warning")
-      assert.strictEqual(report.outcome === "ready" && isBad, false)
+      // What is built again while the node runs may fail worse than before; the outcome is that of the boot.
+      assert.strictEqual(report.outcome === "ready" && report.restorations.length === 0 && isBad, false)
     })
   })
 
