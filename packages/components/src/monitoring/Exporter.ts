@@ -155,7 +155,9 @@ export const make = Effect.fn("Exporter.make")(function* (
       return yield* Effect.logInfo(`${left.length} spans wait in ${spool} for the collector and the next start.`)
     }
     counts.lost += left.length
-    yield* Effect.logWarning(`${left.length} spans are lost: the collector at ${settings.endpoint} did not take them.`)
+    yield* Effect.logWarning(
+      `${left.length} spans are lost: the collector at ${new URL(settings.endpoint).host} did not take them.`
+    )
   })
 
   yield* Effect.addFinalizer(() => leave)

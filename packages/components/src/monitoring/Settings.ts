@@ -2,13 +2,19 @@
 import { Field } from "@novacron/config"
 import { Schema } from "effect"
 
+/** A password in a URL is seen by everybody, and taken by nobody. */
+const namesNobody = (text: string): boolean =>
+  !URL.canParse(text) || (new URL(text).username === "" && new URL(text).password === "")
+
 /** Where spans go, and how much may wait for that. */
 export const TracesSettings = Schema.Struct({
   endpoint: Schema.optionalKey(
-    Field.url("http", "https").annotate({
-      description:
-        "The OTLP collector, such as http://127.0.0.1:4318; /v1/traces is added to a bare address. None: no spans."
-    })
+    Field.url("http", "https")
+      .check(Schema.makeFilter(namesNobody, { expected: "a URL without a user: that goes into authorization" }))
+      .annotate({
+        description:
+          "The OTLP collector, such as http://127.0.0.1:4318; /v1/traces is added to a bare address. None: no spans."
+      })
   ),
   authorization: Schema.optionalKey(
     Field.secret.annotate({ description: "The Authorization header for the collector, such as `Bearer …`." })

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Redacted, Result, Schema } from "effect"
+import { NodeServices } from "@effect/platform-node"
+import { Config, Field, JsonSchema } from "@novacron/config"
+import { Duration, Effect, Redacted, Result, Schema } from "effect"
 import { Settings } from "../../src/monitoring/Settings.ts"
 
 const decode = Schema.decodeUnknownResult(Settings)
@@ -20,11 +22,35 @@ describe("the settings of monitoring", () => {
     assert.notInclude(JSON.stringify(authorization), "s3cret")
   })
 
+  it.effect("can be said in the environment, every one of them, and the secret one is masked in what is told", () =>
+    Effect.gen(function* () {
+      const schema = Schema.Struct({ monitoring: Field.withDefault(Settings, {}) })
+      const definition = Config.define({ name: "novacron", schema })
+      const environment = {
+        NOVACRON_MONITORING_PORT: "0",
+        NOVACRON_MONITORING_TRACES_ENDPOINT: "http://127.0.0.1:4318",
+        NOVACRON_MONITORING_TRACES_AUTHORIZATION: "Bearer s3cret",
+        NOVACRON_MONITORING_TRACES_PROTOCOL: "http/protobuf",
+        NOVACRON_MONITORING_TRACES_RATIO: "0.25",
+        NOVACRON_MONITORING_TRACES_STOP_BUDGET: "500ms"
+      }
+      const loaded = yield* Config.load(definition, { environment })
+      const { port, traces } = loaded.settings.monitoring
+      assert.strictEqual(port, 0)
+      assert.strictEqual(traces.ratio, 0.25)
+      assert.strictEqual(traces.protocol, "http/protobuf")
+      assert.strictEqual(Duration.toMillis(traces.stopBudget), 500)
+      assert.isTrue(Config.isSecret(definition, "monitoring.traces.authorization"))
+      assert.include(JSON.stringify(JsonSchema.make(definition)), "stop_budget")
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
   it("refuse what cannot be meant", () => {
     for (const wrong of [
       { traces: { ratio: 1.5 } },
       { traces: { ratio: -1 } },
       { traces: { endpoint: "ftp://collector" } },
+      { traces: { endpoint: "http://somebody:s3cret@collector" } },
       { traces: { protocol: "grpc" } },
       { traces: { capacity: 0 } },
       { maxSeries: 0 },
