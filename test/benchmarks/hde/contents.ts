@@ -1,5 +1,6 @@
 /** Real contents, where they are at hand, and a way to make others. None of them is in the project. */
 import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 
 /** Numbers of 32 bits without a pattern, always the same ones for a seed. */
@@ -14,7 +15,7 @@ export const chance = (seed: number) => {
   }
 }
 
-const data = "/work/shared/data"
+const data = join(import.meta.dirname, "../../../../shared/data")
 
 export const haveData = existsSync(`${data}/hde-mem/v1.bin.gz`)
 

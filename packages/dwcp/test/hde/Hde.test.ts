@@ -402,7 +402,7 @@ describe("the service", () => {
   )
 })
 
-describe.runIf(haveData)("real contents (skipped where /work/shared/data is not)", () => {
+describe.runIf(haveData)("real contents, where they lie beside the repository", () => {
   it.live("become differences at least as small as those of zstd --patch-from would be, and come back", () =>
     withHde((hde) =>
       Effect.gen(function* () {
