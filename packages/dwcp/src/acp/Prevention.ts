@@ -113,5 +113,11 @@ const told = (state: State, reason: Advice["reason"]): readonly [State, Advice] 
 const ease = (state: Extract<State, { readonly _tag: "Paced" }>, seen: Observation, given: Limits): State => {
   const had = Math.min(state.streams ?? seen.streams, seen.streams)
   const streams = Math.max(given.minStreams, Math.min(had - 1, Math.ceil(had * 0.75)))
-  return { ...state, streams, pacing: Math.min(state.pacing, Math.max(0.95 * state.best, state.pacing * 0.97)), signs: 0, calm: 0 }
+  return {
+    ...state,
+    streams,
+    pacing: Math.min(state.pacing, Math.max(0.95 * state.best, state.pacing * 0.97)),
+    signs: 0,
+    calm: 0
+  }
 }

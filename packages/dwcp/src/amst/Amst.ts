@@ -26,12 +26,12 @@ import * as Preference from "../acp/Preference.ts"
 import {
   type AmstError,
   FileUnavailable,
+  type FrameRefused,
   type LinkClosed,
   ListenFailed,
   type PeerLost,
-  TransferRefused
+  type TransferRefused
 } from "./Failures.ts"
-import type { FrameRefused } from "./Failures.ts"
 import * as Growth from "./Growth.ts"
 import type { Priority } from "./Lanes.ts"
 import * as Probe from "./Probe.ts"

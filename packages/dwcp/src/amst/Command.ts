@@ -1,7 +1,7 @@
 /**
  * What `novacron dwcp serve`, `send` and `probe` do. Words and progress bars are made of what these give by whoever calls.
  */
-import { Clock, Effect, FileSystem, Schema, type Scope } from "effect"
+import { Clock, Effect, type FileSystem, Schema, type Scope } from "effect"
 import type * as Preference from "../acp/Preference.ts"
 import { Detector, Measure } from "../mode/index.ts"
 import { Amst, type Address, type Listener, type Peer, type TransferError } from "./Amst.ts"

@@ -69,7 +69,8 @@ export const run = Effect.fn("Probe.run")(
     const measured: Detector.Sample = { rttMillis: rtt, throughput: (bytes * 8) / seconds, appLimited: true }
     const counted = kernel === undefined ? {} : Measure.sampleOf(kernel)
     // The load of the probe itself fills queues: its round trips are not those of the link.
-    const idle = quiet === undefined ? {} : { rttMillis: quiet.srttMicros / 1_000, jitterMillis: quiet.rttVarMicros / 1_000 }
+    const idle =
+      quiet === undefined ? {} : { rttMillis: quiet.srttMicros / 1_000, jitterMillis: quiet.rttVarMicros / 1_000 }
     const throughput = Math.max(measured.throughput ?? 0, counted.throughput ?? 0)
     return {
       sample: { ...measured, ...counted, ...idle, throughput, appLimited: startingUp(seconds, rtt) },
@@ -81,7 +82,10 @@ export const run = Effect.fn("Probe.run")(
   },
   (effect, peer) =>
     effect.pipe(
-      Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(lost(peer, new Error("It did not answer."))) })
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => Effect.fail(lost(peer, new Error("It did not answer.")))
+      })
     )
 )
 

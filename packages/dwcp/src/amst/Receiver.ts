@@ -94,6 +94,8 @@ interface Session {
   readonly transfers: Map<number, Transfer>
   readonly finished: Map<number, Wire.Finished>
   floor: number
+  /** Bytes of its messages. */
+  reserved: number
   idleSince: number | undefined
 }
 
@@ -110,6 +112,8 @@ interface Transfer {
   sink: Sink.BytesSink | Sink.FileSink | undefined
   expected: Buffer | undefined
   ending: boolean
+  /** Done when nothing of it touches its file any more. */
+  over: Promise<void>
   /** Whether chunks came before there was room for them, and are gone. */
   dropped: boolean
   last: Stream
@@ -233,7 +237,7 @@ export const make = (options: Options): Receiver => {
         if (frame.length !== 32) throw new FrameRefused({ reason: "a done without a hash" })
         transfer.last = stream
         transfer.expected = Buffer.from(Frame.payloadOf(frame))
-        return void endIfWhole(transfer)
+        return endIfWhole(transfer)
       }
       case "withdraw": {
         const transfer = stream.session.transfers.get(frame.id)
@@ -263,6 +267,7 @@ export const make = (options: Options): Receiver => {
       transfers: new Map(),
       finished: new Map(),
       floor: 0,
+      reserved: 0,
       idleSince: undefined
     }
     if (!sessions.has(id) && sessions.size >= options.maxSessions)
@@ -305,6 +310,7 @@ export const make = (options: Options): Receiver => {
       sink: undefined,
       expected: undefined,
       ending: false,
+      over: Promise.resolve(),
       dropped: false,
       last: stream
     }
@@ -333,10 +339,10 @@ export const make = (options: Options): Receiver => {
   const openFile = async (transfer: Transfer, directory: string) => {
     try {
       const sink = await Sink.toFile(transfer.shape, transfer.count, directory)
-      if (transfer.ending) return void (await sink.suspend())
+      if (transfer.ending) return await sink.suspend()
       transfer.sink = sink
     } catch (cause) {
-      return void (await end(transfer, { ok: false, reason: "disk", detail: words(cause) }))
+      return await end(transfer, { ok: false, reason: "disk", detail: words(cause) })
     }
     askFor(transfer, transfer.last)
     const { held } = transfer
@@ -344,7 +350,7 @@ export const make = (options: Options): Receiver => {
     pending -= transfer.heldBytes
     transfer.heldBytes = 0
     for (const [stream, frame] of held) take(stream, transfer, frame)
-    void endIfWhole(transfer)
+    endIfWhole(transfer)
   }
 
   /** Tells the sender what is here, and so what is still wanted. */
@@ -355,18 +361,24 @@ export const make = (options: Options): Receiver => {
     flushSoon(stream)
   }
 
-  /** Messages begin in the order in which they were announced, as far as the budget goes. */
+  /**
+   * Messages begin in the order in which they were announced, as far as the budget goes. Half of it is the most that one
+   * peer has, so that one that announces and never sends does not keep the others waiting.
+   */
   const admit = () => {
-    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-      if (first.ending) {
-        waiting.shift()
+    const share = Math.max(options.budgetBytes / 2, options.maxMessageBytes)
+    const left = waiting.splice(0)
+    for (const each of left) {
+      if (each.ending) continue
+      const { session, shape } = each
+      if (reserved + shape.size > options.budgetBytes || session.reserved + shape.size > share) {
+        waiting.push(each)
         continue
       }
-      if (reserved + first.shape.size > options.budgetBytes) return
-      waiting.shift()
-      reserved += first.shape.size
-      first.sink = Sink.toBytes(first.shape, first.count)
-      askFor(first, first.last)
+      reserved += shape.size
+      session.reserved += shape.size
+      each.sink = Sink.toBytes(shape, each.count)
+      askFor(each, each.last)
     }
   }
 
@@ -412,7 +424,7 @@ export const make = (options: Options): Receiver => {
       if (failed !== undefined) return void end(transfer, { ok: false, reason: "disk", detail: words(failed) })
       count.bytes += length
       for (const each of brought) acknowledge(each, transfer, index)
-      void endIfWhole(transfer)
+      endIfWhole(transfer)
     })
   }
 
@@ -425,10 +437,14 @@ export const make = (options: Options): Receiver => {
 
   // --------------------------------------------------------------------------------------------------------- endings
 
-  const endIfWhole = async (transfer: Transfer) => {
+  const endIfWhole = (transfer: Transfer) => {
     const { expected, sink } = transfer
     if (sink === undefined || expected === undefined || transfer.ending || !Bitmap.complete(sink.bitmap)) return
     transfer.ending = true
+    transfer.over = verify(transfer, sink, expected)
+  }
+
+  const verify = async (transfer: Transfer, sink: Sink.BytesSink | Sink.FileSink, expected: Buffer) => {
     try {
       const hash = await sink.digest()
       if (!hash.equals(expected)) {
@@ -437,6 +453,7 @@ export const make = (options: Options): Receiver => {
       }
       const { name, priority, size } = transfer.shape
       const session = transfer.session.id
+      const release = released(transfer.session, size)
       if ("commit" in sink) {
         const path = await sink.commit()
         leave(transfer, { ok: true })
@@ -444,7 +461,7 @@ export const make = (options: Options): Receiver => {
         return
       }
       leave(transfer, { ok: true })
-      options.onMessage({ session, name, priority, bytes: sink.bytes, release: released(size) })
+      options.onMessage({ session, name, priority, bytes: sink.bytes, release })
     } catch (cause) {
       await sink.suspend().catch(() => undefined)
       leave(transfer, { ok: false, reason: "disk", detail: words(cause) })
@@ -452,21 +469,21 @@ export const make = (options: Options): Receiver => {
   }
 
   /** Ends a transfer that is not whole. What a file has stays for another time. */
-  const end = async (transfer: Transfer, finished: Wire.Finished) => {
-    if (transfer.ending) return
+  const end = (transfer: Transfer, finished: Wire.Finished): Promise<void> => {
+    if (transfer.ending) return transfer.over
     transfer.ending = true
     pending -= transfer.heldBytes
     transfer.heldBytes = 0
     transfer.held = []
-    await transfer.sink?.suspend()
-    leave(transfer, finished)
+    transfer.over = (transfer.sink?.suspend() ?? Promise.resolve()).then(() => leave(transfer, finished))
+    return transfer.over
   }
 
   const leave = (transfer: Transfer, finished: Wire.Finished) => {
     const { id, session, shape } = transfer
     session.transfers.delete(id)
     if (names.get(shape.name) === transfer) names.delete(shape.name)
-    if (shape.kind === "message" && transfer.sink !== undefined && !finished.ok) released(shape.size)()
+    if (shape.kind === "message" && transfer.sink !== undefined && !finished.ok) released(session, shape.size)()
     answer(session, id, transfer.last, finished)
     admit()
   }
@@ -477,12 +494,13 @@ export const make = (options: Options): Receiver => {
     if (spoken !== undefined) send(spoken, { kind: "finished", id, index: 0, count: 0 }, Wire.write(finished))
   }
 
-  const released = (size: number) => {
+  const released = (session: Session, size: number) => {
     let held = true
     return () => {
       if (!held) return
       held = false
       reserved -= size
+      session.reserved -= size
       admit()
     }
   }

@@ -12,7 +12,7 @@
  * Nothing here knows the time: `tick` brings it. Callbacks of sockets only note that something happened.
  */
 import * as Bitmap from "./Bitmap.ts"
-import { FrameRefused, LinkClosed, PeerLost, TransferRefused } from "./Failures.ts"
+import { FrameRefused, LinkClosed, type PeerLost, TransferRefused } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
 import * as Lanes from "./Lanes.ts"
 import * as Ledger from "./Ledger.ts"

@@ -67,7 +67,7 @@ export const toBytes = (shape: Open, count: number): BytesSink => {
 
 /** A name that is one component of a path, and does not collide with our own files. */
 export const isSafeName = (name: string): boolean =>
-  name.length > 0 && Buffer.byteLength(name) <= 240 && !name.startsWith(".") && !/[/\\\0-\u001f\u007f]/u.test(name)
+  name.length > 0 && Buffer.byteLength(name) <= 240 && !name.startsWith(".") && !/[/\\\p{Cc}]/u.test(name)
 
 /** Continues the part that is there, if it is of this very file. */
 export const toFile = async (shape: Open, count: number, directory: string): Promise<FileSink> => {
@@ -98,17 +98,25 @@ export const toFile = async (shape: Open, count: number, directory: string): Pro
     await saving
   }
   let closed = false
+  let writing = 0
+  let quiet: (() => void) | undefined
   const close = async () => {
     if (closed) return
     closed = true
+    // A write that is under way goes to the descriptor, which is somebody else's once it is closed.
+    if (writing > 0) await new Promise<void>((resolve) => (quiet = resolve))
     await saving?.catch(() => undefined)
     await file.close()
   }
   return {
     bitmap,
     write: (index, pieces, done) => {
+      if (closed) return done(new Error("It is closed."))
       order.offer(index, pieces)
+      writing++
       writeAll(file, pieces, index * shape.chunk, lengthOf(shape, index), (failed) => {
+        writing--
+        if (writing === 0) quiet?.()
         if (failed === undefined) Bitmap.add(bitmap, index)
         order.advance()
         done(failed)

@@ -398,7 +398,10 @@ export const make = (options: Options, events: Events) => {
     if (tcp._tag === "Unavailable" || count === 0) return
     const each = rate / count
     // Some are slower than others at times; together they should still carry what is advised.
-    const pacing = advice.pacing === undefined ? undefined : Math.round((advice.pacing / count) * (count === 1 ? 1 : lossy() ? 1.3 : 1.1))
+    const pacing =
+      advice.pacing === undefined
+        ? undefined
+        : Math.round((advice.pacing / count) * (count === 1 ? 1 : lossy() ? 1.3 : 1.1))
     for (const stream of streams) {
       if (!stream.ready || last.minRttMicros < localMicros) continue
       const fd = Tcp.descriptor(stream.socket)

@@ -48,12 +48,19 @@ describe("Amst", () => {
       const { cert, key } = yield* certificate
       const amst = yield* Amst
       const listener = yield* amst.listen({ host: "127.0.0.1", port: 0, tls: { cert, key } })
-      const link = yield* amst.connect({ host: "127.0.0.1", port: listener.port, tls: { ca: cert, servername: "localhost" } })
+      const link = yield* amst.connect({
+        host: "127.0.0.1",
+        port: listener.port,
+        tls: { ca: cert, servername: "localhost" }
+      })
       const bytes = noise(5_000_000)
       yield* link.send(bytes)
       assert.isTrue(bytes.equals((yield* listener.take).bytes))
       // Nobody is spoken to whose certificate is not trusted.
-      const stranger = yield* amst.connect({ host: "127.0.0.1", port: listener.port, tls: {} }, { connect: Duration.millis(500) })
+      const stranger = yield* amst.connect(
+        { host: "127.0.0.1", port: listener.port, tls: {} },
+        { connect: Duration.millis(500) }
+      )
       const refused = yield* Effect.flip(stranger.send(bytes))
       assert.strictEqual(refused._tag, "PeerLost")
     }).pipe(Effect.provide(amst()))
@@ -69,14 +76,22 @@ describe("Amst", () => {
           for (let k = roll(4); k >= 0; k--) yield* link.sever(roll(6))
         }).pipe(Effect.forever)
         yield* Effect.forkScoped(kills)
-        const sizes = Array.from({ length: 12 }, () => roll(4) === 0 ? roll(100) : roll(9_000_000))
+        const sizes = Array.from({ length: 12 }, () => (roll(4) === 0 ? roll(100) : roll(9_000_000)))
         const sent = sizes.map((size) => noise(size))
         const taken = yield* Effect.forkScoped(Effect.forEach(sent, () => listener.take))
-        const receipts = yield* Effect.forEach(sent, (bytes, k) => link.send(bytes, { name: String(k) }), { concurrency: 3 })
+        const receipts = yield* Effect.forEach(sent, (bytes, k) => link.send(bytes, { name: String(k) }), {
+          concurrency: 3
+        })
         const messages = yield* Fiber.join(taken)
-        assert.deepStrictEqual(messages.map(({ name }) => Number(name)).toSorted((a, b) => a - b), sent.map((_, k) => k))
+        assert.deepStrictEqual(
+          messages.map(({ name }) => Number(name)).toSorted((a, b) => a - b),
+          sent.map((_, k) => k)
+        )
         for (const { bytes, name } of messages) assert.isTrue(sent[Number(name)]!.equals(bytes))
-        assert.deepStrictEqual(receipts.map(({ hash }) => hash), sent.map(sha))
+        assert.deepStrictEqual(
+          receipts.map(({ hash }) => hash),
+          sent.map(sha)
+        )
         assert.isAbove((yield* link.status).died, 5) // they did die
         assert.strictEqual((yield* listener.counters).heldBytes, 0)
         assert.strictEqual(Option.isNone(yield* Effect.timeoutOption(listener.take, 100)), true)
@@ -219,7 +234,10 @@ describe("Amst", () => {
       const { link, listener } = yield* both({}, { streams: 3 })
       for (let k = 0; k < 5; k++) yield* link.send(noise(2_000_000))
       const { died, most } = yield* link.status
-      assert.deepStrictEqual({ died, most, streams: (yield* listener.counters).streams }, { died: 0, most: 3, streams: 3 })
+      assert.deepStrictEqual(
+        { died, most, streams: (yield* listener.counters).streams },
+        { died: 0, most: 3, streams: 3 }
+      )
     }).pipe(Effect.provide(amst()))
   )
 
@@ -230,7 +248,10 @@ describe("Amst", () => {
       const { link } = yield* both({}, { congestion: "cubic", streams: 3 })
       yield* link.send(noise(100_000))
       const { carrier, congestion } = yield* link.status
-      assert.deepStrictEqual({ carrier, congestion }, { carrier: "tcp", congestion: { requested: "cubic", effective: "cubic" } })
+      assert.deepStrictEqual(
+        { carrier, congestion },
+        { carrier: "tcp", congestion: { requested: "cubic", effective: "cubic" } }
+      )
     }).pipe(Effect.provide(Layer.mergeAll(amst(), Acp.layer)))
   )
 

@@ -60,7 +60,10 @@ describe("Frame", () => {
     for (let k = 0; k < frames; k++) {
       const payload = Buffer.alloc(roll(64), roll(256))
       const of: Frame.Header = { kind: kinds[roll(kinds.length)]!, id: roll(1e9), index: roll(1e6), count: roll(1e6) }
-      const bytes = Frame.encode(of, of.kind === "alive" || of.kind === "withdraw" ? new Uint8Array(0) : payload.subarray(0, 32))
+      const bytes = Frame.encode(
+        of,
+        of.kind === "alive" || of.kind === "withdraw" ? new Uint8Array(0) : payload.subarray(0, 32)
+      )
       const changed = Buffer.from(bytes)
       const how = roll(3)
       if (how === 0) changed[roll(changed.length)]! ^= 1 << roll(8)

@@ -64,7 +64,16 @@ describe("Growth", () => {
     assert.strictEqual(minute({ rate: (n) => n * 100 }, 4, { ...Growth.limits, max: 64 }).state.target, 64))
 
   it("changes nothing while nothing waits", () => {
-    const idle = { nowMillis: 0, delivered: 0, ready: 4, srttMillis: 80, inflation: 1, lossy: true, starved: true, full: false }
+    const idle = {
+      nowMillis: 0,
+      delivered: 0,
+      ready: 4,
+      srttMillis: 80,
+      inflation: 1,
+      lossy: true,
+      starved: true,
+      full: false
+    }
     let state = Growth.initial(4)
     for (let now = 0; now < 10_000; now += 100) state = Growth.step(state, { ...idle, nowMillis: now, backlog: false })
     assert.strictEqual(state.target, 4)

@@ -8,7 +8,11 @@ const chunks = 40
 
 describe("Ledger", () => {
   it("loses no chunk and counts none twice, however streams die and answers repeat", () => {
-    const event = fc.record({ what: fc.constantFrom("send", "ack", "die", "hedge"), stream: fc.nat(3), index: fc.nat(chunks - 1) })
+    const event = fc.record({
+      what: fc.constantFrom("send", "ack", "die", "hedge"),
+      stream: fc.nat(3),
+      index: fc.nat(chunks - 1)
+    })
     fc.assert(
       fc.property(fc.array(event, { maxLength: 300 }), (events) => {
         const ledger = Ledger.make<number>(chunks)
