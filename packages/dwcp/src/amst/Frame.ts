@@ -4,7 +4,8 @@
  * **Details**
  *
  * Big endian: magic u32, version u8, kind u8, flags u16, message id u64, chunk index u32, chunk count u32, length u32,
- * CRC-32 u32 of the 28 bytes before it and of the payload. A reader holds no more than one frame, and refuses a length
+ * CRC-32 u32 of the 28 bytes before it and of the payload. Over TLS, which authenticates every byte, chunks are `sealed`: the
+ * flag is set, and the CRC is of the header alone. A reader holds no more than one frame, and refuses a length
  * before it has held any of it. Payloads stay in the pieces in which they arrived; nothing is copied.
  */
 import { crc32 } from "node:zlib"
@@ -46,18 +47,19 @@ export interface Frame extends Header {
 }
 
 /** The header of a payload, to be written right before it. */
-export const header = ({ count, id, index, kind }: Header, payload: Uint8Array): Buffer => {
+export const header = ({ count, id, index, kind }: Header, payload: Uint8Array, sealed = false): Buffer => {
   const bytes = Buffer.allocUnsafe(headerBytes)
   bytes.writeUInt32BE(magic, 0)
   bytes.writeUInt8(version, 4)
   bytes.writeUInt8(kinds[kind], 5)
-  bytes.writeUInt16BE(0, 6)
+  bytes.writeUInt16BE(sealed ? sealedFlag : 0, 6)
   bytes.writeUInt32BE(Math.floor(id / 0x1_00_00_00_00), 8)
   bytes.writeUInt32BE(id >>> 0, 12)
   bytes.writeUInt32BE(index, 16)
   bytes.writeUInt32BE(count, 20)
   bytes.writeUInt32BE(payload.length, 24)
-  bytes.writeUInt32BE(crc32(payload, crc32(bytes.subarray(0, 28))), 28)
+  const crc = crc32(bytes.subarray(0, 28))
+  bytes.writeUInt32BE(sealed ? crc : crc32(payload, crc), 28)
   return bytes
 }
 
@@ -69,10 +71,10 @@ export const encode = (of: Header, payload: Uint8Array = nothing): Buffer =>
 export const payloadOf = ({ pieces }: Frame): Buffer => (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))
 
 /** Reads what arrives, however it was cut, and hands on each whole frame. Throws `FrameRefused`, and is useless then. */
-export const reader = (onFrame: (frame: Frame) => void): ((data: Buffer) => void) => {
+export const reader = (onFrame: (frame: Frame) => void, encrypted = false): ((data: Buffer) => void) => {
   const head = Buffer.alloc(headerBytes)
   let held = 0
-  let frame: (Header & { readonly length: number; readonly crc: number }) | undefined
+  let frame: Parsed | undefined
   let crc = 0
   let pieces: Array<Buffer> = []
   let large: Array<Buffer> = []
@@ -87,6 +89,7 @@ export const reader = (onFrame: (frame: Frame) => void): ((data: Buffer) => void
         held += taken
         if (held < headerBytes) return
         frame = parse(head)
+        if (frame.sealed && !encrypted) throw new FrameRefused({ reason: "it is sealed by TLS, and came without" })
         crc = crc32(head.subarray(0, 28))
         missing = frame.length
         held = 0
@@ -95,7 +98,7 @@ export const reader = (onFrame: (frame: Frame) => void): ((data: Buffer) => void
         const piece = data.subarray(at, at + missing)
         at += piece.length
         missing -= piece.length
-        crc = crc32(piece, crc)
+        if (!frame.sealed) crc = crc32(piece, crc)
         pieces.push(piece)
         // A peer that sends byte by byte does not make us hold an object for each.
         if (pieces.length === manyPieces) {
@@ -119,6 +122,7 @@ export const reader = (onFrame: (frame: Frame) => void): ((data: Buffer) => void
 // ------------------------------------------------------------------------------------------------------------- private
 
 const manyPieces = 256
+const sealedFlag = 1
 const magic = 0x4e_41_4d_33
 const nothing = new Uint8Array(0)
 
@@ -140,7 +144,13 @@ const most: { readonly [K in Kind]: number } = {
   withdraw: 0
 }
 
-const parse = (bytes: Buffer): Header & { readonly length: number; readonly crc: number } => {
+interface Parsed extends Header {
+  readonly length: number
+  readonly crc: number
+  readonly sealed: boolean
+}
+
+const parse = (bytes: Buffer): Parsed => {
   if (bytes.readUInt32BE(0) !== magic) throw new FrameRefused({ reason: "it does not begin like a frame" })
   if (bytes.readUInt8(4) !== version) throw new FrameRefused({ reason: `it is of version ${bytes.readUInt8(4)}` })
   const kind = kindOf.get(bytes.readUInt8(5))
@@ -153,6 +163,7 @@ const parse = (bytes: Buffer): Header & { readonly length: number; readonly crc:
     kind,
     id,
     length,
+    sealed: (bytes.readUInt16BE(6) & sealedFlag) !== 0,
     index: bytes.readUInt32BE(16),
     count: bytes.readUInt32BE(20),
     crc: bytes.readUInt32BE(28)

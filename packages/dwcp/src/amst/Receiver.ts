@@ -12,6 +12,7 @@
  * Nothing here knows the time: `tick` brings it. Callbacks of sockets only note that something happened.
  */
 import type { Socket } from "node:net"
+import { TLSSocket } from "node:tls"
 import * as Bitmap from "./Bitmap.ts"
 import { FrameRefused, type RefusalReason } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
@@ -153,7 +154,7 @@ export const make = (options: Options): Receiver => {
     }
     if (closed || streams.size >= options.maxStreams * options.maxSessions) return void socket.destroy()
     streams.add(stream)
-    const read = Frame.reader((frame) => receive(stream, frame))
+    const read = Frame.reader((frame) => receive(stream, frame), socket instanceof TLSSocket)
     socket.setNoDelay(true)
     socket.on("data", (data: Buffer) => {
       if (socket.destroyed) return

@@ -39,6 +39,8 @@ export interface Options {
 export interface Stream {
   readonly number: number
   readonly socket: Socket
+  /** Whether TLS authenticates what it carries. */
+  readonly sealed: boolean
   readonly dialledMillis: number
   ready: boolean
   /** Gets no more chunks, and closes when it owes nothing. */
@@ -98,10 +100,10 @@ export const hasRoom = (stream: Stream): boolean =>
   stream.socket.writableLength < stream.queueBytes && stream.socket.writable
 
 /** Writes a frame; a large payload is not copied. */
-export const write = ({ socket, wrote }: Stream, header: Frame.Header, payload: Uint8Array): void => {
+export const write = ({ sealed, socket, wrote }: Stream, header: Frame.Header, payload: Uint8Array): void => {
   if (!socket.writable) return
   socket.cork()
-  socket.write(Frame.header(header, payload))
+  socket.write(Frame.header(header, payload, sealed))
   socket.write(payload, wrote)
   socket.uncork()
 }
@@ -157,6 +159,7 @@ export const make = (options: Options, events: Events) => {
     const stream: Stream = {
       number: numbers++,
       socket,
+      sealed: ready === "secureConnect",
       dialledMillis: now,
       ready: false,
       retired: false,
@@ -175,7 +178,7 @@ export const make = (options: Options, events: Events) => {
       }
     }
     streams.add(stream)
-    const read = Frame.reader((frame) => events.onFrame(stream, frame))
+    const read = Frame.reader((frame) => events.onFrame(stream, frame), stream.sealed)
     socket.setNoDelay(true)
     socket.once(ready, () => begin(stream))
     socket.on("data", (data: Buffer) => {

@@ -52,6 +52,18 @@ describe("Frame", () => {
     assert.throws(() => readAll(bytes.subarray(0, Frame.headerBytes), []), FrameRefused)
   })
 
+  it("goes without a checksum of its payload only where TLS has one", () => {
+    const payload = Buffer.alloc(100, 1)
+    const of: Frame.Header = { kind: "chunk", id: 1, index: 0, count: 1 }
+    const sealed = Buffer.concat([Frame.header(of, payload, true), payload])
+    const frames: Array<Frame.Frame> = []
+    Frame.reader((each) => void frames.push(each), true)(sealed)
+    assert.isTrue(Frame.payloadOf(frames[0]!).equals(payload))
+    assert.throws(() => readAll(sealed, []), FrameRefused)
+    sealed[20]! ^= 1 // the header has its own
+    assert.throws(() => Frame.reader(() => {}, true)(sealed), FrameRefused)
+  })
+
   it("is never read as another one, whatever was done to it", () => {
     const roll = dice(Number(process.env["FRAMES_SEED"] ?? 5))
     const frames = 100_000 * Number(process.env["SEEDS"] ?? 1)

@@ -1,0 +1,130 @@
+/**
+ * Links of a WAN on this machine, by the `wan-lab` that the variable `WAN_LAB` names; it needs root and a TUN device.
+ * Each run has a lab of its own, which is gone when it ends.
+ */
+import { execFile, spawn } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { randomBytes } from "node:crypto"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { createInterface } from "node:readline"
+import { setTimeout as sleep } from "node:timers/promises"
+import { promisify } from "node:util"
+
+const run = promisify(execFile)
+const tool = process.env["WAN_LAB"] ?? ""
+const program = join(import.meta.dirname, "../../../packages/dwcp/test/amst/fixtures/dwcp.ts")
+
+/** Why there are no such links here, if there are none. */
+export const missing = (): string | undefined => {
+  if (tool === "" || !existsSync(tool)) return "WAN_LAB does not name a wan-lab"
+  if (process.getuid?.() !== 0) return "wan-lab needs root"
+  return existsSync("/dev/net/tun") ? undefined : "there is no TUN device"
+}
+
+export interface Link {
+  readonly rttMillis: number
+  readonly lossPercent: number
+  readonly seed: number
+}
+
+/** Mbit/s of every link. */
+export const rate = 100
+
+export interface Lab {
+  /** Runs a program of ours on one side. `onLine` hears its stderr. */
+  readonly node: (
+    host: "a" | "b",
+    script: string,
+    args: ReadonlyArray<string>,
+    onLine?: (line: string) => void
+  ) => Promise<string>
+  readonly control: (command: string) => Promise<string>
+  readonly address: string
+  readonly folder: string
+  readonly file: (megabytes: number) => string
+}
+
+let labs = 0
+
+/** A link while `use` runs, with `serve` of ours on its other side. */
+export const within = async <A>({ lossPercent, rttMillis, seed }: Link, use: (lab: Lab) => Promise<A>): Promise<A> => {
+  const name = `bench${process.pid}x${labs++}`
+  const net = `10.${80 + (process.pid % 100)}.${labs % 250}`
+  const folder = mkdtempSync(join(tmpdir(), "novacron-wan-"))
+  const loss = lossPercent === 0 ? [] : ["--loss", String(lossPercent)]
+  const options = ["--delay", String(rttMillis / 2), "--rate", String(rate), ...loss, "--seed", String(seed)]
+  try {
+    await run(tool, ["up", name, "--net", net, ...options])
+    try {
+      const address = `${net}.2`
+      await run(tool, ["spawn", name, "b", process.execPath, program, "serve", address, "4700", folder])
+      await sleep(2_000)
+      return await use({
+        address,
+        folder,
+        node: (host, script, args, onLine) => node(name, host, [script, ...args], onLine),
+        control: async (command) => (await run(tool, ["ctl", name, command])).stdout,
+        file: (megabytes) => {
+          const path = join(folder, `.content-${megabytes}`)
+          if (!existsSync(path)) writeFileSync(path, randomBytes(megabytes * 1e6))
+          return path
+        }
+      })
+    } finally {
+      await run(tool, ["down", name])
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const node = (name: string, host: string, args: ReadonlyArray<string>, onLine?: (line: string) => void) =>
+  new Promise<string>((resolve, reject) => {
+    const env = onLine === undefined ? process.env : { ...process.env, TRACE: "1" }
+    const child = spawn(tool, ["exec", name, host, process.execPath, ...args], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let out = ""
+    child.stdout.on("data", (data) => (out += String(data)))
+    createInterface({ input: child.stderr }).on("line", (line) => onLine?.(line))
+    child.on("error", reject)
+    child.on("close", (code) =>
+      code === 0 ? resolve(out) : reject(new Error(`It ended with ${code}: ${args.join(" ")}`))
+    )
+  })
+
+export interface Sent {
+  readonly seconds: number
+  readonly mbitPerSecond: number
+  readonly streams: number
+  readonly sha256: string
+}
+
+/** Sends a file of random bytes across, and says how long that took. */
+export const send = async (
+  lab: Lab,
+  megabytes: number,
+  congestion = "auto",
+  onProgress?: (arrivedBytes: number, atMillis: number) => void
+): Promise<Sent> => {
+  const args = ["send", lab.file(megabytes), lab.address, "4700", "auto", congestion]
+  const heard = (line: string) => {
+    const progress: { arrivedBytes?: number } = line.startsWith("{") ? JSON.parse(line) : {}
+    if (progress.arrivedBytes !== undefined) onProgress?.(progress.arrivedBytes, performance.now())
+  }
+  const out = await lab.node("a", program, args, onProgress === undefined ? undefined : heard)
+  return JSON.parse(out) as Sent
+}
+
+/** What the simplest sender that anyone would write reaches on the same link, in Mbit/s: `baseline.mjs` of the lab. */
+export const baseline = async (lab: Lab, megabytes: number, streams: number): Promise<number> => {
+  const script = join(dirname(tool), "baseline.mjs")
+  const server = lab.node("b", script, ["server", "4800"]).catch(() => "ended with the lab")
+  await sleep(700)
+  const out = await lab.node("a", script, ["client", lab.address, "4800", String(megabytes), String(streams)])
+  void server
+  const { mbit }: { mbit: number } = JSON.parse(out)
+  return mbit
+}

@@ -1,0 +1,195 @@
+/**
+ * What DWCP moves over a WAN, beside what a simple sender moves there in the same run.
+ *
+ * **Details**
+ *
+ * The links are those of `wan-lab`, which the variable WAN_LAB names; without it, or without root, their figures are
+ * skipped. A share is the goodput of 100 MB of random bytes, start-up and the verified hash included, over the rate of the
+ * link. Every sample has a lab and a seed of its own; `SAMPLES=1` is a quick look. Values are medians.
+ */
+import { execFile, execFileSync } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { promisify } from "node:util"
+import type { Figure } from "../Figure.ts"
+import * as Wan from "../dwcp/Wan.ts"
+
+const samples = Number(process.env["SAMPLES"] ?? 3)
+
+export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }> => {
+  const figures: Array<Figure> = []
+  const add = async (name: string, measure: () => Promise<ReadonlyArray<Figure>>) => {
+    console.error(`… ${name}`)
+    figures.push(...(await measure()))
+  }
+  await add("loopback", loopback)
+  await add("a thousand faults", faults)
+  for (const link of links) await add(link.id, () => share(link))
+  await add("partition", partition)
+  return { figures }
+}
+
+// ------------------------------------------------------------------------------------------------------------ figures
+
+interface Share {
+  readonly id: string
+  readonly rttMillis: number
+  readonly lossPercent: number
+  readonly congestion: string
+  readonly bar: number
+  /** What the simple sender gets to do: its megabytes and streams. */
+  readonly simple: readonly [megabytes: number, streams: number]
+}
+
+const links: ReadonlyArray<Share> = [
+  { id: "80ms_1pct", rttMillis: 80, lossPercent: 1, congestion: "auto", bar: 0.88, simple: [50, 4] },
+  { id: "80ms_1pct_cubic", rttMillis: 80, lossPercent: 1, congestion: "cubic", bar: 0.75, simple: [50, 4] },
+  { id: "150ms_2pct", rttMillis: 150, lossPercent: 2, congestion: "auto", bar: 0.85, simple: [50, 4] },
+  { id: "80ms_0pct", rttMillis: 80, lossPercent: 0, congestion: "auto", bar: 0.9, simple: [50, 4] }
+]
+
+const share = async ({
+  bar,
+  congestion,
+  id,
+  lossPercent,
+  rttMillis,
+  simple
+}: Share): Promise<ReadonlyArray<Figure>> => {
+  const skipped = Wan.missing()
+  if (skipped !== undefined) return [none(`share_${id}`, "ratio", bar, "higher", skipped)]
+  const [shares, streams, simply]: [Array<number>, Array<number>, Array<number>] = [[], [], []]
+  for (let seed = 1; seed <= samples; seed++) {
+    await Wan.within({ rttMillis, lossPercent, seed }, async (lab) => {
+      const sent = await Wan.send(lab, 100, congestion)
+      shares.push(sent.mbitPerSecond / Wan.rate)
+      streams.push(sent.streams)
+      // With the congestion control that the machine has by itself.
+      if (congestion === "auto" && seed === 1) simply.push((await Wan.baseline(lab, ...simple)) / Wan.rate)
+    })
+  }
+  const most = id === "80ms_0pct" ? 4 : null
+  return [
+    figure(`share_${id}`, "ratio", bar, "higher", shares),
+    figure(`streams_${id}`, "streams", most, "lower", streams),
+    ...(simply.length === 0 ? [] : [figure(`share_${id}_simple_sender`, "ratio", null, "higher", simply)])
+  ]
+}
+
+/** Pairs of fresh processes on one core, TLS on both; without TLS too, for the record. */
+const loopback = async (): Promise<ReadonlyArray<Figure>> => {
+  const folder = mkdtempSync(join(tmpdir(), "novacron-bench-"))
+  try {
+    const env = certificate(folder)
+    const pairs = async (given: NodeJS.ProcessEnv) => {
+      const ratios: Array<number> = []
+      const speeds: Array<number> = []
+      for (let pair = 0; pair < Math.max(3, samples); pair++) {
+        const first = pair % 2 === 0 ? await speed("node", given) : undefined
+        const ours = await speed("amst", given)
+        ratios.push(ours / (first ?? (await speed("node", given))))
+        speeds.push(ours)
+      }
+      return { ratios, speeds }
+    }
+    const tls = await pairs(env)
+    const clear = await pairs({})
+    return [
+      figure("loopback_vs_node", "ratio", 0.6, "higher", tls.ratios),
+      figure("loopback_mb_s", "MB/s", null, "higher", tls.speeds),
+      figure("loopback_clear_vs_node", "ratio", null, "higher", clear.ratios),
+      figure("loopback_clear_mb_s", "MB/s", null, "higher", clear.speeds)
+    ]
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const faults = async (): Promise<ReadonlyArray<Figure>> => {
+  const { bytes, faults, lostOrDoubled } = await child<{
+    readonly bytes: number
+    readonly faults: number
+    readonly lostOrDoubled: number
+  }>("faults.ts", ["1000", "1"])
+  return [
+    figure("faults_lost_bytes", "bytes", 0, "lower", [lostOrDoubled]),
+    figure("faults", "streams killed", null, "higher", [faults]),
+    figure("faults_sent_mb", "MB", null, "higher", [bytes / 1e6])
+  ]
+}
+
+/** Ten seconds without a link in the middle of a transfer: how long after them it is back at 80 % of its rate. */
+const partition = async (): Promise<ReadonlyArray<Figure>> => {
+  const skipped = Wan.missing()
+  if (skipped !== undefined) return [none("recover_s", "s", 3, "lower", skipped)]
+  const seconds = await Wan.within({ rttMillis: 80, lossPercent: 0, seed: 1 }, async (lab) => {
+    const arrivals: Array<readonly [atMillis: number, bytes: number]> = []
+    const sending = Wan.send(lab, 200, "auto", (bytes, at) => void arrivals.push([at, bytes]))
+    while ((arrivals.at(-1)?.[1] ?? 0) < 60e6) await sleep(50)
+    const before = rateOver(arrivals, performance.now() - 2_000, performance.now())
+    await lab.control("partition a b")
+    await sleep(10_000)
+    await lab.control("heal")
+    const healed = performance.now()
+    await sending
+    const step = 100
+    for (let at = healed; at < healed + 30_000; at += step) {
+      if (rateOver(arrivals, at, at + 500) >= 0.8 * before) return (at - healed) / 1_000
+    }
+    return 30
+  })
+  return [figure("recover_s", "s", 3, "lower", [seconds])]
+}
+
+/** Bytes per millisecond between two times. */
+const rateOver = (arrivals: ReadonlyArray<readonly [number, number]>, from: number, to: number): number => {
+  const until = (at: number) => arrivals.findLast(([time]) => time <= at)?.[1] ?? 0
+  return (until(to) - until(from)) / (to - from)
+}
+
+// ----------------------------------------------------------------------------------------------------------- processes
+
+const speed = async (which: "amst" | "node", env: NodeJS.ProcessEnv): Promise<number> =>
+  (await child<{ readonly speed: number }>("loopback.ts", [which, "400"], env)).speed
+
+const child = async <A>(script: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}): Promise<A> => {
+  const command = [process.execPath, join(import.meta.dirname, "../dwcp", script), ...args]
+  // One core, where the machine has the means to say so.
+  const pinned = script === "loopback.ts" && existsSync("/usr/bin/taskset") ? ["/usr/bin/taskset", "-c", "0"] : []
+  const [file, ...rest] = [...pinned, ...command]
+  const { stdout } = await promisify(execFile)(file!, rest, { env: { ...process.env, ...env } })
+  return JSON.parse(stdout) as A
+}
+
+const certificate = (folder: string): NodeJS.ProcessEnv => {
+  const [KEY, CERT] = [join(folder, "key.pem"), join(folder, "cert.pem")]
+  const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+  const named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+  execFileSync("openssl", [...made, ...named, "-keyout", KEY, "-out", CERT], { stdio: "ignore" })
+  return { KEY, CERT }
+}
+
+const none = (id: string, unit: string, bar: number, better: Figure["better"], skipped: string): Figure => ({
+  id,
+  value: null,
+  unit,
+  bar,
+  better,
+  ok: null,
+  samples: [],
+  skipped
+})
+
+const figure = (
+  id: string,
+  unit: string,
+  bar: number | null,
+  better: Figure["better"],
+  measured: ReadonlyArray<number>
+): Figure => {
+  const value = measured.toSorted((a, b) => a - b)[measured.length >> 1]!
+  const ok = bar === null ? null : better === "lower" ? value <= bar : value >= bar
+  return { id, unit, bar, better, samples: measured, value, ok }
+}
