@@ -20,6 +20,8 @@ const wanted: ReadonlyArray<{ readonly command: string; readonly package: string
   { command: "openssl", package: "openssl", for: "certificates and signatures against OpenSSL" },
   { command: "perl", package: "perl-base", for: "sockets that Node cannot make" },
   { command: "systemd-notify", package: "systemd", for: "telling systemd that the node is ready" },
+  { command: "promtool", package: "prometheus", for: "metrics, rules and scrapes against Prometheus" },
+  { command: "prometheus-alertmanager", package: "prometheus-alertmanager", for: "alerts that are delivered" },
   { command: "zstd", package: "zstd", for: "deltas against zstd --patch-from" }
 ]
 

@@ -83,6 +83,7 @@ export class Place {
         NOVACRON_SYSTEM_DATA_DIR: this.dataDir,
         NOVACRON_HEALTH_PORT: "0",
         NOVACRON_NETWORK_BIND_PORT: "0",
+        NOVACRON_MONITORING_PORT: "0",
         ...env
       },
       stdio: ["ignore", "pipe", "pipe"]

@@ -359,6 +359,12 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 69,
     remedy: "novacron why NAME says what state the component is in"
   },
+  MetricsPortUnavailable: {
+    code: "NVC-2501",
+    exit: 73,
+    setting: "monitoring.port",
+    remedy: "stop what listens there, or set monitoring.port"
+  },
   // ----------------------------------------------------------------------------------- the protocol between nodes
   HdeCorrupt: {
     code: "NVC-4201",

@@ -10,6 +10,7 @@ import {
   Environment,
   Lock,
   Logger,
+  Monitoring,
   Network,
   Post,
   Preflight,
@@ -24,6 +25,7 @@ import * as NodeId from "./NodeId.ts"
 import { Surroundings } from "./Surroundings.ts"
 import * as System from "./System.ts"
 import * as Templates from "./Templates.ts"
+import { version as program } from "./version.ts"
 
 /** Everything that can be set, a section for each part. */
 export const Settings = Schema.Struct({
@@ -36,6 +38,7 @@ export const Settings = Schema.Struct({
   security: Field.withDefault(Security.Settings, {}),
   database: Field.withDefault(Database.Settings, {}),
   cache: Field.withDefault(Cache.Settings, {}),
+  monitoring: Field.withDefault(Monitoring.Settings, {}),
   network: Field.withDefault(Network.Settings, {}),
   health: Field.withDefault(Post.HealthSettings, {}),
   systemHealth: Field.withDefault(Post.SystemHealthSettings, {}),
@@ -97,6 +100,7 @@ export const components = (
     Database.deferred,
     Cache.component(settings.cache),
     Network.component(settings.network),
+    Monitoring.component(settings.monitoring),
     Post.systemHealth(
       settings.systemHealth,
       [Security.Security, Database.Database, Cache.Cache, Network.Network],
@@ -162,13 +166,20 @@ export const boot = (
   given: Given
 ) =>
   Effect.gen(function* () {
-    const { env, hostname, pid } = yield* Surroundings
+    const { env, hostname, pid, usage } = yield* Surroundings
     const { settings, version } = loaded
+    const monitor = yield* Monitoring.Monitor.make(settings.monitoring, {
+      version: program,
+      process: usage,
+      traceparent: env["TRACEPARENT"],
+      spool: `${dataDir}/spans.unsent`,
+      previousOutcome: given.previous === undefined ? undefined : "killed"
+    })
     const nodeId = yield* NodeId.keep(dataDir, settings.system.nodeId, hostname)
     const { lock, notify, report } = given
     const trail = yield* Security.BootTrail.make
     const facts: Facts = { detection, dataDir, nodeId, env, pid, lock, notify, report, trail }
-    return yield* Boot.make(components(settings, facts), {
+    const running = yield* Boot.make(components(settings, facts), {
       nodeId,
       configVersion: version,
       environment: detection.kind,
@@ -178,6 +189,7 @@ export const boot = (
       monitor: settings.system.monitorInterval,
       observe: (event) => {
         trail.observe(event)
+        monitor.observe(event)
         given.observe(event)
       },
       because: given.because,
@@ -185,7 +197,9 @@ export const boot = (
       durationsMs: given.durationsMs,
       redact: redactor(secretsOf(settings)),
       ...(given.journal === undefined ? {} : { journal: given.journal })
-    })
+    }).pipe(Effect.provideService(Monitoring.Monitor.Monitor, monitor))
+    yield* monitor.watch(running.health)
+    return running
   }).pipe(Effect.provide(FetchHttpClient.layer))
 
 /** The log as it is set, with the word of `system`. */

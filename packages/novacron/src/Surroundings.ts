@@ -33,6 +33,8 @@ export class Surroundings extends Context.Service<
     /** Ends the process at once, whatever is still going on. */
     readonly leave: (code: number) => void
     readonly memory: () => { readonly rssBytes: number; readonly heapBytes: number }
+    /** What the process says of what it uses, for metrics. */
+    readonly usage: Pick<NodeJS.Process, "cpuUsage" | "memoryUsage" | "uptime" | "versions">
   }
 >()("novacron/process") {}
 
@@ -80,7 +82,8 @@ export const thisProcess = (): Surroundings["Service"] => ({
   memory: () => {
     const { heapUsed, rss } = real.memoryUsage()
     return { rssBytes: rss, heapBytes: heapUsed }
-  }
+  },
+  usage: real
 })
 
 const signals: ReadonlyArray<Signal> = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"]

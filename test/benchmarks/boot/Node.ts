@@ -13,7 +13,7 @@ export interface Home {
 const environment = ({ dataDir }: Home): NodeJS.ProcessEnv => {
   const { CI: _, ...rest } = process.env
   // The figures are those of a node as operators run it: the invariants are for CI.
-  return { ...rest, NOVACRON_DATA_DIR: dataDir, NOVACRON_SYSTEM_HEALTH_CHECK_PORT: "0" }
+  return { ...rest, NOVACRON_DATA_DIR: dataDir, NOVACRON_SYSTEM_HEALTH_CHECK_PORT: "0", NOVACRON_MONITORING_PORT: "0" }
 }
 
 /** What the figures need to know of a report. */

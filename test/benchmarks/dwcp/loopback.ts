@@ -32,11 +32,15 @@ const amst = Effect.gen(function* () {
     { streams: 1 }
   )
   // Three messages of 16 MB are on their way at a time.
-  const messages = [0, 16, 32].map((at) => block.subarray(at * 1e6, (at + 16) * 1e6))
-  const round = Effect.forEach(messages, (each) => Effect.andThen(link.send(each), listener.take), { concurrency: 3 })
-  yield* round // until it is warm
+  const messages = (count: number) =>
+    Effect.forEach(
+      Array.from({ length: count }, (_, k) => block.subarray((k % 3) * 16e6, ((k % 3) + 1) * 16e6)),
+      (each) => Effect.andThen(link.send(each), listener.take),
+      { concurrency: 3, discard: true }
+    )
+  yield* messages(6) // until it is warm
   const began = performance.now()
-  for (let k = 0; k < rounds; k++) yield* round
+  yield* messages(3 * rounds)
   return (rounds * 48e6) / 1e3 / (performance.now() - began)
 }).pipe(Effect.scoped, Effect.provide(Amst.Amst.layerStandard.pipe(Layer.provide(Acp.Acp.layer))))
 

@@ -51,7 +51,11 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
 // ------------------------------------------------------------------------------------------------------------ figures
 
 const besidePatchFrom = async (folder: string): Promise<ReadonlyArray<Figure>> => {
-  const why = !haveData ? "the recorded data is not beside the repository" : !existsSync(zstd) ? "no zstd command line here" : undefined
+  const why = !haveData
+    ? "the recorded data is not beside the repository"
+    : !existsSync(zstd)
+      ? "no zstd command line here"
+      : undefined
   const ratio = { id: "delta_vs_patch_from", unit: "ratio", bar: 1, better: "higher" } as const
   const speed = { id: "delta_speed_vs_cli", unit: "ratio", bar: 0.8, better: "higher" } as const
   if (why !== undefined) return [skipped(ratio, why), skipped(speed, why)]
@@ -93,7 +97,11 @@ const besidePatchFrom = async (folder: string): Promise<ReadonlyArray<Figure>> =
 const besideBare = async (folder: string): Promise<ReadonlyArray<Figure>> => {
   const shape = { id: "zstd_vs_bare", unit: "ratio", bar: 0.9, better: "higher" } as const
   const same = { id: "zstd_ratio_vs_bare", unit: "ratio", bar: 0.999, better: "higher" } as const
-  if (!haveData) return [skipped(shape, "the recorded data is not beside the repository"), skipped(same, "the recorded data is not beside the repository")]
+  if (!haveData)
+    return [
+      skipped(shape, "the recorded data is not beside the repository"),
+      skipped(same, "the recorded data is not beside the repository")
+    ]
   const child = start(folder)
   const speeds: Array<number> = []
   const ratios: Array<number> = []
