@@ -43,7 +43,7 @@ export const detectOn = Effect.fn("Environment.detect")(function* (
   const measured = yield* Effect.all(
     {
       peers: within(Effect.asSome(peers(settings))),
-      gateway: within(gateway(settings.budget)),
+      gateway: within(gateway(settings)),
       linkMbps: within(fastestLink),
       rdmaDevices: within(Effect.map(rdmaDevices, Option.some)),
       virtualisation: within(Effect.asSome(virtualisation)),
@@ -106,12 +106,15 @@ const addressOf = (peer: string): Dial.Address => {
 
 // ------------------------------------------------------------------------------------------------------------ gateway
 
-/** Any port will do: a gateway that listens nowhere refuses, which takes one round trip. Many just keep silent. */
-const gateway = Effect.fnUntraced(function* (budget: Duration.Duration) {
+/**
+ * Any port will do: a gateway that listens nowhere refuses, which takes one round trip. Many just keep silent, and a boot
+ * waits for it: beyond twice of what is far there is nothing to learn.
+ */
+const gateway = Effect.fnUntraced(function* ({ budget, farLatency }: typeof Settings.Type) {
   const host = yield* Host
   const address = gatewayOf(Option.getOrElse(yield* host.read("/proc/net/route"), () => ""))
   if (address === undefined) return Option.none<{ readonly address: string; readonly rttMs: number | undefined }>()
-  const limit = Duration.millis(Math.min(500, Duration.toMillis(budget) * 0.4))
+  const limit = Duration.millis(Math.min(2 * Duration.toMillis(farLatency), Duration.toMillis(budget) * 0.4))
   const first = yield* rtt({ _tag: "Tcp", host: address, port: 80 }, limit)
   if (first === undefined) return Option.some({ address, rttMs: undefined })
   const second = yield* rtt({ _tag: "Tcp", host: address, port: 80 }, limit)
