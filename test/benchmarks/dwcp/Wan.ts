@@ -3,7 +3,7 @@
  * Each run has a lab of its own, which is gone when it ends.
  */
 import { execFile, spawn } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { randomBytes } from "node:crypto"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -41,7 +41,6 @@ export interface Lab {
   ) => Promise<string>
   readonly control: (command: string) => Promise<string>
   readonly address: string
-  readonly folder: string
   readonly file: (megabytes: number) => string
 }
 
@@ -52,21 +51,22 @@ export const within = async <A>({ lossPercent, rttMillis, seed }: Link, use: (la
   const name = `bench${process.pid}x${labs++}`
   const net = `10.${80 + (process.pid % 100)}.${labs % 250}`
   const folder = mkdtempSync(join(tmpdir(), "novacron-wan-"))
+  const inbox = join(folder, "inbox")
+  mkdirSync(inbox)
   const loss = lossPercent === 0 ? [] : ["--loss", String(lossPercent)]
   const options = ["--delay", String(rttMillis / 2), "--rate", String(rate), ...loss, "--seed", String(seed)]
   try {
     await run(tool, ["up", name, "--net", net, ...options])
     try {
       const address = `${net}.2`
-      await run(tool, ["spawn", name, "b", process.execPath, program, "serve", address, "4700", folder])
+      await run(tool, ["spawn", name, "b", process.execPath, program, "serve", address, "4700", inbox])
       await sleep(2_000)
       return await use({
         address,
-        folder,
         node: (host, script, args, onLine) => node(name, host, [script, ...args], onLine),
         control: async (command) => (await run(tool, ["ctl", name, command])).stdout,
         file: (megabytes) => {
-          const path = join(folder, `.content-${megabytes}`)
+          const path = join(folder, `content-${megabytes}`)
           if (!existsSync(path)) writeFileSync(path, randomBytes(megabytes * 1e6))
           return path
         }

@@ -3,8 +3,9 @@
  *
  * **Details**
  *
- * `amst` sends messages of 16 MB, three at a time, with checksums, hashes and acknowledgements. `node` is what there is without any of that: a
- * socket that writes 64 KiB at a time, and one that counts. `CERT` and `KEY` name PEM files; then both speak TLS.
+ * `amst` sends messages of 16 MB, three at a time, with checksums, hashes and acknowledgements. `node` is what there is
+ * without any of that: a socket that writes 64 KiB at a time, and one that counts. `CERT` and `KEY` name PEM files; then
+ * both speak TLS.
  */
 import { Effect, Layer } from "effect"
 import { randomBytes } from "node:crypto"

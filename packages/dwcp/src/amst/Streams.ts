@@ -228,11 +228,11 @@ export const make = (options: Options, events: Events) => {
     if (tcp._tag === "Unavailable") return
     const sample = tcp.info(fd)
     if (sample === undefined) return
-    if (sample.srttMicros < localMicros) stream.queueBytes = 1 << 20
+    if (sample.minRttMicros < localMicros) stream.queueBytes = 1 << 20
     else limitUnsent(stream, tcp, 262_144)
     stream.tcp = sample
     if (!reached && fixed === "auto") {
-      growth = Growth.initial(Growth.firstStreams(options.firstStreams, sample.srttMicros / 1_000))
+      growth = Growth.initial(Growth.firstStreams(options.firstStreams, sample.minRttMicros / 1_000))
     }
   }
 

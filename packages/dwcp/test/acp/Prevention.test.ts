@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { Preference, Prevention } from "../../src/acp/index.ts"
+import { Prevention } from "../../src/acp/index.ts"
 
 const quiet: Prevention.Observation = {
   srttMicros: 82_000,
@@ -84,19 +84,5 @@ describe("Prevention", () => {
         }
       })
     )
-  })
-})
-
-describe("Preference", () => {
-  it("is a list by environment, or one name", () => {
-    assert.deepStrictEqual(Preference.listOf("auto", "internet"), ["bbr", "cubic"])
-    assert.deepStrictEqual(Preference.listOf("auto", "datacenter"), ["dctcp", "bbr", "cubic"])
-    assert.deepStrictEqual(Preference.listOf("reno", "internet"), ["reno"])
-  })
-
-  it("knows who backs off at every loss", () => {
-    assert.isTrue(Preference.yieldsToLoss("cubic"))
-    assert.isTrue(Preference.yieldsToLoss("unavailable"))
-    assert.isFalse(Preference.yieldsToLoss("bbr"))
   })
 })

@@ -1,11 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { createHash } from "node:crypto"
 import { readFileSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Acp } from "../../src/acp/index.ts"
 import { Amst } from "../../src/amst/index.ts"
-import { dice } from "./fixtures/dice.ts"
 import { amst, both, certificate, folder, noise, settings } from "./fixtures/worlds.ts"
 
 const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
@@ -65,39 +64,6 @@ describe("Amst", () => {
       assert.strictEqual(refused._tag, "PeerLost")
     }).pipe(Effect.provide(amst()))
   )
-
-  for (const seed of Array.from({ length: Number(process.env["SEEDS"] ?? 3) }, (_, k) => k + 1)) {
-    it.live(`loses nothing and doubles nothing while streams die, seed ${seed}`, () =>
-      Effect.gen(function* () {
-        const roll = dice(seed)
-        const { link, listener } = yield* both({}, { streams: 6 })
-        const kills = Effect.gen(function* () {
-          yield* Effect.sleep(5 + roll(40))
-          for (let k = roll(4); k >= 0; k--) yield* link.sever(roll(6))
-        }).pipe(Effect.forever)
-        yield* Effect.forkScoped(kills)
-        const sizes = Array.from({ length: 12 }, () => (roll(4) === 0 ? roll(100) : roll(9_000_000)))
-        const sent = sizes.map((size) => noise(size))
-        const taken = yield* Effect.forkScoped(Effect.forEach(sent, () => listener.take))
-        const receipts = yield* Effect.forEach(sent, (bytes, k) => link.send(bytes, { name: String(k) }), {
-          concurrency: 3
-        })
-        const messages = yield* Fiber.join(taken)
-        assert.deepStrictEqual(
-          messages.map(({ name }) => Number(name)).toSorted((a, b) => a - b),
-          sent.map((_, k) => k)
-        )
-        for (const { bytes, name } of messages) assert.isTrue(sent[Number(name)]!.equals(bytes))
-        assert.deepStrictEqual(
-          receipts.map(({ hash }) => hash),
-          sent.map(sha)
-        )
-        assert.isAbove((yield* link.status).died, 5) // they did die
-        assert.strictEqual((yield* listener.counters).heldBytes, 0)
-        assert.strictEqual(Option.isNone(yield* Effect.timeoutOption(listener.take, 100)), true)
-      }).pipe(Effect.provide(amst()))
-    )
-  }
 
   it.live("continues a file where it was when the sender was ended in between", () =>
     Effect.gen(function* () {
@@ -229,18 +195,6 @@ describe("Amst", () => {
     }).pipe(Effect.provide(amst({ connect: "300ms" })))
   )
 
-  it.live("keeps its streams for the next transfer", () =>
-    Effect.gen(function* () {
-      const { link, listener } = yield* both({}, { streams: 3 })
-      for (let k = 0; k < 5; k++) yield* link.send(noise(2_000_000))
-      const { died, most } = yield* link.status
-      assert.deepStrictEqual(
-        { died, most, streams: (yield* listener.counters).streams },
-        { died: 0, most: 3, streams: 3 }
-      )
-    }).pipe(Effect.provide(amst()))
-  )
-
   it.live("runs the congestion control that was asked for on every stream, and says which", () =>
     Effect.gen(function* () {
       const acp = yield* Acp
@@ -263,18 +217,5 @@ describe("Amst", () => {
       assert.isTrue(bytes.equals((yield* listener.take).bytes))
       assert.strictEqual((yield* link.status).congestion.effective, "unavailable")
     }).pipe(Effect.provide(Amst.layer(settings({})).pipe(Layer.provide(Acp.layerUntuned("no addon")))))
-  )
-
-  it.live("measures the way to a peer, and leaves no session behind", () =>
-    Effect.gen(function* () {
-      const { amst, listener } = yield* both()
-      const { bytes, echoMillis, sample } = yield* amst.probe({ host: "127.0.0.1", port: listener.port })
-      assert.strictEqual(echoMillis.length, 10)
-      assert.isAtMost(bytes, 1_100_000)
-      assert.isAbove(sample.throughput ?? 0, 0)
-      assert.isBelow(sample.rttMillis ?? Infinity, 1_000)
-      const lost = yield* Effect.flip(amst.probe({ host: "127.0.0.1", port: 1 }))
-      assert.strictEqual(lost._tag, "PeerLost")
-    }).pipe(Effect.provide(amst()))
   )
 })
