@@ -116,7 +116,10 @@ export const derive = (key: AnyKey, kind: "optional" | "late"): AnyKey => {
 const derivedId = (key: string, kind: "optional" | "late"): string => `${key}${kind === "optional" ? "?" : "~"}`
 
 /** The edge that a declared need stands for. */
-export const needOf = (key: AnyKey): Need => derived.get(key.key)?.need ?? { key: key.key, kind: "hard" }
+export const needOf = (key: AnyKey): Need => softNeedOf(key) ?? { key: key.key, kind: "hard" }
+
+/** The same for one that need not be met; undefined for one that must. */
+export const softNeedOf = (key: AnyKey): Need | undefined => derived.get(key.key)?.need
 
 /** The service of one key in what `start` yielded; undefined for a member of a group that is not up. */
 export const serviceOf = (yields: Build["yields"], built: unknown, key: AnyKey): unknown =>

@@ -39,9 +39,9 @@ export class Services {
   contextOf(component: number): Context.Context<never> {
     let context = this.env
     for (const key of this.recipes[component]!.needs) {
-      const need = Recipe.needOf(key)
+      const need = Recipe.softNeedOf(key)
       const service =
-        need.kind === "hard" ? (this.byKey.get(key.key) ?? this.inside.get(key.key)?.()) : this.soft(key, need)
+        need === undefined ? (this.byKey.get(key.key) ?? this.inside.get(key.key)?.()) : this.soft(key, need)
       // What is not among the services comes from outside, and is in the environment already.
       if (service !== undefined) context = Context.add(context, key, service)
     }
