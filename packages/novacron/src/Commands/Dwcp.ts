@@ -109,6 +109,7 @@ const isReadable = (path: string) =>
   )
 
 /** Read in the middle of decisions that take a microsecond: no effect of a clock could. */
+// oxlint-disable-next-line no-restricted-globals -- the time of the machine is what is measured
 const now = (): number => performance.now()
 
 const problemOf = (cause: unknown): Itp.Commands.BadInput =>
