@@ -6,13 +6,14 @@
  * Over loopback, messages of many sizes on six streams, three at a time, while streams are killed one to all at once. What
  * comes out is compared with what went in, byte by byte.
  */
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber, Layer, Random } from "effect"
 import { randomBytes } from "node:crypto"
-import { dice } from "../../../packages/dwcp/test/amst/fixtures/dice.ts"
 import { Acp, Amst } from "@novacron/dwcp"
 
 const [wanted = "1000", seed = "1"] = process.argv.slice(2)
-const roll = dice(Number(seed))
+
+/** A whole number below `below`. */
+const roll = (below: number) => Random.nextIntBetween(0, below, { halfOpen: true })
 
 const program = Effect.gen(function* () {
   const amst = yield* Amst.Amst
@@ -34,15 +35,15 @@ const program = Effect.gen(function* () {
   yield* Effect.forkScoped(
     Effect.forever(
       Effect.gen(function* () {
-        yield* Effect.sleep(5 + roll(30))
-        for (let k = roll(6); k >= 0; k--) yield* link.sever(roll(6))
+        yield* Effect.sleep(5 + (yield* roll(30)))
+        for (let k = yield* roll(6); k >= 0; k--) yield* link.sever(yield* roll(6))
       })
     )
   )
   let name = 0
   const worker = Effect.gen(function* () {
     while ((yield* link.status).died < Number(wanted)) {
-      const content = randomBytes(roll(3) === 0 ? roll(1_000) : roll(8_000_000))
+      const content = randomBytes((yield* roll(3)) === 0 ? yield* roll(1_000) : yield* roll(8_000_000))
       const id = String(name++)
       sent.set(id, content)
       yield* link.send(content, { name: id })
@@ -58,7 +59,11 @@ const program = Effect.gen(function* () {
 console.log(
   JSON.stringify(
     await Effect.runPromise(
-      program.pipe(Effect.scoped, Effect.provide(Amst.Amst.layerStandard.pipe(Layer.provide(Acp.Acp.layer))))
+      program.pipe(
+        Effect.scoped,
+        Random.withSeed(seed),
+        Effect.provide(Amst.Amst.layerStandard.pipe(Layer.provide(Acp.Acp.layer)))
+      )
     )
   )
 )

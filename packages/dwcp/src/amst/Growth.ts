@@ -132,4 +132,4 @@ export const chunkBytes = (size: number, near: boolean): number => {
 }
 
 /** With how many streams to begin: a start takes a number of round trips, and long ones are shared by more. */
-export const firstStreams = (asked: number, rttMillis: number): number => (rttMillis >= 100 ? asked * 2 : asked)
+export const firstStreams = (asked: number, rttMillis: number): number => (rttMillis >= 100 ? asked * 4 : asked)

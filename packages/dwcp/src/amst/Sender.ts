@@ -338,7 +338,7 @@ export const make = (options: Options): Sender => {
 
   /** What is late at the end of a transfer goes a second time, where there is nothing else to do. */
   const hedge = (list: ReadonlyArray<Transfer>) => {
-    if (list.some((transfer) => wants(transfer))) return
+    if (list.some(({ ledger, source }) => ledger.again.length > 0 || source.waiting())) return
     const patience = Math.max(100, 1.25 * streams.status().srttMillis)
     for (const transfer of list) {
       const idle = streams.ready().filter((stream) => !stream.retired && stream.socket.writableLength === 0)

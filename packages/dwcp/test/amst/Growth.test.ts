@@ -101,6 +101,11 @@ describe("Growth", () => {
     )
   })
 
+  it("shares a start over a long link by more streams, and one over a short link by those that were asked for", () => {
+    assert.strictEqual(Growth.firstStreams(4, 80), 4)
+    assert.isAbove(Growth.firstStreams(4, 150), 4)
+  })
+
   it("sizes buffers by what is on its way, and leaves short links to the kernel", () => {
     assert.isUndefined(Growth.sendBufferBytes(12_000_000, 1))
     assert.isAtLeast(Growth.sendBufferBytes(12_000_000, 150)!, 12_000_000 * 0.15 * 4)
