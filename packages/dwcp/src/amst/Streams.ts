@@ -404,7 +404,7 @@ export const make = (options: Options, events: Events) => {
     const pacing =
       advice.pacing === undefined
         ? undefined
-        : Math.round((advice.pacing / count) * (count === 1 ? 1 : lossy() ? 1.3 : 1.1))
+        : Math.round((advice.pacing / count) * (count === 1 ? 1 : lossy() ? 1.15 : 1.1))
     for (const stream of streams) {
       if (!stream.ready || last.minRttMicros < localMicros) continue
       const fd = Tcp.descriptor(stream.socket)
