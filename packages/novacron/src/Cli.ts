@@ -11,64 +11,9 @@ import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Leave from "./Leave.ts"
+import { asked, json, lazily, optionalText, source, toggle } from "./CommandFlags.ts"
+import { dwcp } from "./DwcpCli.ts"
 import { Surroundings } from "./Surroundings.ts"
-
-// ------------------------------------------------------------------------------------------------------------- flags
-
-/** A flag that is off unless it is given. */
-const toggle = (name: string, description: string) =>
-  Flag.Boolean(name).pipe(Flag.withDefault(false), Flag.withDescription(description))
-
-const json = toggle("json", "Write JSON to stdout, and nothing else there")
-
-const config = Flag.optional(Flag.String("config")).pipe(
-  Flag.withAlias("c"),
-  Flag.withDescription("The file with the settings, YAML or JSON (default: novacron.yaml, if it is there)")
-)
-
-const dataDir = Flag.optional(Flag.String("data-dir")).pipe(
-  Flag.withAlias("d"),
-  Flag.withDescription("Where the node keeps everything (default: .novacron)")
-)
-
-const template = Flag.optional(Flag.String("template")).pipe(
-  Flag.withDescription("datacenter, internet, hybrid or development (default: by the environment)")
-)
-
-const set = Flag.optional(Flag.KeyValuePair("set")).pipe(
-  Flag.withAlias("s"),
-  Flag.withDescription("Set one key, stronger than file and environment; may be repeated: -s system.log_level=debug")
-)
-
-const source = { config, dataDir, template, set, json }
-
-/** The flags as commands want them. */
-const asked = (input: {
-  readonly config: Option.Option<string>
-  readonly dataDir: Option.Option<string>
-  readonly template: Option.Option<string>
-  readonly set: Option.Option<Record<string, string>>
-  readonly json: boolean
-}) => ({
-  config: Option.getOrUndefined(input.config),
-  dataDir: Option.getOrUndefined(input.dataDir),
-  template: Option.getOrUndefined(input.template),
-  set: Option.getOrElse(input.set, () => ({})),
-  json: input.json
-})
-
-/** Loads the module that does the work when it is needed, and leaves with its exit code. */
-const lazily = <M, Flags>(
-  load: () => Promise<M>,
-  program: (module: M) => (flags: Flags, surroundings: Surroundings["Service"]) => Promise<number>,
-  flags: Flags
-) =>
-  Effect.gen(function* () {
-    const surroundings = yield* Surroundings
-    const exit = yield* Effect.promise(async () => program(await load())(flags, surroundings))
-    if (exit !== 0) return yield* Leave.quietly(exit)
-  })
 
 const component = Argument.String("NAME").pipe(Argument.withDescription("The name of a component, as in novacron plan"))
 
@@ -193,9 +138,6 @@ const reload = Command.make("reload", source, (input) => lazily(client, (it) => 
 const settings = () => import("./Commands/Config.ts")
 
 const file = Argument.String("FILE").pipe(Argument.withDescription("A file of settings"))
-const optionalText = (name: string, description: string) =>
-  Flag.optional(Flag.String(name)).pipe(Flag.withDescription(description))
-
 const check = Command.make("check", source, (input) => lazily(settings, (it) => it.check, asked(input))).pipe(
   Command.withDescription("Say whether the settings can be used, and everything that is wrong with them at once"),
   Command.withExamples([{ command: "novacron config check -c novacron.yaml" }])
@@ -451,72 +393,6 @@ const trace = Command.make(
     { command: "novacron trace --what-if database=0.5", description: "what would a faster database win?" }
   ]),
   Command.withSubcommands([serveTraces])
-)
-
-// --------------------------------------------------------------------------------------------- the protocol of nodes
-
-const protocol = () => import("./Commands/Dwcp.ts")
-
-const coding = {
-  input: Argument.String("IN").pipe(Argument.withDescription("The file to read")),
-  output: Argument.String("OUT").pipe(Argument.withDescription("The file to write, mode 0600")),
-  base: optionalText("base", "A file that both sides have: only what differs from it is kept"),
-  json
-}
-
-const encode = Command.make("encode", coding, ({ base, ...input }) =>
-  lazily(protocol, (it) => it.encode, { ...input, base: Option.getOrUndefined(base) })
-).pipe(
-  Command.withDescription("Make a file smaller, against a base if there is one"),
-  Command.withExamples([{ command: "novacron dwcp encode --base monday.img tuesday.img tuesday.hde" }])
-)
-
-const decode = Command.make("decode", coding, ({ base, ...input }) =>
-  lazily(protocol, (it) => it.decode, { ...input, base: Option.getOrUndefined(base) })
-).pipe(
-  Command.withDescription("Make the file again that was encoded; its hash is checked"),
-  Command.withExamples([{ command: "novacron dwcp decode --base monday.img tuesday.hde tuesday.img" }])
-)
-
-const pack = Command.make(
-  "pack",
-  {
-    input: Argument.String("INSTANCES").pipe(Argument.withDescription("JSON lines, plain or gzipped")),
-    online: toggle("online", "One item after the other, none ever moved"),
-    budgetMs: Flag.Int("budget").pipe(Flag.withDefault(200), Flag.withDescription("Milliseconds for each instance")),
-    seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("The same seed makes the same choices")),
-    json
-  },
-  (input) => lazily(protocol, (it) => it.pack, input)
-).pipe(
-  Command.withDescription("Pack items with several sizes into as few hosts as can be; JSON lines to stdout"),
-  Command.withExamples([{ command: "novacron dwcp pack instances.jsonl.gz --budget 200" }])
-)
-
-const place = Command.make(
-  "place",
-  {
-    input: Argument.String("TRACE").pipe(
-      Argument.withDescription("CSV of machines that come and go, plain or gzipped")
-    ),
-    hosts: Flag.String("hosts").pipe(Flag.withDescription("HOSTSxCPUxMEMORY_GB, for example 500x64x256")),
-    unlimited: toggle("unlimited", "As many hosts as it takes"),
-    migrations: Flag.Int("migrations").pipe(
-      Flag.withDefault(0),
-      Flag.withDescription("The most migrations over the whole trace")
-    ),
-    json
-  },
-  (input) => lazily(protocol, (it) => it.place, input)
-).pipe(
-  Command.withDescription("Place machines as they come, and say how many hosts that took; JSON to stdout"),
-  Command.withExamples([{ command: "novacron dwcp place --hosts 500x64x256 trace.csv.gz --unlimited" }])
-)
-
-const dwcp = Command.make("dwcp").pipe(
-  Command.withDescription("What nodes do for each other, without a node: encode, decode, pack, place"),
-  Command.withExamples([{ command: "novacron dwcp encode --base monday.img tuesday.img tuesday.hde" }]),
-  Command.withSubcommands([encode, decode, pack, place])
 )
 
 // --------------------------------------------------------------------------------------------------------------- help

@@ -366,6 +366,41 @@ export const codes: { readonly [tag: string]: Code } = {
     remedy: "stop what listens there, or set monitoring.port"
   },
   // ----------------------------------------------------------------------------------- the protocol between nodes
+  FrameRefused: {
+    code: "NVC-4101",
+    exit: 65,
+    remedy: "update the older side, or find out who talks to this port"
+  },
+  PeerLost: {
+    code: "NVC-4102",
+    exit: 69,
+    remedy: "is novacron dwcp serve running there? is the port open?"
+  },
+  TransferRefused: {
+    code: "NVC-4103",
+    exit: 73,
+    remedy: "the reason says what the other side wants: room, another name, the same file"
+  },
+  FileUnavailable: {
+    code: "NVC-4104",
+    exit: 73,
+    remedy: "check the path, the permissions and the free space"
+  },
+  ListenFailed: {
+    code: "NVC-4105",
+    exit: 73,
+    remedy: "stop what listens there, or choose another port"
+  },
+  LinkClosed: {
+    code: "NVC-4106",
+    exit: 69,
+    remedy: "send it again: it goes on where it was"
+  },
+  NoAddress: {
+    code: "NVC-4107",
+    exit: 64,
+    remedy: "say HOST:PORT, and an IPv6 address in brackets"
+  },
   HdeCorrupt: {
     code: "NVC-4201",
     exit: 65,

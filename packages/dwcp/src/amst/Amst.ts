@@ -24,7 +24,6 @@ import * as Tls from "node:tls"
 import { Acp } from "../acp/Acp.ts"
 import * as Preference from "../acp/Preference.ts"
 import {
-  type AmstError,
   FileUnavailable,
   type FrameRefused,
   type LinkClosed,
@@ -337,5 +336,3 @@ const bind = ({ host, port, tls }: Address, receiver: Receiver.Receiver) =>
       resume(Effect.succeed({ port: typeof bound === "object" && bound !== null ? bound.port : port, close }))
     })
   })
-
-export type { AmstError }

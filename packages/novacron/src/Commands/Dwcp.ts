@@ -3,8 +3,8 @@
  * a base that the other side has; items into bins, machines onto hosts.
  */
 import { createReadStream } from "node:fs"
-import { Hde, Itp } from "@novacron/dwcp"
-import { Duration, Effect, FileSystem, Result, Schema, Stream } from "effect"
+import { Acp, Amst, Hde, Itp } from "@novacron/dwcp"
+import { Data, Deferred, Duration, Effect, FileSystem, Layer, Result, Schema, Stream } from "effect"
 import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
 
@@ -114,3 +114,131 @@ const now = (): number => performance.now()
 
 const problemOf = (cause: unknown): Itp.Commands.BadInput =>
   cause instanceof Itp.Commands.BadInput ? cause : new Itp.Commands.BadInput({ problem: "it cannot be read", cause })
+
+// ------------------------------------------------------------------------------------------------------- over a link
+
+/** Who speaks TLS, with whose certificate. Without one, everything is sent as it is. */
+export interface Secured {
+  readonly cert: string | undefined
+  readonly key: string | undefined
+  readonly ca: string | undefined
+  readonly json: boolean
+}
+
+/** An address that is none. */
+export class NoAddress extends Data.TaggedError("NoAddress")<{ readonly given: string }> {
+  readonly code = "NVC-4107"
+  override get message(): string {
+    return `"${this.given}" is no address: say HOST:PORT, and an IPv6 address in brackets.`
+  }
+}
+
+const addressOf = (given: string): Effect.Effect<{ readonly host: string; readonly port: number }, NoAddress> => {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(given) ?? []
+  const [host, port] = [bracketed ?? plain, Number(digits)]
+  return host === undefined || port > 65_535 ? Effect.fail(new NoAddress({ given })) : Effect.succeed({ host, port })
+}
+
+const pem = (path: string | undefined) =>
+  path === undefined
+    ? Effect.succeed(undefined)
+    : Effect.flatMap(FileSystem.FileSystem, (fileSystem) =>
+        Effect.mapError(
+          fileSystem.readFileString(path),
+          (cause) => new Itp.Commands.BadInput({ problem: `${path} is not there, or may not be read`, cause })
+        )
+      )
+
+const warnPlain = ({ ca, cert }: Secured) =>
+  Effect.flatMap(Surroundings, ({ stderr }) =>
+    Effect.sync(() => {
+      if (cert === undefined && ca === undefined)
+        stderr.write("Not encrypted: give --cert and --key to serve, --ca to send.\n")
+    })
+  )
+
+const transport = Amst.Amst.layerStandard.pipe(Layer.provide(Acp.Acp.layer))
+
+/** Takes files until a signal ends it. */
+export const serve = Program.make(
+  Effect.fnUntraced(
+    function* (flags: Secured & { readonly listen: string; readonly dir: string }) {
+      const { onSignal, stdout } = yield* Surroundings
+      const over = yield* Deferred.make<void>()
+      yield* onSignal((signal) => {
+        if (signal !== "SIGHUP" && signal !== "SIGUSR2") Deferred.doneUnsafe(over, Effect.void)
+      })
+      const listen = yield* addressOf(flags.listen)
+      const [cert, key] = [yield* pem(flags.cert), yield* pem(flags.key)]
+      yield* warnPlain(flags)
+      const tls = cert === undefined || key === undefined ? {} : { tls: { cert, key } }
+      const fileSystem = yield* FileSystem.FileSystem
+      yield* fileSystem.makeDirectory(flags.dir, { recursive: true, mode: 0o700 })
+      const listener = yield* Amst.Command.serve({ listen, dir: flags.dir, ...tls })
+      stdout.write(
+        flags.json ? `${JSON.stringify({ port: listener.port })}\n` : `listening on ${listen.host}:${listener.port}\n`
+      )
+      const take = Effect.tap(listener.takeFile, (file) =>
+        Effect.sync(() =>
+          stdout.write(flags.json ? `${JSON.stringify(file)}\n` : `${file.name} ${file.size} B sha256 ${file.hash}\n`)
+        )
+      )
+      yield* Effect.raceFirst(Effect.forever(take), Deferred.await(over))
+    },
+    Effect.scoped,
+    Effect.provide(transport)
+  )
+)
+
+/** What is sent, to whom, and how. */
+export interface Sending extends Secured {
+  readonly input: string
+  readonly to: string
+  readonly streams: string
+  readonly congestion: string
+}
+
+/** Sends a file, and is done when the other side has verified it. */
+export const send = Program.make(
+  Effect.fnUntraced(function* (flags: Sending) {
+    const { stderr, stdout } = yield* Surroundings
+    const { host, port } = yield* addressOf(flags.to)
+    const ca = yield* pem(flags.ca)
+    yield* isReadable(flags.input)
+    yield* warnPlain(flags)
+    const streams = flags.streams === "auto" ? "auto" : Number(flags.streams)
+    const sent = yield* Amst.Command.send(flags.input, host, port, {
+      streams: streams === "auto" || (Number.isInteger(streams) && streams > 0) ? streams : "auto",
+      congestion: flags.congestion,
+      ...(ca === undefined ? {} : { tls: { ca } }),
+      onProgress: ({ arrivedBytes, bytesPerSecond, size, streams }) => {
+        if (!stderr.isTerminal || flags.json) return
+        const share = size === 0 ? 100 : Math.floor((100 * arrivedBytes) / size)
+        stderr.write(`\r${share} %  ${((bytesPerSecond * 8) / 1e6).toFixed(0)} Mbit/s  ${streams} streams `)
+      }
+    })
+    if (stderr.isTerminal && !flags.json) stderr.write("\n")
+    const { bytes, congestion, mbitPerSecond, retransmits, seconds, sha256 } = sent
+    if (flags.json) stdout.write(`${JSON.stringify(sent)}\n`)
+    else
+      stdout.write(
+        `${bytes} B in ${seconds.toFixed(2)} s, ${mbitPerSecond.toFixed(0)} Mbit/s · ${sent.streams} streams of ` +
+          `${congestion.effective ?? "unknown control"} · ${retransmits} retransmits · sha256 ${sha256}\n`
+      )
+  }, Effect.provide(transport))
+)
+
+/** Says what kind of link leads there, and how that is known. */
+export const probe = Program.make(
+  Effect.fnUntraced(function* (flags: Secured & { readonly to: string }) {
+    const { stdout } = yield* Surroundings
+    const { host, port } = yield* addressOf(flags.to)
+    const ca = yield* pem(flags.ca)
+    const probed = yield* Amst.Command.probe(host, port, ca === undefined ? undefined : { ca })
+    stdout.write(
+      flags.json
+        ? `${JSON.stringify(probed)}\n`
+        : `${probed.mode} · connected in ${probed.connectMillis.toFixed(1)} ms\n`
+    )
+  }, Effect.provide(transport))
+)

@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Effect } from "effect"
 import { afterAll, assert, describe, it } from "vitest"
 import * as Dwcp from "../../src/Commands/Dwcp.ts"
-import type { Surroundings } from "../../src/Surroundings.ts"
-import { thisProcess } from "../../src/Surroundings.ts"
+import { type Signal, type Surroundings, thisProcess } from "../../src/Surroundings.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "novacron-dwcp-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -89,5 +89,52 @@ describe("novacron dwcp", () => {
     const missing = await run(Dwcp.pack, { input: file("no"), online: false, budgetMs: 1, seed: 1, json: false })
     assert.strictEqual(missing.exit, 65)
     assert.include(missing.err, "is not there, or may not be read")
+  })
+
+  it("sends a file to who serves, finds it whole there, and says when nobody does", async () => {
+    const input = file("big", monday)
+    const dir = join(folder, "arrived")
+    const hear: Array<(signal: Signal) => void> = []
+    let said = ""
+    let toldPort: (port: number) => void = () => undefined
+    const port = new Promise<number>((resolve) => (toldPort = resolve))
+    const serving = Dwcp.serve(
+      { listen: "127.0.0.1:0", dir, cert: undefined, key: undefined, ca: undefined, json: true },
+      {
+        ...thisProcess(),
+        env: {},
+        stderr: { isTerminal: false, write: () => undefined },
+        stdout: {
+          isTerminal: false,
+          write: (text) => {
+            if (said === "") toldPort(JSON.parse(text).port)
+            said += text
+          }
+        },
+        onSignal: (listener) => Effect.sync(() => void hear.push(listener))
+      }
+    )
+    const plain = { cert: undefined, key: undefined, ca: undefined, json: true }
+    const to = `127.0.0.1:${await port}`
+    const sent = await run(Dwcp.send, { ...plain, input, to, streams: "2", congestion: "auto" })
+    assert.strictEqual(sent.exit, 0, sent.err)
+    assert.include(JSON.parse(sent.out), { bytes: monday.length, resumedBytes: 0 })
+    assert.include(sent.err, "Not encrypted")
+    assert.isTrue(readFileSync(join(dir, "big")).equals(monday))
+    const probed = await run(Dwcp.probe, { ...plain, to })
+    assert.isString(JSON.parse(probed.out).mode)
+    for (const listener of hear) listener("SIGTERM")
+    assert.strictEqual(await serving, 0)
+    assert.include(said, '"name":"big"')
+    const wrong = await run(Dwcp.send, {
+      ...plain,
+      json: false,
+      input,
+      to: "nowhere",
+      streams: "auto",
+      congestion: "auto"
+    })
+    assert.strictEqual(wrong.exit, 64)
+    assert.include(wrong.err, "NVC-4107")
   })
 })

@@ -1,0 +1,64 @@
+/** What the commands of the command line have in common: flags, and how the module of a command is loaded. */
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import * as Leave from "./Leave.ts"
+import { Surroundings } from "./Surroundings.ts"
+
+/** A flag that is off unless it is given. */
+export const toggle = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDefault(false), Flag.withDescription(description))
+
+export const json = toggle("json", "Write JSON to stdout, and nothing else there")
+
+const config = Flag.optional(Flag.String("config")).pipe(
+  Flag.withAlias("c"),
+  Flag.withDescription("The file with the settings, YAML or JSON (default: novacron.yaml, if it is there)")
+)
+
+const dataDir = Flag.optional(Flag.String("data-dir")).pipe(
+  Flag.withAlias("d"),
+  Flag.withDescription("Where the node keeps everything (default: .novacron)")
+)
+
+const template = Flag.optional(Flag.String("template")).pipe(
+  Flag.withDescription("datacenter, internet, hybrid or development (default: by the environment)")
+)
+
+const set = Flag.optional(Flag.KeyValuePair("set")).pipe(
+  Flag.withAlias("s"),
+  Flag.withDescription("Set one key, stronger than file and environment; may be repeated: -s system.log_level=debug")
+)
+
+export const source = { config, dataDir, template, set, json }
+
+/** The flags as commands want them. */
+export const asked = (input: {
+  readonly config: Option.Option<string>
+  readonly dataDir: Option.Option<string>
+  readonly template: Option.Option<string>
+  readonly set: Option.Option<Record<string, string>>
+  readonly json: boolean
+}) => ({
+  config: Option.getOrUndefined(input.config),
+  dataDir: Option.getOrUndefined(input.dataDir),
+  template: Option.getOrUndefined(input.template),
+  set: Option.getOrElse(input.set, () => ({})),
+  json: input.json
+})
+
+/** Loads the module that does the work when it is needed, and leaves with its exit code. */
+export const lazily = <M, Flags>(
+  load: () => Promise<M>,
+  program: (module: M) => (flags: Flags, surroundings: Surroundings["Service"]) => Promise<number>,
+  flags: Flags
+) =>
+  Effect.gen(function* () {
+    const surroundings = yield* Surroundings
+    const exit = yield* Effect.promise(async () => program(await load())(flags, surroundings))
+    if (exit !== 0) return yield* Leave.quietly(exit)
+  })
+
+/** A flag with a text that need not be given. */
+export const optionalText = (name: string, description: string) =>
+  Flag.optional(Flag.String(name)).pipe(Flag.withDescription(description))

@@ -1,0 +1,127 @@
+/** The command line of `novacron dwcp`: what nodes do for each other, without a node. */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import { json, lazily, optionalText, toggle } from "./CommandFlags.ts"
+
+const protocol = () => import("./Commands/Dwcp.ts")
+
+const coding = {
+  input: Argument.String("IN").pipe(Argument.withDescription("The file to read")),
+  output: Argument.String("OUT").pipe(Argument.withDescription("The file to write, mode 0600")),
+  base: optionalText("base", "A file that both sides have: only what differs from it is kept"),
+  json
+}
+
+const encode = Command.make("encode", coding, ({ base, ...input }) =>
+  lazily(protocol, (it) => it.encode, { ...input, base: Option.getOrUndefined(base) })
+).pipe(
+  Command.withDescription("Make a file smaller, against a base if there is one"),
+  Command.withExamples([{ command: "novacron dwcp encode --base monday.img tuesday.img tuesday.hde" }])
+)
+
+const decode = Command.make("decode", coding, ({ base, ...input }) =>
+  lazily(protocol, (it) => it.decode, { ...input, base: Option.getOrUndefined(base) })
+).pipe(
+  Command.withDescription("Make the file again that was encoded; its hash is checked"),
+  Command.withExamples([{ command: "novacron dwcp decode --base monday.img tuesday.hde tuesday.img" }])
+)
+
+const pack = Command.make(
+  "pack",
+  {
+    input: Argument.String("INSTANCES").pipe(Argument.withDescription("JSON lines, plain or gzipped")),
+    online: toggle("online", "One item after the other, none ever moved"),
+    budgetMs: Flag.Int("budget").pipe(Flag.withDefault(200), Flag.withDescription("Milliseconds for each instance")),
+    seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("The same seed makes the same choices")),
+    json
+  },
+  (input) => lazily(protocol, (it) => it.pack, input)
+).pipe(
+  Command.withDescription("Pack items with several sizes into as few hosts as can be; JSON lines to stdout"),
+  Command.withExamples([{ command: "novacron dwcp pack instances.jsonl.gz --budget 200" }])
+)
+
+const place = Command.make(
+  "place",
+  {
+    input: Argument.String("TRACE").pipe(
+      Argument.withDescription("CSV of machines that come and go, plain or gzipped")
+    ),
+    hosts: Flag.String("hosts").pipe(Flag.withDescription("HOSTSxCPUxMEMORY_GB, for example 500x64x256")),
+    unlimited: toggle("unlimited", "As many hosts as it takes"),
+    migrations: Flag.Int("migrations").pipe(
+      Flag.withDefault(0),
+      Flag.withDescription("The most migrations over the whole trace")
+    ),
+    json
+  },
+  (input) => lazily(protocol, (it) => it.place, input)
+).pipe(
+  Command.withDescription("Place machines as they come, and say how many hosts that took; JSON to stdout"),
+  Command.withExamples([{ command: "novacron dwcp place --hosts 500x64x256 trace.csv.gz --unlimited" }])
+)
+
+const secured = {
+  cert: optionalText("cert", "The certificate of this side, PEM: then it speaks TLS"),
+  key: optionalText("key", "Its private key, PEM"),
+  ca: optionalText("ca", "Whom to trust, PEM: then it speaks TLS"),
+  json
+}
+
+const paths = (input: { readonly [K in "cert" | "key" | "ca"]: Option.Option<string> }) => ({
+  cert: Option.getOrUndefined(input.cert),
+  key: Option.getOrUndefined(input.key),
+  ca: Option.getOrUndefined(input.ca)
+})
+
+const to = Argument.String("HOST:PORT").pipe(Argument.withDescription("Where novacron dwcp serve listens"))
+
+const serveFiles = Command.make(
+  "serve",
+  {
+    listen: Flag.String("listen").pipe(Flag.withDescription("HOST:PORT; port 0 for any")),
+    dir: Flag.String("dir").pipe(Flag.withDescription("Where files go")),
+    ...secured
+  },
+  (input) => lazily(protocol, (it) => it.serve, { ...input, ...paths(input) })
+).pipe(
+  Command.withDescription("Take files over many streams, until a signal ends it"),
+  Command.withExamples([{ command: "novacron dwcp serve --listen 0.0.0.0:9000 --dir images --cert c.pem --key k.pem" }])
+)
+
+const sendFile = Command.make(
+  "send",
+  {
+    input: Argument.String("FILE").pipe(Argument.withDescription("The file to send")),
+    to,
+    streams: Flag.String("streams").pipe(
+      Flag.withDefault("auto"),
+      Flag.withDescription("auto, or how many connections at once")
+    ),
+    congestion: Flag.String("congestion").pipe(
+      Flag.withDefault("auto"),
+      Flag.withDescription("auto, or a congestion control of the kernel: bbr, cubic")
+    ),
+    ...secured
+  },
+  (input) => lazily(protocol, (it) => it.send, { ...input, ...paths(input) })
+).pipe(
+  Command.withDescription("Send a file; sent again after a break, it goes on where it was"),
+  Command.withExamples([{ command: "novacron dwcp send tuesday.img node-2:9000 --ca ca.pem" }])
+)
+
+const probeLink = Command.make("probe", { to, ...secured }, (input) =>
+  lazily(protocol, (it) => it.probe, { ...input, ...paths(input) })
+).pipe(
+  Command.withDescription("Say what kind of link leads to a peer, with the evidence"),
+  Command.withExamples([{ command: "novacron dwcp probe node-2:9000 --json" }])
+)
+
+/** `novacron dwcp` and what is below it. */
+export const dwcp = Command.make("dwcp").pipe(
+  Command.withDescription("What nodes do for each other, without a node: send files, encode them, place work"),
+  Command.withExamples([{ command: "novacron dwcp encode --base monday.img tuesday.img tuesday.hde" }]),
+  Command.withSubcommands([serveFiles, sendFile, probeLink, encode, decode, pack, place])
+)
