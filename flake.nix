@@ -25,6 +25,10 @@
             pkgs.postgresql
             pkgs.redis
             pkgs.openssl
+            pkgs.perl
+            pkgs.prometheus
+            pkgs.prometheus-alertmanager
+            pkgs.zstd
             pkgs.git
           ];
         };
