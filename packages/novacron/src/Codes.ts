@@ -396,10 +396,10 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 69,
     remedy: "send it again: it goes on where it was"
   },
-  NoAddress: {
+  Misused: {
     code: "NVC-4107",
     exit: 64,
-    remedy: "say HOST:PORT, and an IPv6 address in brackets"
+    remedy: "novacron dwcp serve --help, or send --help"
   },
   HdeCorrupt: {
     code: "NVC-4201",

@@ -1,6 +1,6 @@
 /**
- * `novacron dwcp`: the parts of the protocol between nodes that are of use without a node. A file into fewer bytes, against
- * a base that the other side has; items into bins, machines onto hosts.
+ * `novacron dwcp`: the parts of the protocol between nodes that are of use without a node. Files over many streams; a file
+ * into fewer bytes, against a base that the other side has; items into bins, machines onto hosts.
  */
 import { createReadStream } from "node:fs"
 import { Acp, Amst, Hde, Itp } from "@novacron/dwcp"
@@ -125,19 +125,26 @@ export interface Secured {
   readonly json: boolean
 }
 
-/** An address that is none. */
-export class NoAddress extends Data.TaggedError("NoAddress")<{ readonly given: string }> {
+/** A command line that is understood, and cannot be meant. */
+export class Misused extends Data.TaggedError("Misused")<{ readonly problem: string }> {
   readonly code = "NVC-4107"
   override get message(): string {
-    return `"${this.given}" is no address: say HOST:PORT, and an IPv6 address in brackets.`
+    return `${this.problem}. Nothing was opened and nothing was sent.`
   }
 }
 
-const addressOf = (given: string): Effect.Effect<{ readonly host: string; readonly port: number }, NoAddress> => {
+const addressOf = (given: string): Effect.Effect<{ readonly host: string; readonly port: number }, Misused> => {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(given) ?? []
   const [host, port] = [bracketed ?? plain, Number(digits)]
-  return host === undefined || port > 65_535 ? Effect.fail(new NoAddress({ given })) : Effect.succeed({ host, port })
+  return host === undefined || port > 65_535
+    ? Effect.fail(new Misused({ problem: `"${given}" is no address: say HOST:PORT, and an IPv6 address in brackets` }))
+    : Effect.succeed({ host, port })
 }
+
+const streamsOf = (given: string): Effect.Effect<number | "auto", Misused> =>
+  given === "auto" || /^[1-9]\d{0,3}$/.test(given)
+    ? Effect.succeed(given === "auto" ? given : Number(given))
+    : Effect.fail(new Misused({ problem: `"${given}" is no number of streams: say auto, or a number from 1` }))
 
 const pem = (path: string | undefined) =>
   path === undefined
@@ -148,6 +155,11 @@ const pem = (path: string | undefined) =>
           (cause) => new Itp.Commands.BadInput({ problem: `${path} is not there, or may not be read`, cause })
         )
       )
+
+const trusted = ({ ca, cert, key }: Secured) =>
+  cert === undefined && key === undefined
+    ? pem(ca)
+    : Effect.fail(new Misused({ problem: "To send with TLS takes --ca; --cert and --key are for who serves" }))
 
 const warnPlain = ({ ca, cert }: Secured) =>
   Effect.flatMap(Surroundings, ({ stderr }) =>
@@ -170,6 +182,10 @@ export const serve = Program.make(
       })
       const listen = yield* addressOf(flags.listen)
       const [cert, key] = [yield* pem(flags.cert), yield* pem(flags.key)]
+      // Half of what TLS takes must not come to be no TLS.
+      if ((cert === undefined) !== (key === undefined) || flags.ca !== undefined) {
+        return yield* new Misused({ problem: "To serve with TLS takes --cert and --key, both of them, and no --ca" })
+      }
       yield* warnPlain(flags)
       const tls = cert === undefined || key === undefined ? {} : { tls: { cert, key } }
       const fileSystem = yield* FileSystem.FileSystem
@@ -203,12 +219,12 @@ export const send = Program.make(
   Effect.fnUntraced(function* (flags: Sending) {
     const { stderr, stdout } = yield* Surroundings
     const { host, port } = yield* addressOf(flags.to)
-    const ca = yield* pem(flags.ca)
+    const ca = yield* trusted(flags)
     yield* isReadable(flags.input)
     yield* warnPlain(flags)
-    const streams = flags.streams === "auto" ? "auto" : Number(flags.streams)
+    const streams = yield* streamsOf(flags.streams)
     const sent = yield* Amst.Command.send(flags.input, host, port, {
-      streams: streams === "auto" || (Number.isInteger(streams) && streams > 0) ? streams : "auto",
+      streams,
       congestion: flags.congestion,
       ...(ca === undefined ? {} : { tls: { ca } }),
       onProgress: ({ arrivedBytes, bytesPerSecond, size, streams }) => {
@@ -233,7 +249,7 @@ export const probe = Program.make(
   Effect.fnUntraced(function* (flags: Secured & { readonly to: string }) {
     const { stdout } = yield* Surroundings
     const { host, port } = yield* addressOf(flags.to)
-    const ca = yield* pem(flags.ca)
+    const ca = yield* trusted(flags)
     const probed = yield* Amst.Command.probe(host, port, ca === undefined ? undefined : { ca })
     stdout.write(
       flags.json

@@ -137,4 +137,20 @@ describe("novacron dwcp", () => {
     assert.strictEqual(wrong.exit, 64)
     assert.include(wrong.err, "NVC-4107")
   })
+
+  it("takes no half of TLS, and no number of streams that is none", async () => {
+    const input = file("small", "x")
+    const common = { cert: undefined, key: undefined, ca: undefined, json: false }
+    const send = { ...common, input, to: "127.0.0.1:9", streams: "auto", congestion: "auto" }
+    const half = await run(Dwcp.serve, { ...common, cert: input, listen: "127.0.0.1:0", dir: join(folder, "never") })
+    for (const { err, exit } of [
+      half,
+      await run(Dwcp.send, { ...send, cert: input, key: input }),
+      await run(Dwcp.send, { ...send, streams: "many" })
+    ]) {
+      assert.strictEqual(exit, 64, err)
+      assert.include(err, "NVC-4107")
+      assert.include(err, "Nothing was opened")
+    }
+  })
 })
