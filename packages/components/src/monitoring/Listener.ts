@@ -11,9 +11,10 @@
  *
  * It is plain HTTP without authentication, on the loopback interface unless it is told otherwise.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { Data, Effect } from "effect"
 import type { Scope } from "effect"
+import * as Listening from "../post/Listening.ts"
 import * as Exposition from "./Exposition.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -61,7 +62,9 @@ export const make = Effect.fn("Listener.make")(function* (
   const server = createServer(limits, (request, response) => answer(source, request, response))
   server.maxConnections = settings.maxConnections
   server.setTimeout(idleMs, (socket) => socket.destroy())
-  yield* Effect.acquireRelease(listen(server, settings), () => close(server))
+  const unavailable = (reason: Listening.Obstacle, cause: unknown) =>
+    new MetricsPortUnavailable({ host: settings.host, port: settings.port, reason, cause })
+  yield* Effect.acquireRelease(Listening.listen(server, settings, unavailable), () => Listening.close(server))
   const address = server.address()
   const port = typeof address === "object" && address !== null ? address.port : settings.port
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
@@ -135,34 +138,3 @@ const refuse = (response: ServerResponse, status: number, why: string, ...header
   response.writeHead(status, [...common, ...headers])
   response.end(bytes)
 }
-
-const listen = (
-  server: Server,
-  { host, port }: Pick<Settings, "host" | "port">
-): Effect.Effect<void, MetricsPortUnavailable> =>
-  Effect.callback<void, MetricsPortUnavailable>((resume) => {
-    const failed = (cause: NodeJS.ErrnoException) => {
-      const reason = reasons[cause.code ?? ""] ?? "other"
-      resume(Effect.fail(new MetricsPortUnavailable({ host, port, reason, cause })))
-    }
-    server.once("error", failed)
-    server.listen({ host, port, exclusive: true }, () => {
-      server.off("error", failed)
-      server.on("error", () => undefined)
-      resume(Effect.void)
-    })
-    return close(server)
-  })
-
-const reasons: { readonly [code: string]: MetricsPortUnavailable["reason"] | undefined } = {
-  EADDRINUSE: "taken",
-  EACCES: "denied",
-  EADDRNOTAVAIL: "no such address",
-  ENOTFOUND: "no such address"
-}
-
-const close = (server: Server): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    server.close(() => resume(Effect.void))
-    server.closeAllConnections()
-  })

@@ -28,11 +28,12 @@
  * yield* server.serve(HealthServer.fromHealth(running.health))
  * ```
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Health } from "@novacron/boot"
 import { Clock, Context, Data, DateTime, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import type { Scope } from "effect"
 import * as HealthView from "./HealthView.ts"
+import * as Listening from "./Listening.ts"
 import type { HealthSettings } from "./Settings.ts"
 
 /** The health endpoints, listening. */
@@ -131,7 +132,9 @@ export const make = Effect.fn("HealthServer.make")(function* (
   })
   server.maxConnections = settings.maxConnections
   server.setTimeout(idleMs, (socket) => socket.destroy())
-  yield* Effect.acquireRelease(listen(server, settings), () => close(server))
+  const unavailable = (reason: Listening.Obstacle, cause: unknown) =>
+    new HealthServerDown({ host: settings.host, port: settings.port, reason, cause })
+  yield* Effect.acquireRelease(Listening.listen(server, settings, unavailable), () => Listening.close(server))
   const address = server.address()
   const port = typeof address === "object" && address !== null ? address.port : settings.port
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
@@ -355,31 +358,3 @@ const send = (request: IncomingMessage, response: ServerResponse, { bytes, heade
   if (request.method === "HEAD") response.end()
   else response.end(bytes)
 }
-
-const listen = (server: Server, { host, port }: typeof HealthSettings.Type): Effect.Effect<void, HealthServerDown> =>
-  Effect.callback<void, HealthServerDown>((resume) => {
-    const failed = (cause: NodeJS.ErrnoException) => {
-      const reason = reasons[cause.code ?? ""] ?? "other"
-      resume(Effect.fail(new HealthServerDown({ host, port, reason, cause })))
-    }
-    server.once("error", failed)
-    server.listen({ host, port, exclusive: true }, () => {
-      server.off("error", failed)
-      server.on("error", () => undefined)
-      resume(Effect.void)
-    })
-    return close(server)
-  })
-
-const reasons: { readonly [code: string]: HealthServerDown["reason"] | undefined } = {
-  EADDRINUSE: "taken",
-  EACCES: "denied",
-  EADDRNOTAVAIL: "no such address",
-  ENOTFOUND: "no such address"
-}
-
-const close = (server: Server): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    server.close(() => resume(Effect.void))
-    server.closeAllConnections()
-  })

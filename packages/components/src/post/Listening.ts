@@ -1,0 +1,38 @@
+/** A server that listens or says why it cannot, in the words of whoever asked; and is closed whatever still talks to it. */
+import type { Server } from "node:http"
+import { Effect } from "effect"
+
+/** Why an address cannot be listened on. */
+export type Obstacle = "taken" | "denied" | "no such address" | "other"
+
+/** Completes when the server listens; interrupted, it is closed again. */
+export const listen = <E>(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+  failure: (reason: Obstacle, cause: NodeJS.ErrnoException) => E
+): Effect.Effect<void, E> =>
+  Effect.callback<void, E>((resume) => {
+    const failed = (cause: NodeJS.ErrnoException) =>
+      resume(Effect.fail(failure(obstacles[cause.code ?? ""] ?? "other", cause)))
+    server.once("error", failed)
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off("error", failed)
+      server.on("error", () => undefined)
+      resume(Effect.void)
+    })
+    return close(server)
+  })
+
+const obstacles: { readonly [code: string]: Obstacle | undefined } = {
+  EADDRINUSE: "taken",
+  EACCES: "denied",
+  EADDRNOTAVAIL: "no such address",
+  ENOTFOUND: "no such address"
+}
+
+/** Takes no more, and cuts off who is still there. */
+export const close = (server: Server): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    server.close(() => resume(Effect.void))
+    server.closeAllConnections()
+  })
