@@ -1,0 +1,138 @@
+/**
+ * Tasks and nodes, as everybody sees them who asks a node: over REST, gRPC, WebSocket, in the dashboard, on the command
+ * line. Orchestration keeps them, the API speaks of them; the words are these.
+ */
+import { Schema } from "effect"
+
+/** A name of ours: letters, digits, `.`, `_`, `-`, beginning with a letter or digit. */
+export const Name = Schema.String.check(
+  Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u, { expected: "a name of 1 to 128 letters, digits, . _ or -" })
+)
+
+/** What a task asks of the node that runs it. */
+export const Demand = Schema.Struct({
+  /** Cores. */
+  cpu: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 4_096 })),
+  /** MiB. */
+  memory: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 64 * 1024 * 1024 }))
+})
+export type Demand = typeof Demand.Type
+
+/** Where a task may run. All that is given has to hold. */
+export const Constraints = Schema.Struct({
+  labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+  regions: Schema.optionalKey(Schema.Array(Name)),
+  excludedRegions: Schema.optionalKey(Schema.Array(Name)),
+  /** Together with the tasks of these groups, on one node. */
+  affinity: Schema.optionalKey(Schema.Array(Name)),
+  /** On no node that has a task of these groups. */
+  antiAffinity: Schema.optionalKey(Schema.Array(Name)),
+  /** This one node. */
+  node: Schema.optionalKey(Name)
+})
+export type Constraints = typeof Constraints.Type
+
+/** What is run: a program with its arguments, without a shell. */
+export const ProcessSpec = Schema.Struct({
+  driver: Schema.Literal("process"),
+  command: Schema.Array(Schema.String.check(Schema.isMaxLength(65_536))).check(
+    Schema.isMinLength(1),
+    Schema.isMaxLength(1_024)
+  ),
+  env: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+  directory: Schema.optionalKey(Schema.String)
+})
+
+/** What is asked for. */
+export const Submission = Schema.Struct({
+  name: Name,
+  group: Schema.optionalKey(Name),
+  run: ProcessSpec,
+  demand: Schema.optionalKey(Demand),
+  constraints: Schema.optionalKey(Constraints),
+  /** Attempts in all, 1 to 20. */
+  attempts: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 }))),
+  /** Of one attempt, in milliseconds. */
+  timeoutMs: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 30 * 86_400_000 }))),
+  /** Between SIGTERM and SIGKILL, in milliseconds. */
+  graceMs: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 600_000 }))),
+  /** The same key twice is the same task: the second submission answers with the first. */
+  idempotencyKey: Schema.optionalKey(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(255)))
+})
+export type Submission = typeof Submission.Type
+
+/**
+ * `queued`: durable, no node yet. `placed`: a node was chosen. `running`. `waiting`: between two attempts. Ends:
+ * `succeeded`, `failed` (its last attempt failed: a dead letter), `cancelled`.
+ */
+export const State = Schema.Literals(["queued", "placed", "running", "waiting", "succeeded", "failed", "cancelled"])
+export type State = typeof State.Type
+
+/** States that nothing follows. */
+export const ends: ReadonlySet<State> = new Set<State>(["succeeded", "failed", "cancelled"])
+
+/** Why a task is where it is, or why it is nowhere. */
+export const Placement = Schema.Struct({
+  node: Schema.NullOr(Schema.String),
+  /** What the score is made of, or the constraint that no node keeps. */
+  explanation: Schema.String,
+  considered: Schema.Int,
+  feasible: Schema.Int
+})
+export type Placement = typeof Placement.Type
+
+/** One attempt to run it. */
+export const Attempt = Schema.Struct({
+  number: Schema.Int,
+  node: Schema.String,
+  startedAt: Schema.String,
+  endedAt: Schema.NullOr(Schema.String),
+  exitCode: Schema.NullOr(Schema.Int),
+  signal: Schema.NullOr(Schema.String),
+  /** A sentence, if it failed. */
+  error: Schema.NullOr(Schema.String)
+})
+export type Attempt = typeof Attempt.Type
+
+/** A task. Times are ISO 8601 in UTC. */
+export const Task = Schema.Struct({
+  id: Schema.String,
+  name: Schema.String,
+  group: Schema.NullOr(Schema.String),
+  state: State,
+  /** Grows with every change of this task. */
+  version: Schema.Int,
+  submission: Submission,
+  submittedBy: Schema.String,
+  createdAt: Schema.String,
+  updatedAt: Schema.String,
+  placement: Schema.NullOr(Placement),
+  attempts: Schema.Array(Attempt)
+})
+export type Task = typeof Task.Type
+
+/** What a task has printed: bytes are counted from its beginning, over all attempts. */
+export const Output = Schema.Struct({
+  task: Schema.String,
+  /** Of the first byte of `text`, in what was kept. */
+  offset: Schema.Int,
+  stream: Schema.Literals(["stdout", "stderr"]),
+  text: Schema.String
+})
+export type Output = typeof Output.Type
+
+/** A node of the cluster, as its agent tells. */
+export const Node = Schema.Struct({
+  id: Schema.String,
+  address: Schema.String,
+  state: Schema.Literals(["up", "draining", "down"]),
+  isCoordinator: Schema.Boolean,
+  region: Schema.NullOr(Schema.String),
+  labels: Schema.Record(Schema.String, Schema.String),
+  capacity: Demand,
+  used: Demand,
+  tasks: Schema.Int,
+  version: Schema.String,
+  seenAt: Schema.String
+})
+export type Node = typeof Node.Type

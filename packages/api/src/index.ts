@@ -1,0 +1,2 @@
+/** The contract of a node. */
+export * as Tasks from "./Tasks.ts"
