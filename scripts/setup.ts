@@ -22,6 +22,7 @@ const wanted: ReadonlyArray<{ readonly command: string; readonly package: string
   { command: "systemd-notify", package: "systemd", for: "telling systemd that the node is ready" },
   { command: "promtool", package: "prometheus", for: "metrics, rules and scrapes against Prometheus" },
   { command: "prometheus-alertmanager", package: "prometheus-alertmanager", for: "alerts that are delivered" },
+  { command: "etcd", package: "etcd-server", for: "state that is agreed on by a real etcd" },
   { command: "zstd", package: "zstd", for: "deltas against zstd --patch-from" }
 ]
 
