@@ -1,0 +1,5 @@
+/** ITP: what `bench placement` measures, which is where its figures are made. */
+import type { Group } from "../src/control-plane.ts"
+import { run } from "../src/placement.ts"
+
+export const figures: Group = async () => (await run()).figures
