@@ -1,0 +1,558 @@
+/**
+ * The server of the dashboard: a listener of its own that hands out the pages, tells what the node does as it does it, and
+ * does what a person at the pages asks for. It is there before the boot begins and until the process ends.
+ *
+ * **Details**
+ *
+ * | path | |
+ * |---|---|
+ * | `/` and `/assets/…` | the pages; they hold nothing of the node, so anybody may have them |
+ * | `POST /api/session` | a ticket for a session; `DELETE` ends it in this browser |
+ * | `/api/events` | the events of the boot and samples of health, server-sent, from `Last-Event-ID` on |
+ * | `/api/node`, `/api/report`, `/api/why?component=`, `/api/health`, `/api/settings` | how it is |
+ * | `/api/boots`, `/api/boot?id=`, `/api/difference?a=&b=` | the journals |
+ * | `/api/restore?component=` | whom it would concern; `POST` with `confirmed: true` does it |
+ *
+ * - Everything below `/api` needs a session, except for asking for one. What changes something is a `POST` of JSON from a
+ *   page of this origin. See `Door.ts`.
+ * - Plain HTTP is spoken on the loopback interface only. Elsewhere it is TLS, or nothing is served.
+ * - The policy of the pages lets them load and ask what is here, and nothing anywhere else.
+ * - A body has 4 KiB, a path 1 KiB, a request 10 seconds.
+ *
+ * **Gotchas**
+ *
+ * Not to have a dashboard is never a reason not to boot: a port that is taken is replaced by another one, and whoever asks
+ * for a link is told the right one.
+ */
+import { randomBytes } from "node:crypto"
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
+import { createServer as createSecureServer } from "node:https"
+import type { TlsOptions } from "node:tls"
+import { gzip } from "node:zlib"
+import type { Health } from "@novacron/boot"
+import { type BootEvent, type Rehearsal, Report } from "@novacron/boot/model"
+import {
+  Cause,
+  Clock,
+  Data,
+  Duration,
+  Effect,
+  Exit,
+  type Fiber,
+  FileSystem,
+  Option,
+  Schedule,
+  Schema,
+  type Scope
+} from "effect"
+import * as Listening from "../post/Listening.ts"
+import * as Door from "./Door.ts"
+import * as Feed from "./Feed.ts"
+import * as HealthHistory from "./HealthHistory.ts"
+import type { Settings } from "./Settings.ts"
+import * as Site from "./Site.ts"
+import * as Wire from "./Wire.ts"
+
+/** Nobody can look at the node. It goes on without. */
+export class DashboardUnavailable extends Data.TaggedError("DashboardUnavailable")<{
+  readonly host: string
+  readonly port: number
+  readonly reason: Listening.Obstacle | "no certificate"
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2901"
+  override get message() {
+    const where = `${this.host}:${this.port}`
+    const rest = "The node goes on without it."
+    switch (this.reason) {
+      case "denied":
+        return `The dashboard may not listen on ${where}. ${rest} Set dashboard.port above 1023.`
+      case "no such address":
+        return `The dashboard cannot listen on ${where}: this machine has no such address. ${rest} Set dashboard.host.`
+      case "no certificate":
+        return `The dashboard has no certificate to speak TLS with on ${where}. ${rest} See security.tls, or listen on 127.0.0.1.`
+      case "taken":
+      case "other":
+        return `The dashboard cannot listen on ${where}. ${rest} The cause says why.`
+    }
+  }
+}
+
+/** Why something that was asked for is not done, as a sentence. */
+export interface Refused {
+  readonly message: string
+}
+
+/** Who is asked. What fails is told to whoever asked. */
+export interface Sources {
+  readonly node: Effect.Effect<Omit<Wire.Node, "nowMs">>
+  readonly report: () => Report.Report
+  /** What is known of the health at once, without a probe. */
+  readonly health: Effect.Effect<Health.HealthReport>
+  readonly impact: (component: string) => Effect.Effect<Wire.Restore, Refused>
+  readonly restore: (component: string) => Effect.Effect<Wire.Restore, Refused>
+  readonly boots: (limit: number) => Effect.Effect<Wire.Boots, Refused>
+  readonly boot: (id: string) => Effect.Effect<Wire.Opened, Refused>
+  readonly difference: (a: string, b: string) => Effect.Effect<Rehearsal.Difference, Refused>
+  readonly settings: Effect.Effect<ReadonlyArray<Wire.Setting>>
+}
+
+/** What the server has to know besides its settings. */
+export interface Options {
+  readonly settings: Settings
+  /** Where the key of the sessions is kept. */
+  readonly dataDir: string
+  /** Where the built pages are. */
+  readonly site: string
+  /** Builds the pages, where they have not been built: in a checkout. Fails with a sentence. */
+  readonly build?: Effect.Effect<void, Refused>
+  /** TLS for a listener that is not on the loopback interface; asked again every hour. */
+  readonly tls?: Effect.Effect<TlsOptions, unknown>
+  readonly sources: Sources
+}
+
+/** The dashboard, listening. */
+export interface Dashboard {
+  /** `http://127.0.0.1:9092` */
+  readonly url: string
+  readonly port: number
+  /** To be told every event of the boot, as it happens. */
+  readonly observe: (event: BootEvent.BootEvent) => void
+  /** An address that opens the dashboard once, within the time. */
+  readonly link: Effect.Effect<{ readonly url: string; readonly forMs: number }>
+}
+
+/** Listens until the scope closes. */
+export const make = Effect.fn("Dashboard.make")(function* (
+  options: Options
+): Effect.fn.Return<Dashboard, DashboardUnavailable, Scope.Scope | FileSystem.FileSystem> {
+  const { settings, sources } = options
+  const clock = yield* Clock.Clock
+  const nowMs = () => clock.currentTimeMillisUnsafe()
+  const isLocal = Door.isLoopback(settings.host)
+  const feed = Feed.make(nowMs)
+  const history = HealthHistory.make()
+  const house: House = {
+    options,
+    feed,
+    history,
+    site: Site.make(options.site),
+    door: Door.make({ key: yield* keyOf(options.dataDir), nowMs, sessionMs: Duration.toMillis(settings.session) }),
+    hosts: new Set([...localNames, settings.host.toLowerCase(), ...settings.names.map((name) => name.toLowerCase())]),
+    cookie: "novacron",
+    isSecure: !isLocal,
+    nowMs,
+    building: undefined,
+    run: yield* runnerOf
+  }
+  const listener: RequestListener = (request, response) => answer(house, request, response)
+  const server = isLocal ? createServer(limits, listener) : yield* secureServer(options, listener)
+  server.maxConnections = settings.maxConnections
+  server.setTimeout(idleMs, (socket) => socket.destroy())
+  yield* Effect.acquireRelease(listen(server, settings), () => Listening.close(server))
+
+  const address = server.address()
+  const port = typeof address === "object" && address !== null ? address.port : settings.port
+  // Cookies know no ports: two nodes of one machine would take each other's.
+  house.cookie = `${house.isSecure ? "__Host-" : ""}novacron-${port}`
+  const host = isWildcard(settings.host) ? "localhost" : settings.host
+  const url = `${house.isSecure ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`
+
+  const sample = Effect.gen(function* () {
+    const report = yield* Effect.timeout(sources.health, "3 seconds")
+    history.note(report, nowMs())
+    feed.mention("health", { atMs: nowMs(), ...healthOf(report) })
+  })
+  yield* Effect.forkScoped(Effect.repeat(Effect.exit(sample), Schedule.spaced(settings.sampleInterval)))
+  yield* Effect.forkScoped(Effect.repeat(Effect.sync(feed.beat), Schedule.spaced("5 seconds")))
+  return {
+    url,
+    port,
+    observe: feed.observe,
+    link: Effect.sync(() => {
+      const { forMs, token } = house.door.ticket()
+      return { url: `${url}/#token=${token}`, forMs }
+    })
+  }
+})
+
+const localNames = ["127.0.0.1", "localhost", "::1"]
+
+const isWildcard = (host: string): boolean => host === "0.0.0.0" || host === "::"
+
+/** A port that is taken is replaced by any that is free: links say which. */
+const listen = (server: Server, { host, port }: Settings) => {
+  const failure = (reason: Listening.Obstacle, cause: unknown) =>
+    new DashboardUnavailable({ host, port, reason, cause })
+  return Effect.catch(Listening.listen(server, { host, port }, failure), (error) =>
+    error.reason === "taken" ? Listening.listen(server, { host, port: 0 }, failure) : Effect.fail(error)
+  )
+}
+
+const secureServer = Effect.fnUntraced(function* (
+  { settings: { host, port }, tls }: Options,
+  listener: RequestListener
+) {
+  const unavailable = (cause: unknown) => new DashboardUnavailable({ host, port, reason: "no certificate", cause })
+  if (tls === undefined) return yield* unavailable(undefined)
+  const first = yield* Effect.mapError(tls, unavailable)
+  const server = yield* Effect.try({
+    try: () => createSecureServer({ ...limits, ...first }, listener),
+    catch: unavailable
+  })
+  const renew = Effect.flatMap(tls, (next) =>
+    Effect.try({ try: () => server.setSecureContext(next), catch: unavailable })
+  )
+  yield* Effect.forkScoped(Effect.repeat(Effect.exit(Effect.delay(renew, "1 hour")), Schedule.forever))
+  return server
+})
+
+/** The key that sessions are signed with: kept, so that a page that is open outlives a restart of the node. */
+const keyOf = Effect.fnUntraced(function* (dataDir: string) {
+  const files = yield* FileSystem.FileSystem
+  const path = `${dataDir}/dashboard.key`
+  const read = Effect.gen(function* () {
+    const { mode } = yield* files.stat(path)
+    const bytes = yield* files.readFile(path)
+    // What others could read, or what is not whole, is no secret any more.
+    return (mode & 0o077) === 0 && bytes.length === 32 ? bytes : undefined
+  })
+  const kept = yield* Effect.orElseSucceed(read, () => undefined)
+  if (kept !== undefined) return kept
+  const key = new Uint8Array(randomBytes(32))
+  // A disk that is full costs the sessions of the next process and nothing else.
+  yield* Effect.ignore(files.remove(path, { force: true }))
+  yield* Effect.ignore(files.writeFile(path, key, { flag: "wx", mode: 0o600 }))
+  return key
+})
+
+// ------------------------------------------------------------------------------------------------------------- asking
+
+interface House {
+  readonly options: Options
+  readonly feed: Feed.Feed
+  readonly history: HealthHistory.HealthHistory
+  readonly site: Site.Site
+  readonly door: Door.Door
+  readonly hosts: ReadonlySet<string>
+  cookie: string
+  readonly isSecure: boolean
+  readonly nowMs: () => number
+  building: Building | undefined
+  readonly run: <A, E>(effect: Effect.Effect<A, E>, then: (exit: Exit.Exit<A, E>) => void) => void
+}
+
+/** The pages are being built, as long as somebody waits for that; how it ended. */
+interface Building {
+  failure: string | undefined
+  waiting: Array<() => void> | undefined
+}
+
+const runnerOf = Effect.gen(function* () {
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const flights = new Set<Fiber.Fiber<unknown, unknown>>()
+  yield* Effect.addFinalizer(() => Effect.sync(() => flights.forEach((fiber) => fiber.interruptUnsafe())))
+  return <A, E>(effect: Effect.Effect<A, E>, then: (exit: Exit.Exit<A, E>) => void): void => {
+    const fiber = fork(effect)
+    flights.add(fiber)
+    fiber.addObserver((exit) => {
+      flights.delete(fiber)
+      then(exit)
+    })
+  }
+})
+
+/** Longer than the beat of the feed. */
+const idleMs = 60_000
+
+/** A question is small and quick. */
+const limits = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 2_000,
+  noDelay: true
+}
+
+const maxPath = 1_024
+const maxBody = 4 * 1_024
+
+type Method = "GET" | "HEAD" | "POST" | "DELETE"
+
+const answer = (house: House, request: IncomingMessage, response: ServerResponse): void => {
+  request.on("error", () => undefined)
+  response.on("error", () => undefined)
+  const { headers, url = "/" } = request
+  if (url.length > maxPath) return refuse(house, response, 414, "A path has 1024 characters at the most.")
+  if (!Door.isFor(headers.host, house.hosts)) {
+    return refuse(house, response, 421, "This node is not called that. Names of a proxy belong into dashboard.names.")
+  }
+  const method = methodOf(request.method)
+  if (method === undefined) return refuse(house, response, 405, "Only GET, HEAD, POST and DELETE.")
+  const { pathname, searchParams } = new URL(url, "http://node")
+  if (!pathname.startsWith("/api/")) return page(house, request, response, method, pathname)
+
+  const isChange = method === "POST" || method === "DELETE"
+  if (isChange && !Door.isFromOurselves(headers)) {
+    return refuse(house, response, 403, "That was asked by a page of another site.")
+  }
+  if (pathname === "/api/session" && method === "POST") {
+    return withBody(house, request, response, Wire.Ticket, ({ token }) => begin(house, response, token))
+  }
+  if (!house.door.admits(Door.cookieOf(headers.cookie, house.cookie))) {
+    return refuse(house, response, 401, "No session. Get a link: novacron dashboard")
+  }
+  const asked: Asked = { house, request, response, query: searchParams }
+  switch (`${isChange ? method : "GET"} ${pathname}`) {
+    case "DELETE /api/session":
+      return send(house, response, 204, "", { "set-cookie": cookie(house, "", 0) })
+    case "GET /api/session":
+      return json(asked, 200, { isOpen: true })
+    case "GET /api/events":
+      return follow(asked)
+    case "POST /api/restore":
+      return withBody(house, request, response, Wire.Wanted, ({ component }) =>
+        tell(asked, house.options.sources.restore(component))
+      )
+    default: {
+      const found = isChange ? undefined : question(house, pathname, searchParams)
+      return found === undefined ? refuse(house, response, 404, "There is nothing here.") : tell(asked, found)
+    }
+  }
+}
+
+const methodOf = (text: string | undefined): Method | undefined =>
+  text === "GET" || text === "HEAD" || text === "POST" || text === "DELETE" ? text : undefined
+
+interface Asked {
+  readonly house: House
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly query: URLSearchParams
+}
+
+/** What can be asked, and who answers it. */
+const question = (
+  { history, nowMs, options: { sources } }: House,
+  path: string,
+  query: URLSearchParams
+): Effect.Effect<unknown, Refused> | undefined => {
+  const said = (name: string) => query.get(name) ?? ""
+  switch (path) {
+    case "/api/node":
+      return Effect.map(sources.node, (node) => ({ ...node, nowMs: nowMs() }))
+    case "/api/report":
+      return Effect.sync(sources.report)
+    case "/api/why":
+      return Effect.suspend(() => {
+        const report = sources.report()
+        const isKnown = report.components.some(({ name }) => name === said("component"))
+        return isKnown
+          ? Effect.succeed(Report.why(report, said("component")))
+          : Effect.fail({ message: "This node has no component of that name." })
+      })
+    case "/api/health":
+      return Effect.map(Effect.timeoutOption(sources.health, "3 seconds"), (report) => ({
+        now: Option.match(report, { onNone: () => null, onSome: healthOf }),
+        history: history.told()
+      }))
+    case "/api/settings":
+      return sources.settings
+    case "/api/boots":
+      return sources.boots(/^\d{1,6}$/.test(said("limit")) ? Number(said("limit")) : 200)
+    case "/api/boot":
+      return sources.boot(said("id"))
+    case "/api/difference":
+      return sources.difference(said("a"), said("b"))
+    case "/api/restore":
+      return sources.impact(said("component"))
+    default:
+      return undefined
+  }
+}
+
+/** The health of all, without what only the kernel needs. */
+const healthOf = ({ components, status }: Health.HealthReport) => ({
+  status,
+  parts: components.map(({ critical, errorRate, latencyMs, message, name, status, throughput }) => ({
+    name,
+    critical,
+    status,
+    message,
+    latencyMs: latencyMs ?? null,
+    throughput: throughput ?? null,
+    errorRate: errorRate ?? null
+  }))
+})
+
+// ------------------------------------------------------------------------------------------------------------ answers
+
+const tell = (asked: Asked, effect: Effect.Effect<unknown, Refused>): void =>
+  asked.house.run(effect, (exit) => {
+    if (Exit.isSuccess(exit)) return json(asked, 200, exit.value)
+    const error = Cause.findErrorOption(exit.cause)
+    if (Option.isSome(error)) return json(asked, 409, { error: error.value.message })
+    json(asked, 500, { error: "The node has made a mistake. Its log says which." })
+  })
+
+/** JSON is packed when it is large. */
+const json = ({ house, request, response }: Asked, status: number, value: unknown): void => {
+  const bytes = Buffer.from(`${JSON.stringify(value ?? null)}\n`)
+  const headers = { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" }
+  if (bytes.length < 4_096 || !/\bgzip\b/.test(request.headers["accept-encoding"]?.toString() ?? "")) {
+    return send(house, response, status, bytes, headers)
+  }
+  gzip(bytes, { level: 1 }, (error, packed) =>
+    error === null
+      ? send(house, response, status, packed, { ...headers, "content-encoding": "gzip" })
+      : send(house, response, status, bytes, headers)
+  )
+}
+
+const begin = (house: House, response: ServerResponse, token: string): void => {
+  const session = house.door.exchange(token)
+  if (session === undefined) {
+    return refuse(house, response, 401, "This link was used already, or is too old. Get another: novacron dashboard")
+  }
+  const seconds = Math.floor(Duration.toSeconds(house.options.settings.session))
+  send(house, response, 204, "", { "set-cookie": cookie(house, session, seconds) })
+}
+
+const cookie = ({ cookie: name, isSecure }: House, value: string, seconds: number): string =>
+  `${name}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${isSecure ? "; Secure" : ""}`
+
+/** Server-sent events, until either side has gone. */
+const follow = ({ house, query, request, response }: Asked): void => {
+  const lastId = request.headers["last-event-id"]?.toString() ?? query.get("after") ?? undefined
+  request.socket.setTimeout(0)
+  const head = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store" }
+  const sink: Feed.Sink = {
+    write: (text) => {
+      if (!response.headersSent) response.writeHead(200, { ...securityHeaders(house), ...head })
+      return response.write(text)
+    },
+    onDrain: (listener) => response.on("drain", listener),
+    cut: () => response.destroy()
+  }
+  const leave = house.feed.attach(sink, lastId)
+  if (leave === undefined) return refuse(house, response, 503, "Too many pages are open. Close one of them.")
+  // Even when there is nothing to tell, the page is to know that it is heard.
+  sink.write("retry: 1000\n\n")
+  response.on("close", leave)
+}
+
+const page = (house: House, request: IncomingMessage, response: ServerResponse, method: Method, path: string): void => {
+  const { headers } = request
+  if (method !== "GET" && method !== "HEAD") return refuse(house, response, 405, "Only GET and HEAD.")
+  const { build } = house.options
+  if (build !== undefined && (house.building === undefined || house.building.waiting !== undefined)) {
+    return prepare(house, build, () => page(house, request, response, method, path))
+  }
+  const files = house.site.files()
+  if (files === undefined) return refuse(house, response, 503, house.building?.failure ?? notBuilt)
+  const file = files.get(path === "/" ? "/index.html" : path)
+  if (file === undefined) return refuse(house, response, 404, "There is nothing here.")
+  const caching = {
+    etag: file.etag,
+    "cache-control": file.isImmutable ? "public, max-age=31536000, immutable" : "no-cache"
+  }
+  if (headers["if-none-match"] === file.etag) return send(house, response, 304, "", caching)
+  const { bytes, encoding } = Site.bytesFor(file, headers["accept-encoding"]?.toString() ?? "")
+  send(house, response, 200, bytes, {
+    ...caching,
+    "content-type": file.type,
+    vary: "accept-encoding",
+    ...(encoding === undefined ? {} : { "content-encoding": encoding })
+  })
+}
+
+const notBuilt =
+  "The pages of the dashboard have not been built. In a checkout: pnpm --filter @novacron/dashboard build"
+
+/** In a checkout: whoever wants to see the pages first waits until they are built, and what has changed is built anew. */
+const prepare = (house: House, build: Effect.Effect<void, Refused>, then: () => void): void => {
+  const waiting = house.building?.waiting
+  if (waiting !== undefined) return void waiting.push(then)
+  const building: Building = (house.building = { failure: undefined, waiting: [then] })
+  house.run(build, (exit) => {
+    if (Exit.isFailure(exit)) {
+      const error = Cause.findErrorOption(exit.cause)
+      building.failure = Option.match(error, { onNone: () => notBuilt, onSome: ({ message }) => message })
+    }
+    const all = building.waiting ?? []
+    building.waiting = undefined
+    for (const one of all) one()
+  })
+}
+
+/** Takes in a body of JSON and decodes it. */
+const withBody = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+  house: House,
+  request: IncomingMessage,
+  response: ServerResponse,
+  schema: S,
+  then: (value: S["Type"]) => void
+): void => {
+  if (!/^application\/json\b/.test(request.headers["content-type"] ?? "")) {
+    return refuse(house, response, 415, "A body of JSON is wanted.")
+  }
+  const chunks: Array<Buffer> = []
+  let length = 0
+  request.on("data", (chunk: Buffer) => {
+    length += chunk.length
+    if (length <= maxBody) return void chunks.push(chunk)
+    refuse(house, response, 413, "A body has 4 KiB at the most.")
+    request.destroy()
+  })
+  request.on("end", () => {
+    if (length > maxBody) return
+    const decoded = Schema.decodeUnknownExit(Schema.fromJsonString(schema))(Buffer.concat(chunks).toString("utf8"))
+    if (Exit.isFailure(decoded)) return refuse(house, response, 400, "The body is not what is wanted here.")
+    then(decoded.value)
+  })
+}
+
+const refuse = (house: House, response: ServerResponse, status: number, why: string): void =>
+  send(house, response, status, `${JSON.stringify({ error: why } satisfies typeof Wire.Refusal.Type)}\n`, {
+    "content-type": "application/json; charset=utf-8",
+    "cache-control": "no-store",
+    ...(status === 401 || status === 404 ? {} : { connection: "close" })
+  })
+
+/** Nothing from elsewhere, nothing to elsewhere, no frame around it, no script but ours. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'"
+].join("; ")
+
+const securityHeaders = ({ isSecure }: House) => ({
+  "content-security-policy": policy,
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), microphone=(), geolocation=()",
+  ...(isSecure ? { "strict-transport-security": "max-age=31536000" } : {})
+})
+
+const send = (
+  house: House,
+  response: ServerResponse,
+  status: number,
+  body: string | Buffer,
+  headers: { readonly [name: string]: string }
+): void => {
+  if (response.headersSent || response.destroyed) return
+  const isBare = status === 204 || status === 304
+  const length = isBare ? {} : { "content-length": Buffer.byteLength(body) }
+  response.writeHead(status, { ...securityHeaders(house), ...length, ...headers })
+  response.end(isBare || response.req.method === "HEAD" ? undefined : body)
+}
