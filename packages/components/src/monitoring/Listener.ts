@@ -11,7 +11,7 @@
  *
  * It is plain HTTP without authentication, on the loopback interface unless it is told otherwise.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { Data, Effect } from "effect"
 import type { Scope } from "effect"
 import * as Listening from "../post/Listening.ts"
@@ -59,7 +59,7 @@ export const make = Effect.fn("Listener.make")(function* (
   MetricsPortUnavailable,
   Scope.Scope
 > {
-  const server = createServer(limits, (request, response) => answer(source, request, response))
+  const server = Listening.createServer(limits, (request, response) => answer(source, request, response))
   server.maxConnections = settings.maxConnections
   server.setTimeout(idleMs, (socket) => socket.destroy())
   const unavailable = (reason: Listening.Obstacle, cause: unknown) =>

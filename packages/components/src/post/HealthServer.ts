@@ -28,7 +28,7 @@
  * yield* server.serve(HealthServer.fromHealth(running.health))
  * ```
  */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Health } from "@novacron/boot"
 import { Clock, Context, Data, DateTime, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import type { Scope } from "effect"
@@ -123,7 +123,7 @@ export const make = Effect.fn("HealthServer.make")(function* (
   settings: typeof HealthSettings.Type
 ): Effect.fn.Return<HealthServer["Service"], HealthServerDown, Scope.Scope> {
   const { answerFor, ask, serve } = yield* board(settings)
-  const server = createServer(limits, (request, response) => {
+  const server = Listening.createServer(limits, (request, response) => {
     const path = pathOf(request)
     const wrong = mistake(request, path)
     const answer = wrong ?? answerFor(path)
