@@ -63,6 +63,22 @@ const place = Command.make(
   Command.withExamples([{ command: "novacron dwcp place --hosts 500x64x256 trace.csv.gz --unlimited" }])
 )
 
+const forecast = Command.make(
+  "forecast",
+  {
+    input: Argument.String("SERIES").pipe(
+      Argument.withDescription("JSON lines {id, dt, v} of recorded bandwidth, plain or gzipped")
+    ),
+    model: optionalText("model", "A model of `pnpm train bandwidth` instead of the one that is shipped"),
+    classical: toggle("classical", "Without the network"),
+    json
+  },
+  ({ model, ...input }) => lazily(protocol, (it) => it.forecast, { ...input, model: Option.getOrUndefined(model) })
+).pipe(
+  Command.withDescription("Forecast each next value and the fifth from what came before; JSON lines to stdout"),
+  Command.withExamples([{ command: "novacron dwcp forecast series.jsonl.gz" }])
+)
+
 const secured = {
   cert: optionalText("cert", "The certificate of this side, PEM: then it speaks TLS"),
   key: optionalText("key", "Its private key, PEM"),
@@ -123,5 +139,5 @@ const probeLink = Command.make("probe", { to, ...secured }, (input) =>
 export const dwcp = Command.make("dwcp").pipe(
   Command.withDescription("What nodes do for each other, without a node: send files, encode them, place work"),
   Command.withExamples([{ command: "novacron dwcp encode --base monday.img tuesday.img tuesday.hde" }]),
-  Command.withSubcommands([serveFiles, sendFile, probeLink, encode, decode, pack, place])
+  Command.withSubcommands([serveFiles, sendFile, probeLink, encode, decode, pack, place, forecast])
 )

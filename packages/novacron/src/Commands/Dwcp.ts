@@ -3,8 +3,8 @@
  * into fewer bytes, against a base that the other side has; items into bins, machines onto hosts.
  */
 import { createReadStream } from "node:fs"
-import { Acp, Amst, Hde, Itp } from "@novacron/dwcp"
-import { Data, Deferred, Duration, Effect, FileSystem, Layer, Result, Schema, Stream } from "effect"
+import { Acp, Amst, Hde, Itp, Pba } from "@novacron/dwcp"
+import { Data, Deferred, Duration, Effect, FileSystem, Layer, Option, Result, Schema, Stream } from "effect"
 import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
 
@@ -99,6 +99,37 @@ export const place = Program.make(
       catch: problemOf
     })
     stdout.write(yield* Effect.fromResult(Result.mapError(summary, (problem) => problem)))
+  })
+)
+
+/** Recorded series, one a line. */
+export interface Forecasting {
+  readonly input: string
+  readonly model: string | undefined
+  readonly classical: boolean
+  readonly json: boolean
+}
+
+/** Answers each value from the 33rd on with `{id, i, h1, h5, p10h1, p10h5}`; without a model, by classical means. */
+export const forecast = Program.make(
+  Effect.fnUntraced(function* ({ classical, input, model }: Forecasting) {
+    const { stderr, stdout } = yield* Surroundings
+    yield* isReadable(input)
+    const read = classical ? undefined : Pba.Model.read(model ?? Pba.Model.shipped)
+    // A model that was asked for by name must be the one that answers; without the one that is shipped we do what we can.
+    if (read !== undefined && Result.isFailure(read)) {
+      if (model !== undefined) return yield* read.failure
+      stderr.write(`${read.failure.message}\n`)
+    }
+    const answers = Pba.Commands.forecast(
+      createReadStream(input),
+      read === undefined ? undefined : Option.getOrUndefined(Result.getSuccess(read))
+    )
+    const broken = (cause: unknown) =>
+      cause instanceof Pba.Commands.BadInput
+        ? cause
+        : new Pba.Commands.BadInput({ problem: "it cannot be read", cause })
+    yield* Stream.runForEach(Stream.fromAsyncIterable(answers, broken), (text) => Effect.sync(() => stdout.write(text)))
   })
 )
 

@@ -1,0 +1,119 @@
+/**
+ * The body of `novacron dwcp forecast`: recorded series in, a line each, plain or gzipped; forecasts out as JSON lines.
+ *
+ * **Details**
+ *
+ * A series is `{"id", "dt", "v": [...]}`, `dt` in seconds (1 if it is absent), `v` in any unit. From the 33rd value on each
+ * one is answered by a line `{id, i, h1, h5, p10h1, p10h5}` of forecasts for `i + 1` and `i + 5`, made of `v[0..i]` alone.
+ * What is no number from zero on counts as missing. A line that is no series is answered by `{id, error}`, and the next one
+ * is read. Memory is bounded by the longest line.
+ */
+import { pipeline, Readable } from "node:stream"
+import { createGunzip } from "node:zlib"
+import { Data } from "effect"
+import type { Model } from "./Model.ts"
+import * as Series from "./Series.ts"
+
+/** What was given is not text that could be read to its end. */
+export class BadInput extends Data.TaggedError("BadInput")<{ readonly problem: string; readonly cause?: unknown }> {
+  override get message(): string {
+    return `The series cannot be read: ${this.problem}. What was read before it is answered; check the file.`
+  }
+}
+
+/** Before it too little is known. */
+export const first = 32
+/** A longer line is refused before it fills the memory. */
+const longestLine = 64 * 1024 * 1024
+/** Forecasts that are written at once. */
+const together = 256
+
+/** Lines of text, many in one string. Throws {@link BadInput}. */
+export const forecast = async function* (input: Readable, model: Model | undefined): AsyncGenerator<string> {
+  let number = 0
+  for await (const line of lines(input)) {
+    number++
+    if (line.trim() === "") continue
+    const parsed = parse(line, number)
+    if ("error" in parsed) yield `${JSON.stringify(parsed)}\n`
+    else yield* answers(parsed, model)
+  }
+}
+
+interface Recorded {
+  readonly id: string | number
+  readonly seconds: number
+  readonly values: ReadonlyArray<unknown>
+}
+
+const answers = function* ({ id, seconds, values }: Recorded, model: Model | undefined): Generator<string> {
+  const series = Series.make(seconds, model)
+  let text = ""
+  for (const [i, value] of values.entries()) {
+    const { h1, h5, p10h1, p10h5 } = series.push(typeof value === "number" ? value : Number.NaN)
+    if (i < first) continue
+    const answer = { id, i, h1: short(h1), h5: short(h5), p10h1: short(p10h1), p10h5: short(p10h5) }
+    text += `${JSON.stringify(answer)}\n`
+    if (i % together > 0) continue
+    yield text
+    text = ""
+  }
+  if (text !== "") yield text
+}
+
+const short = (value: number): number => Number(value.toPrecision(6))
+
+const parse = (line: string, number: number): Recorded | { readonly id: unknown; readonly error: string } => {
+  const refuse = (error: string, id: unknown = null) => ({ id, error: `Line ${number} ${error}` })
+  const value = parsed(line)
+  if (typeof value !== "object" || value === null) return refuse("is no JSON object")
+  const id = "id" in value ? value.id : undefined
+  const dt = "dt" in value ? value.dt : undefined
+  if (!("v" in value) || !Array.isArray(value.v)) return refuse('has no list "v" of values', id)
+  if (dt !== undefined && (typeof dt !== "number" || !(dt > 0)))
+    return refuse('has a "dt" that is no length of time', id)
+  return { id: typeof id === "string" || typeof id === "number" ? id : number, seconds: dt ?? 1, values: value.v }
+}
+
+const parsed = (line: string): unknown => {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+const lines = async function* (input: Readable): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ""
+  try {
+    for await (const chunk of unzipped(input)) {
+      const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n")
+      rest = parts.pop() ?? ""
+      if (rest.length > longestLine) throw new BadInput({ problem: `a line is longer than ${longestLine} characters` })
+      yield* parts
+    }
+  } catch (cause) {
+    throw cause instanceof BadInput ? cause : new BadInput({ problem: "it breaks off or is damaged", cause })
+  }
+  rest += decoder.decode()
+  if (rest !== "") yield rest
+}
+
+/** As it is, or unzipped when it begins as a gzip file does. */
+const unzipped = async function* (input: Readable): AsyncGenerator<Uint8Array> {
+  const chunks: AsyncIterator<Uint8Array> = input[Symbol.asyncIterator]()
+  let head = Buffer.alloc(0)
+  while (head.length < 2) {
+    const next = await chunks.next()
+    if (next.done === true) break
+    head = Buffer.concat([head, Buffer.from(next.value)])
+  }
+  const all = async function* () {
+    yield head
+    yield* { [Symbol.asyncIterator]: () => chunks }
+  }
+  if (head[0] !== 0x1f || head[1] !== 0x8b) return yield* all()
+  // A failure of either is thrown where the unzipped bytes are read.
+  yield* pipeline(Readable.from(all()), createGunzip(), () => undefined)
+}

@@ -1,0 +1,100 @@
+/**
+ * Forecasts of one series: the network and the classical experts, weighed by the gate of each figure.
+ *
+ * **Details**
+ *
+ * Values go in one by one and each is answered by the forecasts of what follows; nothing else is read. Without a model the
+ * classical experts serve alone. A model can be exchanged between two values: the gate goes on, and weighs the new one by
+ * what it does.
+ */
+import * as Gate from "./Gate.ts"
+import type { Model } from "./Model.ts"
+import * as Network from "./Network.ts"
+import * as Signals from "./Signals.ts"
+
+/** In the unit of the values. `p10` is what nine values of ten are not below. */
+export interface Forecast {
+  readonly h1: number
+  readonly h5: number
+  readonly p10h1: number
+  readonly p10h5: number
+}
+
+export interface Series {
+  /** The next value. One that is no number from zero on is taken as missing: as if the last one had come again. */
+  readonly push: (value: number) => Forecast
+  readonly count: () => number
+  /** Exchanges the model; `undefined` for none. */
+  readonly use: (model: Model | undefined) => void
+  /** Shares of the network, the regression, the level, the last value in the next h1. */
+  readonly weights: () => Readonly<Record<"network" | "regression" | "level" | "last", number>>
+}
+
+/** `seconds` from one value to the next, which tells where yesterday is. */
+export const make = (seconds: number, model?: Model): Series => {
+  const signals = Signals.make(Number.isFinite(seconds) && seconds > 0 ? seconds : 1)
+  const points = Signals.horizons.map((steps) => Gate.make({ steps, prior: pointPrior, ...pointTuning }))
+  const lows = Signals.horizons.map((steps) => Gate.make({ steps, prior: lowPrior, below: 0.1, ...lowTuning }))
+  const forecasts = new Float64Array(pointExperts.length + 1)
+  const quantiles = new Float64Array(lowExperts.length + 1)
+  let used = model
+  let states = statesOf(model)
+  let last = 0
+
+  const push = (given: number): Forecast => {
+    const value = given >= 0 && given < 1e300 ? given : last
+    last = value
+    for (const gate of points) gate.settle(value)
+    for (const gate of lows) gate.settle(value)
+    signals.push(value)
+    for (const [k, state] of states.entries()) Network.step(used!.networks[k]!, state, signals.inputs)
+    const [h1, h5] = [point(0), point(1)]
+    return { h1, h5, p10h1: Math.min(h1, low(0)), p10h5: Math.min(h5, low(1)) }
+  }
+  const point = (horizon: number): number => {
+    const scale = signals.scale()
+    let sum = 0
+    for (const state of states) sum += Network.point(state.outputs, signals, horizon)
+    // No networks: 0 / 0 is an expert without a word.
+    forecasts[0] = (sum / states.length) * scale
+    for (const [i, at] of pointExperts.entries()) forecasts[i + 1] = signals.points[horizon]![at]! * scale
+    return points[horizon]!.combine(forecasts)
+  }
+  const low = (horizon: number): number => {
+    const scale = signals.scale()
+    let sum = 0
+    for (const state of states) sum += Network.low(state.outputs, signals, horizon)
+    quantiles[0] = (sum / states.length) * scale
+    for (const [i, at] of lowExperts.entries()) quantiles[i + 1] = signals.lows[horizon]![at]! * scale
+    return lows[horizon]!.combine(quantiles)
+  }
+
+  return {
+    push,
+    count: signals.count,
+    use: (next) => {
+      used = next
+      states = statesOf(next)
+    },
+    weights: () => {
+      const shares = points[0]!.weights()
+      return { network: shares[0]!, regression: shares[1]!, level: shares[2]! + shares[3]!, last: shares[4]! }
+    }
+  }
+}
+
+const statesOf = (model: Model | undefined) => model?.networks.map(() => Network.state(model.hidden)) ?? []
+
+/** After the network, in this order, with their shares at the beginning. */
+const { ewma, fast, last, regression } = Signals.expert
+const pointExperts = [regression, fast, ewma, last]
+const pointPrior = [0.9, 0.055, 0.015, 0.015, 0.015]
+const lowExperts = [
+  Signals.lowExpert.regression,
+  Signals.lowExpert.regressionLong,
+  Signals.lowExpert.rolling,
+  Signals.lowExpert.last
+]
+const lowPrior = [0.9, 0.03, 0.03, 0.02, 0.02]
+const pointTuning = { rate: 0.15, memory: 0.995 }
+const lowTuning = { rate: 0.15, memory: 0.995, shiftRate: 0.02 }
