@@ -4,7 +4,7 @@
  */
 import type { Boot, Health, Journal } from "@novacron/boot"
 import { type BootEvent, Report } from "@novacron/boot/model"
-import type { Lock, Post } from "@novacron/components"
+import type { Lock, Operator, Post } from "@novacron/components"
 import { Clock, DateTime, Deferred, Effect, Option, type Stream } from "effect"
 import type * as ExitCode from "./ExitCode.ts"
 import type { Surroundings } from "./Surroundings.ts"
@@ -70,6 +70,8 @@ export interface Alive {
   readonly over: Deferred.Deferred<Report.Report>
   running: Running | undefined
   endpoints: Endpoints | undefined
+  /** Where a person looks at it; undefined when there is none. */
+  dashboard: Operator.Dashboard | undefined
   notify: Post.Notify.Notify
   reload: Reloading["reload"]
   /** Whether the report of READY is where it was asked for. */
@@ -90,6 +92,7 @@ export const make = (surroundings: Surroundings["Service"]): Alive => {
     over: Deferred.makeUnsafe(),
     running: undefined,
     endpoints: undefined,
+    dashboard: undefined,
     notify: { tell: () => undefined, told: Effect.void, watchdog: undefined },
     reload: Effect.fail({ message: "The settings are not followed yet." }),
     isReported: false,

@@ -25,6 +25,9 @@ export const Restore = Schema.Struct({
   isBegun: Schema.Boolean
 })
 
+/** The answer to `Dashboard`: an address that opens it once, and for how long it does. */
+export const Link = Schema.Struct({ url: Schema.String, forMs: Schema.Finite })
+
 /** Answers one request. */
 export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unknown, Refused> => {
   switch (request._tag) {
@@ -40,6 +43,8 @@ export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unkno
       return Effect.map(known(node, request.component), ({ report }) => Report.why(report, request.component))
     case "Restore":
       return restore(node, request.component, request.confirmed)
+    case "Dashboard":
+      return node.dashboard === undefined ? Effect.fail(noDashboard) : node.dashboard.link
     case "Stop":
       return Effect.andThen(Alive.end(node, { because: request.because, signal: undefined }), Deferred.await(node.over))
     case "Reload":
@@ -75,7 +80,8 @@ const health = (node: Alive.Alive) =>
     }
   })
 
-const restore = (node: Alive.Alive, name: string, isConfirmed: boolean) =>
+/** Whom a restoration would concern; confirmed it begins. */
+export const restore = (node: Alive.Alive, name: string, isConfirmed: boolean) =>
   Effect.gen(function* () {
     const { component } = yield* known(node, name)
     const { running } = node
@@ -102,5 +108,9 @@ const known = (node: Alive.Alive, name: string) =>
   })
 
 const refused = ({ message }: { readonly message: string }) => new Refused({ reason: message })
+
+const noDashboard = new Refused({
+  reason: "This node serves no dashboard. Set dashboard.enabled, or look into its log for NVC-2901."
+})
 
 const notUp = new Refused({ reason: "The node is not up yet. Ask again when novacron status says that it is ready." })

@@ -133,6 +133,26 @@ const reload = Command.make("reload", source, (input) => lazily(client, (it) => 
   Command.withExamples([{ command: "novacron reload" }])
 )
 
+const dashboard = Command.make(
+  "dashboard",
+  {
+    ...source,
+    port: Flag.Int("port").pipe(
+      Flag.withDefault(0),
+      Flag.withDescription("Where to show the journals when no node runs (default: any)")
+    )
+  },
+  (input) =>
+    lazily(
+      () => import("./Commands/Dashboard.ts"),
+      (it) => it.dashboard,
+      { ...asked(input), port: input.port }
+    )
+).pipe(
+  Command.withDescription("Print an address that opens the dashboard of the node; without a node, of its journals"),
+  Command.withExamples([{ command: "novacron dashboard" }, { command: "xdg-open $(novacron dashboard)" }])
+)
+
 // ------------------------------------------------------------------------------------------------------- the settings
 
 const settings = () => import("./Commands/Config.ts")
@@ -445,6 +465,7 @@ export const novacron = Command.make("novacron").pipe(
     restore,
     stop,
     reload,
+    dashboard,
     configuration,
     trace,
     dwcp,

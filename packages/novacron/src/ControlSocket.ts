@@ -27,6 +27,8 @@ export const Request = Schema.Union([
   Schema.TaggedStruct("Why", { component: Schema.String }),
   /** Without `confirmed` only what it would concern is answered. */
   Schema.TaggedStruct("Restore", { component: Schema.String, confirmed: Schema.Boolean }),
+  /** Answers with an address that opens the dashboard once. */
+  Schema.TaggedStruct("Dashboard", {}),
   /** Answers with the final report, when everything is down. */
   Schema.TaggedStruct("Stop", { because: Schema.String }),
   Schema.TaggedStruct("Reload", {})

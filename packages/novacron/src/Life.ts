@@ -5,14 +5,14 @@
  * **Details**
  *
  * Around the boot stand, in this order and taken down in reverse: the data directory, its lock, the control socket, the
- * health endpoints, the journal. So the health and `novacron status` can be asked from the first moment of a boot until
+ * dashboard, the health endpoints, the journal. So the health and `novacron status` can be asked from the first moment of a boot until
  * the last of a stop.
  *
  * A signal that ends the node first makes it not ready, then stops it in reverse within its budget; during a boot it is
  * cancelled and rolled back at once. The second one says what it is that does not end, and leaves. SIGHUP reloads the
  * settings, as soon as the node is up. SIGUSR2 says what is going on.
  */
-import { type Lock, type Logger, Post } from "@novacron/components"
+import { type Lock, type Logger, type Operator, Post } from "@novacron/components"
 import type { BootEvent, Report } from "@novacron/boot/model"
 import { Cause, DateTime, Deferred, Effect, Exit, Fiber, FileSystem, Option, type Path, Scope } from "effect"
 import * as Alive from "./Alive.ts"
@@ -41,6 +41,10 @@ export interface Options {
   readonly lock: Effect.Effect<Lock.Lock["Service"], Problem, Scope.Scope>
   /** The health endpoints. */
   readonly listen: Effect.Effect<Alive.Endpoints, Problem, Scope.Scope>
+  /** The dashboard, if there is to be one: it is there as long as the process is. */
+  readonly dashboard?: (
+    node: Alive.Alive
+  ) => Effect.Effect<Operator.Dashboard | undefined, never, Scope.Scope | Platform>
   /** Boots. It gets what only the process can know. */
   readonly boot: (given: Alive.Given) => Effect.Effect<Alive.Running, unknown, Scope.Scope | Platform>
   /** Follows the settings while the node runs; reloads wait for `ready`. */
@@ -87,6 +91,7 @@ const around = (options: Options, node: Alive.Alive) =>
       path: ControlSocket.pathOf(dataDir),
       answer: (request) => Answers.answer(node, request)
     })
+    node.dashboard = yield* options.dashboard?.(node) ?? Effect.succeed(undefined)
     node.notify = yield* Post.Notify.make(node.surroundings)
     node.endpoints = yield* listen
     yield* node.endpoints.serve(Alive.whileBooting(node))
@@ -162,6 +167,7 @@ const observer = ({ style }: Options, node: Alive.Alive) => {
   const lines = BootLines.make(style)
   return (event: BootEvent.BootEvent): void => {
     node.step(event)
+    node.dashboard?.observe(event)
     const line = style === "json" ? JSON.stringify(lines.json(event)) : lines.pretty(event)
     if (line !== undefined) stdout.write(`${line}\n`)
     if (statusWorthy.has(event._tag)) node.notify.tell({ status: Alive.statusLine(node.report()) })

@@ -151,6 +151,9 @@ export const make = Effect.fn("Dashboard.make")(function* (
   server.setTimeout(idleMs, (socket) => socket.destroy())
   yield* Effect.acquireRelease(listen(server, settings), () => Listening.close(server))
 
+  // The last events are those that say how it ended.
+  yield* Effect.addFinalizer(() => Effect.suspend(() => (feed.end() === 0 ? Effect.void : Effect.sleep(farewell))))
+
   const address = server.address()
   const port = typeof address === "object" && address !== null ? address.port : settings.port
   // Cookies know no ports: two nodes of one machine would take each other's.
@@ -261,6 +264,9 @@ const runnerOf = Effect.gen(function* () {
     })
   }
 })
+
+/** How long what was written last has to get out. */
+const farewell = Duration.millis(50)
 
 /** Longer than the beat of the feed. */
 const idleMs = 60_000
@@ -433,7 +439,8 @@ const follow = ({ house, query, request, response }: Asked): void => {
       return response.write(text)
     },
     onDrain: (listener) => response.on("drain", listener),
-    cut: () => response.destroy()
+    cut: () => response.destroy(),
+    end: () => response.end()
   }
   const leave = house.feed.attach(sink, lastId)
   if (leave === undefined) return refuse(house, response, 503, "Too many pages are open. Close one of them.")

@@ -20,6 +20,7 @@ export interface Sink {
   readonly write: (text: string) => boolean
   readonly onDrain: (listener: () => void) => void
   readonly cut: () => void
+  readonly end: () => void
 }
 
 /** What is told to those who follow. */
@@ -31,6 +32,8 @@ export interface Feed {
   readonly attach: (sink: Sink, lastId: string | undefined) => (() => void) | undefined
   /** To be called now and then: readers hear that the node is there, and those that take nothing are cut off. */
   readonly beat: () => void
+  /** Tells what is still to be told, and ends: the readers hear that it was meant. How many there were. */
+  readonly end: () => number
   /** Everything that is kept. */
   readonly events: () => ReadonlyArray<BootEvent.BootEvent>
   readonly readers: () => number
@@ -157,6 +160,15 @@ export const make = (nowMs: () => number, limits: Partial<Limits> = {}): Feed =>
           reader.sink.cut()
         }
       }
+    },
+    end: () => {
+      const all = [...readers]
+      for (const reader of all) {
+        pump(reader)
+        reader.sink.end()
+      }
+      readers.clear()
+      return all.length
     },
     events: () => log.map(({ event }) => event),
     readers: () => readers.size
