@@ -25,8 +25,9 @@
  * for a link is told the right one.
  */
 import { randomBytes } from "node:crypto"
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
-import { createServer as createSecureServer } from "node:https"
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http"
+import type { createServer as CreateSecureServer } from "node:https"
+import { createRequire } from "node:module"
 import type { TlsOptions } from "node:tls"
 import { gzip } from "node:zlib"
 import type { Health } from "@novacron/boot"
@@ -146,7 +147,7 @@ export const make = Effect.fn("Dashboard.make")(function* (
     run: yield* runnerOf
   }
   const listener: RequestListener = (request, response) => answer(house, request, response)
-  const server = isLocal ? createServer(limits, listener) : yield* secureServer(options, listener)
+  const server = isLocal ? Listening.createServer(limits, listener) : yield* secureServer(options, listener)
   server.maxConnections = settings.maxConnections
   server.setTimeout(idleMs, (socket) => socket.destroy())
   yield* Effect.acquireRelease(listen(server, settings), () => Listening.close(server))
@@ -199,6 +200,8 @@ const secureServer = Effect.fnUntraced(function* (
   const unavailable = (cause: unknown) => new DashboardUnavailable({ host, port, reason: "no certificate", cause })
   if (tls === undefined) return yield* unavailable(undefined)
   const first = yield* Effect.mapError(tls, unavailable)
+  // Loaded when it is needed, and without all that an import of it would load: see `Listening.ts`.
+  const createSecureServer: typeof CreateSecureServer = createRequire(import.meta.url)("node:https").createServer
   const server = yield* Effect.try({
     try: () => createSecureServer({ ...limits, ...first }, listener),
     catch: unavailable
