@@ -9,7 +9,8 @@ const untested: { readonly [file: string]: string } = {
   "packages/boot/src/ProgressState.ts": "the state of Progress, tested where it changes",
   "packages/boot/src/ReportView.ts": "the text of Report, tested beside what it tells",
   "packages/novacron/src/CommandFlags.ts": "a part of Cli, whose front door it is tested through",
-  "packages/novacron/src/DwcpCli.ts": "a part of Cli, whose front door it is tested through"
+  "packages/novacron/src/DwcpCli.ts": "a part of Cli, whose front door it is tested through",
+  "packages/novacron/src/NodeLife.ts": "Node and Life put together, tested as a process by test/e2e"
 }
 
 /** The limits of a line, and of a shipped file. Code is laid out at 120; a sentence may end a word later. */

@@ -18,10 +18,10 @@
  * | `NOVACRON_CONFIG_SIGNATURE` | `off`, `warn` or `require`; without it `require` where there is a public key, else `off` |
  */
 import { resolve } from "node:path"
-import { Environment } from "@novacron/components"
+import { Detection } from "@novacron/components/early"
 import { Config, type Encryption, type Signature } from "@novacron/config"
 import { Effect, FileSystem } from "effect"
-import * as Node from "./Node.ts"
+import * as Settings from "./Settings.ts"
 import { Surroundings } from "./Surroundings.ts"
 
 /** What the command line says about settings. */
@@ -34,20 +34,28 @@ export interface Asked {
 }
 
 /** Settings of a node. */
-export type Loaded = Config.Loaded<Node.Settings>
+export type Loaded = Config.Loaded<Settings.Settings>
 
 /** Where a file is looked for when nobody names one. */
 const usual = ["novacron.yaml", "novacron.yml", "novacron.json", "/etc/novacron/novacron.yaml"]
 
-/** Reads the settings, with all that is wrong about them at once; and says where from, to read them again. */
+/**
+ * Reads the settings, with all that is wrong about them at once; and says where from, to read them again. `meanwhile` is
+ * done while the environment is being found out: neighbours may take a tenth of a second to say nothing.
+ */
 export const load = Effect.fn("Configuration.load")(function* (
   asked: Asked,
-  resources: Config.LoadOptions["resources"] = "check"
+  {
+    meanwhile = Effect.void,
+    resources = "check"
+  }: { readonly meanwhile?: Effect.Effect<unknown>; readonly resources?: Config.LoadOptions["resources"] } = {}
 ) {
   const options = { ...(yield* optionsOf(asked)), resources }
-  const definition = Node.definition()
+  const definition = Settings.definition()
   const first = yield* Config.load(definition, { ...options, resources: "skip" })
-  const detection = yield* Environment.detect(first.settings.environment)
+  const [detection] = yield* Effect.all([Detection.detect(first.settings.environment), meanwhile], {
+    concurrency: "unbounded"
+  })
   const sources: Config.LoadOptions = { template: detection.kind, ...options }
   return { loaded: yield* Config.load(definition, sources), sources, detection }
 })
@@ -100,7 +108,7 @@ const nonEmpty = (text: string | undefined): string | undefined => (text === "" 
 
 /** Where everything is kept: as set, below the state directory of systemd or of the user, or here. */
 export const dataDirOf = (
-  { system }: { readonly system: Pick<Node.Settings["system"], "dataDir"> },
+  { system }: { readonly system: Pick<Settings.Settings["system"], "dataDir"> },
   { cwd, env }: Pick<Surroundings["Service"], "cwd" | "env">
 ): string => {
   if (system.dataDir !== undefined) return resolve(cwd, system.dataDir)

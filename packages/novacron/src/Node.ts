@@ -1,6 +1,5 @@
 /**
- * The node: its settings, made of the settings of its parts, and its parts, made of the settings. The one place that
- * knows all components; they know what they need.
+ * The node: its parts, made of its settings. The one place that knows all components; they know what they need.
  */
 import { Boot, Component } from "@novacron/boot"
 import { type Plan, Report } from "@novacron/boot/model"
@@ -17,47 +16,16 @@ import {
   Resources,
   Security
 } from "@novacron/components"
-import { Config, Field } from "@novacron/config"
-import { Duration, Effect, Option, Redacted, type Result, Schema } from "effect"
+import type { Config } from "@novacron/config"
+import { Duration, Effect, Option, Redacted, type Result } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { Given } from "./Alive.ts"
+import * as Dashboard from "./Dashboard.ts"
 import * as NodeId from "./NodeId.ts"
+import { loggerOf, secretsOf, type Settings } from "./Settings.ts"
 import { Surroundings } from "./Surroundings.ts"
-import * as System from "./System.ts"
 import * as Templates from "./Templates.ts"
 import { version as program } from "./version.ts"
-
-/** Everything that can be set, a section for each part. */
-export const Settings = Schema.Struct({
-  system: Field.withDefault(System.Settings, {}),
-  logger: Field.withDefault(Logger.Settings, {}),
-  environment: Field.withDefault(Environment.Settings, {}),
-  resources: Field.withDefault(Resources.Settings, {}),
-  preflight: Field.withDefault(Preflight.Settings, {}),
-  lock: Field.withDefault(Lock.Settings, {}),
-  security: Field.withDefault(Security.Settings, {}),
-  database: Field.withDefault(Database.Settings, {}),
-  cache: Field.withDefault(Cache.Settings, {}),
-  monitoring: Field.withDefault(Monitoring.Settings, {}),
-  network: Field.withDefault(Network.Settings, {}),
-  health: Field.withDefault(Post.HealthSettings, {}),
-  systemHealth: Field.withDefault(Post.SystemHealthSettings, {}),
-  ready: Field.withDefault(Post.ReadySettings, {})
-})
-export type Settings = typeof Settings.Type
-
-/** How the settings of a node look, in files, in the environment and on the command line. */
-export const definition = (): Config.Definition<Settings, typeof Settings.Encoded> =>
-  (defined ??= Config.define({
-    name: "novacron",
-    schema: Settings,
-    hot: ["system.log_level", "logger.level"],
-    templates: Templates.templates,
-    reserved: Templates.reserved,
-    aliases: { NOVACRON_LOG_LEVEL: "system.log_level", NOVACRON_DATA_DIR: "system.data_dir" }
-  }))
-
-let defined: Config.Definition<Settings, typeof Settings.Encoded> | undefined
 
 // -------------------------------------------------------------------------------------------------------- the parts
 
@@ -95,7 +63,7 @@ export const components = (
       environment: env,
       ...(trail === undefined ? {} : { trail })
     }),
-    Logger.component(loggerSettings(settings)),
+    Logger.component(loggerOf(settings)),
     Database.component(settings.database, { dataDir }),
     Database.deferred,
     Cache.component(settings.cache),
@@ -202,14 +170,15 @@ export const boot = (
     return running
   }).pipe(Effect.provide(FetchHttpClient.layer))
 
-/** The log as it is set, with the word of `system`. */
-export const loggerSettings = ({ logger, system }: Settings): Settings["logger"] => ({
-  ...logger,
-  level: system.logLevel ?? logger.level
-})
-
-/** What stands around the boot: the lock of the data directory, and the health endpoints. */
-export const around = ({ settings }: Config.Loaded<Settings>, dataDir: string) => ({
+/** What stands around the boot: the lock of the data directory, the health endpoints, the dashboard. */
+export const around = ({ explain, settings }: Config.Loaded<Settings>, dataDir: string) => ({
+  dashboard: Dashboard.ofNode({
+    settings: settings.dashboard,
+    security: settings.security,
+    dataDir,
+    nodeId: settings.system.nodeId,
+    explain
+  }),
   lock: Lock.acquire(dataDir, settings.lock.file),
   listen: Post.HealthServer.make({ ...settings.health, port: settings.system.healthCheckPort ?? settings.health.port })
 })
@@ -244,22 +213,6 @@ const nobodys: Lock.Lock["Service"] = {
 /** How many components start at the same time. */
 export const concurrency = (settings: Settings, environment: string): number =>
   Math.min(settings.system.maxConcurrency, Templates.concurrency(environment, Templates.machine()))
-
-/** Every secret of the settings and the password of every address, for those who take them out of what they write. */
-export const secretsOf = (settings: unknown): ReadonlyArray<string> => {
-  if (Redacted.isRedacted(settings)) {
-    const secret = Redacted.value(settings)
-    return typeof secret === "string" ? [secret, ...passwordOf(secret)].filter(({ length }) => length >= 4) : []
-  }
-  if (typeof settings !== "object" || settings === null) return []
-  return Object.values(settings).flatMap(secretsOf)
-}
-
-const passwordOf = (text: string): ReadonlyArray<string> => {
-  if (!URL.canParse(text)) return []
-  const { password } = new URL(text)
-  return password === "" ? [] : [password, decodeURIComponent(password)]
-}
 
 /** Takes every secret out of a text, the longest first. */
 const redactor = (secrets: ReadonlyArray<string>) => {

@@ -7,12 +7,12 @@ import { Logger } from "@novacron/components"
 import { Audit, type Config, Difference, History, Reload } from "@novacron/config"
 import { Cause, Effect, Exit, Fiber, type FileSystem, type Path, type Scope, SubscriptionRef } from "effect"
 import type { Reloading } from "./Alive.ts"
-import * as Node from "./Node.ts"
+import * as Settings from "./Settings.ts"
 import type { Surroundings } from "./Surroundings.ts"
 
 /** Where settings are read from again, and where it is recorded. */
 export interface Options {
-  readonly loaded: Config.Loaded<Node.Settings>
+  readonly loaded: Config.Loaded<Settings.Settings>
   readonly sources: Config.LoadOptions
   readonly dataDir: string
   readonly user: string
@@ -52,7 +52,7 @@ export const make = Effect.fn("Reloading.make")(function* ({
   yield* keep
   const recording = yield* Effect.forkScoped(record({ action: "load", success: true, changedKeys: [] }))
   yield* Effect.addFinalizer(() => Fiber.await(recording))
-  const made = yield* Reload.make(Node.definition(), loaded, sources, { ready })
+  const made = yield* Reload.make(Settings.definition(), loaded, sources, { ready })
 
   /** What both ways do with the outcome: record it, and put it into effect. */
   const apply = (outcome: Exit.Exit<Reload.Change, Reload.ReloadRejected>) =>
@@ -69,7 +69,7 @@ export const make = Effect.fn("Reloading.make")(function* ({
         Effect.gen(function* () {
           if (differences.length === 0) return "the settings say what they said; nothing has changed."
           const { settings } = yield* SubscriptionRef.get(made.current)
-          yield* logging.setLevel(Node.loggerSettings(settings).level)
+          yield* logging.setLevel(Settings.loggerOf(settings).level)
           yield* keep
           yield* record({ action: "modify", success: true, changedKeys: differences.map(({ key }) => key) })
           return `in effect now, as version ${to}: ${Difference.text(differences).replaceAll("\n", ", ")}`

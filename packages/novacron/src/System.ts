@@ -1,5 +1,5 @@
 /** The settings of the node itself: who it is, where it keeps things, how long it may take. */
-import { Logger } from "@novacron/components"
+import { Logger } from "@novacron/components/early"
 import { Field } from "@novacron/config"
 import { Schema } from "effect"
 

@@ -3,7 +3,7 @@
  * same time.
  */
 import { availableParallelism, totalmem } from "node:os"
-import { Resources } from "@novacron/components"
+import { Tier } from "@novacron/components/early"
 
 /** By environment. Written like a file, in the camelCase of the Schema. */
 export const templates = {
@@ -49,4 +49,4 @@ export const machine = (): Machine => ({ cores: availableParallelism(), memoryBy
 
 /** How many parts start at the same time: the strategy of the environment and the machine, in a number. */
 export const concurrency = (environment: string, machine: Machine): number =>
-  Resources.Tier.slots[Resources.Tier.strategy(environment, Resources.Tier.of(machine))]
+  Tier.slots[Tier.strategy(environment, Tier.of(machine))]

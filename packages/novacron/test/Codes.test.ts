@@ -4,7 +4,7 @@ import { assert, describe, it } from "vitest"
 import { codes, find } from "../src/Codes.ts"
 import { runbooks } from "../src/Commands/Explain.ts"
 import { meanings } from "../src/Meanings.ts"
-import * as Node from "../src/Node.ts"
+import * as Settings from "../src/Settings.ts"
 
 const root = join(import.meta.dirname, "../../..")
 /** What the node is made of. */
@@ -62,7 +62,9 @@ describe("the codes", () => {
   })
 
   it("name settings that exist, exits that are documented, and what to do in a line", () => {
-    const keys = new Set([...Node.definition().keys.leaves, ...Node.definition().keys.tables].map(({ name }) => name))
+    const keys = new Set(
+      [...Settings.definition().keys.leaves, ...Settings.definition().keys.tables].map(({ name }) => name)
+    )
     for (const [tag, { exit, remedy, setting }] of Object.entries(codes)) {
       assert.property(meanings, `${exit}`, tag)
       assert.isNotEmpty(remedy, tag)

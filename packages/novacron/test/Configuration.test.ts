@@ -26,7 +26,7 @@ describe("settings of a node", () => {
       writeFileSync(join(directory, "novacron.yaml"), "health:\n  port: 1111\n  retry_after: 7s\n  ramp: 9s\n")
       const env = { ...forced, NOVACRON_HEALTH_PORT: "2222", NOVACRON_HEALTH_RETRY_AFTER: "8s" }
       const { loaded } = yield* Effect.provide(
-        Configuration.load({ set: { "health.port": "3333" } }, "skip"),
+        Configuration.load({ set: { "health.port": "3333" } }, { resources: "skip" }),
         within(env)
       )
       assert.strictEqual(loaded.settings.health.port, 3333)
@@ -45,7 +45,7 @@ describe("settings of a node", () => {
   it.live("of secrets are explained without the secret", () =>
     Effect.gen(function* () {
       const env = { ...forced, NOVACRON_CACHE_URL: "redis://:hunter2hunter2@h" }
-      const { loaded } = yield* Effect.provide(Configuration.load(nothing, "skip"), within(env))
+      const { loaded } = yield* Effect.provide(Configuration.load(nothing, { resources: "skip" }), within(env))
       assert.strictEqual(Configuration.explain(loaded, "cache.url"), "cache.url from NOVACRON_CACHE_URL")
     })
   )
@@ -53,7 +53,7 @@ describe("settings of a node", () => {
   it.live("are those of the template that somebody names, whatever the environment", () =>
     Effect.gen(function* () {
       const { detection, sources } = yield* Effect.provide(
-        Configuration.load({ set: {}, template: "development" }, "skip"),
+        Configuration.load({ set: {}, template: "development" }, { resources: "skip" }),
         within(forced)
       )
       assert.strictEqual(sources.template, "development")

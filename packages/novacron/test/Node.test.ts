@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
 import { Environment } from "@novacron/components"
 import * as Node from "../src/Node.ts"
+import * as Settings from "../src/Settings.ts"
 import { Surroundings } from "../src/Surroundings.ts"
 import { stage } from "./fixtures/Stage.ts"
 
@@ -12,7 +13,7 @@ const within = Layer.merge(NodeServices.layer, Layer.succeed(Surroundings)(stage
 
 const settingsOf = (environment: { readonly [name: string]: string } = {}) =>
   Effect.map(
-    Config.load(Node.definition(), {
+    Config.load(Settings.definition(), {
       environment: { NOVACRON_ENVIRONMENT_KIND: "hybrid", ...environment },
       resources: "skip"
     }),
@@ -61,7 +62,7 @@ describe("secrets", () => {
         NOVACRON_DATABASE_URL: "postgres://u:p%40ss-word@h/d",
         NOVACRON_CACHE_URL: "redis://:hunter2hunter2@h"
       })
-      const secrets = Node.secretsOf(settings)
+      const secrets = Settings.secretsOf(settings)
       assert.includeMembers([...secrets], ["p@ss-word", "p%40ss-word", "hunter2hunter2", "redis://:hunter2hunter2@h"])
     }).pipe(Effect.provide(within))
   )

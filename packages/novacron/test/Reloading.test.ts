@@ -6,7 +6,7 @@ import { Logger } from "@novacron/components"
 import { Audit, Config, History } from "@novacron/config"
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer } from "effect"
-import * as Node from "../src/Node.ts"
+import * as Settings from "../src/Settings.ts"
 import * as Reloading from "../src/Reloading.ts"
 import { Surroundings } from "../src/Surroundings.ts"
 import { stage } from "./fixtures/Stage.ts"
@@ -29,7 +29,7 @@ const layer = Layer.mergeAll(
 const begin = (ready: Effect.Effect<unknown> = Effect.void) =>
   Effect.gen(function* () {
     const sources = { file, resources: "skip" } as const
-    const loaded = yield* Config.load(Node.definition(), sources)
+    const loaded = yield* Config.load(Settings.definition(), sources)
     const { reload } = yield* Reloading.make({ loaded, sources, dataDir, user: "somebody", ready })
     return { reload, level: (yield* Logger.Logging).level }
   })

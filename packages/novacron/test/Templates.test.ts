@@ -2,7 +2,7 @@ import { NodeServices } from "@effect/platform-node"
 import { Config } from "@novacron/config"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Node from "../src/Node.ts"
+import * as Settings from "../src/Settings.ts"
 import * as Templates from "../src/Templates.ts"
 
 const large = { cores: 16, memoryBytes: 64e9 }
@@ -23,7 +23,10 @@ describe("where a node runs", () => {
   it.effect("sets it differently from configuration alone, and what is set by hand is stronger", () =>
     Effect.gen(function* () {
       const load = (template: string, flags: { readonly [key: string]: string } = {}) =>
-        Effect.map(Config.load(Node.definition(), { template, flags, resources: "skip" }), ({ settings }) => settings)
+        Effect.map(
+          Config.load(Settings.definition(), { template, flags, resources: "skip" }),
+          ({ settings }) => settings
+        )
       const sets = yield* Effect.forEach(["datacenter", "internet", "hybrid"], (template) => load(template))
       const effective = sets.map(({ cache, health, resources, system }) =>
         JSON.stringify([
@@ -45,7 +48,7 @@ describe("where a node runs", () => {
   it.effect("never makes settings that cannot be used", () =>
     Effect.gen(function* () {
       for (const template of Object.keys(Templates.templates)) {
-        yield* Config.load(Node.definition(), { template, resources: "skip" })
+        yield* Config.load(Settings.definition(), { template, resources: "skip" })
       }
     }).pipe(Effect.provide(NodeServices.layer))
   )

@@ -1,12 +1,10 @@
 /** `novacron boot`: reads the settings and lives the life of a node. */
-import { Logger } from "@novacron/components"
+import { Logging } from "@novacron/components/early"
 import { Effect } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as Program from "../Program.ts"
-import * as Reloading from "../Reloading.ts"
 import * as Leave from "../Leave.ts"
-import * as Life from "../Life.ts"
-import * as Node from "../Node.ts"
+import * as Settings from "../Settings.ts"
 import { Surroundings } from "../Surroundings.ts"
 import { messageStyleOf, styleOf } from "../Terminal.ts"
 
@@ -27,29 +25,25 @@ export const boot = Program.make((flags: Flags) => Effect.flatMap(Surroundings, 
 /** With a log in the colours of everything else. */
 const logged = <A, E, R>(work: Effect.Effect<A, E, R>, { env, stderr }: Surroundings["Service"]) => {
   const isColoured = messageStyleOf({ env, isTerminal: stderr.isTerminal }) === "colour"
-  return Effect.provide(work, Logger.Logging.layer({ isColoured }))
+  return Effect.provide(work, Logging.Logging.layer({ isColoured }))
 }
 
 const life = Effect.fnUntraced(function* (flags: Flags) {
-  const surroundings = yield* Surroundings
-  const { env, stdout } = surroundings
-  const style = styleOf({ env, isTerminal: stdout.isTerminal }, flags.json)
-  const { detection, loaded, sources } = yield* Configuration.load(flags)
-  const logging = yield* Logger.Logging
-  for (const secret of Node.secretsOf(loaded.settings)) logging.hide(secret)
-  yield* logging.configure(Node.loggerSettings(loaded.settings))
-  for (const warning of loaded.warnings) yield* Effect.logWarning(`${warning.code} ${warning.message}`)
-  const dataDir = Configuration.dataDirOf(loaded.settings, surroundings)
-  const exit = yield* Life.live({
-    dataDir,
-    style,
+  const { env, stdout } = yield* Surroundings
+  // The code of all parts is loaded while the environment is being found out.
+  const code = yield* Effect.cached(Effect.promise(() => import("../NodeLife.ts")))
+  const configuration = yield* Configuration.load(flags, { meanwhile: code })
+  const { settings, warnings } = configuration.loaded
+  const logging = yield* Logging.Logging
+  for (const secret of Settings.secretsOf(settings)) logging.hide(secret)
+  yield* logging.configure(Settings.loggerOf(settings))
+  for (const warning of warnings) yield* Effect.logWarning(`${warning.code} ${warning.message}`)
+  const { live } = yield* code
+  const exit = yield* live(configuration, {
+    style: styleOf({ env, isTerminal: stdout.isTerminal }, flags.json),
     exitWhenReady: flags.exitWhenReady,
     strict: flags.strict,
-    reportFile: flags.report,
-    ...Node.around(loaded, dataDir),
-    boot: (given) => Node.boot(loaded, detection, dataDir, given),
-    reloading: (ready) => Reloading.make({ loaded, sources, dataDir, user: surroundings.user, ready }),
-    explain: (setting) => Configuration.explain(loaded, setting)
+    reportFile: flags.report
   })
   if (exit !== 0) return yield* Leave.quietly(exit)
 })

@@ -11,7 +11,7 @@ import {
 } from "@novacron/config"
 import { Data, Effect, FileSystem, Redacted, Result } from "effect"
 import * as Configuration from "../Configuration.ts"
-import * as Node from "../Node.ts"
+import * as Settings from "../Settings.ts"
 import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
 import { visible } from "../Terminal.ts"
@@ -64,7 +64,7 @@ export const check = Program.make(
 /** Where a value comes from: every source that says something, the winner first. Without a key, all keys that are set. */
 export const explain = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly key: string | undefined }) {
-    const { loaded } = yield* Configuration.load(flags, "skip")
+    const { loaded } = yield* Configuration.load(flags, { resources: "skip" })
     const all = loaded.explain(flags.key ?? "")
     if (all.length === 0) return yield* failed(`There is no setting "${flags.key}". See: novacron config schema`, 64)
     const isSet = (one: Config.Explanation) => one.sources[0].place !== "default"
@@ -89,8 +89,8 @@ const words = (one: Config.Explanation): string => {
 export const diff = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly a: string; readonly b: string | undefined }) {
     const { a, b } = flags
-    const before = yield* Configuration.load({ ...flags, config: a }, "skip")
-    const after = yield* Configuration.load(b === undefined ? flags : { ...flags, config: b }, "skip")
+    const before = yield* Configuration.load({ ...flags, config: a }, { resources: "skip" })
+    const after = yield* Configuration.load(b === undefined ? flags : { ...flags, config: b }, { resources: "skip" })
     const differences = Difference.between(before.loaded, after.loaded)
     yield* say(flags, differences, () => Difference.text(differences) || "They say the same.")
   })
@@ -100,7 +100,7 @@ export const diff = Program.make(
 export const schema = Program.make(
   Effect.fnUntraced(function* ({ json }: { readonly json: boolean }) {
     const { stdout } = yield* Surroundings
-    const text = JSON.stringify(JsonSchema.make(Node.definition()), null, json ? 0 : 2)
+    const text = JSON.stringify(JsonSchema.make(Settings.definition()), null, json ? 0 : 2)
     stdout.write(`${text}\n`)
   })
 )
@@ -112,7 +112,7 @@ export const init = Program.make(
     readonly template: string | undefined
     readonly out: string | undefined
   }) {
-    const definition = Node.definition()
+    const definition = Settings.definition()
     const names = Object.keys(definition.templates ?? {})
     if (flags.template !== undefined && !names.includes(flags.template)) {
       return yield* failed(`There is no template "${flags.template}". There are: ${names.join(", ")}.`, 64)
@@ -214,7 +214,7 @@ const keyring = Effect.gen(function* () {
 })
 
 const isSecret = (key: string): boolean =>
-  Node.definition().keys.leaves.some(({ isSecret, name }) => name === key && isSecret)
+  Settings.definition().keys.leaves.some(({ isSecret, name }) => name === key && isSecret)
 
 const keyAndValue = Effect.fnUntraced(function* ({ key, value }: Sealing) {
   if (key === undefined) return yield* failed("Which setting? A value is bound to its key: --key database.url", 64)

@@ -14,6 +14,6 @@ export const dataDirFor = Effect.fnUntraced(function* (asked: Asked) {
   const said = surroundings.env["NOVACRON_SYSTEM_DATA_DIR"]
   if (said !== undefined && said !== "") return resolve(surroundings.cwd, said)
   const Configuration = yield* Effect.promise(() => import("../Configuration.ts"))
-  const { loaded } = yield* Configuration.load(asked, "skip")
+  const { loaded } = yield* Configuration.load(asked, { resources: "skip" })
   return Configuration.dataDirOf(loaded.settings, surroundings)
 })

@@ -64,7 +64,7 @@ const ofMachine = (): Finding => {
 
 const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
   const surroundings = yield* Surroundings
-  const exit = yield* Effect.exit(Configuration.load(flags, "skip"))
+  const exit = yield* Effect.exit(Configuration.load(flags, { resources: "skip" }))
   if (Exit.isFailure(exit)) {
     const error = Cause.squash(exit.cause)
     return [bad("settings", error instanceof Error ? error.message : String(error))]

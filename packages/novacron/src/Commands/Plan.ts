@@ -12,7 +12,7 @@ export interface Flags extends Configuration.Asked {
 }
 
 const planned = Effect.fnUntraced(function* (flags: Flags) {
-  const { detection, loaded } = yield* Configuration.load(flags, "skip")
+  const { detection, loaded } = yield* Configuration.load(flags, { resources: "skip" })
   const { settings } = loaded
   const slots = Node.concurrency(settings, detection.kind)
   return { plan: yield* Effect.fromResult(Node.plan(settings, yield* Node.factsOf(settings, detection))), slots }

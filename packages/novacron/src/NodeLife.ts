@@ -1,0 +1,29 @@
+/** The life of this node: its parts, its surroundings and its settings, given to `Life`. It brings the code of all parts. */
+import { Effect } from "effect"
+import * as Configuration from "./Configuration.ts"
+import * as Life from "./Life.ts"
+import type { ExitCode } from "./Meanings.ts"
+import * as Node from "./Node.ts"
+import * as Reloading from "./Reloading.ts"
+import { Surroundings } from "./Surroundings.ts"
+
+/** What the command line decides about it. */
+export type Asked = Pick<Life.Options, "exitWhenReady" | "reportFile" | "strict" | "style">
+
+/** Boots, and ends with what the process should exit with when everything is down again. */
+export const live = (
+  { detection, loaded, sources }: Effect.Success<ReturnType<typeof Configuration.load>>,
+  asked: Asked
+): Effect.Effect<ExitCode, never, Life.Platform> =>
+  Effect.gen(function* () {
+    const surroundings = yield* Surroundings
+    const dataDir = Configuration.dataDirOf(loaded.settings, surroundings)
+    return yield* Life.live({
+      ...asked,
+      dataDir,
+      ...Node.around(loaded, dataDir),
+      boot: (given) => Node.boot(loaded, detection, dataDir, given),
+      reloading: (ready) => Reloading.make({ loaded, sources, dataDir, user: surroundings.user, ready }),
+      explain: (setting) => Configuration.explain(loaded, setting)
+    })
+  })

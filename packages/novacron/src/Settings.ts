@@ -1,0 +1,77 @@
+/**
+ * What can be set of a node, made of the settings of its parts. It knows no part beyond its settings, so that they can be
+ * read, judged and shown before the code of the parts is loaded.
+ */
+import {
+  Cache,
+  Database,
+  Environment,
+  Lock,
+  Logger,
+  Monitoring,
+  Network,
+  Operator,
+  Post,
+  Preflight,
+  Resources,
+  Security
+} from "@novacron/components/early"
+import { Config, Field } from "@novacron/config"
+import { Redacted, Schema } from "effect"
+import * as System from "./System.ts"
+import * as Templates from "./Templates.ts"
+
+/** Everything that can be set, a section for each part. */
+export const Settings = Schema.Struct({
+  system: Field.withDefault(System.Settings, {}),
+  logger: Field.withDefault(Logger.Settings, {}),
+  environment: Field.withDefault(Environment.Settings, {}),
+  resources: Field.withDefault(Resources.Settings, {}),
+  preflight: Field.withDefault(Preflight.Settings, {}),
+  lock: Field.withDefault(Lock.Settings, {}),
+  security: Field.withDefault(Security.Settings, {}),
+  database: Field.withDefault(Database.Settings, {}),
+  cache: Field.withDefault(Cache.Settings, {}),
+  monitoring: Field.withDefault(Monitoring.Settings, {}),
+  network: Field.withDefault(Network.Settings, {}),
+  dashboard: Field.withDefault(Operator.Settings, {}),
+  health: Field.withDefault(Post.HealthSettings, {}),
+  systemHealth: Field.withDefault(Post.SystemHealthSettings, {}),
+  ready: Field.withDefault(Post.ReadySettings, {})
+})
+export type Settings = typeof Settings.Type
+
+/** How the settings of a node look, in files, in the environment and on the command line. */
+export const definition = (): Config.Definition<Settings, typeof Settings.Encoded> =>
+  (defined ??= Config.define({
+    name: "novacron",
+    schema: Settings,
+    hot: ["system.log_level", "logger.level"],
+    templates: Templates.templates,
+    reserved: Templates.reserved,
+    aliases: { NOVACRON_LOG_LEVEL: "system.log_level", NOVACRON_DATA_DIR: "system.data_dir" }
+  }))
+
+let defined: Config.Definition<Settings, typeof Settings.Encoded> | undefined
+
+/** The log as it is set, with the word of `system`. */
+export const loggerOf = ({ logger, system }: Settings): Settings["logger"] => ({
+  ...logger,
+  level: system.logLevel ?? logger.level
+})
+
+/** Every secret of the settings and the password of every address, for those who take them out of what they write. */
+export const secretsOf = (settings: unknown): ReadonlyArray<string> => {
+  if (Redacted.isRedacted(settings)) {
+    const secret = Redacted.value(settings)
+    return typeof secret === "string" ? [secret, ...passwordOf(secret)].filter(({ length }) => length >= 4) : []
+  }
+  if (typeof settings !== "object" || settings === null) return []
+  return Object.values(settings).flatMap(secretsOf)
+}
+
+const passwordOf = (text: string): ReadonlyArray<string> => {
+  if (!URL.canParse(text)) return []
+  const { password } = new URL(text)
+  return password === "" ? [] : [password, decodeURIComponent(password)]
+}
