@@ -8,15 +8,15 @@
  * What happens to a node that is up is a trace of its own with a link to the boot: `restore cache`, `shutdown`,
  * `rollback`.
  *
- * Ids are made from the id of the boot and the order of events, so the same journal yields the same spans, and sending
- * them again adds nothing. The trace of who started this process is continued, and its decision about sampling kept.
+ * Ids are made from the id of the boot, and those of the boot's own spans are the ones of `TimelineView`: the same journal
+ * yields the same spans, and sending them again adds nothing. The trace of who started this process is continued, and its decision about sampling kept.
  *
  * **Gotchas**
  *
  * A boot that was killed leaves spans that have not ended; {@link finish} ends them.
  */
 import { createHash } from "node:crypto"
-import { type BootEvent, Phase } from "@novacron/boot/model"
+import { type BootEvent, Phase, TimelineView } from "@novacron/boot/model"
 import { Schema } from "effect"
 import { harmlessText } from "../logger/Redaction.ts"
 import type { Trace } from "./Tally.ts"
@@ -54,6 +54,8 @@ export interface Options {
   readonly ratio: number
   /** Of the program. Default: not told. */
   readonly version?: string | undefined
+  /** What else is said of where the spans come from. */
+  readonly attributes?: { readonly [key: string]: string } | undefined
 }
 
 /** What the spans of a boot have in common. */
@@ -135,6 +137,8 @@ interface Row {
   /** Whether its own span of the boot has been begun, and whether it is over. */
   begun: boolean
   settled: boolean
+  /** Attempts so far. */
+  tries: number
 }
 
 /** Nothing has happened. */
@@ -200,16 +204,18 @@ const begin = (fold: Fold, event: BootEvent.Of<"BootStarted">): void => {
   const { bootId, components, concurrency, configVersion, environment, nodeId, startedAt } = event
   const hash = hashOf(bootId)
   Object.assign(fold, { bootId, startedAt, prefix: hash.slice(32, 40), ids: 0, traces: 0, atMs: event.atMs })
-  const traceId = parent?.traceId ?? hash.slice(0, 32)
+  const traceId = parent?.traceId ?? TimelineView.traceId(bootId)
   fold.isSampled = parent?.isSampled ?? Number.parseInt(traceId.slice(-13), 16) / 16 ** 13 < ratio
+  const said = Object.entries(fold.options.attributes ?? {}).map(([key, value]) => [clean(key), clean(value)])
   fold.resource = {
     "service.name": "novacron",
+    ...Object.fromEntries(said),
     ...(version === undefined ? {} : { "service.version": clean(version) }),
     "service.instance.id": clean(nodeId),
     "deployment.environment.name": clean(environment),
     "novacron.config_version": clean(configVersion)
   }
-  fold.root = { traceId, spanId: newId(fold) }
+  fold.root = { traceId, spanId: placeId(fold) }
   fold.boot = draft(fold, { traceId, spanId: fold.root.spanId, parent: parent?.spanId, name: "boot" })
   Object.assign(fold.boot.attributes, {
     "novacron.boot_id": clean(bootId),
@@ -219,7 +225,7 @@ const begin = (fold: Fold, event: BootEvent.Of<"BootStarted">): void => {
   fold.takedown = undefined
   fold.rows.clear()
   for (const phase of Phase.all) {
-    fold.phases.set(phase, { spanId: newId(fold), draft: undefined, left: 0, workMs: 0 })
+    fold.phases.set(phase, { spanId: placeId(fold, "phase", phase), draft: undefined, left: 0, workMs: 0 })
   }
   for (const declared of components) addRow(fold, declared)
 }
@@ -238,8 +244,9 @@ const groupOf = (fold: Fold, name: string): Row | undefined => {
 
 const addRow = (fold: Fold, declared: Pick<Row, "name" | "phase" | "severity" | "needs" | "fallbacks">): Row => {
   const isMember = groupOf(fold, declared.name) !== undefined
-  const unborn = { open: undefined, attempt: undefined, swap: undefined, stopping: undefined, begun: false }
-  const row: Row = { ...declared, ...unborn, isMember, spanId: newId(fold), settled: false }
+  const unborn = { open: undefined, attempt: undefined, swap: undefined, stopping: undefined, begun: false, tries: 0 }
+  const spanId = placeId(fold, "component", declared.name)
+  const row: Row = { ...declared, ...unborn, isMember, spanId, settled: false }
   fold.rows.set(row.name, row)
   if (!isMember) fold.phases.get(row.phase)!.left++
   return row
@@ -300,7 +307,7 @@ const takeDown = (fold: Fold, { because, budgetMs, why }: BootEvent.Of<"Rollback
   fold.takedown =
     fold.boot === undefined
       ? newTrace(fold, name)
-      : draft(fold, { ...fold.root, spanId: newId(fold), parent: fold.root.spanId, name })
+      : draft(fold, { ...fold.root, spanId: placeId(fold, "rollback"), parent: fold.root.spanId, name })
   Object.assign(fold.takedown.attributes, {
     "novacron.why": why,
     "novacron.because": clean(because),
@@ -434,7 +441,8 @@ const startAttempt = (fold: Fold, row: Row, { attempt, variant }: BootEvent.Of<"
   const { spanId, traceId } = ensureOpen(fold, row)
   if (row.attempt !== undefined) endAttempt(fold, row, "unset")
   const what = variant === 0 ? row.name : (row.fallbacks[variant - 1] ?? `fallback ${variant}`)
-  row.attempt = draft(fold, { traceId, spanId: newId(fold), parent: spanId, name: `start ${what}` })
+  const own = placeId(fold, "component", row.name, "attempt", row.tries++)
+  row.attempt = draft(fold, { traceId, spanId: own, parent: spanId, name: `start ${what}` })
   Object.assign(row.attempt.attributes, {
     "novacron.component": clean(row.name),
     "novacron.attempt": attempt,
@@ -510,7 +518,8 @@ const startStopping = (fold: Fold, row: Row): void => {
   const around = groupOf(fold, row.name)?.stopping ?? fold.takedown
   if (around === undefined) return
   const { spanId, traceId } = around
-  row.stopping = draft(fold, { traceId, spanId: newId(fold), parent: spanId, name: `stop ${row.name}` })
+  const own = placeId(fold, "rollback", row.name, fold.atMs)
+  row.stopping = draft(fold, { traceId, spanId: own, parent: spanId, name: `stop ${row.name}` })
   row.stopping.attributes["novacron.component"] = clean(row.name)
 }
 
@@ -537,6 +546,11 @@ const endSwap = (fold: Fold, row: Row, status: Span["status"], message: string):
 
 const hashOf = (text: string): string => createHash("sha256").update(`novacron boot ${text}`).digest("hex")
 
+/** The id of what has a place in the story of a boot: the one that `TimelineView` gives it. */
+const placeId = ({ bootId }: Fold, ...path: ReadonlyArray<string | number>): string =>
+  TimelineView.spanId(bootId, ...path)
+
+/** The id of what comes up while everything runs. */
 const newId = (fold: Fold): string => `${fold.prefix}${(++fold.ids).toString(16).padStart(8, "0")}`
 
 /** The root of another trace, that has a link to the boot. */

@@ -1,5 +1,5 @@
 /**
- * Sends spans to an OTLP collector over HTTP, and does not give them up: a collector that is down, slow, or killed costs
+ * Sends spans to an OTLP collector over HTTP or gRPC, and does not give them up: a collector that is down, slow, or killed costs
  * memory up to a limit, and time up to a budget when the process ends.
  *
  * **Details**
@@ -18,9 +18,11 @@
 import { Clock, Deferred, Duration, Effect, Latch, Option, Random, Redacted, Result, Schema, Stream } from "effect"
 import type { Scope } from "effect"
 import { Headers, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { OtlpSerialization } from "effect/observability"
+import { OtlpSerialization, type OtlpTracer } from "effect/observability"
 import type { Resource, Span } from "./BootTrace.ts"
 import * as Otlp from "./Otlp.ts"
+import * as OtlpGrpc from "./OtlpGrpc.ts"
+import * as OtlpWire from "./OtlpWire.ts"
 import type { TracesSettings } from "./Settings.ts"
 import * as Spool from "./Spool.ts"
 
@@ -192,26 +194,12 @@ const lastBackoffMs = 100
 // ------------------------------------------------------------------------------------------------------------ delivery
 
 /** What came of sending a batch. */
-type Outcome =
-  | { readonly _tag: "Taken"; readonly rejected: number }
-  | { readonly _tag: "Again"; readonly afterMs: number }
-  | { readonly _tag: "TooLarge" }
-  | { readonly _tag: "Refused"; readonly why: string }
+type Outcome = OtlpGrpc.Answer
 
-const delivery = Effect.fnUntraced(function* (settings: typeof TracesSettings.Type & { readonly endpoint: string }) {
-  const client = yield* HttpClient.HttpClient
-  const format = settings.protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
-  const serialization = yield* Effect.provide(OtlpSerialization.OtlpSerialization, format)
-  const { authorization } = settings
-  const request = HttpClientRequest.post(urlOf(settings.endpoint), {
-    headers: authorization === undefined ? {} : { authorization: Redacted.value(authorization) }
-  })
+const delivery = Effect.fnUntraced(function* (settings: Destination) {
+  const send = yield* settings.protocol === "grpc" ? overGrpc(settings) : overHttp(settings, settings.protocol)
   return (items: ReadonlyArray<Otlp.Item>): Effect.Effect<Outcome> =>
-    Effect.suspend(() =>
-      client.execute(HttpClientRequest.setBody(request, serialization.traces(Otlp.encode(items))))
-    ).pipe(
-      Effect.flatMap(outcomeOf),
-      Effect.scoped,
+    Effect.suspend(() => send(Otlp.encode(items))).pipe(
       Effect.timeoutOption(settings.timeout),
       Effect.map(Option.getOrElse((): Outcome => again)),
       // Nothing that a collector does is worth more than trying again; a defect in what reads its answer included.
@@ -220,26 +208,51 @@ const delivery = Effect.fnUntraced(function* (settings: typeof TracesSettings.Ty
     )
 })
 
+type Destination = typeof TracesSettings.Type & { readonly endpoint: string }
+
+const overHttp = Effect.fnUntraced(function* ({ authorization, endpoint }: Destination, protocol: string) {
+  const client = yield* HttpClient.HttpClient
+  const format = protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
+  const serialization = yield* Effect.provide(OtlpSerialization.OtlpSerialization, format)
+  const request = HttpClientRequest.post(urlOf(endpoint), {
+    headers: authorization === undefined ? {} : { authorization: Redacted.value(authorization) }
+  })
+  return (traces: OtlpTracer.TraceData): Effect.Effect<Outcome, unknown> =>
+    client
+      .execute(HttpClientRequest.setBody(request, serialization.traces(traces)))
+      .pipe(Effect.flatMap(outcomeOf), Effect.scoped)
+})
+
+const overGrpc = Effect.fnUntraced(function* ({ authorization, endpoint, maxBackoff, timeout }: Destination) {
+  const secret = authorization === undefined ? undefined : Redacted.value(authorization)
+  const send = yield* OtlpGrpc.make({ endpoint, authorization: secret, timeout, maxBackoff })
+  const serialization = yield* Effect.provide(OtlpSerialization.OtlpSerialization, OtlpSerialization.layerProtobuf)
+  return (traces: OtlpTracer.TraceData): Effect.Effect<Outcome, unknown> => {
+    const body = serialization.traces(traces)
+    return body._tag === "Uint8Array" ? send(body.body) : Effect.die(new Error(`protobuf is no ${body._tag}`))
+  }
+})
+
 const again: Outcome = { _tag: "Again", afterMs: 0 }
 
 const outcomeOf = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.gen(function* (): Effect.gen.Return<Outcome, unknown> {
     const { headers, status } = response
     const body = yield* beginning(response)
-    if (status >= 200 && status < 300) {
-      const said = Schema.decodeUnknownOption(PartialSuccess)(body)
-      const rejected = Option.match(said, {
-        onNone: () => 0,
-        onSome: ({ partialSuccess }) => partialSuccess.rejectedSpans
-      })
-      return { _tag: "Taken", rejected: Number(rejected) }
-    }
+    if (status >= 200 && status < 300) return { _tag: "Taken", rejected: rejectedIn(body, headers["content-type"]) }
     if (status === 413) return { _tag: "TooLarge" }
     if (status === 408 || status === 429 || status >= 500) {
       return { _tag: "Again", afterMs: yield* retryAfterMs(headers["retry-after"]) }
     }
     return { _tag: "Refused", why: `${status}` }
   })
+
+/** How many spans of a batch that was taken were not. */
+const rejectedIn = (body: Buffer, type: string | undefined): number => {
+  if (type?.includes("protobuf") === true) return OtlpWire.readResponse(body)?.rejectedSpans ?? 0
+  const said = Schema.decodeUnknownOption(PartialSuccess)(body.toString("utf8"))
+  return Option.match(said, { onNone: () => 0, onSome: ({ partialSuccess }) => Number(partialSuccess.rejectedSpans) })
+}
 
 const PartialSuccess = Schema.fromJsonString(
   Schema.Struct({
@@ -261,7 +274,7 @@ const beginning = (response: HttpClientResponse.HttpClientResponse) =>
         return size <= 64 * 1024
       })
     )
-    return Buffer.concat(chunks).toString("utf8")
+    return Buffer.concat(chunks)
   })
 
 const retryAfterMs = (header: string | undefined): Effect.Effect<number> =>

@@ -40,7 +40,7 @@ import * as Exporter from "./Exporter.ts"
 import * as Exposition from "./Exposition.ts"
 import type { Source } from "./Listener.ts"
 import * as ProcessFigures from "./ProcessFigures.ts"
-import type { Settings } from "./Settings.ts"
+import { attributesOf, type Settings } from "./Settings.ts"
 import * as Tally from "./Tally.ts"
 
 /** What is measured outside of the boot. */
@@ -100,7 +100,8 @@ export const make = Effect.fn("Monitor.make")(function* (
   const boot = BootMetrics.make(Tally.make(settings.maxSeries))
   const { previousOutcome, spool, version } = options
   const { endpoint, ratio } = settings.traces
-  const trace = BootTrace.make({ ratio, version, parent: BootTrace.parseTraceparent(options.traceparent) })
+  const attributes = attributesOf(settings.traces.attributes)
+  const trace = BootTrace.make({ ratio, version, attributes, parent: BootTrace.parseTraceparent(options.traceparent) })
   let unread: Array<BootEvent.BootEvent> = []
   /** What had been used by each of them. */
   let usages: Array<BootMetrics.Usage | undefined> = []
@@ -202,7 +203,7 @@ export const make = Effect.fn("Monitor.make")(function* (
     },
     replay: (events) =>
       Effect.sync(() => {
-        const { resource, spans } = BootTrace.fromEvents(events, { ratio, version })
+        const { resource, spans } = BootTrace.fromEvents(events, { ratio, version, attributes })
         exporter?.push(resource, spans)
       }),
     flush: Effect.suspend(() => exporter?.flush ?? Effect.void),

@@ -1,10 +1,25 @@
 /** The settings of monitoring: where metrics are read, and where spans go. */
 import { Field } from "@novacron/config"
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 
 /** A password in a URL is seen by everybody, and taken by nobody. */
 const namesNobody = (text: string): boolean =>
   !URL.canParse(text) || (new URL(text).username === "" && new URL(text).password === "")
+
+/** The form of `OTEL_RESOURCE_ATTRIBUTES`: what is special in a value is percent-encoded. */
+const isList = (text: string): boolean =>
+  text.split(",").every((pair) => /^\s*[\w.-]+=(?:[^\s%,;"\\]|%[0-9a-fA-F]{2})*\s*$/.test(pair)) && readable(text)
+
+const readable = (text: string): boolean => Result.isSuccess(Result.try(() => decodeURIComponent(text)))
+
+/** The resource attributes of the settings. */
+export const attributesOf = (text: string | undefined): { readonly [key: string]: string } =>
+  Object.fromEntries(
+    (text === undefined ? [] : text.split(",")).map((pair) => {
+      const [key = "", value = ""] = pair.trim().split(/=(.*)/s)
+      return [key, decodeURIComponent(value)]
+    })
+  )
 
 /** Where spans go, and how much may wait for that. */
 export const TracesSettings = Schema.Struct({
@@ -19,9 +34,14 @@ export const TracesSettings = Schema.Struct({
   authorization: Schema.optionalKey(
     Field.secret.annotate({ description: "The Authorization header for the collector, such as `Bearer …`." })
   ),
-  protocol: Field.withDefault(Schema.Literals(["http/json", "http/protobuf"]), "http/json").annotate({
-    description: "How spans are written for the collector."
+  protocol: Field.withDefault(Schema.Literals(["http/json", "http/protobuf", "grpc"]), "http/json").annotate({
+    description: "How spans go to the collector. Over gRPC the port is 4317 as a rule, and https:// means TLS."
   }),
+  attributes: Schema.optionalKey(
+    Schema.String.check(Schema.makeFilter(isList, { expected: "pairs such as k8s.pod.name=a,team=b" })).annotate({
+      description: "What else is said of where spans come from: resource attributes, such as k8s.pod.name=a,team=b."
+    })
+  ),
   ratio: Field.withDefault(
     Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }, { expected: "a share from 0 to 1" })),
     1
@@ -44,7 +64,7 @@ export const TracesSettings = Schema.Struct({
   stopBudget: Field.withDefault(Field.duration, "2s").annotate({
     description: "How long the end of the process may wait for the collector. What is left is kept for the next start."
   })
-}).annotate({ description: "Traces of boots, sent by OTLP over HTTP." })
+}).annotate({ description: "Traces of boots, sent by OTLP over HTTP or gRPC." })
 
 /** Metrics and traces. */
 export const Settings = Schema.Struct({

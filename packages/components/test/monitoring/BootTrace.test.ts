@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { BootEvent } from "@novacron/boot/model"
+import { type BootEvent, Timeline, TimelineView } from "@novacron/boot/model"
 import { Effect, Exit } from "effect"
 import * as fc from "fast-check"
 import * as BootTrace from "../../src/monitoring/BootTrace.ts"
@@ -226,6 +226,26 @@ describe("BootTrace", () => {
       })
     )
   })
+
+  it.live("has the ids that TimelineView gives to the same boot", () =>
+    Effect.gen(function* () {
+      for (const world of [{}, { databaseFails: true }, { cacheIsDown: () => true }]) {
+        const log = yield* life(world)
+        const ours = new Map(BootTrace.fromEvents(log, all).spans.map((span) => [span.spanId, span]))
+        const theirs = [...TimelineView.toOtlp(Timeline.fromEvents(log))].flatMap(({ resourceSpans }) =>
+          resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
+        )
+        const own = theirs.filter((span) => span.traceId === theirs[0]?.traceId)
+        assert.isAbove(own.length, 15)
+        for (const span of own) {
+          // Nothing has been done for who was never started: `BootTrace` has no span for that.
+          const found = ours.get(span.spanId)
+          if (found === undefined) assert.strictEqual(span.startTimeUnixNano, span.endTimeUnixNano, span.name)
+          else assert.strictEqual(found.traceId, span.traceId)
+        }
+      }
+    })
+  )
 
   it("samples about the share of boots that it is told to, and all or nothing of each", () => {
     const sampled = (ratio: number) =>

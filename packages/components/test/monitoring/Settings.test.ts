@@ -51,7 +51,7 @@ describe("the settings of monitoring", () => {
       { traces: { ratio: -1 } },
       { traces: { endpoint: "ftp://collector" } },
       { traces: { endpoint: "http://somebody:s3cret@collector" } },
-      { traces: { protocol: "grpc" } },
+      { traces: { protocol: "kafka" } },
       { traces: { capacity: 0 } },
       { maxSeries: 0 },
       { port: 70_000 },

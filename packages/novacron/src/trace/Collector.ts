@@ -7,7 +7,6 @@
  * Follows the specification of OTLP/HTTP: 429, 502, 503, 504 and no connection are tried again, everything else is not;
  * an answer of 2xx is success, whatever stands in it; a partial success is told. `OTEL_EXPORTER_OTLP_HEADERS` is sent along.
  */
-import type { TimelineView } from "@novacron/boot/model"
 import { Data, Duration, Effect, Result, Schedule } from "effect"
 
 /** The trace could not be sent, or not all of it. A secret of the URL is never told. */
@@ -44,6 +43,13 @@ export interface Sent {
   readonly message: string
 }
 
+/** What is sent: an `ExportTraceServiceRequest`, of which only the spans are counted here. */
+export interface Request {
+  readonly resourceSpans: ReadonlyArray<{
+    readonly scopeSpans: ReadonlyArray<{ readonly spans: ReadonlyArray<unknown> }>
+  }>
+}
+
 /** Five attempts, the last after about three seconds. */
 const patience = Schedule.exponential(Duration.millis(200)).pipe(Schedule.upTo({ times: 4 }))
 
@@ -52,7 +58,7 @@ const limits = { timeout: Duration.seconds(15), answerBytes: 64 * 1024 } as cons
 /** Sends the requests, in order. */
 export const send = Effect.fn("Collector.send")(function* (
   address: string,
-  requests: Iterable<TimelineView.OtlpRequest>,
+  requests: Iterable<Request>,
   options: { readonly headers?: { readonly [name: string]: string } } = {}
 ) {
   const { authorization, endpoint } = yield* Effect.fromResult(endpointOf(address))

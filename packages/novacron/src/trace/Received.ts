@@ -1,5 +1,5 @@
 /**
- * The traces that other programs have sent: read from OTLP's JSON, kept within bounds, the oldest given up first.
+ * The traces that other programs have sent: read from OTLP's JSON, or what has its form, kept within bounds, the oldest given up first.
  *
  * **Details**
  *

@@ -1,11 +1,11 @@
 /**
- * A receiver of traces with a viewer: whatever program sends OTLP over HTTP with JSON to it can be looked at in a browser,
- * with nothing else installed. The boots of the data directory are there as well.
+ * A receiver of traces with a viewer: whatever program sends OTLP to it, over HTTP as JSON or protobuf or over gRPC, all on
+ * one port, can be looked at in a browser, with nothing else installed. The boots of the data directory are there as well.
  *
  * **Details**
  *
  * - Listens on 127.0.0.1 only, and answers only who asks for this host by one of its local names: a page of another site
- *   cannot reach it by a name that resolves to it. Spans are taken as `application/json` only, which no form can send.
+ *   cannot reach it by a name that resolves to it. Spans are taken as JSON or protobuf only, which no form can send.
  * - Bounded: a body has 16 MiB, 64 MiB when unpacked; eight bodies at a time, more are asked to come again; a request has
  *   30 seconds. What is kept is bounded by the store, in which the oldest traces make room.
  * - Pages hold no script and load nothing.
@@ -14,8 +14,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net"
 import { gunzip } from "node:zlib"
 import { GanttPage, Timeline, TimelineView } from "@novacron/boot/model"
+import { Monitoring } from "@novacron/components"
 import { Data, Effect, Result, type Scope } from "effect"
 import * as Boots from "./Boots.ts"
+import * as GrpcDoor from "./GrpcDoor.ts"
 import * as Received from "./Received.ts"
 import * as TraceChart from "./TraceChart.ts"
 
@@ -61,13 +63,21 @@ export const serve = (options: Options = {}): Effect.Effect<Receiver, ReceiverUn
       bodyBytes: options.bodyBytes ?? usual.bodyBytes,
       bodies: 0
     }
-    const server = createServer(
+    const http = createServer(
       { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 },
       (request, response) => answer(house, request, response)
     )
-    server.maxConnections = usual.connections
-    yield* Effect.acquireRelease(listen(server, port), () => close(server))
-    const { port: real } = server.address() as AddressInfo // listening on TCP: never a path, never null
+    const grpc = GrpcDoor.make({
+      bodyBytes: house.bodyBytes,
+      unpackedBytes: usual.unpacked * house.bodyBytes,
+      enter: () => house.bodies < usual.bodies && ++house.bodies > 0,
+      leave: () => void house.bodies--,
+      take: (body) => takenProtobuf(store, body)
+    })
+    GrpcDoor.beside(http, grpc)
+    http.maxConnections = usual.connections
+    yield* Effect.acquireRelease(listen(http, port), () => close(http, grpc))
+    const { port: real } = http.address() as AddressInfo // listening on TCP: never a path, never null
     return { url: `http://127.0.0.1:${real}`, store }
   })
 
@@ -82,10 +92,11 @@ const listen = (server: Server, port: number) =>
     })
   })
 
-const close = (server: Server) =>
+const close = (http: Server, grpc: GrpcDoor.GrpcDoor) =>
   Effect.callback<void>((resume) => {
-    server.close(() => resume(Effect.void))
-    server.closeAllConnections()
+    http.close(() => resume(Effect.void))
+    http.closeAllConnections()
+    grpc.closeAllConnections()
   })
 
 // ------------------------------------------------------------------------------------------------------------ answers
@@ -100,8 +111,12 @@ interface House {
 
 interface Answer {
   readonly status: number
-  readonly type: "text/html; charset=utf-8" | "application/json" | "text/plain; charset=utf-8"
-  readonly body: string
+  readonly type:
+    | "text/html; charset=utf-8"
+    | "application/json"
+    | "application/x-protobuf"
+    | "text/plain; charset=utf-8"
+  readonly body: string | Buffer
   readonly headers?: { readonly [name: string]: string }
 }
 
@@ -118,10 +133,22 @@ const plain = (status: number, text: string): Answer => ({
 })
 
 /** Status in the words of gRPC, as OTLP has it: 3 is an invalid argument, 8 that there is no room, 14 come again. */
-const refusal = (status: number, code: 3 | 8 | 14, message: string): Answer => ({
-  ...json(status, { code, message }),
+const refusal = (status: number, code: 3 | 8 | 14, message: string, as: Format = "json"): Answer => ({
+  ...(as === "json"
+    ? json(status, { code, message })
+    : protobuf(status, Monitoring.OtlpWire.writeStatus(code, message))),
   headers: status === 503 ? { "retry-after": "1" } : { connection: "close" }
 })
+
+/** How a request is written, and so its answer. */
+type Format = "json" | "protobuf"
+
+const formats: { readonly [type: string]: Format } = {
+  "application/json": "json",
+  "application/x-protobuf": "protobuf"
+}
+
+const protobuf = (status: number, body: Buffer): Answer => ({ status, type: "application/x-protobuf", body })
 
 const respond = (request: IncomingMessage, response: ServerResponse, it: Answer): void => {
   if (response.headersSent || response.destroyed) return
@@ -163,14 +190,13 @@ const isLocal = (host: string | undefined): boolean =>
 const receive = (house: House, request: IncomingMessage, done: (it: Answer) => void): void => {
   const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase()
   const encoding = (request.headers["content-encoding"] ?? "identity").trim().toLowerCase()
-  if (type !== "application/json") {
-    return done(refusal(415, 3, "Only JSON is received: set OTEL_EXPORTER_OTLP_PROTOCOL=http/json."))
-  }
+  const as = Object.hasOwn(formats, type ?? "") ? formats[type ?? ""] : undefined
+  if (as === undefined) return done(refusal(415, 3, "OTLP is application/json or application/x-protobuf."))
   if (encoding !== "identity" && encoding !== "gzip")
-    return done(refusal(415, 3, "Only gzip, or nothing, may pack a body."))
-  const tooLarge = () => refusal(413, 8, `A request may have ${house.bodyBytes} bytes: send fewer spans at a time.`)
+    return done(refusal(415, 3, "Only gzip, or nothing, may pack a body.", as))
+  const tooLarge = () => refusal(413, 8, `A request may have ${house.bodyBytes} bytes: send fewer spans at a time.`, as)
   if (Number(request.headers["content-length"] ?? 0) > house.bodyBytes) return done(tooLarge())
-  if (house.bodies >= usual.bodies) return done(refusal(503, 14, "Too many requests at a time. Come again."))
+  if (house.bodies >= usual.bodies) return done(refusal(503, 14, "Too many requests at a time. Come again.", as))
   house.bodies++
   let chunks: Array<Buffer> = []
   let bytes = 0
@@ -192,26 +218,41 @@ const receive = (house: House, request: IncomingMessage, done: (it: Answer) => v
   request.on("end", () => {
     if (isOver) return
     const body = Buffer.concat(chunks)
-    if (encoding === "identity") return finish(taken(house.store, body))
+    if (encoding === "identity") return finish(taken(house.store, body, as))
     isOver = true
     gunzip(body, { maxOutputLength: usual.unpacked * house.bodyBytes }, (error, unpacked) => {
       isOver = false
-      if (error === null) finish(taken(house.store, unpacked))
+      if (error === null) finish(taken(house.store, unpacked, as))
       else
         finish(
-          "code" in error && error.code === "ERR_BUFFER_TOO_LARGE" ? tooLarge() : refusal(400, 3, "This is not gzip.")
+          "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
+            ? tooLarge()
+            : refusal(400, 3, "This is not gzip.", as)
         )
     })
   })
 }
 
-const taken = (store: Received.Store, body: Buffer): Answer => {
+const taken = (store: Received.Store, body: Buffer, as: Format): Answer => {
+  if (as === "protobuf") {
+    const answer = takenProtobuf(store, body)
+    return answer === undefined
+      ? refusal(400, 3, "This is not an ExportTraceServiceRequest.", as)
+      : protobuf(200, answer)
+  }
   const request = Result.try((): unknown => JSON.parse(body.toString("utf8")))
   if (Result.isFailure(request)) return refusal(400, 3, "This is not JSON.")
   const result = Received.accept(store, request.success)
   if (result === undefined) return refusal(400, 3, "This is not an ExportTraceServiceRequest.")
   const { message, rejected } = result
   return json(200, rejected === 0 ? {} : { partialSuccess: { rejectedSpans: `${rejected}`, errorMessage: message } })
+}
+
+/** What is answered to a request in protobuf; undefined when it is none. */
+const takenProtobuf = (store: Received.Store, body: Buffer): Buffer | undefined => {
+  const request = Monitoring.OtlpWire.readRequest(body)
+  const result = request === undefined ? undefined : Received.accept(store, request)
+  return result === undefined ? undefined : Monitoring.OtlpWire.writeResponse(result.rejected, result.message)
 }
 
 // -------------------------------------------------------------------------------------------------------------- pages
@@ -283,7 +324,9 @@ const index = ({ journals, store }: House): string => {
   const table = (title: string, body: ReadonlyArray<string>) =>
     body.length === 0 ? [] : [`<h2>${title}</h2>`, `<table><tbody>${body.join("\n")}</tbody></table>`]
   const none =
-    rows.length === 0 ? ["<p>No traces yet. Programs send them with OTEL_EXPORTER_OTLP_PROTOCOL=http/json.</p>"] : []
+    rows.length === 0
+      ? ["<p>No traces yet. Programs send them here by OTLP: over HTTP, as JSON or protobuf, or over gRPC.</p>"]
+      : []
   const more = traces.length > mostRows ? [`<p>and ${traces.length - mostRows} older ones</p>`] : []
   return GanttPage.page(
     "Traces",

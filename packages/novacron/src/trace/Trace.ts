@@ -7,7 +7,8 @@
  */
 import { writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import { Durations, Gantt, Rehearsal, Timeline, TimelineView } from "@novacron/boot/model"
+import { type BootEvent, Durations, Gantt, Rehearsal, Timeline, TimelineView } from "@novacron/boot/model"
+import { Monitoring } from "@novacron/components"
 import { Data, Deferred, Effect } from "effect"
 import { quietly } from "../Leave.ts"
 import { Surroundings } from "../Surroundings.ts"
@@ -55,6 +56,9 @@ export class OutputUnwritable extends Data.TaggedError("OutputUnwritable")<{
 /** Where the journals of a data directory are. */
 const journalsOf = (dataDir: string): string => join(dataDir, "journal")
 
+/** How many spans are sent at a time. */
+const spansPerRequest = 1_000
+
 /** How many boots are learned from. */
 const lessons = 20
 
@@ -63,9 +67,9 @@ export const show = Effect.fn("Trace.show")(function* (dataDir: string, asked: A
   const journals = journalsOf(dataDir)
   if (asked.list) return yield* list(journals, asked)
   if (asked.diff) return yield* difference(journals, asked)
-  const { found, timeline } = yield* load(journals, asked.boot)
+  const { events, found, timeline } = yield* load(journals, asked.boot)
   if (Object.keys(asked.whatIf).length > 0) return yield* whatIf(timeline, asked)
-  if (asked.otlp !== undefined) return yield* send(timeline, asked.otlp, asked)
+  if (asked.otlp !== undefined) return yield* send(events, timeline.report.bootId, asked.otlp, asked)
   const durations = Durations.learn(
     Boots.before(found.directory, found.file, lessons).map(({ events }) => Timeline.fromEvents(events))
   )
@@ -104,7 +108,7 @@ const load = Effect.fnUntraced(function* (journals: string, which: string | unde
   const found = yield* Effect.fromResult(Boots.find(journals, isPath ? resolve(cwd, which) : which))
   const { events, warnings } = yield* Effect.fromResult(Boots.open(found.directory, found.file))
   for (const warning of warnings) stderr.write(`${visible(warning)}\n`)
-  return { found, timeline: Timeline.fromEvents(events) }
+  return { events, found, timeline: Timeline.fromEvents(events) }
 })
 
 const list = Effect.fnUntraced(function* (journals: string, asked: Asked) {
@@ -152,12 +156,22 @@ const whatIf = Effect.fnUntraced(function* (timeline: Timeline.Timeline, asked: 
   yield* write(asked, asked.as === "json" ? JSON.stringify(it) : TimelineView.whatIfText(it))
 })
 
-const send = Effect.fnUntraced(function* (timeline: Timeline.Timeline, address: string, asked: Asked) {
+/** The spans that the node itself sends of this boot, with their ids: a collector that has them already has no more. */
+const send = Effect.fnUntraced(function* (
+  events: ReadonlyArray<BootEvent.BootEvent>,
+  bootId: string,
+  address: string,
+  asked: Asked
+) {
   const { env, stderr } = yield* Surroundings
-  const requests = TimelineView.toOtlp(timeline, { serviceVersion: version })
+  const { resource, spans } = Monitoring.BootTrace.fromEvents(events, { ratio: 1, version })
+  const items = spans.map((span) => ({ resource, span }))
+  const requests = Array.from({ length: Math.ceil(items.length / spansPerRequest) }, (_, k) =>
+    Monitoring.Otlp.encode(items.slice(k * spansPerRequest, (k + 1) * spansPerRequest))
+  )
   const headers = Collector.headersOf(env["OTEL_EXPORTER_OTLP_HEADERS"])
   const sent = yield* Collector.send(address, requests, { headers })
-  const id = TimelineView.traceId(timeline.report.bootId)
+  const id = TimelineView.traceId(bootId)
   if (sent.rejected > 0) stderr.write(`The collector did not take ${sent.rejected} spans: ${visible(sent.message)}\n`)
   yield* write(
     asked,
@@ -194,9 +208,7 @@ export const serve = Effect.fn("Trace.serve")(function* (dataDir: string | undef
       if (isJson) stdout.write(`${JSON.stringify({ url, traces: `${url}/v1/traces` })}\n`)
       else {
         stdout.write(`${url}\n`)
-        stderr.write(
-          `Send traces to ${url}/v1/traces with OTEL_EXPORTER_OTLP_PROTOCOL=http/json; look at them at ${url}\n`
-        )
+        stderr.write(`Send traces to ${url}, with any OTEL_EXPORTER_OTLP_PROTOCOL; look at them there as well.\n`)
       }
       const end = yield* Deferred.make<void>()
       yield* onSignal((signal) => {

@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { TimelineView } from "@novacron/boot/model"
+import { Monitoring } from "@novacron/components"
 import { Effect, Fiber } from "effect"
 import { Surroundings } from "../../src/Surroundings.ts"
 import * as Receiver from "../../src/trace/Receiver.ts"
@@ -153,8 +155,36 @@ describe("novacron trace", () => {
           const { out } = yield* run({ otlp: url })
           assert.match(out, /^sent \d+ spans to http:\/\/127\.0\.0\.1:\d+\/v1\/traces, trace [0-9a-f]{32}\n$/)
           assert.isAbove(store.spans, 8)
+          const { spans } = store
           const json = JSON.parse((yield* run({ otlp: url, as: "json" })).out)
-          assert.isTrue(store.traces.has(json.traceId))
+          const sent = store.traces.get(json.traceId)?.spans ?? new Map()
+          assert.isAbove(sent.size, 8)
+          assert.strictEqual(store.spans, spans, "sent twice, and there once")
+        })
+      )
+    )
+  )
+
+  it.live("sends the same spans again that the node has sent, under the same ids", () =>
+    withBoots(({ path, run }) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { store, url } = yield* Receiver.serve({ port: 0 })
+          const events = boot({ bootId: "again", startedAt: start + 12 })
+          writeFileSync(join(path, "journal", fileAt(start + 12)), journal(events))
+          const { resource, spans } = Monitoring.BootTrace.fromEvents(events, { ratio: 1 })
+          const live = Monitoring.Otlp.encode(spans.map((span) => ({ resource, span })))
+          yield* Effect.promise(() =>
+            fetch(`${url}/v1/traces`, {
+              method: "POST",
+              headers: { "content-type": "application/json" },
+              body: JSON.stringify(live)
+            })
+          )
+          assert.strictEqual(store.spans, spans.length)
+          assert.match((yield* run({ otlp: url })).out, /^sent \d+ spans/)
+          assert.strictEqual(store.spans, spans.length)
+          assert.deepStrictEqual([...store.traces.keys()], [TimelineView.traceId("again")])
         })
       )
     )

@@ -1,0 +1,94 @@
+/**
+ * OTLP over gRPC, the sending half: requests that are written already, and what the collector says to them.
+ *
+ * **Details**
+ *
+ * Which answers mean "again" follows the specification of OTLP/gRPC, with one step more of patience: what has no
+ * reason at all (`UNKNOWN`, `INTERNAL`) is tried again as well, like a 500 over HTTP. `RESOURCE_EXHAUSTED` with a time to
+ * wait is an "again", and without one a batch that is too large.
+ *
+ * The library is only loaded by those who use it.
+ */
+import type * as Grpc from "@grpc/grpc-js"
+import { Duration, Effect, type Scope } from "effect"
+import * as OtlpWire from "./OtlpWire.ts"
+
+/** What came of a request. */
+export type Answer =
+  | { readonly _tag: "Taken"; readonly rejected: number }
+  | { readonly _tag: "Again"; readonly afterMs: number }
+  | { readonly _tag: "TooLarge" }
+  | { readonly _tag: "Refused"; readonly why: string }
+
+/** Where to and how. */
+export interface Options {
+  /** `http://host:4317`, or `https://` for TLS. */
+  readonly endpoint: string
+  readonly authorization?: string | undefined
+  /** How long an answer may take. */
+  readonly timeout: Duration.Duration
+  readonly maxBackoff: Duration.Duration
+}
+
+const method = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+/** Opens a channel that is closed with the scope; nothing is connected before the first request. */
+export const make = Effect.fn("OtlpGrpc.make")(function* (
+  options: Options
+): Effect.fn.Return<(body: Uint8Array) => Effect.Effect<Answer>, never, Scope.Scope> {
+  const grpc = yield* Effect.promise(() => import("@grpc/grpc-js"))
+  const client = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const { host, protocol } = new URL(options.endpoint)
+      const credentials = protocol === "https:" ? grpc.credentials.createSsl() : grpc.credentials.createInsecure()
+      return new grpc.Client(addressOf(host), credentials, {
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.max_reconnect_backoff_ms": Math.max(100, Duration.toMillis(options.maxBackoff))
+      })
+    }),
+    (opened) => Effect.sync(() => opened.close())
+  )
+  return (body) =>
+    Effect.callback<Answer>((resume) => {
+      const metadata = new grpc.Metadata()
+      if (options.authorization !== undefined) metadata.set("authorization", options.authorization)
+      const call = client.makeUnaryRequest<Uint8Array, Buffer>(
+        method,
+        (bytes) => Buffer.from(bytes),
+        (bytes) => bytes,
+        body,
+        metadata,
+        { deadline: performance.timeOrigin + performance.now() + Duration.toMillis(options.timeout) },
+        (error, answer) => resume(Effect.succeed(error === null ? taken(answer) : refusal(grpc, error)))
+      )
+      return Effect.sync(() => call.cancel())
+    })
+})
+
+/** The port of OTLP over gRPC, when nobody names one. */
+const addressOf = (host: string): string => (/:\d+$/.test(host) ? host : `${host}:4317`)
+
+const taken = (answer: Buffer | undefined): Answer => {
+  const rejected = answer === undefined ? undefined : OtlpWire.readResponse(answer)
+  return { _tag: "Taken", rejected: rejected?.rejectedSpans ?? 0 }
+}
+
+const refusal = ({ status }: typeof Grpc, { code, metadata }: Grpc.ServiceError): Answer => {
+  const [details] = metadata.get("grpc-status-details-bin")
+  const afterMs = Buffer.isBuffer(details) ? OtlpWire.readRetryDelayMs(details) : undefined
+  switch (code) {
+    case status.CANCELLED:
+    case status.DEADLINE_EXCEEDED:
+    case status.ABORTED:
+    case status.OUT_OF_RANGE:
+    case status.UNAVAILABLE:
+    case status.DATA_LOSS:
+    case status.UNKNOWN:
+    case status.INTERNAL:
+      return { _tag: "Again", afterMs: afterMs ?? 0 }
+    case status.RESOURCE_EXHAUSTED:
+      return afterMs === undefined ? { _tag: "TooLarge" } : { _tag: "Again", afterMs }
+    default:
+      return { _tag: "Refused", why: status[code] ?? `${code}` }
+  }
+}
