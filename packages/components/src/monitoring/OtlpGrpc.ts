@@ -10,7 +10,7 @@
  * The library is only loaded by those who use it.
  */
 import type * as Grpc from "@grpc/grpc-js"
-import { Duration, Effect, type Scope } from "effect"
+import { Clock, Duration, Effect, type Scope } from "effect"
 import * as OtlpWire from "./OtlpWire.ts"
 
 /** What came of a request. */
@@ -48,6 +48,7 @@ export const make = Effect.fn("OtlpGrpc.make")(function* (
     }),
     (opened) => Effect.sync(() => opened.close())
   )
+  const clock = yield* Clock.Clock
   return (body) =>
     Effect.callback<Answer>((resume) => {
       const metadata = new grpc.Metadata()
@@ -58,7 +59,7 @@ export const make = Effect.fn("OtlpGrpc.make")(function* (
         (bytes) => bytes,
         body,
         metadata,
-        { deadline: performance.timeOrigin + performance.now() + Duration.toMillis(options.timeout) },
+        { deadline: clock.currentTimeMillisUnsafe() + Duration.toMillis(options.timeout) },
         (error, answer) => resume(Effect.succeed(error === null ? taken(answer) : refusal(grpc, error)))
       )
       return Effect.sync(() => call.cancel())
@@ -76,19 +77,11 @@ const taken = (answer: Buffer | undefined): Answer => {
 const refusal = ({ status }: typeof Grpc, { code, metadata }: Grpc.ServiceError): Answer => {
   const [details] = metadata.get("grpc-status-details-bin")
   const afterMs = Buffer.isBuffer(details) ? OtlpWire.readRetryDelayMs(details) : undefined
-  switch (code) {
-    case status.CANCELLED:
-    case status.DEADLINE_EXCEEDED:
-    case status.ABORTED:
-    case status.OUT_OF_RANGE:
-    case status.UNAVAILABLE:
-    case status.DATA_LOSS:
-    case status.UNKNOWN:
-    case status.INTERNAL:
-      return { _tag: "Again", afterMs: afterMs ?? 0 }
-    case status.RESOURCE_EXHAUSTED:
-      return afterMs === undefined ? { _tag: "TooLarge" } : { _tag: "Again", afterMs }
-    default:
-      return { _tag: "Refused", why: status[code] ?? `${code}` }
+  if (code === status.RESOURCE_EXHAUSTED) {
+    return afterMs === undefined ? { _tag: "TooLarge" } : { _tag: "Again", afterMs }
   }
+  return temporary.has(code) ? { _tag: "Again", afterMs: afterMs ?? 0 } : { _tag: "Refused", why: status[code] }
 }
+
+/** CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, INTERNAL, UNAVAILABLE, DATA_LOSS */
+const temporary: ReadonlySet<number> = new Set([1, 2, 4, 10, 11, 13, 14, 15])

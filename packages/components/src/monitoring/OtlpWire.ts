@@ -110,9 +110,9 @@ export const readResponse = (
 export const readRetryDelayMs = (bytes: Uint8Array): number | undefined => {
   const details = read(bytes, rpcStatus)?.["details"]
   for (const one of Array.isArray(details) ? details : []) {
-    const { typeUrl = "", value = "" }: { readonly typeUrl?: unknown; readonly value?: unknown } = one
-    if (!`${typeUrl}`.endsWith("/google.rpc.RetryInfo")) continue
-    const info = read(Buffer.from(`${value}`, "base64"), retryInfo)
+    const { typeUrl, value }: { readonly typeUrl?: unknown; readonly value?: unknown } = one
+    if (typeof typeUrl !== "string" || !typeUrl.endsWith("/google.rpc.RetryInfo")) continue
+    const info = read(Buffer.from(typeof value === "string" ? value : "", "base64"), retryInfo)
     const delay = { seconds: "0", nanos: 0, ...recordIn(info ?? {}, "retryDelay") }
     const ms = Number(delay.seconds) * 1_000 + Number(delay.nanos) / 1e6
     return Number.isFinite(ms) && ms >= 0 ? ms : undefined

@@ -15,7 +15,7 @@
  * ```
  */
 import type { BootEvent } from "@novacron/boot/model"
-import { Context, Effect, Exit, Option, Tracer } from "effect"
+import { Context, Effect, Exit, Option, type Tracer } from "effect"
 import * as BootTrace from "./BootTrace.ts"
 
 type Span = BootTrace.Span

@@ -82,10 +82,10 @@ export const beside = (http: HttpServer, grpc: GrpcDoor): void => {
     grpc.keep(socket)
     const refuse = (): void => void socket.destroy()
     socket.on("error", refuse)
-    const silent = setTimeout(refuse, limits.prefaceMs)
-    socket.once("close", () => clearTimeout(silent))
+    socket.setTimeout(limits.prefaceMs, refuse)
     socket.once("data", (first: Buffer) => {
-      clearTimeout(silent)
+      socket.setTimeout(0)
+      socket.off("timeout", refuse)
       socket.off("error", refuse)
       socket.pause()
       socket.unshift(first)
