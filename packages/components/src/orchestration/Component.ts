@@ -1,0 +1,128 @@
+/**
+ * Orchestration as a part of the node: critical, in the phase of services, after the database and security.
+ *
+ * **Details**
+ *
+ * When it stops, the agent leaves first ({@link Agent}), while the coordinator of the cluster still places what it gives
+ * back; then the node leaves the cluster.
+ */
+import { randomUUID } from "node:crypto"
+import { availableParallelism, totalmem } from "node:os"
+import { Component, Policy } from "@novacron/boot"
+import { Context, Duration, Effect, Layer, Option, Schedule, type Scope } from "effect"
+import { Sharding } from "effect/cluster"
+import type { SqlError } from "effect/sql"
+import { Database } from "../database/Database.ts"
+import { Security } from "../security/Security.ts"
+import * as Agent from "./Agent.ts"
+import * as Bulletin from "./Bulletin.ts"
+import * as Cluster from "./Cluster.ts"
+import * as Coordinator from "./Coordinator.ts"
+import { Driver } from "./Driver.ts"
+import * as Live from "./Live.ts"
+import * as NodeTable from "./NodeTable.ts"
+import { Orchestration } from "./Orchestration.ts"
+import { CannotMeet, NobodyCoordinates, TablesUnusable } from "./OrchestrationError.ts"
+import * as OutputTable from "./OutputTable.ts"
+import * as ProcessDriver from "./ProcessDriver.ts"
+import type { Environment } from "./Scheduling.ts"
+import type { Settings } from "./Settings.ts"
+import * as TaskTable from "./TaskTable.ts"
+
+/** What orchestration has to know besides its settings. */
+export interface Facts {
+  readonly nodeId: string
+  readonly environment: Environment
+  /** Of the program, for people who look at the nodes. */
+  readonly version: string
+  /** Where others reach this node, for people. Default: the address of the cluster. */
+  readonly address?: string
+  /** What this machine gives the node, such as the component `resources` has measured. Default: all of the machine. */
+  readonly machine?: { readonly cores: number; readonly memoryBytes: number }
+}
+
+/** The component `orchestration`. Only a coordinator that is not there yet is worth another attempt. */
+export const component = (settings: Settings, facts: Facts) =>
+  Component.make(Orchestration, {
+    name: "orchestration",
+    phase: "service",
+    needs: [Database, Security],
+    severity: "Critical",
+    start: start(settings, facts),
+    health: (orchestration) => orchestration.check,
+    stop: Duration.sum(settings.drainTimeout, Duration.seconds(10))
+  }).pipe(
+    Component.retry(
+      Policy.perError(Policy.never, { NobodyCoordinates: Policy.standard, TablesUnusable: Policy.standard })
+    ),
+    Component.timeout(Duration.sum(coordinatorWithin, Duration.seconds(10)))
+  )
+
+/** How long a node waits at its start until one coordinates. */
+const coordinatorWithin = Duration.seconds(20)
+
+const start = (settings: Settings, facts: Facts) =>
+  Effect.gen(function* () {
+    const database = yield* Database
+    const security = yield* Security
+    const { sql } = database
+    const [tasks, nodes, outputs] = [TaskTable.make(sql), NodeTable.make(sql), OutputTable.make(sql)]
+    // A passed check also closes the breaker of the database.
+    const revive = Effect.ignore(Effect.timeout(database.check, "1 second"))
+    const bulletin = yield* Bulletin.make(sql)
+
+    const { listenAddress, port } = settings.cluster
+    const sharding = yield* Layer.build(Cluster.layer(settings.cluster, sql, security)).pipe(
+      Effect.mapError((cause) => new CannotMeet({ host: listenAddress, port, cause }))
+    )
+    yield* Context.get(sharding, Sharding.Sharding).registerSingleton(
+      "novacron/coordinator",
+      Coordinator.run({
+        node: facts.nodeId,
+        environment: facts.environment,
+        settings,
+        tasks,
+        nodes,
+        bulletin,
+        revive
+      })
+    )
+
+    const driver = Context.get(yield* Layer.build(ProcessDriver.layer(settings, facts.nodeId)), Driver)
+    const node = announced(settings, facts)
+    const agent = yield* named(Agent.make({ node, settings, tasks, nodes, outputs, bulletin, driver, revive }))
+    const live = yield* Live.make({ node: node.id, settings, sql, tasks, nodes, outputs, bulletin, agent, revive })
+    yield* named(nodes.coordinator(Duration.toMillis(settings.deadAfter))).pipe(
+      Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: Option.isSome }),
+      Effect.timeoutOrElse({
+        duration: coordinatorWithin,
+        orElse: () => Effect.fail(new NobodyCoordinates({ seconds: Duration.toSeconds(coordinatorWithin) }))
+      })
+    )
+    yield* Effect.logInfo(
+      `Node ${node.id} takes up to ${node.slots} tasks, ${node.cpu} cores and ${Math.round(node.memory)} MiB. ${driver.limits}`
+    )
+    return live
+  }) satisfies Effect.Effect<
+    Orchestration["Service"],
+    CannotMeet | NobodyCoordinates | TablesUnusable,
+    Database | Security | Scope.Scope
+  >
+
+const announced = (settings: Settings, { address, environment, machine, nodeId, version }: Facts) => {
+  const { advertise, listenAddress, port } = settings.cluster
+  return {
+    id: nodeId,
+    incarnation: randomUUID(),
+    address: address ?? `${advertise ?? listenAddress}:${port}`,
+    environment,
+    version,
+    region: settings.region,
+    labels: settings.labels,
+    cpu: settings.capacity.cpu ?? machine?.cores ?? availableParallelism(),
+    memory: Number(settings.capacity.memory ?? machine?.memoryBytes ?? totalmem()) / (1024 * 1024),
+    slots: settings.maxConcurrent
+  }
+}
+
+const named = Effect.mapError((cause: SqlError.SqlError) => new TablesUnusable({ problem: cause.message, cause }))

@@ -1,0 +1,135 @@
+/**
+ * Holds an attempt to what it asked for, as far as this system lets us, and says how far that is.
+ *
+ * **Details**
+ *
+ * With control groups of version 2 each attempt has a group of its own: killing it misses nobody, and memory, CPU and
+ * processes are limited where those controllers were handed to the node (systemd: `Delegate=yes` and
+ * `DelegateSubgroup=node`). Elsewhere memory is limited by `prlimit --data`, each process for itself; CPU and the number
+ * of processes are not.
+ */
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
+import process from "node:process"
+import { setTimeout } from "node:timers"
+import { Effect, type Scope } from "effect"
+import * as Cgroup from "../resources/Cgroup.ts"
+
+export interface Confinement {
+  readonly limits: string
+  /** The control group above those of all attempts. */
+  readonly directory: string | undefined
+  /** For one attempt. `name` is a file name. */
+  readonly confine: (name: string, demand: { readonly cpu: number; readonly memory: number }) => Confined
+}
+
+export interface Confined {
+  /** What to put in front of the program. */
+  readonly before: ReadonlyArray<string>
+  readonly enter: (pid: number) => void
+  /** Kills whoever is in it. */
+  readonly kill: () => void
+  readonly remove: () => void
+}
+
+export interface Options {
+  readonly cgroup: boolean
+  readonly maxPids: number
+}
+
+export const make = (options: Options): Effect.Effect<Confinement, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => (options.cgroup ? open() : undefined)),
+      (group) => Effect.sync(() => group && attempt(() => rmdirSync(group.directory)))
+    ),
+    (group) => ({
+      limits: said(group),
+      directory: group?.directory,
+      confine: (name, demand) => confine(options, group, name, demand)
+    })
+  )
+
+interface Group {
+  readonly directory: string
+  readonly controllers: ReadonlySet<string>
+}
+
+const wanted = ["cpu", "memory", "pids"]
+
+/** A group of ours below our own, with as many controllers as we get. */
+const open = (): Group | undefined => {
+  const read = (path: string) => attempt(() => readFileSync(path, "utf8")) ?? ""
+  const own = Cgroup.groups(read("/proc/self/cgroup"), read("/proc/self/mountinfo")).find(
+    ({ version }) => version === 2
+  )
+  const [inside] = own?.directories ?? []
+  if (inside === undefined) return undefined
+  // Beside the group of the node where that was handed to us alone, for a group with processes gives its own nothing on.
+  const places = inside.endsWith("/node") ? [inside.slice(0, -"/node".length), inside] : [inside]
+  for (const above of places) {
+    for (const name of wanted) attempt(() => writeFileSync(`${above}/cgroup.subtree_control`, `+${name}`))
+    const directory = `${above}/novacron-tasks-${process.pid}`
+    if (attempt(() => mkdirSync(directory) ?? true) === undefined) continue
+    for (const name of wanted) attempt(() => writeFileSync(`${directory}/cgroup.subtree_control`, `+${name}`))
+    const controllers = new Set(read(`${directory}/cgroup.subtree_control`).trim().split(/\s+/))
+    if (read(`${directory}/cgroup.procs`) === "") return { directory, controllers }
+  }
+  return undefined
+}
+
+const said = (group: Group | undefined): string => {
+  const has = (name: string) => group?.controllers.has(name) === true
+  return [
+    has("memory")
+      ? "Memory is limited by the control group of an attempt."
+      : "Memory is limited for each process alone (prlimit --data).",
+    has("cpu") ? "CPU is limited." : "CPU is not limited.",
+    has("pids") ? "The number of processes is limited." : "The number of processes is not limited.",
+    group === undefined ? "A process that leaves its process group is not found." : "No process leaves its attempt."
+  ].join(" ")
+}
+
+const MiB = 1024 * 1024
+
+const confine = (
+  { maxPids }: Options,
+  group: Group | undefined,
+  name: string,
+  { cpu, memory }: { readonly cpu: number; readonly memory: number }
+): Confined => {
+  const bytes = Math.ceil(memory * MiB)
+  const isLimited = group?.controllers.has("memory") === true
+  const before = bytes > 0 && !isLimited ? ["prlimit", `--data=${bytes}`, "--core=0", "--"] : []
+  const nothing = { before, enter: () => undefined, kill: () => undefined, remove: () => undefined }
+  if (group === undefined) return nothing
+  const directory = `${group.directory}/${name}`
+  if (attempt(() => mkdirSync(directory) ?? true) === undefined) return nothing
+  const limit = (controller: string, file: string, value: string) => {
+    if (group.controllers.has(controller)) attempt(() => writeFileSync(`${directory}/${file}`, value))
+  }
+  if (bytes > 0) limit("memory", "memory.max", String(bytes))
+  if (cpu > 0) limit("cpu", "cpu.max", `${Math.max(Math.ceil(cpu * 100_000), 1_000)} 100000`)
+  limit("pids", "pids.max", String(maxPids))
+  return {
+    before,
+    // The first thing after it was started: what it starts itself is in the group as well.
+    enter: (pid) => attempt(() => writeFileSync(`${directory}/cgroup.procs`, String(pid))),
+    kill: () => attempt(() => writeFileSync(`${directory}/cgroup.kill`, "1")),
+    remove: () => removeSoon(directory, 10)
+  }
+}
+
+/** Those who were killed take a moment to be gone. */
+const removeSoon = (directory: string, times: number): void => {
+  if (attempt(() => rmdirSync(directory) ?? true) === true || times === 0) return
+  setTimeout(() => removeSoon(directory, times - 1), 100).unref()
+}
+
+/** None of these must fail: what cannot be limited is not, and said so. */
+const attempt = <A>(act: () => A): A | undefined => {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
+}

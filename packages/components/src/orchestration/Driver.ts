@@ -1,0 +1,55 @@
+/**
+ * How a task is run. Each driver is a layer of this service; what they run differs, what is expected of them does not.
+ *
+ * **Details**
+ *
+ * An attempt has ended when nothing of it runs any more: children, and children of children, end with it. Nothing of it
+ * outlives the node either, however that ends.
+ */
+import type { Tasks } from "@novacron/api"
+import { Context, Data, type Effect } from "effect"
+
+/** One attempt. */
+export interface Run {
+  readonly task: string
+  readonly attempt: number
+  readonly submission: Tasks.Submission
+  /** Takes what is printed, as it comes. Answers how many milliseconds to wait before it is given more. */
+  readonly print: (stream: Tasks.Output["stream"], bytes: Uint8Array) => number
+}
+
+/** How it ended: with a code or by a signal. */
+export interface Ending {
+  readonly exitCode: number | null
+  readonly signal: string | null
+}
+
+export interface Running {
+  readonly ended: Effect.Effect<Ending>
+  /** Asks it to end, and ends it after the grace. Returns when it has ended; a second call with less grace counts. */
+  readonly stop: (graceMs: number) => Effect.Effect<Ending>
+}
+
+/** There is no such program, or it may not be run here. */
+export class CannotStart extends Data.TaggedError("CannotStart")<{
+  readonly program: string
+  readonly problem: string
+  readonly cause?: unknown
+}> {
+  override get message(): string {
+    return `${this.program} cannot be started: ${this.problem}.`
+  }
+}
+
+export class Driver extends Context.Service<
+  Driver,
+  {
+    /** What holds tasks to what they asked for, and what does not: sentences for people. */
+    readonly limits: string
+    readonly start: (run: Run) => Effect.Effect<Running, CannotStart>
+    /** Ends everything that runs, at once and without waiting. */
+    readonly killAll: Effect.Effect<void>
+    /** Says that this node may still run what it runs. After `lease` without it everything is killed from outside. */
+    readonly alive: Effect.Effect<void>
+  }
+>()("@novacron/components/orchestration/Driver") {}
