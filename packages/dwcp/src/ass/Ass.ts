@@ -1,0 +1,87 @@
+/**
+ * ASS, adaptive state synchronisation: the engine that fits the surroundings of a node, behind {@link StateSync}.
+ *
+ * **Example**
+ *
+ * ```ts
+ * const program = Effect.gen(function* () {
+ *   const sync = yield* Ass.StateSync
+ *   yield* sync.put("nodes/a", bytes, { ephemeral: true })
+ *   yield* Stream.runForEach(sync.watch("nodes/"), (change) => Console.log(change._tag))
+ * })
+ * program.pipe(Effect.provide(Ass.layer(settings, { sql })))
+ * ```
+ */
+import { readFile } from "node:fs/promises"
+import { Effect, Layer, type Scope, type Stream } from "effect"
+import type { SqlClient } from "effect/sql"
+import * as Bounded from "./Bounded.ts"
+import * as Etcd from "./Etcd.ts"
+import type { Pki } from "./EtcdClient.ts"
+import { EngineUnavailable, type StateError, StoreRefused } from "./Failures.ts"
+import * as Local from "./Local.ts"
+import type { Settings } from "./Settings.ts"
+import { type Engine, StateSync } from "./StateSync.ts"
+
+/** What a node brings along. */
+export interface Surroundings {
+  /** The database of the node, for the engine `alone`; and its notifications on `Local.channel`, if it has them. */
+  readonly sql?: SqlClient.SqlClient
+  readonly wake?: Stream.Stream<unknown, unknown>
+}
+
+/** The engine that the settings choose, until the scope closes. */
+export const make = Effect.fn("Ass.make")(function* (
+  settings: typeof Settings.Type,
+  surroundings: Surroundings = {}
+): Effect.fn.Return<Engine, StateError | EngineUnavailable, Scope.Scope> {
+  return Bounded.make(yield* choose(settings, surroundings), { maxValue: Number(settings.maxValue) })
+})
+
+export const layer = (settings: typeof Settings.Type, surroundings: Surroundings = {}) =>
+  Layer.effect(StateSync, make(settings, surroundings))
+
+const choose = (
+  settings: typeof Settings.Type,
+  { sql, wake }: Surroundings
+): Effect.Effect<Engine, StateError | EngineUnavailable, Scope.Scope> => {
+  const { namespace, poll } = settings
+  switch (settings.environment) {
+    case "datacenter":
+      return etcd(settings)
+    case "alone":
+      if (sql === undefined) {
+        return new EngineUnavailable({ engine: "alone", reason: "the node has no database" })
+      }
+      return Local.make({ sql, namespace, poll, ...(wake !== undefined && { wake }) })
+  }
+}
+
+const etcd = ({ etcd, lease, namespace }: typeof Settings.Type) => {
+  const unavailable = (reason: string) => new EngineUnavailable({ engine: "etcd", reason })
+  const { attempt, endpoints, insecure, timeout } = etcd
+  if (endpoints.length === 0) return unavailable("etcd.endpoints is empty")
+  for (const endpoint of endpoints) {
+    const protocol = URL.canParse(endpoint) ? new URL(endpoint).protocol : ""
+    if (protocol !== "https:" && protocol !== "http:") return unavailable(`${endpoint} is not an address with https://`)
+    if (protocol === "http:" && !insecure)
+      return unavailable(`${endpoint} goes without TLS, and etcd.insecure is not set`)
+  }
+  return Etcd.make({ endpoints, attempt, timeout, namespace, lease, pki: readPki(etcd) })
+}
+
+type Files = Pick<(typeof Settings.Type)["etcd"], "ca" | "certificate" | "key">
+
+export const readPki = ({ ca, certificate, key }: Files): Effect.Effect<Pki, StoreRefused> =>
+  Effect.gen(function* () {
+    const read = (path: string) =>
+      Effect.tryPromise({
+        try: () => readFile(path),
+        catch: (cause) => new StoreRefused({ store: "etcd", reason: `${path} cannot be read`, cause })
+      })
+    return {
+      ...(ca !== undefined && { ca: yield* read(ca) }),
+      ...(certificate !== undefined && { certificate: yield* read(certificate) }),
+      ...(key !== undefined && { key: yield* read(key) })
+    }
+  })

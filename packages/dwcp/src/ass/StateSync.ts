@@ -1,0 +1,149 @@
+/**
+ * The state that nodes share: keys with bytes, behind one service, whatever keeps it.
+ *
+ * **Details**
+ *
+ * | engine | environment | reads and writes | `compareAndSet`, `transaction` | acknowledged means |
+ * |---|---|---|---|---|
+ * | etcd | datacenter | linearizable | linearizable | on the disks of a majority |
+ * | gossip | internet | eventual; a node sees its own writes at once | refused | in the document of this node |
+ * | hybrid | hybrid | linearizable while a majority is near, else eventual, reconciled later | linearizable, or fails | one or other |
+ * | alone | no peers | linearizable | linearizable | committed by the node's PostgreSQL |
+ *
+ * A write that fails was not done and will not be, with one exception that has an error of its own: `OutcomeUnknown`.
+ *
+ * Versions grow with every change of a key. They are compared only with versions that the same engine has given out.
+ *
+ * **Example** (a counter that nobody overwrites)
+ *
+ * ```ts
+ * const sync = yield* StateSync
+ * const seats = Typed.json(sync, Schema.Int)
+ * const taken = yield* seats.get("seats/taken")
+ * yield* seats.compareAndSet("seats/taken", Option.map(taken, (it) => it.version), 1)
+ * ```
+ */
+import { Context, type Effect, Option, Stream } from "effect"
+import type { Conflict, StateError } from "./Failures.ts"
+
+export interface Entry {
+  readonly key: string
+  readonly value: Uint8Array
+  readonly version: bigint
+}
+
+/** What a watch tells: first the entries that are there, then `Current`, then each change. */
+export type Change =
+  | { readonly _tag: "Put"; readonly entry: Entry }
+  | { readonly _tag: "Deleted"; readonly key: string; readonly version: bigint }
+  | { readonly _tag: "Current" }
+
+/** What has to hold for a transaction. */
+export type Condition =
+  | { readonly _tag: "Absent"; readonly key: string }
+  | { readonly _tag: "Version"; readonly key: string; readonly version: bigint }
+  | { readonly _tag: "Value"; readonly key: string; readonly value: Uint8Array }
+
+export type Operation =
+  | { readonly _tag: "Put"; readonly key: string; readonly value: Uint8Array }
+  | { readonly _tag: "Delete"; readonly key: string }
+
+/** If all of `when` hold, `then` is done, otherwise `otherwise`; all of it or nothing, at one moment. */
+export interface Transaction {
+  readonly when: ReadonlyArray<Condition>
+  readonly then: ReadonlyArray<Operation>
+  readonly otherwise?: ReadonlyArray<Operation>
+}
+
+export interface Outcome {
+  /** Whether all conditions held. */
+  readonly succeeded: boolean
+  readonly version: bigint
+}
+
+export type EngineName = "etcd" | "gossip" | "hybrid" | "alone"
+
+/** What an engine promises, for whoever has to decide by it. */
+export interface Promises {
+  readonly consistency: "linearizable" | "eventual" | "linearizable-or-eventual"
+  readonly compareAndSet: boolean
+  readonly ephemeral: boolean
+}
+
+export interface Status {
+  readonly engine: EngineName
+  readonly promises: Promises
+  /** Whether reads and writes are answered as promised. */
+  readonly healthy: boolean
+  /** One line for a person: who answers, or why nobody does. */
+  readonly detail: string
+  /** Members or peers that are connected, and that are known. */
+  readonly peers: { readonly connected: number; readonly known: number }
+  /** Writes that the cluster has not agreed on yet. Always 0 but for `hybrid`. */
+  readonly pending: number
+  /** Messages that were refused since the start: forged, damaged, or of a newer version. */
+  readonly refused: { readonly forged: number; readonly damaged: number; readonly newer: number }
+}
+
+export interface Engine {
+  readonly get: (key: string) => Effect.Effect<Option.Option<Entry>, StateError>
+  /** The entries whose keys begin with `prefix`, by key. */
+  readonly list: (prefix: string) => Effect.Effect<ReadonlyArray<Entry>, StateError>
+  /** With `ephemeral` the key goes when this service does: at once if it closes, after `lease` if it dies. */
+  readonly put: (
+    key: string,
+    value: Uint8Array,
+    options?: { readonly ephemeral?: boolean }
+  ) => Effect.Effect<bigint, StateError>
+  /** Whether there was something to delete. */
+  readonly delete: (key: string) => Effect.Effect<boolean, StateError>
+  /**
+   * The entries under `prefix` and their changes, in order and without gaps. Through outages it waits, and then goes on;
+   * where history was compacted meanwhile it tells the difference, so that a fold of it is right, though not each step.
+   */
+  readonly watch: (prefix: string) => Stream.Stream<Change, StateError>
+  /** The value of one key now, then each time it changes. Who is slow gets the latest and not all. */
+  readonly subscribe: (key: string) => Stream.Stream<Option.Option<Entry>, StateError>
+  /** Writes if the key is at that version; `none`: if it is absent. The new version, or a `Conflict`. */
+  readonly compareAndSet: (
+    key: string,
+    expected: Option.Option<bigint>,
+    value: Uint8Array
+  ) => Effect.Effect<bigint, StateError | Conflict>
+  readonly transaction: (transaction: Transaction) => Effect.Effect<Outcome, StateError>
+  /** Succeeds if reads are answered as promised. */
+  readonly check: Effect.Effect<void, StateError>
+  readonly status: Effect.Effect<Status>
+}
+
+export class StateSync extends Context.Service<StateSync, Engine>()("novacron/dwcp/StateSync") {}
+
+/** The states of one key, out of a watch of it: those that came in between are passed over. */
+export const latest = (
+  changes: Stream.Stream<Change, StateError>,
+  key: string
+): Stream.Stream<Option.Option<Entry>, StateError> =>
+  Stream.suspend(() => {
+    let current = Option.none<Entry>()
+    let told = false
+    return changes.pipe(
+      Stream.flatMap((change) => {
+        switch (change._tag) {
+          case "Put":
+            if (change.entry.key !== key) return Stream.empty
+            current = Option.some(change.entry)
+            break
+          case "Deleted":
+            if (change.key !== key) return Stream.empty
+            current = Option.none()
+            break
+          case "Current":
+            told = true
+        }
+        return told ? Stream.succeed(current) : Stream.empty
+      })
+    )
+  }).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }))
+
+/** The counts of a status when nothing was ever refused: of engines whose members have to be let in first. */
+export const nothingRefused = { forged: 0, damaged: 0, newer: 0 }

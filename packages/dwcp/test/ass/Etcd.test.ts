@@ -1,0 +1,235 @@
+import { execFileSync } from "node:child_process"
+import { copyFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Option, Schedule, type Scope } from "effect"
+import { afterAll, beforeAll } from "vitest"
+import { readPki } from "../../src/ass/Ass.ts"
+import * as Etcd from "../../src/ass/Etcd.ts"
+import { bytes, contract, listening, text } from "./fixtures/contract.ts"
+import { EtcdCluster, freePorts, pki, wire } from "./fixtures/etcd.ts"
+
+const patience = 60_000
+
+let cluster: EtcdCluster
+beforeAll(async () => {
+  cluster = await EtcdCluster.start(3)
+}, patience)
+afterAll(() => cluster.stop(), patience)
+
+const options = {
+  pki: Effect.succeed({}),
+  attempt: Duration.seconds(1),
+  timeout: Duration.seconds(20),
+  namespace: "test",
+  lease: Duration.seconds(2)
+}
+const open = Effect.suspend(() => Etcd.make({ ...options, endpoints: cluster.endpoints }))
+
+contract("etcd", open, { compareAndSet: true, ephemeral: true })
+
+/** As callers do who may write twice. */
+const surely = <A, E extends { readonly _tag: string }, R>(write: Effect.Effect<A, E, R>) =>
+  Effect.retry(write, { while: (error) => error._tag === "OutcomeUnknown", schedule: Schedule.spaced("20 millis") })
+
+const live = (promise: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.live(promise, () => Effect.scoped(body), patience)
+
+describe("etcd", () => {
+  live(
+    "goes on when its leader is killed, with all that was acknowledged, and watchers miss nothing",
+    Effect.gen(function* () {
+      const engine = yield* open
+      const heard = yield* listening(engine, "kill/")
+      assert.strictEqual(yield* heard.next, "current")
+      const acknowledged: Array<string> = []
+      const write = (i: number) =>
+        surely(engine.put(`kill/${i}`, bytes(`${i}`))).pipe(
+          Effect.andThen(Effect.sync(() => acknowledged.push(`kill/${i}`)))
+        )
+      for (let i = 0; i < 20; i++) yield* write(i)
+      const leader = cluster.leader()
+      const killed = yield* Effect.forkScoped(Effect.promise(() => cluster.kill(leader)))
+      for (let i = 20; i < 60; i++) yield* write(i)
+      assert.strictEqual((yield* engine.list("kill/")).length, acknowledged.length)
+      for (let i = 0; i < 60; i++) yield* heard.until(`kill/${i}=${i}`)
+      yield* Effect.promise(async () => {
+        cluster.up(leader)
+        await cluster.ready()
+      })
+      assert.isDefined(killed)
+      assert.strictEqual((yield* engine.status).healthy, true)
+    })
+  )
+
+  live(
+    "asks another member when one is silent",
+    Effect.gen(function* () {
+      const engine = yield* open
+      yield* engine.put("silent", bytes("1"))
+      const [first] = cluster.members
+      if (first === undefined) return assert.fail("a cluster without members")
+      // The one that this client talks to.
+      cluster.freeze(first)
+      yield* Effect.addFinalizer(() => Effect.sync(() => cluster.thaw(first)))
+      yield* surely(engine.put("silent", bytes("2")))
+      assert.strictEqual(text(yield* engine.get("silent")), "2")
+    })
+  )
+
+  live(
+    "tells a watcher the difference where history was compacted away under it",
+    Effect.gen(function* () {
+      const [member] = cluster.members
+      const line = yield* Effect.promise(() => wire(Number(new URL(member?.endpoint ?? "").port)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => line.cut()))
+      const engine = yield* Etcd.make({ ...options, endpoints: [`http://127.0.0.1:${line.port}`] })
+      yield* engine.put("gap/a", bytes("1"))
+      yield* engine.put("gap/b", bytes("1"))
+      const heard = yield* listening(engine, "gap/")
+      yield* heard.until("current")
+      line.cut()
+      cluster.ctl(["del", "test/gap/a"])
+      cluster.ctl(["put", "test/gap/b", "2"])
+      cluster.ctl(["put", "test/gap/b", "3"])
+      const revision = /"revision":(\d+)/.exec(cluster.ctl(["get", "x", "-w", "json"]))?.[1] ?? "0"
+      cluster.ctl(["compact", revision])
+      yield* Effect.promise(() => line.mend())
+      const said = [yield* heard.next, yield* heard.next].toSorted()
+      assert.deepStrictEqual(said, ["-gap/a", "gap/b=3"])
+      yield* engine.put("gap/c", bytes("1"))
+      assert.strictEqual(yield* heard.next, "gap/c=1")
+    })
+  )
+
+  live(
+    "puts its ephemeral keys again after its lease was lost, but not over those of others",
+    Effect.gen(function* () {
+      const engine = yield* open
+      yield* engine.put("eph/mine", bytes("1"), { ephemeral: true })
+      yield* engine.put("eph/taken", bytes("1"), { ephemeral: true })
+      const heard = yield* listening(engine, "eph/")
+      yield* heard.until("current")
+      const leases = cluster
+        .ctl(["lease", "list"])
+        .split("\n")
+        .slice(1)
+        .filter((it) => it !== "")
+      for (const lease of leases) cluster.ctl(["lease", "revoke", lease])
+      yield* engine.put("eph/taken", bytes("2"))
+      yield* heard.until("eph/mine=1")
+      assert.strictEqual(text(yield* engine.get("eph/taken")), "2")
+    })
+  )
+
+  live(
+    "says that it is full, still reads and deletes, and writes again when there is room",
+    Effect.gen(function* () {
+      const small = yield* Effect.acquireRelease(
+        Effect.promise(() => EtcdCluster.start(1, { flags: ["--quota-backend-bytes", `${2 << 20}`] })),
+        (it) => Effect.promise(() => it.stop())
+      )
+      const engine = yield* Etcd.make({ ...options, endpoints: small.endpoints })
+      const big = new Uint8Array(300_000).fill(7)
+      const full = yield* Effect.flip(Effect.forever(engine.put("full/k", big)))
+      assert.strictEqual(full._tag, "StoreFull")
+      assert.isTrue(Option.isSome(yield* engine.get("full/k")))
+      assert.include((yield* engine.status).detail, "NOSPACE")
+      assert.isTrue(yield* engine.delete("full/k"))
+      const revision = /"revision":(\d+)/.exec(small.ctl(["get", "x", "-w", "json"]))?.[1] ?? "0"
+      small.ctl(["compact", revision])
+      small.ctl(["defrag"])
+      small.ctl(["alarm", "disarm"])
+      yield* engine.put("full/k", bytes("1"))
+    })
+  )
+
+  live(
+    "says that nobody is there, and that nothing was changed",
+    Effect.gen(function* () {
+      const [port] = yield* Effect.promise(() => freePorts(1))
+      const endpoints = [`http://127.0.0.1:${port}`]
+      const engine = yield* Etcd.make({ ...options, endpoints, timeout: Duration.millis(300) })
+      assert.strictEqual((yield* Effect.flip(engine.put("k", bytes("1"))))._tag, "StoreUnreachable")
+      assert.strictEqual((yield* Effect.flip(engine.check))._tag, "StoreUnreachable")
+      assert.isFalse((yield* engine.status).healthy)
+    })
+  )
+
+  live(
+    "does not say of a write that a silent member has in hand that it was not done",
+    Effect.gen(function* () {
+      const alone = yield* Effect.acquireRelease(
+        Effect.promise(() => EtcdCluster.start(1)),
+        (it) => Effect.promise(() => it.stop())
+      )
+      const [member] = alone.members
+      if (member === undefined) return assert.fail("a cluster without members")
+      const engine = yield* Etcd.make({ ...options, endpoints: alone.endpoints, attempt: Duration.millis(200) })
+      yield* engine.put("unknown", bytes("1"))
+      alone.freeze(member)
+      const error = yield* Effect.flip(engine.put("unknown", bytes("2")))
+      alone.thaw(member)
+      assert.strictEqual(error._tag, "OutcomeUnknown")
+      // It was or it was not: that is what the error says.
+      yield* Effect.retry(engine.check, Schedule.spaced("50 millis"))
+      assert.include(["1", "2"], text(yield* engine.get("unknown")))
+    })
+  )
+})
+
+describe("etcd with mTLS", () => {
+  const authority = pki()
+  afterAll(() => authority.remove())
+  const server = authority.issue("server")
+  const node = authority.issue("node")
+  let guarded: EtcdCluster
+  beforeAll(async () => {
+    guarded = await EtcdCluster.start(1, { tls: server })
+  }, patience)
+  afterAll(() => guarded.stop(), patience)
+
+  const as = (files: { readonly ca?: string; readonly certificate?: string; readonly key?: string }) =>
+    Etcd.make({ ...options, timeout: Duration.seconds(2), endpoints: guarded.endpoints, pki: readPki(files) })
+
+  live(
+    "lets in a node with a certificate of its authority",
+    Effect.gen(function* () {
+      const engine = yield* as(node)
+      yield* engine.put("tls", bytes("1"))
+      assert.strictEqual(text(yield* engine.get("tls")), "1")
+    })
+  )
+
+  live(
+    "is not trusted by a node that does not know its authority",
+    Effect.gen(function* () {
+      const { certificate, key } = node
+      const error = yield* Effect.flip(Effect.flatMap(as({ certificate, key }), (it) => it.put("tls", bytes("2"))))
+      assert.strictEqual(error._tag, "StoreRefused")
+    })
+  )
+
+  live(
+    "refuses an expired certificate with a sentence that says so, and takes the renewed one without a restart",
+    Effect.gen(function* () {
+      const old = authority.issue("old", -1)
+      const files = { ca: old.ca, certificate: `${old.certificate}.used`, key: `${old.key}.used` }
+      copyFileSync(old.certificate, files.certificate)
+      copyFileSync(old.key, files.key)
+      const engine = yield* as(files)
+      const error = yield* Effect.flip(engine.put("tls", bytes("3")))
+      assert.strictEqual(error._tag, "StoreRefused", error.message)
+      assert.match(error.message, /certificate/)
+      const renewed = authority.issue("renewed")
+      copyFileSync(renewed.certificate, files.certificate)
+      copyFileSync(renewed.key, files.key)
+      yield* engine.put("tls", bytes("4"))
+      assert.strictEqual(text(yield* engine.get("tls")), "4")
+    })
+  )
+
+  it("has certificates that are what the tests say they are", () => {
+    const said = execFileSync("openssl", ["verify", "-CAfile", node.ca, node.certificate], { encoding: "utf8" })
+    assert.include(said, "OK")
+  })
+})

@@ -1,0 +1,106 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Schedule, Stream } from "effect"
+import { afterAll, beforeAll } from "vitest"
+import * as Local from "../../src/ass/Local.ts"
+import { bytes, contract, listening, text } from "./fixtures/contract.ts"
+import { Postgres } from "./fixtures/postgres.ts"
+
+const patience = 60_000
+
+let postgres: Postgres
+beforeAll(async () => {
+  postgres = await Postgres.start()
+}, patience)
+afterAll(() => postgres.stop(), patience)
+
+const client = Effect.suspend(() => Effect.orDie(postgres.client))
+const open = Effect.flatMap(client, (sql) => Local.make({ sql, namespace: "test", poll: Duration.seconds(1) }))
+
+contract("alone", open, { compareAndSet: true, ephemeral: true })
+
+describe("alone", () => {
+  it.live(
+    "hears of the writes of another process by its database, and does not wait for the next look",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* client
+        const queue = yield* sql.listen(Local.channel)
+        const looksNever = { namespace: "wake", poll: Duration.hours(1) }
+        const mine = yield* Local.make({ sql, ...looksNever, wake: Stream.fromQueue(queue) })
+        const other = yield* Local.make({ sql: yield* client, ...looksNever })
+        const heard = yield* listening(mine, "")
+        assert.strictEqual(yield* heard.next, "current")
+        yield* other.put("k", bytes("1"))
+        assert.strictEqual(yield* heard.next, "k=1")
+      }).pipe(Effect.scoped),
+    patience
+  )
+
+  it.live(
+    "looks for the writes of another process where nobody tells it",
+    () =>
+      Effect.gen(function* () {
+        const room = { namespace: "poll", poll: Duration.millis(50) }
+        const mine = yield* Local.make({ sql: yield* client, ...room })
+        const other = yield* Local.make({ sql: yield* client, ...room })
+        const heard = yield* listening(mine, "")
+        assert.strictEqual(yield* heard.next, "current")
+        yield* other.put("k", bytes("1"))
+        assert.strictEqual(yield* heard.next, "k=1")
+      }).pipe(Effect.scoped),
+    patience
+  )
+
+  it.live(
+    "tells who slept the difference when the marks of deleted keys are gone",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* client
+        const mine = yield* Local.make({ sql, namespace: "marks", poll: Duration.hours(1) })
+        yield* mine.put("a", bytes("1"))
+        const heard = yield* listening(mine, "")
+        yield* heard.until("current")
+        // As another process would, an hour ago.
+        yield* sql`UPDATE dwcp_state_clock SET revision = 5, trimmed = 4 WHERE namespace = 'marks'`
+        yield* sql`DELETE FROM dwcp_state WHERE namespace = 'marks'`
+        yield* mine.put("b", bytes("1"))
+        assert.deepStrictEqual([yield* heard.next, yield* heard.next], ["-a", "b=1"])
+      }).pipe(Effect.scoped),
+    patience
+  )
+
+  it.live(
+    "keeps what was acknowledged when its database is started again, and its watchers go on",
+    () =>
+      Effect.gen(function* () {
+        const engine = yield* Local.make({ sql: yield* client, namespace: "again", poll: Duration.millis(100) })
+        yield* engine.put("a", bytes("1"))
+        const heard = yield* listening(engine, "")
+        yield* heard.until("current")
+        yield* Effect.promise(() => postgres.down())
+        assert.include(["StoreUnreachable", "OutcomeUnknown"], (yield* Effect.flip(engine.put("a", bytes("2"))))._tag)
+        assert.isFalse((yield* engine.status).healthy)
+        yield* Effect.promise(() => postgres.up())
+        yield* Effect.retry(engine.check, Schedule.spaced("50 millis"))
+        assert.strictEqual(text(yield* engine.get("a")), "1")
+        yield* engine.put("b", bytes("1"))
+        assert.strictEqual(yield* heard.until("b=1"), "b=1")
+      }).pipe(Effect.scoped),
+    patience
+  )
+
+  it.live(
+    "keeps the rooms of two clusters apart",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* client
+        const [a, b] = [
+          yield* Local.make({ sql, namespace: "one", poll: Duration.hours(1) }),
+          yield* Local.make({ sql, namespace: "two", poll: Duration.hours(1) })
+        ]
+        yield* a.put("k", bytes("1"))
+        assert.deepStrictEqual(yield* b.list(""), [])
+      }).pipe(Effect.scoped),
+    patience
+  )
+})
