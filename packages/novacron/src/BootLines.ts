@@ -12,6 +12,7 @@
  */
 import type { BootEvent } from "@novacron/boot/model"
 import { DateTime, Option, Schema } from "effect"
+import type { Remark } from "./Expected.ts"
 import { duration, paint, type Style, visible } from "./Terminal.ts"
 
 type Event = BootEvent.BootEvent
@@ -21,7 +22,7 @@ export const Line = Schema.Struct({
   /** ISO 8601, UTC. */
   timestamp: Schema.String,
   level: Schema.Literals(["debug", "info", "warn", "error"]),
-  /** The tag of the boot event. */
+  /** The tag of the boot event, or of what is said between two. */
   event: Schema.String,
   message: Schema.String,
   boot_id: Schema.String,
@@ -45,6 +46,8 @@ export interface BootLines {
   readonly pretty: (event: Event) => string | undefined
   /** The line of the event for programs. */
   readonly json: (event: Event) => Line
+  /** What is said between events, for people and for programs. */
+  readonly remark: { readonly pretty: (remark: Remark) => string; readonly json: (remark: Remark) => Line }
 }
 
 interface Known {
@@ -124,6 +127,24 @@ export const make = (style: Style): BootLines => {
         ...(tookMs === undefined ? {} : { duration_ms: Math.round(tookMs * 1_000) / 1_000 }),
         facts: { at_ms: atMs, ...without(facts, "component", "phase") }
       }
+    },
+    remark: {
+      pretty: ({ atMs, component, event, text }) => {
+        const name = component === undefined ? [] : [visible(component, 60).padEnd(width)]
+        const mark = paint(style, event === "ComponentLate" ? "yellow" : "cyan", "·")
+        return [paint(style, "dim", `${(atMs / 1_000).toFixed(3).padStart(8)}s`), mark, ...name, visible(text)].join(
+          "  "
+        )
+      },
+      json: ({ atMs, component, event, facts, text }) => ({
+        timestamp: isoOf(epochMs + atMs),
+        level: event === "ComponentLate" ? "warn" : "info",
+        event,
+        message: visible(`${component === undefined ? "" : `${component}: `}${text}`),
+        ...ids,
+        ...(component === undefined ? {} : { component }),
+        facts: { at_ms: atMs, ...facts }
+      })
     }
   }
 }

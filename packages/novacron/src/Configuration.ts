@@ -57,7 +57,8 @@ export const load = Effect.fn("Configuration.load")(function* (
     concurrency: "unbounded"
   })
   const sources: Config.LoadOptions = { template: detection.kind, ...options }
-  return { loaded: yield* Config.load(definition, sources), sources, detection }
+  const [parsing, loaded] = yield* Effect.timed(Config.load(definition, sources))
+  return { loaded, sources, detection, parsing }
 })
 
 /** Where settings come from, by the command line and the environment. */

@@ -22,6 +22,7 @@ import * as Codes from "./Codes.ts"
 import * as ControlSocket from "./ControlSocket.ts"
 import { NodeDirUnusable, ReportUnwritable } from "./Errors.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as Expected from "./Expected.ts"
 import * as Journals from "./Journals.ts"
 import * as LastWords from "./LastWords.ts"
 import { type Signal, Surroundings } from "./Surroundings.ts"
@@ -98,7 +99,8 @@ const around = (options: Options, node: Alive.Alive) =>
     const { remarks, ...before } = yield* Journals.open(`${dataDir}/journal`)
     for (const remark of remarks) yield* Effect.logWarning(remark)
     yield* Post.Notify.keepAlive(node.notify, Effect.succeed(true))
-    const observe = observer(options, node)
+    const { observe, watch } = observer(options, node)
+    yield* Effect.forkScoped(watch)
     yield* Effect.ensuring(
       bootAndStop(
         options,
@@ -162,16 +164,22 @@ const announce = (options: Options, node: Alive.Alive, running: Alive.Running) =
 const tellTheEnd = (options: Options, node: Alive.Alive) =>
   Effect.suspend(() => Deferred.succeed(node.over, finalReport(options, node)))
 
-const observer = ({ style }: Options, node: Alive.Alive) => {
+const observer = ({ dataDir, style }: Options, node: Alive.Alive) => {
   const { stdout } = node.surroundings
   const lines = BootLines.make(style)
-  return (event: BootEvent.BootEvent): void => {
+  const expected = Expected.make(`${dataDir}/journal`, (remark) => {
+    const line = style === "json" ? JSON.stringify(lines.remark.json(remark)) : lines.remark.pretty(remark)
+    stdout.write(`${line}\n`)
+  })
+  const observe = (event: BootEvent.BootEvent): void => {
     node.step(event)
+    expected.step(event)
     node.dashboard?.observe(event)
     const line = style === "json" ? JSON.stringify(lines.json(event)) : lines.pretty(event)
     if (line !== undefined) stdout.write(`${line}\n`)
     if (statusWorthy.has(event._tag)) node.notify.tell({ status: Alive.statusLine(node.report()) })
   }
+  return { observe, watch: expected.watch }
 }
 
 const statusWorthy: ReadonlySet<string> = new Set<BootEvent.BootEvent["_tag"]>([

@@ -2,7 +2,7 @@
  * The node: its parts, made of its settings. The one place that knows all components; they know what they need.
  */
 import { Boot, Component } from "@novacron/boot"
-import { type Plan, Report } from "@novacron/boot/model"
+import { type BootEvent, type Plan, Report } from "@novacron/boot/model"
 import {
   Cache,
   Database,
@@ -17,7 +17,7 @@ import {
   Security
 } from "@novacron/components"
 import type { Config } from "@novacron/config"
-import { Duration, Effect, Option, Redacted, type Result } from "effect"
+import { Clock, Duration, Effect, Option, Redacted, type Result } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { Given } from "./Alive.ts"
 import * as Dashboard from "./Dashboard.ts"
@@ -131,7 +131,10 @@ export const boot = (
   loaded: Config.Loaded<Settings>,
   detection: Environment.Detection,
   dataDir: string,
-  given: Given
+  given: Given & {
+    /** What reading the settings took. */
+    readonly parsing: Duration.Duration
+  }
 ) =>
   Effect.gen(function* () {
     const { env, hostname, pid, usage } = yield* Surroundings
@@ -143,10 +146,12 @@ export const boot = (
       spool: `${dataDir}/spans.unsent`,
       previousOutcome: given.previous === undefined ? undefined : "killed"
     })
+    yield* monitor.spent("config parsing", given.parsing)
     const nodeId = yield* NodeId.keep(dataDir, settings.system.nodeId, hostname)
     const { lock, notify, report } = given
     const trail = yield* Security.BootTrail.make
     const facts: Facts = { detection, dataDir, nodeId, env, pid, lock, notify, report, trail }
+    const resolved = yield* resolution(monitor)
     const running = yield* Boot.make(components(settings, facts), {
       nodeId,
       configVersion: version,
@@ -156,6 +161,7 @@ export const boot = (
       rollback: settings.system.shutdownTimeout,
       monitor: settings.system.monitorInterval,
       observe: (event) => {
+        resolved(event)
         trail.observe(event)
         monitor.observe(event)
         given.observe(event)
@@ -169,6 +175,16 @@ export const boot = (
     yield* monitor.watch(running.health)
     return running
   }).pipe(Effect.provide(FetchHttpClient.layer))
+
+/** From now until the boot begins its plan is being made: tells how long that took. */
+const resolution = ({ spent }: Monitoring.Monitor.Monitor["Service"]) =>
+  Effect.map(Clock.Clock, (clock) => {
+    const beganNs = clock.monotonicTimeNanosUnsafe()
+    return ({ _tag }: BootEvent.BootEvent): void => {
+      if (_tag !== "BootStarted") return
+      Effect.runSync(spent("dependency resolution", Duration.nanos(clock.monotonicTimeNanosUnsafe() - beganNs)))
+    }
+  })
 
 /** What stands around the boot: the lock of the data directory, the health endpoints, the dashboard. */
 export const around = ({ explain, settings }: Config.Loaded<Settings>, dataDir: string) => ({

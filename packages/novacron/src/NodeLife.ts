@@ -12,7 +12,7 @@ export type Asked = Pick<Life.Options, "exitWhenReady" | "reportFile" | "strict"
 
 /** Boots, and ends with what the process should exit with when everything is down again. */
 export const live = (
-  { detection, loaded, sources }: Effect.Success<ReturnType<typeof Configuration.load>>,
+  { detection, loaded, parsing, sources }: Effect.Success<ReturnType<typeof Configuration.load>>,
   asked: Asked
 ): Effect.Effect<ExitCode, never, Life.Platform> =>
   Effect.gen(function* () {
@@ -22,7 +22,7 @@ export const live = (
       ...asked,
       dataDir,
       ...Node.around(loaded, dataDir),
-      boot: (given) => Node.boot(loaded, detection, dataDir, given),
+      boot: (given) => Node.boot(loaded, detection, dataDir, { ...given, parsing }),
       reloading: (ready) => Reloading.make({ loaded, sources, dataDir, user: surroundings.user, ready }),
       explain: (setting) => Configuration.explain(loaded, setting)
     })
