@@ -8,7 +8,7 @@
  * other seeds forecast together, as the mean of their points.
  */
 import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { Data, Result } from "effect"
 import * as Network from "./Network.ts"
 import { layout } from "./Signals.ts"
@@ -44,10 +44,15 @@ const magic = "NVPB"
 const version = 1
 const head = 52
 /** A larger file is not read. */
-const mostBytes = 8 * 1024 * 1024
+export const mostBytes = 8 * 1024 * 1024
 
 /** The model that comes with this package. */
-export const shipped = new URL("../../models/bandwidth.bin", import.meta.url)
+export const shipped = (): URL => {
+  // In the bundle the code lies elsewhere, and the models beside its commands.
+  const places = ["../../models/bandwidth.bin", "../models/bandwidth.bin", "models/bandwidth.bin"]
+  const urls = places.map((place) => new URL(place, import.meta.url))
+  return urls.find((url) => existsSync(url)) ?? urls[0]!
+}
 
 export const encode = (hidden: number, networks: ReadonlyArray<Float64Array>): Uint8Array => {
   const each = Network.parameterCount(hidden)

@@ -24,6 +24,8 @@ export interface Series {
   /** The next value. One that is no number from zero on is taken as missing: as if the last one had come again. */
   readonly push: (value: number) => Forecast
   readonly count: () => number
+  /** What nine of the last 32 values of ten were not above. */
+  readonly high: () => number
   /** Exchanges the model; `undefined` for none. */
   readonly use: (model: Model | undefined) => void
   /** Shares of the network, the regression, the level, the last value in the next h1. */
@@ -72,6 +74,7 @@ export const make = (seconds: number, model?: Model): Series => {
   return {
     push,
     count: signals.count,
+    high: signals.high,
     use: (next) => {
       used = next
       states = statesOf(next)

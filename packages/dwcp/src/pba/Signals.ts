@@ -35,6 +35,8 @@ export interface Signals {
   readonly count: () => number
   /** The recent level: what inputs and anchors are shares of. Above zero. */
   readonly scale: () => number
+  /** The 90 % quantile of the last 32 values. */
+  readonly high: () => number
   readonly inputs: Float64Array
   /** For each horizon, shares of the scale. */
   readonly points: ReadonlyArray<Float64Array>
@@ -190,7 +192,7 @@ export const make = (seconds: number): Signals => {
     x[i++] = Math.max(-0.3, Math.min(0.3, ahead[0]!.spread128())) * 5
   }
 
-  return { push, count: () => count, scale: () => scale, inputs, points, lows }
+  return { push, count: () => count, scale: () => scale, high: () => window32.quantile(0.9), inputs, points, lows }
 }
 
 // ------------------------------------------------------------------------------------------------------------- private

@@ -115,7 +115,7 @@ export const forecast = Program.make(
   Effect.fnUntraced(function* ({ classical, input, model }: Forecasting) {
     const { stderr, stdout } = yield* Surroundings
     yield* isReadable(input)
-    const read = classical ? undefined : Pba.Model.read(model ?? Pba.Model.shipped)
+    const read = classical ? undefined : Pba.Model.read(model ?? Pba.Model.shipped())
     // A model that was asked for by name must be the one that answers; without the one that is shipped we do what we can.
     if (read !== undefined && Result.isFailure(read)) {
       if (model !== undefined) return yield* read.failure

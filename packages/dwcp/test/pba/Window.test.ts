@@ -1,0 +1,28 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import * as Window from "../../src/pba/Window.ts"
+
+describe("a window of values", () => {
+  it("has the quantiles of the latest values, as sorting them would give", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.array(fc.constantFrom(0, 1, 2, 2.5, 7, 1e9), { minLength: 1, maxLength: 80 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (size, values, q) => {
+          const window = Window.make(size)
+          for (const value of values) window.push(value)
+          const sorted = values.slice(-size).toSorted((a, b) => a - b)
+          assert.strictEqual(window.count(), sorted.length)
+          const at = q * (sorted.length - 1)
+          const [low, high] = [sorted[Math.floor(at)]!, sorted[Math.ceil(at)]!]
+          assert.closeTo(window.quantile(q), low + (at - Math.floor(at)) * (high - low), 1e-6 * (1 + high))
+        }
+      )
+    )
+  })
+
+  it("has no quantile while it is empty", () => {
+    assert.isNaN(Window.make(4).quantile(0.5))
+  })
+})
