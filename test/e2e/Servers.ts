@@ -1,6 +1,6 @@
 /** Real servers for a node to talk to, apart from the code that is tested: PostgreSQL with a password, and Redis. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
-import { chownSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, chownSync, copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -85,14 +85,28 @@ export class Postgres extends Server {
     return it
   }
 
+  /** Files of a certificate and its key; nothing is encrypted without. */
+  tls: { readonly cert: string; readonly key: string } | undefined
+
   spawn(): ChildProcess {
     const settings = ["listen_addresses=127.0.0.1", `port=${this.port}`, `unix_socket_directories=`, "fsync=off"]
+    if (this.tls !== undefined) {
+      const { cert, key } = this.tls
+      // The server reads a key that is its own and nobody else's.
+      for (const [from, to] of [[cert, "server.crt"] as const, [key, "server.key"] as const]) {
+        const path = join(this.directory, "data", to)
+        copyFileSync(from, path)
+        chmodSync(path, 0o600)
+        if (nobody.uid !== undefined) chownSync(path, nobody.uid, nobody.gid)
+      }
+      settings.push("ssl=on")
+    }
     const args = ["-D", join(this.directory, "data"), ...settings.flatMap((it) => ["-c", it])]
     return spawn(join(binaries, "postgres"), args, { ...nobody, cwd: this.directory, stdio: "ignore" })
   }
 
-  url(password = "swordfish"): string {
-    return `postgres://admin:${password}@127.0.0.1:${this.port}/postgres?sslmode=disable`
+  url(password = "swordfish", sslmode = "disable"): string {
+    return `postgres://admin:${password}@127.0.0.1:${this.port}/postgres?sslmode=${sslmode}`
   }
 }
 

@@ -67,7 +67,7 @@ export const components = (
     Database.component(settings.database, { dataDir }),
     Database.deferred,
     Cache.component(settings.cache),
-    Network.component(settings.network),
+    Network.component({ serverName: nodeId, ...settings.network }),
     Monitoring.component(settings.monitoring),
     Post.systemHealth(
       settings.systemHealth,

@@ -68,7 +68,7 @@ export const make = Effect.fnUntraced(function* (
 
   /** A connection to this very node, by the way that all others come. */
   const probe = Effect.suspend(() => {
-    const to = { ...Ends.within(address), protocol: Ping.protocol, serverName: settings.serverName }
+    const to = { ...Ends.within(address), protocol: Ping.protocol, serverName: settings.serverName ?? "localhost" }
     let own: Net.Socket | undefined
     const connected = Dial.dial(dialling, to, (socket) => {
       own = socket

@@ -12,8 +12,8 @@ export const Settings = Schema.Struct({
   bindPort: Field.withDefault(Field.port, 9090).annotate({
     description: "The port peers reach this node at; 0 lets the system choose."
   }),
-  serverName: Field.withDefault(Schema.NonEmptyString, "localhost").annotate({
-    description: "A name in the certificate of this node: its own probe asks for it."
+  serverName: Schema.optionalKey(Schema.NonEmptyString).annotate({
+    description: "A name in the certificate of this node: its own probe asks for it. Default: the id of the node."
   }),
   maxConnections: Field.withDefault(Field.count, 10_000).annotate({
     description: "How many connections there may be. One more is closed before it has said anything."
