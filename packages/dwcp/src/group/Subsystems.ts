@@ -1,0 +1,246 @@
+/**
+ * The six, each with a layer for each environment, what stands in for it, how one sees that it works, and what it says of
+ * itself.
+ *
+ * **Details**
+ *
+ * AMST, ASS and ACP have no stand-in: without them the whole goes back to v1. HDE gives way to zstd-3, PBA to the moving
+ * average, ITP to placement in turn.
+ */
+import { Environment } from "@novacron/boot"
+import { Context, Effect, type FileSystem, Layer, type Path, type Schedule, Scope } from "effect"
+import type { SqlClient } from "effect/sql"
+import { Acp } from "../acp/Acp.ts"
+import * as Preference from "../acp/Preference.ts"
+import { Amst } from "../amst/Amst.ts"
+import * as Ass from "../ass/Ass.ts"
+import { type Engine, StateSync } from "../ass/StateSync.ts"
+import { Hde } from "../hde/Hde.ts"
+import type { Mode } from "../mode/Detector.ts"
+import { Pba } from "../pba/Pba.ts"
+import * as Coding from "./Coding.ts"
+import type * as Features from "./Features.ts"
+import * as Forecast from "./Forecast.ts"
+import * as LocalState from "./LocalState.ts"
+import * as Placing from "./Placing.ts"
+import type { Settings } from "./Settings.ts"
+import * as Subsystem from "./Subsystem.ts"
+
+/** What compresses, for messages. */
+export class Coder extends Context.Service<Coder, Coding.Coding>()("novacron/dwcp/group/Coder") {}
+/** What forecasts. */
+export class Forecaster extends Context.Service<Forecaster, Forecast.Forecasting>()("novacron/dwcp/group/Forecaster") {}
+/** What places tasks. */
+export class Placer extends Context.Service<Placer, Placing.Placing>()("novacron/dwcp/group/Placer") {}
+
+/** A layer for each environment. */
+export type Layers<S> = { readonly [M in Mode]: Layer.Layer<S, unknown> }
+
+/** How each of the six is made. */
+export interface Layered {
+  readonly amst: Layers<Amst>
+  readonly hde: Layers<Coder>
+  readonly pba: Layers<Forecaster>
+  readonly ass: Layers<StateSync>
+  readonly acp: Layers<Acp>
+  readonly itp: Layers<Placer>
+}
+
+export interface Given {
+  readonly settings: Settings
+  /** A folder of this component alone. */
+  readonly directory: string
+  readonly sql: SqlClient.SqlClient | undefined
+  readonly files: Context.Context<FileSystem.FileSystem | Path.Path>
+  readonly features: () => Features.Features
+  readonly known: Placing.Known
+}
+
+/** The six as they are, with these settings. */
+export const layers = ({ directory, features, files, known, settings, sql }: Given): Layered => ({
+  amst: forEach((mode) =>
+    Layer.unwrap(
+      Effect.sync(() =>
+        Amst.layer({
+          ...settings.transport,
+          environment: mode,
+          // A control that no kernel has leaves each socket as the system has it.
+          congestion: features().has("congestion") ? settings.transport.congestion : "system"
+        })
+      )
+    ).pipe(Layer.provide(Acp.layer))
+  ),
+  hde: forEach((mode) =>
+    Layer.effect(
+      Coder,
+      Effect.map(Hde, (hde) => Coding.ofHde(hde, mode))
+    ).pipe(
+      // A folder for each mode, as two of them are open while one is exchanged for the other.
+      Layer.provide(Hde.layer({ ...settings.compression, goal: mode }, `${directory}/hde/${mode}`)),
+      Layer.provide(Layer.succeedContext(files))
+    )
+  ),
+  pba: forEach(() =>
+    Layer.effect(
+      Forecaster,
+      Effect.map(Pba, (pba) => ({
+        ...pba,
+        by: Effect.map(pba.model, (model) => (model._tag === "Ready" ? `the model ${model.id}` : "classical means"))
+      }))
+    ).pipe(Layer.provide(Pba.layer(settings.prediction)), Layer.provide(Layer.succeedContext(files)))
+  ),
+  ass: forEach((mode) => Layer.effect(StateSync, engine(settings, mode, features, sql))),
+  acp: forEach(() => Acp.layer),
+  itp: forEach((mode) => Layer.sync(Placer, () => Placing.ofItp(mode, known)))
+})
+
+/** What is left of the six without v3: nothing of them fails, and nothing of them is asked for much. */
+export const withoutV3 = (real: Layered): Layered => ({
+  ...real,
+  amst: forEach(() => Amst.layerStandard.pipe(Layer.provide(Acp.layerUntuned("v1 is spoken")))),
+  ass: forEach(() => Layer.effect(StateSync, LocalState.make)),
+  acp: forEach(() => Acp.layerUntuned("v1 is spoken"))
+})
+
+const forEach = <S>(layer: (mode: Mode) => Layer.Layer<S, unknown>): Layers<S> => ({
+  datacenter: layer("datacenter"),
+  internet: layer("internet"),
+  hybrid: layer("hybrid")
+})
+
+/** The engine of the environment, where its servers or peers are known; without any the node is alone. */
+const engine = (
+  settings: Settings,
+  mode: Mode,
+  features: () => Features.Features,
+  sql: SqlClient.SqlClient | undefined
+): Effect.Effect<Engine, unknown, Scope.Scope> =>
+  Effect.suspend((): Effect.Effect<Engine, unknown, Scope.Scope> => {
+    const { sync } = settings
+    const isOn = features().has("stateSync")
+    const decides = isOn && mode !== "internet" && features().has("consensus") && sync.etcd.endpoints.length > 0
+    const environment = decides ? "datacenter" : "alone"
+    if (environment === "alone" && (sql === undefined || !isOn)) return LocalState.make
+    return Ass.make({ ...sync, environment }, sql === undefined ? {} : { sql })
+  })
+
+// ------------------------------------------------------------------------------------------------------------ as one
+
+export interface Six {
+  readonly amst: Subsystem.Subsystem<Amst["Service"]>
+  readonly hde: Subsystem.Subsystem<Coding.Coding>
+  readonly pba: Subsystem.Subsystem<Forecast.Forecasting>
+  readonly ass: Subsystem.Subsystem<Engine>
+  readonly acp: Subsystem.Subsystem<Acp["Service"]>
+  readonly itp: Subsystem.Subsystem<Placing.Placing>
+}
+
+export interface Hooks {
+  readonly mode: () => Mode
+  readonly features: () => Features.Features
+  readonly known: Placing.Known
+  readonly timing: Subsystem.Timing
+  /** AMST is gone, or another one is there. */
+  readonly onAmstDown: Effect.Effect<void>
+  readonly onAmstChanged: Effect.Effect<void>
+}
+
+export const make = Effect.fn("Subsystems.make")(function* (layered: Layered, hooks: Hooks): Effect.fn.Return<Six> {
+  const { features, known, mode, timing } = hooks
+  const shared = { mode, timing }
+  const isOn = (feature: Features.Feature) => () => features().has(feature)
+  return {
+    amst: yield* Subsystem.make<Amst["Service"]>({
+      ...shared,
+      name: "amst",
+      build: built(Amst, layered.amst),
+      isOn: isOn("transport"),
+      probe: () => Effect.void,
+      detail: () => Effect.succeed({ carrier: "tcp", environment: mode() }),
+      onDown: hooks.onAmstDown,
+      onChanged: () => hooks.onAmstChanged
+    }),
+    hde: yield* Subsystem.make<Coding.Coding>({
+      ...shared,
+      name: "hde",
+      build: built(Coder, layered.hde),
+      standIn: { name: "zstd-3", build: () => Effect.succeed(Coding.zstd3) },
+      isOn: isOn("compression"),
+      probe: codes,
+      detail: () => Effect.succeed({ goal: mode() })
+    }),
+    pba: yield* Subsystem.make<Forecast.Forecasting>({
+      ...shared,
+      name: "pba",
+      build: built(Forecaster, layered.pba),
+      standIn: { name: "moving-average", build: () => Effect.sync(Forecast.movingAverage) },
+      isOn: isOn("prediction"),
+      probe: ({ check }) => check,
+      detail: ({ by }) => Effect.map(by, (by) => ({ by }))
+    }),
+    ass: yield* Subsystem.make<Engine>({
+      ...shared,
+      name: "ass",
+      build: built(StateSync, layered.ass),
+      isOn: isOn("stateSync"),
+      probe: (engine) => engine.check,
+      detail: (engine) =>
+        Effect.map(engine.status, ({ detail, engine, healthy, peers }) => ({ engine, healthy, peers, detail }))
+    }),
+    acp: yield* Subsystem.make<Acp["Service"]>({
+      ...shared,
+      name: "acp",
+      build: built(Acp, layered.acp),
+      isOn: isOn("congestion"),
+      probe: (acp) => acp.look({}),
+      detail: ({ tcp }) =>
+        Effect.succeed({
+          requested: Preference.preferences[mode()],
+          kernel: tcp._tag === "Available" ? "available" : tcp.reason
+        })
+    }),
+    itp: yield* Subsystem.make<Placing.Placing>({
+      ...shared,
+      name: "itp",
+      build: built(Placer, layered.itp),
+      standIn: { name: "in-turn", build: () => Effect.sync(() => Placing.inTurn(known)) },
+      isOn: isOn("placement"),
+      probe: (placing) => placing.nodes,
+      detail: (placing) => Effect.map(placing.nodes, (nodes) => ({ nodes: nodes.length, tasks: known.tasks.size }))
+    })
+  }
+})
+
+/** The service of a layer, chosen by the environment, in the scope of whoever asks. */
+const built =
+  <I, S>(tag: Context.Key<I, S>, layers: Layers<I>) =>
+  (mode: Mode): Effect.Effect<S, unknown, Scope.Scope> =>
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope
+      const context = yield* Layer.buildWithMemoMap(Subsystem.selected(layers), Layer.makeMemoMapUnsafe(), scope).pipe(
+        Effect.provideService(Environment, mode)
+      )
+      return Context.get(context, tag)
+    })
+
+const sample = Buffer.from("novacron ".repeat(64))
+
+/** Something small there and back: a thread that died is found here. */
+const codes = (coding: Coding.Coding) =>
+  Effect.gen(function* () {
+    const { bytes, encoding } = yield* coding.encode(sample, undefined)
+    if (encoding !== "hde") return
+    const back = yield* coding.decode(bytes)
+    if (!sample.equals(back)) return yield* Effect.fail(new Error("What was encoded is another thing when decoded."))
+  })
+
+/** How patient they are, by the settings. */
+export const timingOf = (settings: Settings, backoff?: Schedule.Schedule<unknown>): Subsystem.Timing => ({
+  ...Subsystem.timing,
+  probeEvery: settings.supervision.probeEvery,
+  restore: settings.supervision.restore,
+  intensity: settings.supervision.intensity,
+  period: settings.supervision.period,
+  drain: settings.drain,
+  ...(backoff === undefined ? {} : { backoff })
+})
