@@ -17,6 +17,7 @@ import { delimiter, join } from "node:path"
 /** What is looked for on the PATH, the Debian package that has it, and who needs it. */
 const wanted: ReadonlyArray<{ readonly command: string; readonly package: string; readonly for: string }> = [
   { command: "redis-server", package: "redis-server", for: "the cache against a real Redis" },
+  { command: "psql", package: "postgresql-client", for: "the database as its own client sees it" },
   { command: "openssl", package: "openssl", for: "certificates and signatures against OpenSSL" },
   { command: "perl", package: "perl-base", for: "sockets that Node cannot make" },
   { command: "systemd-notify", package: "systemd", for: "telling systemd that the node is ready" },

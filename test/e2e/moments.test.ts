@@ -2,6 +2,7 @@
  * Signals and `kill -9` at moments that nobody chose, of a boot and of a node that runs. The seed is in the name of the
  * test; `MOMENTS=50` and `SEED_FROM=` make a campaign of it.
  */
+import { spawn, spawnSync } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Journal } from "@novacron/boot"
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
@@ -91,6 +92,50 @@ describe("kill -9 at any moment", () => {
     const last = Journal.decode(readFileSync(`${place.dataDir}/journal/${journals.at(-1)}`))
     assert.isTrue(last.ended)
     assert.isUndefined(last.torn)
+  })
+})
+
+describe.skipIf(spawnSync("psql", ["--version"]).status !== 0)("rows that were acknowledged", () => {
+  const psql = (...args: ReadonlyArray<string>) =>
+    spawn("psql", ["-X", "-h", `${place.dataDir}/postgresql/data`, "-U", "novacron", ...args, "postgres"], {
+      env: { ...process.env, PGPASSWORD: readFileSync(`${place.dataDir}/postgresql/password`, "utf8").trim() },
+      stdio: ["pipe", "pipe", "ignore"]
+    })
+  const answer = async (sql: string) => {
+    const child = psql("-At", "-c", sql)
+    let text = ""
+    child.stdout.on("data", (data) => (text += data))
+    await new Promise((resume) => child.once("close", resume))
+    return text.trim()
+  }
+
+  it.each(seeds.slice(0, 3))("are there after kill -9 of the node, at any moment (seed %s)", async (seed) => {
+    const node = await place.ready()
+    await answer("DROP TABLE IF EXISTS e2e; CREATE TABLE e2e (n int)")
+    const writer = psql("-q")
+    const over = new Promise((resume) => writer.once("close", resume))
+    let last = 0
+    writer.stdout.on("data", (data) => {
+      for (const [, n] of String(data).matchAll(/wrote (\d+)/g)) last = Number(n)
+    })
+    // Each row is a transaction of its own; what is echoed after it was acknowledged.
+    writer.stdin.on("error", () => undefined)
+    writer.stdin.write(
+      Array.from({ length: 50_000 }, (_, n) => `INSERT INTO e2e VALUES (${n + 1});\n\\echo wrote ${n + 1}\n`).join("")
+    )
+    while (last < 1 + 500 * chance(seed)) await sleep(1)
+    node.child.kill("SIGKILL")
+    await node.ended
+    writer.kill()
+    await over
+    const next = await place.ready()
+    const rows = Number(await answer("SELECT count(DISTINCT n) FROM e2e"))
+    assert.isAbove(last, 0)
+    assert.isAtLeast(rows, last)
+    // The last one may have been written without anybody having heard of it.
+    assert.isAtMost(rows, last + 1)
+    next.child.kill("SIGTERM")
+    assert.strictEqual((await next.ended).code, 0)
   })
 })
 
