@@ -10,6 +10,7 @@
 export * as Cache from "./cache/Settings.ts"
 export * as Database from "./database/Settings.ts"
 export * as Detection from "./environment/Detection.ts"
+export * as Discovery from "./discovery/Settings.ts"
 export * as Environment from "./environment/Settings.ts"
 export * as Lock from "./lock/Settings.ts"
 export * as Logger from "./logger/Settings.ts"
