@@ -17,12 +17,12 @@ export interface Options {
 export interface Answer {
   readonly timestamp: number
   readonly sequence: number
-  readonly result: Uint8Array
+  readonly results: ReadonlyArray<Uint8Array>
 }
 
 export interface Client {
   /** To send to all replicas; `undefined` when too many are on their way. */
-  readonly ask: (operation: Uint8Array) => Signed<Request> | undefined
+  readonly ask: (operations: ReadonlyArray<Uint8Array>) => Signed<Request> | undefined
   /** The answer, when this reply was the one that made it certain. */
   readonly receive: (reply: Message) => Answer | undefined
   /** What is to be sent again to all, the oldest first. */
@@ -37,6 +37,8 @@ interface Asked {
   fresh: boolean
 }
 
+const none = new Uint8Array(0)
+
 /** How many are sent again at once. */
 const again = 32
 
@@ -46,15 +48,18 @@ export const make = ({ firstTimestamp, keys, replicas }: Options): Client => {
   let timestamp = firstTimestamp
 
   const oldest = (): number => asked.keys().next().value ?? timestamp
-  const ask = (operation: Uint8Array): Signed<Request> | undefined => {
+  const ask = (operations: ReadonlyArray<Uint8Array>): Signed<Request> | undefined => {
     // A replica remembers so many results: with more on their way, an old request could count as done.
     if (timestamp - oldest() >= remembered / 2) return undefined
-    const request = keys.sign({ _tag: "Request", timestamp: timestamp++, operation })
+    const request = keys.sign({ _tag: "Request", timestamp: timestamp++, operations })
     asked.set(request.body.timestamp, { request, replies: new Map(), fresh: true })
     return request
   }
 
-  const same = (a: Reply, b: Reply): boolean => a.sequence === b.sequence && Buffer.compare(a.result, b.result) === 0
+  const same = (a: Reply, b: Reply): boolean =>
+    a.sequence === b.sequence &&
+    a.results.length === b.results.length &&
+    a.results.every((result, k) => Buffer.compare(result, b.results[k] ?? none) === 0)
 
   const receive = (message: Message): Answer | undefined => {
     if (message._tag !== "Signed" || message.body._tag !== "Reply" || message.from >= replicas) return undefined
@@ -65,7 +70,7 @@ export const make = ({ firstTimestamp, keys, replicas }: Options): Client => {
     mine.replies.set(message.from, reply)
     if ([...mine.replies.values()].filter((other) => same(other, reply)).length <= faults) return undefined
     asked.delete(reply.timestamp)
-    return { timestamp: reply.timestamp, sequence: reply.sequence, result: reply.result }
+    return { timestamp: reply.timestamp, sequence: reply.sequence, results: reply.results }
   }
 
   const tick = (): ReadonlyArray<Signed<Request>> => {

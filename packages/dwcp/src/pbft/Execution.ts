@@ -22,7 +22,7 @@ export interface At {
 
 export interface Outcome {
   readonly sequence: number
-  readonly result: Uint8Array
+  readonly results: ReadonlyArray<Uint8Array>
 }
 
 /** How many requests of a client may be on their way: so many results of it are remembered. */
@@ -58,7 +58,8 @@ export const make = (application: Application): Execution => {
     if (done(from, body.timestamp)) return undefined
     let known = clients.get(from)
     if (known === undefined) clients.set(from, (known = { low: -1, outcomes: new Map() }))
-    const outcome = { sequence, result: application.apply(body.operation, { client: from, sequence }) }
+    const at = { client: from, sequence }
+    const outcome = { sequence, results: body.operations.map((operation) => application.apply(operation, at)) }
     known.outcomes.set(body.timestamp, outcome)
     if (known.outcomes.size > remembered) {
       known.low = Math.min(...known.outcomes.keys())
@@ -77,9 +78,9 @@ export const make = (application: Application): Execution => {
     numbers(clients.size)
     for (const [id, { low, outcomes }] of [...clients].toSorted(([a], [b]) => a - b)) {
       numbers(id, low, outcomes.size)
-      for (const [timestamp, { result, sequence }] of [...outcomes].toSorted(([a], [b]) => a - b)) {
-        numbers(timestamp, sequence, result.length)
-        parts.push(Buffer.from(result.buffer, result.byteOffset, result.length))
+      for (const [timestamp, { results, sequence }] of [...outcomes].toSorted(([a], [b]) => a - b)) {
+        numbers(timestamp, sequence, results.length, ...results.map(({ length }) => length))
+        parts.push(...results.map((result) => Buffer.from(result.buffer, result.byteOffset, result.length)))
       }
     }
     parts.push(Buffer.from(application.snapshot()))
@@ -99,9 +100,10 @@ export const make = (application: Application): Execution => {
         const [id, low, size] = [number(), number(), number()]
         const outcomes = new Map<number, Outcome>()
         for (let k = 0; k < size; k++) {
-          const [timestamp, sequence, length] = [number(), number(), number()]
-          outcomes.set(timestamp, { sequence, result: from.subarray(at, at + length) })
-          at += length
+          const [timestamp, sequence, count] = [number(), number(), number()]
+          const lengths = Array.from({ length: count }, number)
+          const results = lengths.map((length) => from.subarray(at, (at += length)))
+          outcomes.set(timestamp, { sequence, results })
         }
         read.set(id, { low, outcomes })
       }

@@ -19,11 +19,11 @@ export interface Signed<B> {
   readonly signature: Uint8Array
 }
 
-/** A client asks for an operation, once: its timestamps only rise. */
+/** A client asks for operations, all at one place and each once: its timestamps only rise. */
 export interface Request {
   readonly _tag: "Request"
   readonly timestamp: number
-  readonly operation: Uint8Array
+  readonly operations: ReadonlyArray<Uint8Array>
 }
 export type Batch = ReadonlyArray<Signed<Request>>
 
@@ -98,7 +98,8 @@ export interface Reply {
   readonly client: number
   readonly timestamp: number
   readonly sequence: number
-  readonly result: Uint8Array
+  /** One for each operation. */
+  readonly results: ReadonlyArray<Uint8Array>
 }
 
 export type Body = Request | PrePrepare | Prepare | Commit | Checkpoint | ViewChange | NewView | Status | Fetch | Reply

@@ -57,7 +57,10 @@ export interface Decision {
   readonly view: number
   readonly digest: M.Digest
   /** Those that were carried out now, in order. */
-  readonly requests: ReadonlyArray<{ readonly request: M.Signed<M.Request>; readonly result: Uint8Array }>
+  readonly requests: ReadonlyArray<{
+    readonly request: M.Signed<M.Request>
+    readonly results: ReadonlyArray<Uint8Array>
+  }>
 }
 
 export interface Position extends Omit<M.Status, "_tag"> {
@@ -280,7 +283,7 @@ export const make = (options: Options): Replica => {
       const requests: Array<Decision["requests"][number]> = []
       for (const request of batch) {
         const outcome = execution.execute(request, executed)
-        if (outcome !== undefined) requests.push({ request, result: outcome.result })
+        if (outcome !== undefined) requests.push({ request, results: outcome.results })
         waiting.remove(request)
         reply(request)
       }

@@ -41,6 +41,10 @@ export const make = (): Waiting => {
   }
 }
 
+const none = new Uint8Array(0)
+
 const identical = (a: Signed<Request>, b: Signed<Request>): boolean =>
   a === b ||
-  (Buffer.compare(a.body.operation, b.body.operation) === 0 && Buffer.compare(a.signature, b.signature) === 0)
+  (Buffer.compare(a.signature, b.signature) === 0 &&
+    a.body.operations.length === b.body.operations.length &&
+    a.body.operations.every((operation, k) => Buffer.compare(operation, b.body.operations[k] ?? none) === 0))

@@ -98,7 +98,7 @@ const cluster = () => {
   const replica = (id: number, facts: ReadonlyArray<M.Fact> = []) =>
     Replica.make({ id, replicas: 4, keys: keys[id]!, application: Simulation.adder(), ...Simulation.settings, facts })
   const request = (timestamp: number, ...operation: ReadonlyArray<number>) =>
-    keys[4]!.sign({ _tag: "Request", timestamp, operation: Uint8Array.from(operation) })
+    keys[4]!.sign({ _tag: "Request", timestamp, operations: [Uint8Array.from(operation)] })
   const proposal = (view: number, sequence: number, batch: M.Batch): M.Proposal => {
     const digest = keys[0]!.ofBatch(batch)
     return { _tag: "Proposal", header: keys[view % 4]!.sign({ _tag: "PrePrepare", view, sequence, digest }), batch }

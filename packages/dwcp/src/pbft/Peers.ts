@@ -1,0 +1,156 @@
+/**
+ * Frames between replicas: each one dials all others and speaks, and listens to all that dial it.
+ *
+ * **Details**
+ *
+ * A frame is a length and that many bytes. With TLS both sides show certificates. Who a frame is from is said by the
+ * signatures in it and not by the connection. What cannot be sent, or only to a peer that does not read, is dropped: the
+ * protocol says again what matters. A frame that is too long ends its connection; while the reader is full nothing is read.
+ */
+import { Effect, Schedule, type Scope } from "effect"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import { ReplicaCannotListen } from "./Failures.ts"
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+/** PEM texts: the own key and certificate, and who signs those of the peers. */
+export interface Identity {
+  readonly key: string
+  readonly cert: string
+  readonly ca: string
+}
+
+export interface Options {
+  readonly self: number
+  readonly members: ReadonlyArray<Address>
+  readonly listen: Address
+  readonly tls: Identity | undefined
+  readonly maxFrameBytes: number
+  /** False: enough for now, until `resume`. */
+  readonly onFrame: (bytes: Buffer) => boolean
+}
+
+export interface Peers {
+  readonly port: number
+  readonly send: (to: number | "others", bytes: Uint8Array) => void
+  readonly resume: () => void
+  /** Peers that can be spoken to now. */
+  readonly connected: () => number
+}
+
+const again = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]).pipe(Schedule.jittered)
+const headBytes = 4
+/** Beside its peers' connections, somebody may be about to replace one. */
+const connectionsEach = 4
+
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Peers, ReplicaCannotListen, Scope.Scope> {
+  const { members, self } = options
+  const links = new Map<number, Net.Socket>()
+  const readers = new Set<Net.Socket>()
+  const accept = (socket: Net.Socket): void => {
+    if (readers.size >= members.length * connectionsEach) return void socket.destroy()
+    readers.add(socket)
+    socket.on("close", () => readers.delete(socket))
+    socket.on("error", () => socket.destroy())
+    socket.setNoDelay(true)
+    reading(socket, options)
+  }
+  const server = yield* Effect.acquireRelease(listening(options, accept), (server) =>
+    Effect.callback<void>((resume) => {
+      server.close(() => resume(Effect.void))
+      for (const socket of readers) socket.destroy()
+    })
+  )
+  for (const [id, address] of members.entries()) {
+    if (id === self) continue
+    const once = Effect.callback<void>((resume) => {
+      const socket = dial(address, options.tls)
+      socket.on("error", () => socket.destroy())
+      socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
+        socket.setNoDelay(true)
+        links.set(id, socket)
+      })
+      // Nobody answers on a connection that is spoken on.
+      socket.on("data", () => socket.destroy())
+      socket.on("close", () => {
+        if (links.get(id) === socket) links.delete(id)
+        resume(Effect.void)
+      })
+      return Effect.sync(() => socket.destroy())
+    })
+    yield* once.pipe(Effect.repeat(again), Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
+  }
+
+  const write = (socket: Net.Socket | undefined, head: Buffer, bytes: Uint8Array): void => {
+    if (socket === undefined || socket.writableLength > 2 * options.maxFrameBytes) return
+    socket.cork()
+    socket.write(head)
+    socket.write(bytes)
+    socket.uncork()
+  }
+  const address = server.address()
+  return {
+    port: address !== null && typeof address === "object" ? address.port : options.listen.port,
+    send: (to, bytes) => {
+      if (bytes.length > options.maxFrameBytes) return
+      const head = Buffer.allocUnsafe(headBytes)
+      head.writeUInt32BE(bytes.length)
+      if (to !== "others") return write(links.get(to), head, bytes)
+      for (const socket of links.values()) write(socket, head, bytes)
+    },
+    resume: () => {
+      for (const socket of readers) if (socket.isPaused()) socket.resume()
+    },
+    connected: () => links.size
+  }
+})
+
+const dial = ({ host, port }: Address, tls: Identity | undefined): Net.Socket =>
+  tls === undefined ? Net.connect({ host, port }) : Tls.connect({ ...tls, host, port, minVersion: "TLSv1.3" })
+
+const listening = ({ listen: { host, port }, tls }: Options, accept: (socket: Net.Socket) => void) =>
+  Effect.callback<Net.Server, ReplicaCannotListen>((resume) => {
+    const server =
+      tls === undefined
+        ? Net.createServer(accept)
+        : Tls.createServer({ ...tls, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: true }, accept)
+    server.on("tlsClientError", (_error: Error, socket: Net.Socket) => socket.destroy())
+    server.once("error", (cause) => resume(Effect.fail(new ReplicaCannotListen({ address: `${host}:${port}`, cause }))))
+    server.listen({ host, port }, () => resume(Effect.succeed(server)))
+    return Effect.sync(() => server.close())
+  })
+
+const reading = (socket: Net.Socket, { maxFrameBytes, onFrame }: Options): void => {
+  let parts: Array<Buffer> = []
+  let length = 0
+  let needed = headBytes
+  let head = true
+  socket.on("data", (chunk: Buffer) => {
+    parts.push(chunk)
+    length += chunk.length
+    if (length < needed) return
+    let bytes = parts.length === 1 ? chunk : Buffer.concat(parts)
+    let more = true
+    while (bytes.length >= needed) {
+      if (head) {
+        const size = bytes.readUInt32BE(0)
+        if (size > maxFrameBytes) return void socket.destroy()
+        bytes = bytes.subarray(headBytes)
+        needed = size
+      } else {
+        more = onFrame(bytes.subarray(0, needed)) && more
+        bytes = bytes.subarray(needed)
+        needed = headBytes
+      }
+      head = !head
+    }
+    parts = bytes.length === 0 ? [] : [bytes]
+    length = bytes.length
+    if (!more) socket.pause()
+  })
+}

@@ -1,0 +1,15 @@
+/** PBFT: decisions that hold although some of those who make them lie. */
+export type { Application, At } from "./Execution.ts"
+export * from "./Failures.ts"
+export {
+  make,
+  type Answer,
+  type Event,
+  type Member,
+  type Options,
+  type Pbft,
+  type Position,
+  type Proposal
+} from "./Pbft.ts"
+export type { Address, Identity } from "./Peers.ts"
+export { Settings } from "./Settings.ts"
