@@ -16,8 +16,8 @@ export class Caller extends Context.Service<
   {
     /** The common name of a certificate, the subject of a token. */
     readonly name: string
+    readonly by: "mtls" | "token" | "oidc" | "none"
     readonly roles: ReadonlyArray<string>
-    readonly requestId: string
   }
 >()("@novacron/api/Caller") {}
 
@@ -30,6 +30,8 @@ export class Admission extends HttpApiMiddleware.Service<Admission, { provides: 
     Problem.InvalidRequest,
     Problem.Unauthenticated,
     Problem.NotAllowed,
+    Problem.BodyTooLarge,
+    Problem.UnsupportedMediaType,
     Problem.TooManyRequests,
     Problem.Failed,
     Problem.Unavailable
@@ -125,7 +127,7 @@ const tasks = HttpApiGroup.make("tasks")
       },
       payload: Tasks.Submission.annotate({ identifier: "Submission" }),
       success: Created(Task),
-      error: [Problem.Conflict, Problem.QueueFull, Problem.BodyTooLarge, Problem.UnsupportedMediaType]
+      error: [Problem.Conflict, Problem.QueueFull]
     }).annotateMerge(
       place("tasks.submit", "Submit a task; the same idempotency key and submission answer with the task there is")
     ),
@@ -169,7 +171,7 @@ const tokens = HttpApiGroup.make("tokens")
     HttpApiEndpoint.post("create", "/", {
       payload: Tokens.Request,
       success: Created(Tokens.Created),
-      error: [Problem.Conflict, Problem.BodyTooLarge, Problem.UnsupportedMediaType]
+      error: Problem.Conflict
     }).annotateMerge(place("tokens.create", "Make a token with roles of one's own; it is shown this once")),
     HttpApiEndpoint.get("list", "/", {
       success: Schema.Struct({ tokens: Schema.Array(Tokens.Token.annotate({ identifier: "Token" })) })
@@ -188,8 +190,8 @@ export const Contract = HttpApi.make("novacron")
   .add(node, tasks, nodes, tokens)
   .middleware(Admission)
   // What nobody has asked for is a mistake, and told so.
-  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
-  .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error", errors: "all" })
+  .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error", errors: "all" })
   .annotateMerge(
     OpenApi.annotations({
       title: "NovaCron",

@@ -1,0 +1,170 @@
+/**
+ * Who may come in: knows who asks, by a token of the API or whatever else security knows, counts how often, and compares
+ * the roles with what is asked for. REST, gRPC and WebSocket have the same door.
+ *
+ * **Details**
+ *
+ * Somebody who was let in is remembered for five seconds, with what they may do: a token that is revoked on another node
+ * counts here as long as that at most. A refusal is never remembered, so each is in the audit log. An address that shows
+ * many credentials which nobody knows has to wait, before they are looked at.
+ */
+import { Problem } from "@novacron/api"
+import { Clock, Effect, Option, Redacted } from "effect"
+import type { Principal, Security } from "../security/Security.ts"
+import * as RateLimit from "./RateLimit.ts"
+import type { Settings } from "./Settings.ts"
+import * as TokenStore from "./TokenStore.ts"
+
+/** What somebody shows at the door. */
+export interface Knock {
+  /** What follows `Bearer` in the header `authorization`. */
+  readonly bearer: string | undefined
+  /** Of a certificate that TLS has verified. */
+  readonly certificate: { readonly commonName: string; readonly fingerprint256: string } | undefined
+  readonly address: string
+}
+
+/** Somebody who was let in. */
+export type Guest = Principal
+
+export type Refusal = Problem.Unauthenticated | Problem.NotAllowed | Problem.TooManyRequests | Problem.Unavailable
+
+export interface Admission {
+  readonly admit: (knock: Knock, action: string) => Effect.Effect<Guest, Refusal>
+  /** Whether a guest may do something else besides. A refusal is in the audit log. */
+  readonly may: (guest: Guest, action: string) => Effect.Effect<void, Problem.NotAllowed>
+  /** A token that is no longer good is forgotten at once. */
+  readonly forget: (hash: string) => void
+}
+
+export interface Options {
+  readonly security: Security["Service"]
+  readonly rate: Settings["rate"]
+  /** Nothing while there is none yet. */
+  readonly tokens: Effect.Effect<Option.Option<TokenStore.TokenStore>>
+  /** The token of whoever may read the files of this node; it has the role `admin`. */
+  readonly local: string
+  readonly retryAfterSeconds: number
+}
+
+interface Known extends Guest {
+  readonly bucket: string
+  readonly untilMs: number
+  readonly allowed: Set<string>
+}
+
+/** How long somebody is remembered. */
+const memoryMs = 5_000
+const maxKnown = 10_000
+/** Longer than any token; what is longer is not looked at. */
+const maxTokenLength = 16_384
+
+export const make = Effect.fn("Admission.make")(function* (options: Options) {
+  const { rate, retryAfterSeconds, security, tokens } = options
+  const clock = yield* Clock.Clock
+  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const requests = RateLimit.make({ perMinute: rate.perMinute, burst: rate.burst, now })
+  const failures = RateLimit.make({ perMinute: rate.failures, burst: rate.failures, now })
+  const known = new Map<string, Known>()
+  const localHash = TokenStore.hashOf(options.local)
+
+  const remember = (key: string, principal: Principal, expiresInMs = Infinity): Known => {
+    for (const old of known.keys()) {
+      if (known.size < maxKnown) break
+      known.delete(old)
+    }
+    const untilMs = now() + Math.min(memoryMs, expiresInMs)
+    const bucket = `${principal.by} ${principal.name}`
+    const guest = { ...principal, bucket, untilMs, allowed: new Set<string>() }
+    known.delete(key)
+    known.set(key, guest)
+    return guest
+  }
+
+  const byOwnToken = Effect.fnUntraced(function* (hash: string) {
+    if (hash === localHash) return { principal: { name: "local", by: "token", roles: ["admin"] } as const }
+    const store = yield* tokens
+    if (Option.isNone(store)) {
+      return yield* new Problem.Unavailable({
+        retryAfterSeconds,
+        detail: "Tokens cannot be looked up yet: the database is not up. Ask again in a moment."
+      })
+    }
+    const found = yield* Effect.mapError(
+      store.value.find(hash),
+      ({ message }) => new Problem.Unavailable({ retryAfterSeconds, detail: message })
+    )
+    if (Option.isNone(found)) {
+      yield* security.audit({ action: "auth.failed", subject: "a token of the API that is not valid", success: false })
+      return yield* new Problem.Unauthenticated({ detail: "The token is not known, was revoked, or has run out." })
+    }
+    const { expiresAtMs, name, roles } = found.value
+    const expiresInMs = expiresAtMs - (yield* Clock.currentTimeMillis)
+    return { principal: { name, by: "token", roles } as const, expiresInMs }
+  })
+
+  const bySecurity = (knock: Knock): Effect.Effect<{ readonly principal: Principal }, Problem.Unauthenticated> => {
+    const { bearer, certificate } = knock
+    const credential =
+      bearer !== undefined
+        ? { _tag: "Bearer" as const, token: Redacted.make(bearer) }
+        : certificate !== undefined
+          ? { _tag: "Certificate" as const, ...certificate }
+          : { _tag: "Anonymous" as const }
+    return Effect.mapBoth(security.authenticate(credential), {
+      onFailure: () =>
+        new Problem.Unauthenticated({
+          detail: "Show a client certificate of the CA of this node, or a token: Authorization: Bearer TOKEN."
+        }),
+      onSuccess: (principal) => ({ principal })
+    })
+  }
+
+  const identify = Effect.fnUntraced(function* (knock: Knock, key: string, hash: string | undefined) {
+    const waitMs = failures.look(knock.address)
+    if (waitMs > 0) return yield* tooMany(waitMs, "Too many failures from this address.")
+    const isOwn = hash !== undefined && knock.bearer?.startsWith(TokenStore.prefix) === true
+    const found: { readonly principal: Principal; readonly expiresInMs?: number } = yield* Effect.tapErrorTag(
+      isOwn ? byOwnToken(hash) : bySecurity(knock),
+      "Unauthenticated",
+      () => Effect.sync(() => failures.take(knock.address))
+    )
+    return remember(key, found.principal, found.expiresInMs)
+  })
+
+  const may = (guest: Guest, action: string): Effect.Effect<void, Problem.NotAllowed> =>
+    Effect.mapError(
+      security.authorize(guest, action),
+      ({ message }) => new Problem.NotAllowed({ action, detail: message })
+    )
+
+  const enter = (guest: Known, action: string): Effect.Effect<Guest, Problem.NotAllowed | Problem.TooManyRequests> => {
+    const waitMs = requests.take(guest.bucket)
+    if (waitMs > 0) return tooMany(waitMs, `${guest.name} asks too often.`)
+    if (guest.allowed.has(action)) return Effect.succeed(guest)
+    return Effect.map(may(guest, action), () => {
+      guest.allowed.add(action)
+      return guest
+    })
+  }
+
+  return {
+    admit: (knock, action) =>
+      Effect.suspend((): Effect.Effect<Guest, Refusal> => {
+        const { bearer, certificate } = knock
+        if (bearer !== undefined && bearer.length > maxTokenLength) {
+          return Effect.fail(new Problem.Unauthenticated({ detail: "The token is longer than any." }))
+        }
+        const hash = bearer === undefined ? undefined : TokenStore.hashOf(bearer)
+        const key = hash ?? certificate?.fingerprint256 ?? "anonymous"
+        const guest = known.get(key)
+        if (guest !== undefined && guest.untilMs > now()) return enter(guest, action)
+        return Effect.flatMap(identify(knock, key, hash), (guest) => enter(guest, action))
+      }),
+    may,
+    forget: (hash) => void known.delete(hash)
+  } satisfies Admission
+})
+
+const tooMany = (waitMs: number, detail: string): Effect.Effect<never, Problem.TooManyRequests> =>
+  Effect.fail(new Problem.TooManyRequests({ retryAfterSeconds: Math.ceil(waitMs / 1_000), detail }))

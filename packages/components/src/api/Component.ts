@@ -1,0 +1,49 @@
+/**
+ * The API as a part of the node: it listens while the orchestration still starts, and answers what needs it with 503 until
+ * it is up. Only a port that is taken is tried again, because an instance that is just ending gives it back.
+ */
+import { Component, Policy } from "@novacron/boot"
+import { Duration, Effect, FileSystem } from "effect"
+import { Database } from "../database/Database.ts"
+import { Orchestration } from "../orchestration/Orchestration.ts"
+import { Security } from "../security/Security.ts"
+import { Api } from "./Api.ts"
+import type { NodeView } from "./NodeView.ts"
+import type { Settings } from "./Settings.ts"
+
+/** How patient a boot is with a port that is taken: three attempts, after 1 and 2 seconds. Anything else is tried once. */
+export const patience: Policy.Policy = Policy.perError(Policy.never, { ApiPortTaken: Policy.standard })
+
+/** What the API has to know besides its settings. */
+export interface Surroundings {
+  readonly dataDir: string
+  /** What it tells of the node; the boot is observed by it. */
+  readonly view: NodeView
+}
+
+/** The component `api`. `retry` is for tests that cannot wait for seconds. Default: {@link patience}. */
+export const component = (
+  settings: Settings,
+  surroundings: Surroundings,
+  options: { readonly retry?: Policy.Policy } = {}
+) =>
+  Component.make(Api, {
+    phase: "service",
+    needs: [Security, FileSystem.FileSystem, Component.late(Orchestration), Component.late(Database)],
+    severity: "Critical",
+    // Time to drain, and a moment to cut off the rest.
+    stop: Duration.sum(settings.drainTimeout, Duration.seconds(3)),
+    start: Effect.gen(function* () {
+      const security = yield* Security
+      const orchestration = yield* Component.late(Orchestration)
+      const database = yield* Component.late(Database)
+      const { make } = yield* Effect.promise(() => import("./Server.ts"))
+      return yield* make({ settings, ...surroundings, security, orchestration, database })
+    }),
+    health: (api) =>
+      Effect.gen(function* () {
+        yield* api.check
+        const { inFlight, sockets } = yield* api.statistics
+        return { detail: `listening at ${api.url}, ${inFlight} requests under way, ${sockets} WebSockets` }
+      })
+  }).pipe(Component.retry(options.retry ?? patience), Component.timeout("15 seconds"))

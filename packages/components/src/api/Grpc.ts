@@ -1,0 +1,385 @@
+/**
+ * The same over gRPC: tasks, node, nodes and tokens as services of `novacron.v1`, with the standard services for health
+ * and reflection. What an answer says comes from {@link Answers}, as over REST; {@link Admission} is the same door.
+ *
+ * **Details**
+ *
+ * The port speaks TLS with the node's own certificate, and connections are handed to grpc-js when the handshake is over:
+ * so a client certificate may be shown and need not be, and a renewed certificate counts from the next handshake. A
+ * problem is a status with its code in the metadata `novacron-code`. Health and reflection are open to everybody.
+ */
+import { createServer, type TLSSocket } from "node:tls"
+import {
+  type DescMethod,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type DescService,
+  create,
+  fromBinary,
+  type Message as ProtoMessage,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary
+} from "@bufbuild/protobuf"
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt"
+import * as Rpc from "@grpc/grpc-js"
+import { ReflectionService } from "@grpc/reflection"
+import { Contract, Problem, Tasks, Tokens } from "@novacron/api"
+import { Report } from "@novacron/boot/model"
+import { ByteSize, Cause, Duration, Effect, Exit, Schema, type Scope, Stream } from "effect"
+import { HealthImplementation, service as healthService } from "grpc-health-check"
+import type { Security } from "../security/Security.ts"
+import type { Admission, Guest } from "./Admission.ts"
+import type { Answers } from "./Answers.ts"
+import { bearerOf, personOf } from "./Door.ts"
+import type { Feed, Message } from "./Feed.ts"
+import * as Ports from "./Ports.ts"
+import type { Settings } from "./Settings.ts"
+import * as NodeProto from "./wire/NodeProto.ts"
+import * as TasksProto from "./wire/TasksProto.ts"
+import * as TokensProto from "./wire/TokensProto.ts"
+import * as Wire from "./Wire.ts"
+
+/** The services, in the order of their files. */
+export const services = [TasksProto.TaskService, NodeProto.NodeService, TokensProto.TokenService] as const
+
+export interface GrpcServer {
+  readonly host: string
+  readonly port: number
+  /** Whether tasks are taken, for the service of health. */
+  readonly serving: (isServing: boolean) => void
+  readonly check: Effect.Effect<void, Ports.ApiClosed>
+}
+
+export interface Options {
+  readonly settings: Settings
+  readonly security: Security["Service"]
+  readonly admission: Admission
+  readonly answers: Answers
+  readonly feed: Feed
+}
+
+/** Listens until the scope closes. */
+export const make = Effect.fn("Grpc.make")(function* (
+  options: Options
+): Effect.fn.Return<GrpcServer, Ports.ApiPortTaken | Ports.ApiCannotListen, Scope.Scope> {
+  const { security, settings } = options
+  const context = yield* Effect.context()
+  const run = Effect.runForkWith(context)
+  const peers = new Map<string, TLSSocket>()
+  const streams = new Set<Streaming>()
+  const server = new Rpc.Server({
+    "grpc.max_receive_message_length": ByteSize.toNumberUnsafe(settings.maxBody),
+    "grpc.max_concurrent_streams": 1_000,
+    "grpc.keepalive_time_ms": Duration.toMillis(settings.idleTimeout),
+    "grpc.keepalive_timeout_ms": 10_000
+  })
+
+  const admitted = (
+    call: { readonly metadata: Rpc.Metadata; getPeer: () => string },
+    action: string
+  ): Effect.Effect<Guest, Problem.Problem> => {
+    const socket = peers.get(call.getPeer())
+    const person = socket === undefined ? { certificate: undefined, address: "" } : personOf(socket)
+    const [authorization] = call.metadata.get("authorization")
+    const bearer = authorization === undefined ? undefined : (bearerOf(authorization.toString()) ?? "")
+    return options.admission.admit({ ...person, bearer }, action)
+  }
+
+  const book: Book = {
+    unary: (method, action, answer) => ({
+      method,
+      handle: (
+        call: Rpc.ServerUnaryCall<MessageShape<typeof method.input>, unknown>,
+        reply: Rpc.sendUnaryData<unknown>
+      ) => {
+        const work = Effect.flatMap(admitted(call, action), (guest) => answer(call.request, guest))
+        const fiber = run(work)
+        call.once("cancelled", () => fiber.interruptUnsafe())
+        fiber.addObserver((exit) => {
+          if (Exit.isSuccess(exit)) reply(null, create(method.output, exit.value))
+          else reply(statusOf(exit.cause, run))
+        })
+      }
+    }),
+    streaming: (method, action, answer) => ({
+      method,
+      handle: (call: Rpc.ServerWritableStream<MessageShape<typeof method.input>, unknown>) => {
+        streams.add(call)
+        const work = Effect.flatMap(admitted(call, action), (guest) =>
+          answer(call.request, (message) => sent(call, create(method.output, message)), guest, call)
+        )
+        const fiber = run(work)
+        call.once("cancelled", () => fiber.interruptUnsafe())
+        call.once("close", () => {
+          streams.delete(call)
+          fiber.interruptUnsafe()
+        })
+        fiber.addObserver((exit) => {
+          streams.delete(call)
+          if (Exit.isSuccess(exit)) call.end()
+          else call.emit("error", statusOf(exit.cause, run))
+        })
+      }
+    })
+  }
+  const places = placesOf(book, options)
+  for (const service of services) {
+    const own = places.filter(({ method }) => method.parent === service)
+    server.addService(
+      Object.fromEntries(own.map(({ method }) => [method.localName, definitionOf(service, method)])),
+      Object.fromEntries(own.map(({ handle, method }) => [method.localName, handle]))
+    )
+  }
+  const health = new HealthImplementation({ "": "NOT_SERVING" })
+  for (const { typeName } of services) health.setStatus(typeName, "NOT_SERVING")
+  health.addToServer(server)
+  new ReflectionService(described()).addToServer(server)
+
+  const injector = server.createConnectionInjector(Rpc.ServerCredentials.createInsecure())
+  const serverTls = security.serverTls({ clients: "requested" })
+  const listener = createServer(
+    {
+      ...(yield* serverTls),
+      ALPNProtocols: ["h2"],
+      handshakeTimeout: Duration.toMillis(settings.headersTimeout)
+    },
+    (socket) => {
+      const peer = `${socket.remoteAddress}:${socket.remotePort}`
+      peers.set(peer, socket)
+      socket.setNoDelay(true)
+      socket.on("error", () => socket.destroy())
+      socket.once("close", () => peers.delete(peer))
+      injector.injectConnection(socket)
+    }
+  )
+  listener.maxConnections = settings.maxConnections
+  listener.on("tlsClientError", (_, socket) => socket.destroy())
+  const wanted = { host: settings.host, port: settings.grpc.port }
+
+  const serving = (isServing: boolean): void => {
+    const status = isServing ? "SERVING" : "NOT_SERVING"
+    for (const name of ["", ...services.map(({ typeName }) => typeName)]) health.setStatus(name, status)
+  }
+  const drain = Effect.gen(function* () {
+    serving(false)
+    listener.close()
+    for (const call of streams) call.emit("error", { code: Problem.grpc.Unavailable, details: "The node stops." })
+    const done = Effect.callback<void>((resume) => server.tryShutdown(() => resume(Effect.void)))
+    yield* Effect.timeoutOption(done, settings.drainTimeout)
+    server.forceShutdown()
+    for (const socket of peers.values()) socket.destroy()
+  })
+  const { port } = yield* Effect.acquireRelease(Ports.listen(listener, "gRPC", wanted), () => drain)
+  yield* Stream.runForEach(security.renewals, () =>
+    Effect.map(serverTls, (tls) => listener.setSecureContext(tls))
+  ).pipe(Effect.forkScoped)
+
+  return {
+    host: settings.host,
+    port,
+    serving,
+    check: Ports.check(listener, "gRPC", { host: settings.host, port })
+  }
+})
+
+// ------------------------------------------------------------------------------------------------------------ places
+
+interface Place {
+  readonly method: DescMethod
+  readonly handle: Rpc.UntypedHandleCall
+}
+
+/** A call that is answered by many messages. */
+type Streaming = Pick<
+  Rpc.ServerWritableStream<unknown, unknown>,
+  "emit" | "off" | "on" | "once" | "write" | "writableNeedDrain"
+>
+
+type Sending<O> = (message: O) => Effect.Effect<void>
+
+/** How a place is written down: a method, what one must be allowed to do, and the answer. */
+interface Book {
+  readonly unary: <I extends DescMethodUnary["input"], O extends DescMethodUnary["output"]>(
+    method: DescMethodUnary<I, O>,
+    action: string,
+    answer: (request: MessageShape<I>, guest: Guest) => Effect.Effect<MessageInitShape<O>, Problem.Problem>
+  ) => Place
+  readonly streaming: <I extends DescMethodUnary["input"], O extends DescMethodUnary["output"]>(
+    method: DescMethodServerStreaming<I, O>,
+    action: string,
+    answer: (
+      request: MessageShape<I>,
+      send: Sending<MessageInitShape<O>>,
+      guest: Guest,
+      call: Streaming
+    ) => Effect.Effect<void, Problem.Problem>
+  ) => Place
+}
+
+const { groups } = Contract.Contract
+const { node, nodes, tasks, tokens } = {
+  node: groups.node.endpoints,
+  tasks: groups.tasks.endpoints,
+  nodes: groups.nodes.endpoints,
+  tokens: groups.tokens.endpoints
+}
+
+const placesOf = ({ streaming, unary }: Book, { answers, feed }: Options): ReadonlyArray<Place> => {
+  const task = TasksProto.TaskService.method
+  const self = NodeProto.NodeService.method
+  const token = TokensProto.TokenService.method
+  return [
+    unary(task.submitTask, Contract.action(tasks.submit), ({ submission }, guest) =>
+      Effect.flatMap(checked(Tasks.Submission, Wire.fromSubmission(submission)), (wanted) =>
+        Effect.map(answers.submit(guest, wanted), (task) => ({ task: Wire.toTask(task) }))
+      )
+    ),
+    unary(task.getTask, Contract.action(tasks.get), ({ id }) =>
+      Effect.map(answers.get(id), (task) => ({ task: Wire.toTask(task) }))
+    ),
+    unary(task.listTasks, Contract.action(tasks.list), ({ cursor, group, limit, node, state }) =>
+      Effect.flatMap(
+        checked(Contract.Filter, {
+          ...(state.length === 0 ? {} : { state: state.map(Wire.stateOf) }),
+          ...(group === undefined ? {} : { group }),
+          ...(node === undefined ? {} : { node }),
+          ...(limit === undefined ? {} : { limit }),
+          ...(cursor === undefined ? {} : { cursor })
+        }),
+        (filter) =>
+          Effect.map(answers.list(filter), ({ next, tasks }) => ({
+            tasks: tasks.map(Wire.toTask),
+            ...(next === null ? {} : { next })
+          }))
+      )
+    ),
+    unary(task.cancelTask, Contract.action(tasks.cancel), ({ id }, guest) =>
+      Effect.map(answers.cancel(guest, id), (task) => ({ task: Wire.toTask(task) }))
+    ),
+    streaming(task.readOutput, Contract.action(tasks.output), ({ follow, id, offset }, send) =>
+      Stream.runForEach(answers.output(id, { offset: Math.max(0, Number(offset)), follow }), (piece) =>
+        send({ output: Wire.toOutput(piece) })
+      )
+    ),
+    streaming(task.watchTasks, "status.events", ({ after }, _send, _guest, call) => watching(feed, call, after)),
+    unary(self.getStatus, Contract.action(node.status), () => Effect.map(answers.status, Wire.toStatus)),
+    unary(self.getReport, Contract.action(node.report), () =>
+      Effect.map(answers.report, (report) => ({ report: Wire.toStruct(encodeReport(report)) }))
+    ),
+    unary(self.getHealth, Contract.action(node.health), () => Effect.map(answers.health, Wire.toHealth)),
+    unary(self.explainComponent, Contract.action(node.why), ({ component }) =>
+      Effect.map(answers.why(component), ({ component, reasons }) => ({ component, reasons: [...reasons] }))
+    ),
+    unary(self.getImpact, Contract.action(node.impact), ({ component }) =>
+      Effect.map(answers.impact(component), (impact) => ({ impact: Wire.toImpact(impact) }))
+    ),
+    unary(self.restoreComponent, Contract.action(node.restore), ({ component }, guest) =>
+      Effect.map(answers.restore(guest, component), (impact) => ({ impact: Wire.toImpact(impact) }))
+    ),
+    unary(self.listNodes, Contract.action(nodes.list), () =>
+      Effect.map(answers.nodes, (all) => ({ nodes: all.map(Wire.toNode) }))
+    ),
+    unary(token.createToken, Contract.action(tokens.create), ({ lifetimeSeconds, name, roles }, guest) =>
+      Effect.flatMap(
+        checked(Tokens.Request, { name, roles, ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }) }),
+        (wanted) =>
+          Effect.map(answers.createToken(guest, wanted), ({ secret, token }) => ({
+            secret,
+            token: Wire.toToken(token)
+          }))
+      )
+    ),
+    unary(token.listTokens, Contract.action(tokens.list), () =>
+      Effect.map(answers.tokens, (all) => ({ tokens: all.map(Wire.toToken) }))
+    ),
+    unary(token.revokeToken, Contract.action(tokens.revoke), ({ id }, guest) =>
+      Effect.as(answers.revokeToken(guest, id), {})
+    )
+  ]
+}
+
+const encodeReport = Schema.encodeSync(Report.Report)
+
+/** As the contract says it has to be. */
+const checked = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+  schema: S,
+  value: unknown
+): Effect.Effect<S["Type"], Problem.InvalidRequest> =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(schema)(value, { onExcessProperty: "error" }),
+    ({ message }) => new Problem.InvalidRequest({ detail: message.slice(0, 1_024) })
+  )
+
+/** Completes when the message may be followed by another one. */
+const sent = (call: Streaming, message: unknown): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (call.write(message)) return resume(Effect.void)
+    call.once("drain", () => resume(Effect.void))
+  })
+
+/** Tells changes until the call ends; a slow reader gets the last version of each task. */
+const watching = (feed: Feed, call: Streaming, after: string | undefined): Effect.Effect<never> =>
+  Effect.callback<never>(() => {
+    const take = ({ id, task }: Message): boolean => {
+      if (call.writableNeedDrain) return false
+      const body = task === undefined ? { id } : { id, task: Wire.toTask(task) }
+      call.write(create(TasksProto.WatchTasksResponseSchema, body))
+      return true
+    }
+    const subscription = feed.subscribe({ take }, { after, tasksOnly: true })
+    call.on("drain", subscription.resume)
+    return Effect.sync(() => {
+      call.off("drain", subscription.resume)
+      subscription.end()
+    })
+  })
+
+// ------------------------------------------------------------------------------------------------------------ status
+
+/** What gRPC says of what went wrong. */
+const statusOf = (cause: Cause.Cause<Problem.Problem>, run: (effect: Effect.Effect<void>) => unknown) => {
+  const [problem] = cause.reasons.flatMap((reason) => (Cause.isFailReason(reason) ? [reason.error] : []))
+  const metadata = new Rpc.Metadata()
+  if (problem === undefined) {
+    if (Cause.hasInterruptsOnly(cause)) return { code: Rpc.status.CANCELLED, details: "cancelled", metadata }
+    run(Effect.logError("A call over gRPC has failed", cause))
+    metadata.set("novacron-code", "NVC-2820")
+    return { code: Rpc.status.INTERNAL, details: "That is a bug of the node. Its log has the cause.", metadata }
+  }
+  metadata.set("novacron-code", problem.code)
+  if ("retryAfterSeconds" in problem) metadata.set("retry-after", `${problem.retryAfterSeconds}`)
+  return { code: Problem.grpc[problem._tag], details: problem.detail ?? problem.title, metadata }
+}
+
+// ----------------------------------------------------------------------------------------------------------- grpc-js
+
+/** A method of protobuf-es as grpc-js wants it, which passes on what these make and knows no more of it. */
+const definitionOf = (service: DescService, method: DescMethod): Rpc.MethodDefinition<ProtoMessage, ProtoMessage> => ({
+  path: `/${service.typeName}/${method.name}`,
+  requestStream: false,
+  responseStream: method.methodKind === "server_streaming",
+  requestSerialize: (message) => Buffer.from(toBinary(method.input, message)),
+  requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+  responseSerialize: (message) => Buffer.from(toBinary(method.output, message)),
+  responseDeserialize: (bytes) => fromBinary(method.output, bytes)
+})
+
+/** The files of the protocol, for those who ask what there is. */
+const described = (): ConstructorParameters<typeof ReflectionService>[0] => {
+  const files = new Map<string, Buffer>()
+  const add = (file: DescService["file"]): void => {
+    if (files.has(file.name)) return
+    files.set(file.name, Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)))
+    file.dependencies.forEach(add)
+  }
+  for (const { file } of services) add(file)
+  const health = healthService["Check"]?.requestType
+  const shape = { format: "Protocol Buffer 3 DescriptorProto" as const, type: {} }
+  return {
+    novacron: { ...shape, fileDescriptorProtos: [...files.values()] },
+    ...(health !== undefined && "fileDescriptorProtos" in health
+      ? { health: { ...shape, fileDescriptorProtos: health.fileDescriptorProtos } }
+      : {})
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * REST: the contract over HTTP. Routes are built once, when the component starts; everything that goes wrong is answered
+ * with a problem.
+ *
+ * **Details**
+ *
+ * The middleware of the contract stands before each place: it looks at the body before it is read, asks {@link Admission},
+ * and turns what cannot be decoded into a problem that says where. Around all places stands a guard for what no place has
+ * an answer to: an address that there is not, a method that is not used there, a bug.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
+import { Contract, Problem } from "@novacron/api"
+import { ByteSize, Cause, Context, Effect, Layer, type Scope, SchemaIssue } from "effect"
+import {
+  HttpIncomingMessage,
+  HttpRouter,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerRespondable,
+  type HttpServerResponse
+} from "effect/http"
+import { HttpApiBuilder, HttpApiError } from "effect/http-api"
+import type { Admission, Knock } from "./Admission.ts"
+import type { Answers } from "./Answers.ts"
+import { hints } from "./Hints.ts"
+
+/** A request, before anybody has looked at it. */
+export interface Arrival {
+  readonly knock: Knock
+  readonly requestId: string
+}
+
+export interface Rest {
+  readonly handle: (request: IncomingMessage, response: ServerResponse, arrival: Arrival) => void
+}
+
+export interface Options {
+  readonly answers: Answers
+  readonly admission: Admission
+  readonly maxBody: ByteSize.ByteSize
+}
+
+/** Builds all routes; what they run ends with the scope. */
+export const make = Effect.fn("Rest.make")(function* (options: Options): Effect.fn.Return<Rest, never, Scope.Scope> {
+  const arrivals: Arrivals = new WeakMap()
+  const scope = yield* Effect.scope
+  const routes = HttpApiBuilder.layer(Contract.Contract).pipe(
+    Layer.provide(places(options.answers)),
+    Layer.provide(Layer.succeed(Contract.Admission, door(options, arrivals))),
+    Layer.provide(NodeHttpServer.layerHttpServices)
+  )
+  const app = yield* HttpRouter.toHttpEffect(routes).pipe(
+    Effect.provideService(HttpRouter.RouterConfig, { ignoreDuplicateSlashes: false, maxParamLength: 256 })
+  )
+  const handler = yield* NodeHttpServer.makeHandler(guarded(app, arrivals), { scope }).pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, options.maxBody)
+  )
+  return {
+    handle: (request, response, arrival) => {
+      arrivals.set(request, arrival)
+      handler(request, response)
+    }
+  }
+})
+
+type Arrivals = WeakMap<object, Arrival>
+
+const nobody: Arrival = { knock: { bearer: undefined, certificate: undefined, address: "" }, requestId: "" }
+
+// ------------------------------------------------------------------------------------------------------------ places
+
+/** Who asks was let in by the middleware. */
+const caller = Contract.Caller
+
+const places = (answers: Answers) =>
+  Layer.mergeAll(
+    HttpApiBuilder.group(Contract.Contract, "node", (handlers) =>
+      handlers.handleAll({
+        status: () => answers.status,
+        report: () => answers.report,
+        health: () => answers.health,
+        why: ({ params }) => answers.why(params.name),
+        impact: ({ params }) => answers.impact(params.name),
+        restore: ({ params }) => Effect.flatMap(caller, (guest) => answers.restore(guest, params.name))
+      })
+    ),
+    HttpApiBuilder.group(Contract.Contract, "tasks", (handlers) =>
+      handlers.handleAll({
+        submit: ({ headers, payload }) =>
+          Effect.flatMap(caller, (guest) => answers.submit(guest, payload, headers["idempotency-key"])),
+        list: ({ query }) => answers.list(query),
+        get: ({ params }) => answers.get(params.id),
+        cancel: ({ params }) => Effect.flatMap(caller, (guest) => answers.cancel(guest, params.id)),
+        output: ({ params, query }) => answers.excerpt(params.id, query)
+      })
+    ),
+    HttpApiBuilder.group(Contract.Contract, "nodes", (handlers) =>
+      handlers.handleAll({ list: () => Effect.map(answers.nodes, (nodes) => ({ nodes })) })
+    ),
+    HttpApiBuilder.group(Contract.Contract, "tokens", (handlers) =>
+      handlers.handleAll({
+        create: ({ payload }) => Effect.flatMap(caller, (guest) => answers.createToken(guest, payload)),
+        list: () => Effect.map(answers.tokens, (tokens) => ({ tokens })),
+        revoke: ({ params }) => Effect.flatMap(caller, (guest) => answers.revokeToken(guest, params.id))
+      })
+    )
+  )
+
+// -------------------------------------------------------------------------------------------------------------- door
+
+const door =
+  ({ admission, maxBody }: Options, arrivals: Arrivals): Contract.Admission["Service"] =>
+  (answer, { endpoint }) => {
+    const action = Contract.action(endpoint)
+    const takesBody = endpoint.payload.size > 0
+    const limitBytes = ByteSize.toNumberUnsafe(maxBody)
+    return Effect.withFiber((fiber) => {
+      const asked = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+      const request = NodeHttpServerRequest.toIncomingMessage(asked)
+      const { knock } = arrivals.get(request) ?? nobody
+      const admitted = Effect.flatMap(admission.admit(knock, action), (guest) => {
+        const wrong = takesBody ? judgeBody(request.headers, limitBytes) : undefined
+        return wrong === undefined ? Effect.succeed(guest) : Effect.fail(wrong)
+      })
+      return Effect.flatMap(admitted, (guest) => Effect.provideService(answer, Contract.Caller, guest)).pipe(
+        Effect.catchCause((cause) => blamed(cause, limitBytes, asked))
+      )
+    })
+  }
+
+const judgeBody = (
+  headers: { readonly "content-type"?: string | undefined; readonly "content-length"?: string | undefined },
+  limitBytes: number
+) => {
+  if (Number(headers["content-length"] ?? 0) > limitBytes) return tooLarge(limitBytes)
+  const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase()
+  if (type === undefined || type === "application/json") return undefined
+  return new Problem.UnsupportedMediaType({ detail: `The body is ${type}; send application/json.` })
+}
+
+const tooLarge = (limitBytes: number) =>
+  new Problem.BodyTooLarge({ limitBytes, detail: `A body has ${limitBytes} bytes at the most.` })
+
+const blamed = <E>(
+  cause: Cause.Cause<E>,
+  limitBytes: number,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<never, E | Problem.BodyTooLarge | Problem.InvalidRequest> => {
+  const problem = misunderstood(cause, limitBytes)
+  if (problem !== undefined) return Effect.fail(problem)
+  for (const reason of cause.reasons) if (Cause.isFailReason(reason)) hint(request, reason.error)
+  return Effect.failCause(cause)
+}
+
+/** What a problem says in headers. */
+const hint = (request: HttpServerRequest.HttpServerRequest, problem: unknown): void => {
+  if (!isProblem(problem)) return
+  const response = NodeHttpServerRequest.toServerResponse(request)
+  for (const [name, value] of Object.entries(hints(problem))) response.setHeader(name, value)
+}
+
+const isProblem = (error: unknown): error is Problem.Problem => Problem.all.some((one) => error instanceof one)
+
+/** What the request is to blame for, found out while it was read. */
+const misunderstood = (cause: Cause.Cause<unknown>, limitBytes: number) => {
+  for (const reason of cause.reasons) {
+    const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+    if (HttpApiError.HttpApiSchemaError.is(error)) {
+      if (error.kind === "Body" || error.kind === "ResponseHeaders") continue
+      return new Problem.InvalidRequest({
+        detail: "Parts of the request are not as they must be.",
+        errors: issues(error)
+      })
+    }
+    if (error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError") {
+      return isOverflow(error.reason.cause)
+        ? tooLarge(limitBytes)
+        : new Problem.InvalidRequest({ detail: "The body broke off." })
+    }
+  }
+  return undefined
+}
+
+const isOverflow = (cause: unknown): boolean => cause instanceof Error && cause.message.includes("maxBytes")
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const issues = (error: HttpApiError.HttpApiSchemaError) =>
+  formatIssues(error.cause.issue)
+    .issues.slice(0, maxIssues)
+    .map(({ message, path = [] }) => ({
+      path: [error.kind.toLowerCase(), ...path.map((part) => segment(typeof part === "object" ? part.key : part))],
+      message: message.length > maxIssue ? `${message.slice(0, maxIssue)}…` : message
+    }))
+
+/** Enough for whoever corrects them; a body of a megabyte must not come back as a list of mistakes. */
+const maxIssues = 20
+const maxIssue = 256
+
+const segment = (key: PropertyKey): string | number => (typeof key === "number" ? key : String(key))
+
+// ------------------------------------------------------------------------------------------------------------- guard
+
+/** Answers what no place has an answer to. */
+const guarded = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  arrivals: Arrivals
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest | R> =>
+  Effect.catchCause(app, (cause) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      const problem = problemOf(cause, request)
+      hint(request, problem)
+      if (problem._tag !== "Failed") return HttpServerRespondable.toResponse(problem)
+      const id = arrivals.get(NodeHttpServerRequest.toIncomingMessage(request))?.requestId ?? ""
+      return Effect.andThen(
+        Effect.logError(`${request.method} ${pathOf(request.url)} has failed (request ${id})`, cause),
+        HttpServerRespondable.toResponse(problem)
+      )
+    })
+  )
+
+const problemOf = (cause: Cause.Cause<unknown>, request: HttpServerRequest.HttpServerRequest): Problem.Problem => {
+  for (const reason of cause.reasons) {
+    const error = Cause.isFailReason(reason) ? reason.error : undefined
+    if (!(error instanceof HttpServerError.HttpServerError) || error.reason._tag !== "RouteNotFound") continue
+    const allowed = methodsAt(pathOf(request.url))
+    return allowed.length === 0
+      ? new Problem.NotFound({ detail: "There is nothing at that address; /openapi.json has all there is." })
+      : new Problem.MethodNotAllowed({ allowed, detail: `It takes ${allowed.join(" and ")}.` })
+  }
+  if (Cause.hasInterruptsOnly(cause))
+    return new Problem.Unavailable({ retryAfterSeconds: 1, detail: "The node stops." })
+  return new Problem.Failed({ detail: "That is a bug of the node. Its log has the cause, under the request id." })
+}
+
+const pathOf = (url: string): string => url.split("?", 1)[0] ?? ""
+
+/** Every place of the contract, as a pattern. */
+const known = Object.values(Contract.Contract.groups).flatMap((group) =>
+  Object.values(group.endpoints).map(({ method, path }) => ({
+    method,
+    pattern: new RegExp(`^${path.replace(/\/$/, "").replace(/:\w+/g, "[^/]+")}/?$`)
+  }))
+)
+
+/** The methods that a path takes; none when there is no such place. */
+export const methodsAt = (path: string): ReadonlyArray<string> => [
+  ...new Set(known.filter(({ pattern }) => pattern.test(path)).flatMap(({ method }) => [method, ...head(method)]))
+]
+
+const head = (method: string): ReadonlyArray<string> => (method === "GET" ? ["HEAD"] : [])
