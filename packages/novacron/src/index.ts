@@ -3,7 +3,8 @@
  * and its errors. The program itself is `novacron`.
  *
  * ```ts
- * import { Node } from "novacron"
+ * import { Node, Settings } from "novacron"
+ * const { settings } = yield* Config.load(Settings.definition(), { environment, flags: {} })
  * const plan = Node.plan(settings, facts)
  * ```
  */
@@ -13,3 +14,5 @@ export * as ControlSocket from "./ControlSocket.ts"
 export * as ExitCode from "./ExitCode.ts"
 export * as LastWords from "./LastWords.ts"
 export * as Node from "./Node.ts"
+export * as Settings from "./Settings.ts"
+export * as Surroundings from "./Surroundings.ts"
