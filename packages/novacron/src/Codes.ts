@@ -421,6 +421,16 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 73,
     remedy: "look at the cause: free space, permissions, a file that is not there"
   },
+  BadSeries: {
+    code: "NVC-4301",
+    exit: 65,
+    remedy: "check the path and the file"
+  },
+  BadModel: {
+    code: "NVC-4302",
+    exit: 65,
+    remedy: "name a model that this version can read, or none"
+  },
   BadCluster: {
     code: "NVC-4601",
     exit: 64,
@@ -435,6 +445,21 @@ export const codes: { readonly [tag: string]: Code } = {
     code: "NVC-4603",
     exit: 65,
     remedy: "check the path and the file"
+  },
+  ApiPortTaken: {
+    code: "NVC-2801",
+    exit: 73,
+    remedy: "stop who listens there, or set api.port or api.grpc.port"
+  },
+  ApiCannotListen: {
+    code: "NVC-2802",
+    exit: 77,
+    remedy: "set api.host to an address of this machine, and the port above 1023"
+  },
+  ApiClosed: {
+    code: "NVC-2803",
+    exit: 70,
+    remedy: "restart the node; raise its limit of open files"
   },
   Unhealthy: {
     code: "NVC-3011",

@@ -15,7 +15,8 @@ import type { Model } from "./Model.ts"
 import * as Series from "./Series.ts"
 
 /** What was given is not text that could be read to its end. */
-export class BadInput extends Data.TaggedError("BadInput")<{ readonly problem: string; readonly cause?: unknown }> {
+export class BadSeries extends Data.TaggedError("BadSeries")<{ readonly problem: string; readonly cause?: unknown }> {
+  readonly code = "NVC-4301"
   override get message(): string {
     return `The series cannot be read: ${this.problem}. What was read before it is answered; check the file.`
   }
@@ -28,7 +29,7 @@ const longestLine = 64 * 1024 * 1024
 /** Forecasts that are written at once. */
 const together = 256
 
-/** Lines of text, many in one string. Throws {@link BadInput}. */
+/** Lines of text, many in one string. Throws {@link BadSeries}. */
 export const forecast = async function* (input: Readable, model: Model | undefined): AsyncGenerator<string> {
   let number = 0
   for await (const line of lines(input)) {
@@ -90,11 +91,11 @@ const lines = async function* (input: Readable): AsyncGenerator<string> {
     for await (const chunk of unzipped(input)) {
       const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n")
       rest = parts.pop() ?? ""
-      if (rest.length > longestLine) throw new BadInput({ problem: `a line is longer than ${longestLine} characters` })
+      if (rest.length > longestLine) throw new BadSeries({ problem: `a line is longer than ${longestLine} characters` })
       yield* parts
     }
   } catch (cause) {
-    throw cause instanceof BadInput ? cause : new BadInput({ problem: "it breaks off or is damaged", cause })
+    throw cause instanceof BadSeries ? cause : new BadSeries({ problem: "it breaks off or is damaged", cause })
   }
   rest += decoder.decode()
   if (rest !== "") yield rest

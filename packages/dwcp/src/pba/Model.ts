@@ -26,6 +26,7 @@ export class BadModel extends Data.TaggedError("BadModel")<{
   readonly reason: "Missing" | "NotAModel" | "OtherVersion" | "Damaged"
   readonly cause?: unknown
 }> {
+  readonly code = "NVC-4302"
   override get message(): string {
     const why = {
       Missing: "is not there, or may not be read",

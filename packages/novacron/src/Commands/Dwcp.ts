@@ -114,7 +114,10 @@ export interface Forecasting {
 export const forecast = Program.make(
   Effect.fnUntraced(function* ({ classical, input, model }: Forecasting) {
     const { stderr, stdout } = yield* Surroundings
-    yield* isReadable(input)
+    yield* Effect.mapError(
+      readable(input),
+      (cause) => new Pba.Commands.BadSeries({ problem: `${input} is not there, or may not be read`, cause })
+    )
     const read = classical ? undefined : Pba.Model.read(model ?? Pba.Model.shipped())
     // A model that was asked for by name must be the one that answers; without the one that is shipped we do what we can.
     if (read !== undefined && Result.isFailure(read)) {
@@ -126,16 +129,18 @@ export const forecast = Program.make(
       read === undefined ? undefined : Option.getOrUndefined(Result.getSuccess(read))
     )
     const broken = (cause: unknown) =>
-      cause instanceof Pba.Commands.BadInput
+      cause instanceof Pba.Commands.BadSeries
         ? cause
-        : new Pba.Commands.BadInput({ problem: "it cannot be read", cause })
+        : new Pba.Commands.BadSeries({ problem: "it cannot be read", cause })
     yield* Stream.runForEach(Stream.fromAsyncIterable(answers, broken), (text) => Effect.sync(() => stdout.write(text)))
   })
 )
 
+const readable = (path: string) => Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.access(path))
+
 const isReadable = (path: string) =>
   Effect.mapError(
-    Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.access(path)),
+    readable(path),
     (cause) => new Itp.Commands.BadInput({ problem: `${path} is not there, or may not be read`, cause })
   )
 

@@ -91,6 +91,26 @@ describe("novacron dwcp", () => {
     assert.include(missing.err, "is not there, or may not be read")
   })
 
+  it("forecasts recorded series, by classical means without a model, and with no other model than was asked for", async () => {
+    const v = Array.from({ length: 60 }, (_, i) => 50 + ((i * 7919) % 13))
+    const input = file("series.jsonl", `${JSON.stringify({ id: "a", dt: 1, v })}\n`)
+    const asked = { input, model: undefined, classical: false, json: false }
+    const forecast = await run(Dwcp.forecast, asked)
+    assert.strictEqual(forecast.exit, 0, forecast.err)
+    const lines = forecast.out.trim().split("\n")
+    assert.strictEqual(lines.length, 28)
+    assert.deepStrictEqual(Object.keys(JSON.parse(lines[0] ?? "")), ["id", "i", "h1", "h5", "p10h1", "p10h5"])
+    const classical = await run(Dwcp.forecast, { ...asked, classical: true })
+    assert.strictEqual(classical.exit, 0, classical.err)
+    assert.notStrictEqual(classical.out, forecast.out)
+    const other = await run(Dwcp.forecast, { ...asked, model: file("broken.bin", "NVPB and nothing") })
+    assert.strictEqual(other.exit, 65)
+    assert.include(other.err, "NVC-4302")
+    const missing = await run(Dwcp.forecast, { ...asked, input: file("nothing") })
+    assert.strictEqual(missing.exit, 65)
+    assert.include(missing.err, "NVC-4301")
+  })
+
   it("sends a file to who serves, finds it whole there, and says when nobody does", async () => {
     const input = file("big", monday)
     const dir = join(folder, "arrived")

@@ -1,0 +1,110 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import * as fc from "fast-check"
+import * as Model from "../../src/pba/Model.ts"
+import * as Series from "../../src/pba/Series.ts"
+import * as series from "./fixtures/series.ts"
+
+const shipped = Result.getOrThrow(Model.read(Model.shipped()))
+const models: ReadonlyArray<Model.Model | undefined> = [undefined, series.model(8), shipped]
+
+const forecasts = (
+  values: ReadonlyArray<number>,
+  model?: Model.Model,
+  seconds = 300
+): ReadonlyArray<Series.Forecast> => {
+  const made = Series.make(seconds, model)
+  return values.map(made.push)
+}
+
+const meanError = (values: ReadonlyArray<number>, forecast: (i: number) => number): number => {
+  let sum = 0
+  for (let i = 32; i + 1 < values.length; i++) sum += Math.abs(values[i + 1]! - forecast(i))
+  return sum / (values.length - 33)
+}
+
+describe("forecasts of a series", () => {
+  it("are made of what came before and of nothing else", () => {
+    const value = fc.oneof(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.constantFrom(0, Number.NaN, -5))
+    const some = fc.array(value, { minLength: 1, maxLength: 120 })
+    fc.assert(
+      fc.property(some, some, some, fc.constantFrom(...models), (past, one, other, model) => {
+        const seen = forecasts([...past, ...one], model).slice(0, past.length)
+        assert.deepStrictEqual(forecasts([...past, ...other], model).slice(0, past.length), seen)
+      }),
+      { numRuns: 40 }
+    )
+  })
+
+  it("are numbers from zero on, the low ones not above the others, whatever comes", () => {
+    const odd = fc.constantFrom(0, -1, Number.NaN, Infinity, -Infinity, 1e-300, 1, 5, 1e12, 1e308)
+    fc.assert(
+      fc.property(fc.array(odd, { maxLength: 150 }), fc.constantFrom(...models), (values, model) => {
+        for (const { h1, h5, p10h1, p10h5 } of forecasts(values, model)) {
+          assert.isTrue([h1, h5, p10h1, p10h5].every((answer) => Number.isFinite(answer) && answer >= 0))
+          assert.isAtMost(p10h1, h1)
+          assert.isAtMost(p10h5, h5)
+        }
+      }),
+      { numRuns: 60 }
+    )
+  })
+
+  it("of a constant are that constant", () => {
+    for (const model of [undefined, shipped]) {
+      for (const constant of [0, 3, 1e9]) {
+        const last = forecasts(
+          Array.from({ length: 300 }, () => constant),
+          model
+        ).at(-1)!
+        assert.closeTo(last.h1, constant, 0.01 * constant + 1e-9)
+        assert.closeTo(last.h5, constant, 0.01 * constant + 1e-9)
+        assert.isAtLeast(last.p10h1, 0.9 * constant)
+      }
+    }
+  })
+
+  it("take what is no bandwidth as if the last value had come again", () => {
+    const good = [5, 6, 7, 7, 7, 8]
+    const bad = [5, 6, 7, Number.NaN, -3, 8]
+    assert.deepStrictEqual(forecasts(bad, shipped), forecasts(good, shipped))
+  })
+
+  it("are better than the last value, and hardly worse with a network that knows nothing", () => {
+    const values = series.link(11, 3_000)
+    const last = meanError(values, (i) => values[i]!)
+    const errorOf = (model?: Model.Model): number => {
+      const made = forecasts(values, model, 1)
+      return meanError(values, (i) => made[i]!.h1)
+    }
+    assert.isBelow(errorOf(shipped), 0.9 * last)
+    assert.isBelow(errorOf(undefined), 0.95 * last)
+    // An untrained one, trusted with nine tenths at first.
+    assert.isBelow(errorOf(series.model(8)), last)
+  })
+
+  it("fall short of the low forecast one time in ten", () => {
+    for (const model of models) {
+      const values = series.link(5, 4_000)
+      const made = forecasts(values, model, 1)
+      let below = 0
+      for (let i = 200; i + 1 < values.length; i++) if (values[i + 1]! < made[i]!.p10h1) below++
+      assert.closeTo(below / (values.length - 201), 0.1, 0.02)
+    }
+  })
+
+  it("go on when the model is exchanged or taken away between two values", () => {
+    const values = series.link(2, 200)
+    const made = Series.make(1)
+    for (const value of values.slice(0, 100)) made.push(value)
+    assert.strictEqual(made.weights().network, 0)
+    made.use(shipped)
+    made.push(values[100]!)
+    assert.isAbove(made.weights().network, 0.1)
+    for (const value of values.slice(101, 150)) made.push(value)
+    made.use(undefined)
+    const { h1 } = made.push(values[150]!)
+    assert.strictEqual(made.weights().network, 0)
+    assert.closeTo(h1, values[150]!, 0.6 * values[150]!)
+  })
+})
