@@ -1,5 +1,5 @@
 /** A TLS connection to a peer that says by ALPN what it speaks. */
-import { Duration, Effect, type Scope } from "effect"
+import { type Duration, Effect, type Scope } from "effect"
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls"
 import { PeerUnreachable } from "./Failures.ts"
 

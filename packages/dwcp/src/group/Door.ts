@@ -8,7 +8,7 @@
  * room and nobody else's, and a message is from whom the certificate says. The door stays open while what stands behind it
  * is exchanged, v3 for v1 and back, so nothing that is on its way to this node is lost by that.
  */
-import { Clock, Duration, Effect, Exit, Queue, Schedule, type Scope, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Option, Queue, Schedule, type Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -20,7 +20,6 @@ import * as Features from "./Features.ts"
 import * as Hello from "./Hello.ts"
 import * as Inbox from "./Inbox.ts"
 import * as V1 from "./V1.ts"
-import { Option } from "effect"
 
 /** Who stands at the door. */
 export interface Caller {
@@ -141,7 +140,8 @@ export const open = Effect.fn("Door.open")(function* (
           release()
         }
       },
-      onFile: ({ session: _, ...file }) => void Queue.offerUnsafe(files, { ...file, from: name }),
+      onFile: ({ hash, name: called, path, size }) =>
+        void Queue.offerUnsafe(files, { from: name, name: called, path, size, hash }),
       onRefused: () => void count.refused++
     })
 
@@ -176,15 +176,10 @@ export const open = Effect.fn("Door.open")(function* (
       count.refused++
       return void socket.destroy()
     }
-    switch (socket.alpnProtocol) {
-      case Hello.protocol:
-        return greet(socket)
-      case V1.protocol:
-        return serveV1(socket, name, peer)
-      // A sender of AMST that is no node knows no ALPN.
-      default:
-        return peer.receiver.accept(socket)
-    }
+    if (socket.alpnProtocol === Hello.protocol) return greet(socket)
+    if (socket.alpnProtocol === V1.protocol) return serveV1(socket, name, peer)
+    // A sender of AMST that is no node knows no ALPN.
+    return peer.receiver.accept(socket)
   }
 
   // ------------------------------------------------------------------------------------------------------- listening

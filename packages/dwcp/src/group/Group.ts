@@ -65,9 +65,27 @@ export interface Options {
 /** Gates, supervision and modes are looked at this often. */
 const round = "1 second"
 
+/** DWCP once all six are up. */
 export const make = Effect.fn("Dwcp.make")(function* (
   options: Options
 ): Effect.fn.Return<Dwcp["Service"], SubsystemDown, Scope.Scope | FileSystem.FileSystem | Path.Path> {
+  const { dwcp } = yield* start(options)
+  return yield* dwcp
+})
+
+/** What is on its way up. */
+export interface Starting {
+  /** Done when that one is up for the first time; fails when the supervisor has given up before. */
+  readonly up: (name: Subsystem.Name) => Effect.Effect<void, SubsystemDown>
+  readonly status: (name: Subsystem.Name) => Effect.Effect<Subsystem.Status>
+  /** All of it, when all six are up. */
+  readonly dwcp: Effect.Effect<Dwcp["Service"], SubsystemDown>
+}
+
+/** Begins with all six at once. */
+export const start = Effect.fn("Dwcp.start")(function* (
+  options: Options
+): Effect.fn.Return<Starting, never, Scope.Scope | FileSystem.FileSystem | Path.Path> {
   const { door, nodeId, settings, variant } = options
   const events = yield* Effect.acquireRelease(PubSub.sliding<Event>(256), PubSub.shutdown)
   const changing = yield* Semaphore.make(1)
@@ -186,14 +204,15 @@ export const make = Effect.fn("Dwcp.make")(function* (
 
   yield* Effect.forkScoped(Effect.catchTag(supervise, "GaveUp", giveUp))
   const isUp = <S>({ use }: Subsystem.Subsystem<S>) => use(() => Effect.void)
-  const { acp, amst, ass, hde, itp, pba } = six
-  yield* Effect.raceFirst(
-    Effect.all([isUp(amst), isUp(hde), isUp(pba), isUp(ass), isUp(acp), isUp(itp)], { discard: true }),
-    Deferred.await(started)
-  )
-  yield* Deferred.succeed(started, undefined)
-  yield* advertise
-
+  const upNow: { readonly [N in Subsystem.Name]: Effect.Effect<void> } = {
+    amst: isUp(six.amst),
+    hde: isUp(six.hde),
+    pba: isUp(six.pba),
+    ass: isUp(six.ass),
+    acp: isUp(six.acp),
+    itp: isUp(six.itp)
+  }
+  const up = (name: Subsystem.Name) => Effect.raceFirst(upNow[name], Deferred.await(started))
   // ------------------------------------------------------------------------------------------------------------ mode
 
   /** The bus: one after the other, in its order; links follow AMST. */
@@ -351,7 +370,7 @@ export const make = Effect.fn("Dwcp.make")(function* (
     return seen
   })
 
-  return Dwcp.of({
+  const service = Dwcp.of({
     address: Effect.succeed({ host: door.host, port: door.port }),
     send: (peer, content, given) => Effect.andThen(halted, links.send(peer, content, given)),
     sendFile: (peer, path, given) => Effect.andThen(halted, links.sendFile(peer, path, given)),
@@ -381,6 +400,16 @@ export const make = Effect.fn("Dwcp.make")(function* (
       }
     })
   })
+  return {
+    up,
+    status: (name) => (variant === "v1" ? Effect.map(six[name].status, asV1) : six[name].status),
+    dwcp: Effect.gen(function* () {
+      yield* Effect.forEach(Subsystem.names, up, { discard: true })
+      yield* Deferred.succeed(started, undefined)
+      yield* advertise
+      return service
+    })
+  }
 })
 
 // ------------------------------------------------------------------------------------------------------------- private

@@ -7,7 +7,7 @@
  * features or of AMST itself retires what is open: new messages go over the new, and those that are on their way have the
  * drain time to arrive. What has not by then goes again, under the same number, so it counts once.
  */
-import { Cause, Clock, Duration, Effect, Exit, Option, Schedule, Scope, Semaphore } from "effect"
+import { Cause, Clock, type Duration, Effect, Exit, Option, Schedule, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
 import type { ConnectionOptions, TLSSocket } from "node:tls"
 import type { Acp } from "../acp/Acp.ts"
@@ -470,64 +470,63 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       orElse: () => Effect.fail(new PeerUnreachable({ peer: route.key, cause: new Error("It took too long.") }))
     })
 
-  const send: Links["send"] = Effect.fn("Dwcp.send")(function* (
-    peer,
-    content,
-    { channel = "messages", priority = "normal" } = {}
-  ) {
-    const route = yield* routeOf(peer)
-    if (content.length > options.maxMessageBytes) {
-      return yield* new MessageRefused({
-        peer: route.key,
-        reason: `messages have up to ${options.maxMessageBytes} bytes`
-      })
-    }
-    const number = numbers++
-    inFlight.add(number)
-    route.users++
-    const began = yield* Clock.currentTimeMillis
-    const go = (carrier: Carrier) =>
-      Effect.suspend(() =>
-        carrier.send({ sender, number, floor: Math.min(...inFlight), channel, encoding: "plain" }, content, priority)
-      )
-    const sent = yield* inTime(route, over(route, go, 1)).pipe(
-      Effect.ensuring(
-        Effect.sync(() => {
-          inFlight.delete(number)
-          route.users--
+  const send: Links["send"] = Effect.fn("Dwcp.send")(
+    function* (peer, content, { channel = "messages", priority = "normal" } = {}) {
+      const route = yield* routeOf(peer)
+      if (content.length > options.maxMessageBytes) {
+        return yield* new MessageRefused({
+          peer: route.key,
+          reason: `messages have up to ${options.maxMessageBytes} bytes`
         })
-      ),
-      Effect.exit
-    )
-    const now = yield* Clock.currentTimeMillis
-    route.usedMillis = now
-    const version = Exit.isSuccess(sent) ? sent.value.carrier.version : (route.carrier?.version ?? "v3")
-    // An interrupted one was neither good nor bad, and what the peer does not want is its own affair.
-    const failed = Exit.isFailure(sent) ? Option.getOrUndefined(Cause.findErrorOption(sent.cause)) : undefined
-    const counts =
-      Exit.isSuccess(sent) ||
-      (failed !== undefined && !hasTag(failed, "MessageRefused") && !hasTag(failed, "TransferRefused"))
-    if (counts) {
-      yield* options.onSent({
-        version,
-        atMillis: now,
-        tookMillis: now - began,
-        bytes: content.length,
-        ok: Exit.isSuccess(sent)
-      })
-    }
-    if (Exit.isFailure(sent)) {
-      return yield* failed === undefined
-        ? Effect.failCause(sent.cause).pipe(Effect.orDie)
-        : Effect.fail(failureOf(route, failed))
-    }
-    const { attempts, value } = sent.value
-    route.messages++
-    route.sentBytes += content.length
-    route.wireBytes += value.wireBytes
-    route.lately += value.wireBytes
-    return { version, bytes: content.length, attempts, ...value }
-  }, room.withPermit)
+      }
+      const number = numbers++
+      inFlight.add(number)
+      route.users++
+      const began = yield* Clock.currentTimeMillis
+      const go = (carrier: Carrier) =>
+        Effect.suspend(() =>
+          carrier.send({ sender, number, floor: Math.min(...inFlight), channel, encoding: "plain" }, content, priority)
+        )
+      const sent = yield* inTime(route, over(route, go, 1)).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            inFlight.delete(number)
+            route.users--
+          })
+        ),
+        Effect.exit
+      )
+      const now = yield* Clock.currentTimeMillis
+      route.usedMillis = now
+      const version = Exit.isSuccess(sent) ? sent.value.carrier.version : (route.carrier?.version ?? "v3")
+      // An interrupted one was neither good nor bad, and what the peer does not want is its own affair.
+      const failed = Exit.isFailure(sent) ? Option.getOrUndefined(Cause.findErrorOption(sent.cause)) : undefined
+      const counts =
+        Exit.isSuccess(sent) ||
+        (failed !== undefined && !hasTag(failed, "MessageRefused") && !hasTag(failed, "TransferRefused"))
+      if (counts) {
+        yield* options.onSent({
+          version,
+          atMillis: now,
+          tookMillis: now - began,
+          bytes: content.length,
+          ok: Exit.isSuccess(sent)
+        })
+      }
+      if (Exit.isFailure(sent)) {
+        return yield* failed === undefined
+          ? Effect.failCause(sent.cause).pipe(Effect.orDie)
+          : Effect.fail(failureOf(route, failed))
+      }
+      const { attempts, value } = sent.value
+      route.messages++
+      route.sentBytes += content.length
+      route.wireBytes += value.wireBytes
+      route.lately += value.wireBytes
+      return { version, bytes: content.length, attempts, ...value }
+    },
+    (effect) => room.withPermit(effect)
+  )
 
   const sendFile: Links["sendFile"] = Effect.fn("Dwcp.sendFile")(function* (peer, path, given = {}) {
     const route = yield* routeOf(peer)

@@ -11,7 +11,7 @@
  * A change of mode builds first and closes later: calls that are in the old service end in it, for up to the drain time.
  */
 import { Environment, Supervisor } from "@novacron/boot"
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Layer, Option, Queue, Schedule, Scope } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Layer, Option, Queue, type Schedule, Scope } from "effect"
 import type { Mode } from "../mode/Detector.ts"
 
 /** In the order in which they hear of a change of mode. */
@@ -193,6 +193,8 @@ export const make = <S>(options: Options<S>): Effect.Effect<Subsystem<S>> =>
           const within = yield* Effect.scope
           starts++
           const first = yield* open(build, serves, within).pipe(Effect.timeout(timing.start))
+          // Said first: whoever waits for it looks at once.
+          yield* enter(as)
           yield* install(first)
           yield* Effect.addFinalizer(() =>
             Effect.suspend(() => {
@@ -200,7 +202,6 @@ export const make = <S>(options: Options<S>): Effect.Effect<Subsystem<S>> =>
               return options.onDown ?? Effect.void
             })
           )
-          yield* enter(as)
           let failures = 0
           const watch = Effect.gen(function* () {
             const command = yield* Effect.timeoutOption(Queue.take(commands), timing.probeEvery)

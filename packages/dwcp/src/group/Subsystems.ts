@@ -8,7 +8,7 @@
  * average, ITP to placement in turn.
  */
 import { Environment } from "@novacron/boot"
-import { Context, Effect, type FileSystem, Layer, type Path, type Schedule, Scope } from "effect"
+import { Context, Effect, type FileSystem, Layer, type Path, type Schedule, type Scope } from "effect"
 import type { SqlClient } from "effect/sql"
 import { Acp } from "../acp/Acp.ts"
 import * as Preference from "../acp/Preference.ts"

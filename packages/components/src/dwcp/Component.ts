@@ -1,0 +1,198 @@
+/**
+ * DWCP as a part of the node: one to the node, and inside the door, the six and the links. Without AMST, ASS or ACP the node
+ * goes on with v1, degraded, or does not boot: as `dwcp.fallback` says.
+ *
+ * **Details**
+ *
+ * `dwcp.fallback = v1` is another group of the same parts, which speak v1 to everybody. Both have one door between them: the
+ * port is not given up while one takes the other's place, so a peer that is sending notices nothing.
+ *
+ * Peers prove who they are by a certificate of the CA of the node, each way.
+ */
+import { type Boot, Component, Environment, Policy, type Severity } from "@novacron/boot"
+import { Group } from "@novacron/dwcp"
+import { Duration, Effect, Exit, FileSystem, Path, type Schedule, Scope, Semaphore } from "effect"
+import { Network } from "../network/Network.ts"
+import { Security } from "../security/Security.ts"
+import * as Holds from "./Holds.ts"
+import { Acp, Amst, Ass, Door, Hde, Itp, Pba, type View } from "./Members.ts"
+import type { Settings } from "./Settings.ts"
+
+/** What DWCP has to know besides its settings. */
+export interface Facts {
+  readonly dataDir: string
+  readonly nodeId: string
+}
+
+/** For tests that cannot wait, or that want something to fail. */
+export interface Changes {
+  /** How patient the boot is with a port that is taken. Default: {@link patience}. */
+  readonly retry?: Policy.Policy
+  /** Delays between restarts of a subsystem. */
+  readonly backoff?: Schedule.Schedule<unknown>
+  readonly layered?: Group.Options["layered"]
+  readonly detector?: Group.Options["detector"]
+}
+
+/** Three attempts at a port that is taken, after 1 and 2 seconds. Subsystems have a supervisor of their own. */
+export const patience: Policy.Policy = Policy.perError(Policy.never, { DwcpCannotListen: Policy.standard })
+
+/** What it offers: itself, and a view of each of its parts. */
+export type Offers =
+  | Component.Provided<Door>
+  | Component.Provided<Amst>
+  | Component.Provided<Hde>
+  | Component.Provided<Pba>
+  | Component.Provided<Ass>
+  | Component.Provided<Acp>
+  | Component.Provided<Itp>
+  | Component.Provided<Group.Dwcp>
+
+type Needs = Security | Network | FileSystem.FileSystem | Path.Path
+
+/** The component `dwcp`. */
+export const component = (
+  settings: Settings,
+  facts: Facts,
+  changes: Changes = {}
+): Component.Component<
+  Offers,
+  Severity.Critical<Group.DwcpCannotListen | Group.SubsystemDown | Severity.Critical | Boot.InvalidBoot>,
+  Needs
+> => {
+  const door: Shared = shared(openDoor(settings, facts))
+  const group = (variant: "v1" | "v3") => members(variant, settings, facts, changes, door)
+  // Time to drain, and a moment to cut off the rest.
+  const stop = Duration.sum(settings.drain, Duration.seconds(3))
+  if (settings.fallback === "none") return Component.group("dwcp", group("v3"), { stop }).pipe(patient)
+  return Component.group("dwcp", group("v3"), { stop, severity: "Degraded" }).pipe(
+    patient,
+    Component.fallback(Component.group("v1", group("v1"), { stop }))
+  )
+}
+
+const patient = Component.timeout("18 seconds")
+
+/** The parts, each with those that it needs. */
+const members = (
+  variant: "v1" | "v3",
+  settings: Settings,
+  facts: Facts,
+  { backoff, detector, layered, retry = patience }: Changes,
+  door: Shared
+) =>
+  [
+    Component.make(Door, {
+      name: "door",
+      needs: [Security, Network, FileSystem.FileSystem, Path.Path],
+      start: Effect.gen(function* () {
+        const security = yield* Security
+        const directory = `${facts.dataDir}/dwcp`
+        return yield* Group.start({
+          settings,
+          variant,
+          nodeId: facts.nodeId,
+          mode: Group.Subsystem.modeOf(yield* Environment),
+          door: yield* door,
+          tls: security.clientTls,
+          holds: yield* Holds.file(directory),
+          directory,
+          ...(backoff === undefined ? {} : { backoff }),
+          ...(detector === undefined ? {} : { detector }),
+          ...(layered === undefined ? {} : { layered })
+        })
+      }),
+      health: () => Effect.void
+    }).pipe(Component.retry(retry)),
+    Component.make(Amst, { needs: [Door], ...part("amst") }).pipe(soon),
+    Component.make(Hde, { needs: [Door, Amst], ...part("hde") }).pipe(soon),
+    Component.make(Pba, { needs: [Door, Amst], ...part("pba") }).pipe(soon),
+    Component.make(Ass, { needs: [Door, Amst], ...part("ass") }).pipe(soon),
+    Component.make(Acp, { needs: [Door, Amst], ...part("acp") }).pipe(soon),
+    Component.make(Itp, { needs: [Door, Pba, Ass], ...part("itp") }).pipe(soon),
+    Component.make(Group.Dwcp, {
+      name: "links",
+      needs: [Door, Hde, Acp, Itp],
+      start: Effect.flatMap(Door, ({ dwcp }) => dwcp),
+      health: (dwcp) => dwcp.check
+    })
+  ] as const
+
+/** One of the six: up when it serves, and down when it does not. */
+const part = (name: Group.Subsystem.Name) => ({
+  name,
+  start: Effect.gen(function* () {
+    const { status, up } = yield* Door
+    yield* up(name)
+    return view(name, status(name))
+  }),
+  health: ({ check }: View) => check
+})
+
+const soon = Component.timeout("15 seconds")
+
+/** The others have somebody to stand in for them, sooner or later. */
+const isVital = (name: string): boolean => name === "amst" || name === "ass" || name === "acp"
+
+const view = (name: string, status: View["status"]): View => ({
+  status,
+  check: Effect.flatMap(status, (seen) =>
+    seen.state === "down" && isVital(name)
+      ? Effect.fail(new Group.SubsystemDown({ subsystem: name, cause: seen.lastError }))
+      : Effect.succeed(seen)
+  )
+})
+
+// ------------------------------------------------------------------------------------------------------------ the door
+
+type Shared = Effect.Effect<Group.Door.Door, Group.DwcpCannotListen, Security | Scope.Scope>
+
+const openDoor = (settings: Settings, { dataDir }: Facts) =>
+  Effect.gen(function* () {
+    const security = yield* Security
+    const { bindPort, listenAddress, transport } = settings
+    return yield* Group.Door.open({
+      host: listenAddress,
+      port: bindPort,
+      tls: security.serverTls(),
+      renewals: security.renewals,
+      admit: ({ commonName, fingerprint256 }) =>
+        Effect.map(security.authenticate({ _tag: "Certificate", commonName, fingerprint256 }), ({ name }) => name),
+      handshake: settings.handshake,
+      maxPeers: settings.maxPeers,
+      maxConnections: settings.maxConnections,
+      budgetBytes: Number(transport.budget),
+      maxMessageBytes: Number(transport.maxMessage),
+      maxFileBytes: Number(transport.maxFile),
+      windowBytes: Number(transport.window),
+      idle: transport.idle,
+      directory: `${dataDir}/dwcp/files`
+    })
+  })
+
+/** One for all who hold it at the same time: opened for the first of them, closed after the last. */
+const shared = <A, E, R>(open: Effect.Effect<A, E, R>) => {
+  const turn = Semaphore.makeUnsafe(1)
+  let held: { readonly value: A; readonly scope: Scope.Closeable } | undefined
+  let users = 0
+  const take = Effect.gen(function* () {
+    if (held === undefined) {
+      const scope = yield* Scope.make()
+      const value = yield* open.pipe(
+        Effect.provideService(Scope.Scope, scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      held = { value, scope }
+    }
+    users++
+    return held.value
+  })
+  const give = Effect.suspend(() => {
+    users--
+    if (users > 0 || held === undefined) return Effect.void
+    const { scope } = held
+    held = undefined
+    return Scope.close(scope, Exit.void)
+  })
+  return Effect.acquireRelease(turn.withPermit(take), () => turn.withPermit(give))
+}

@@ -1,0 +1,189 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Policy } from "@novacron/boot"
+import { Effect, Exit, Layer } from "effect"
+import { component, patience } from "../../src/dwcp/Component.ts"
+import { authority } from "../network/fixtures/authority.ts"
+import { boot, eventually, node, platform, settingsOf } from "./fixtures/nodes.ts"
+
+const within = 60_000
+
+/** The six as they are, but for one that never comes. */
+const without = (name: "amst" | "hde" | "pba" | "ass" | "acp" | "itp") => ({
+  layered: <L extends { readonly [K in typeof name]: object }>(real: L): L => {
+    const broken = Layer.effectDiscard(Effect.fail(new Error(`${name} is broken`)))
+    return { ...real, [name]: { datacenter: broken, internet: broken, hybrid: broken } }
+  }
+})
+
+const names = (events: ReadonlyArray<{ readonly _tag: string; readonly component?: unknown }>, tag: string) =>
+  events.flatMap((event) => (event._tag === tag ? [event.component] : []))
+
+describe("dwcp as a component", () => {
+  it("is one to the node, in core, with six inside", () => {
+    const { manifest, recipe } = component(settingsOf(), { dataDir: "/nowhere", nodeId: "a" })
+    assert.strictEqual(manifest.name, "dwcp")
+    assert.strictEqual(manifest.phase, "core")
+    assert.includeMembers(recipe.members?.map(({ name }) => name) ?? [], ["amst", "hde", "pba", "ass", "acp", "itp"])
+  })
+
+  it.live(
+    "boots after security and network, and carries messages between nodes that know each other",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const [a, b] = yield* Effect.all([
+          Effect.flatMap(issue("node-a"), (identity) => node(identity)),
+          Effect.flatMap(issue("node-b"), (identity) => node(identity))
+        ])
+        assert.strictEqual((yield* a.report).outcome, "ready")
+        const ready = names(a.events, "ComponentReady")
+        for (const six of ["amst", "hde", "pba", "ass", "acp", "itp"]) assert.include(ready, `dwcp/${six}`)
+        assert.isBelow(ready.indexOf("dwcp/amst"), ready.indexOf("dwcp/hde"))
+        assert.isBelow(ready.indexOf("dwcp/ass"), ready.indexOf("dwcp/itp"))
+        const text = Buffer.from("from one node to the other ".repeat(10_000))
+        const delivery = yield* a.dwcp.send(b.peer, text, { channel: "letters" })
+        assert.strictEqual(delivery.version, "v3")
+        const letter = yield* b.dwcp.take("letters")
+        assert.strictEqual(letter.from, "node-a")
+        assert.isTrue(text.equals(letter.bytes))
+        const said = yield* a.health.check("dwcp")
+        assert.strictEqual(said.status, "healthy")
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "falls back to v1 as a whole when AMST cannot be had, degraded, and speaks with v3 nodes all the same",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const a = yield* node(yield* issue("node-a"), {}, without("amst"), { restoration: "off" })
+        const b = yield* node(yield* issue("node-b"))
+        assert.strictEqual((yield* a.report).outcome, "degraded")
+        assert.include(names(a.events, "FallbackChosen"), "dwcp")
+        const status = yield* a.dwcp.status
+        assert.strictEqual(status.speaks, "v1")
+        assert.strictEqual(status.state, "degraded")
+        const there = yield* a.dwcp.send(b.peer, Buffer.from("there"))
+        const back = yield* b.dwcp.send(a.peer, Buffer.from("back"))
+        assert.deepStrictEqual([there.version, there.codec, back.version], ["v1", "zstd-3", "v1"])
+        assert.strictEqual(Buffer.from((yield* b.dwcp.take("messages")).bytes).toString(), "there")
+        assert.strictEqual(Buffer.from((yield* a.dwcp.take("messages")).bytes).toString(), "back")
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "halts when AMST cannot be had and there is to be no fallback",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const { events, exit } = yield* boot(yield* issue("node-a"), { fallback: "none" }, without("amst"))
+        assert.isTrue(Exit.isFailure(exit))
+        assert.include(names(events, "ComponentFailed"), "dwcp")
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "goes on with a stand-in for HDE, PBA or ITP, and stays v3",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        for (const [name, serves] of [
+          ["hde", "zstd-3"],
+          ["pba", "moving-average"],
+          ["itp", "in-turn"]
+        ] as const) {
+          const a = yield* node(yield* issue(`node-${name}`), {}, without(name))
+          const status = yield* a.dwcp.status
+          assert.strictEqual(status.speaks, "v3")
+          assert.strictEqual(status.state, "degraded")
+          const one = status.subsystems.find((each) => each.name === name)
+          assert.strictEqual(one?.state, "standIn")
+          assert.strictEqual(one?.serves, serves)
+          assert.include(one?.lastError, `${name} is broken`)
+          yield* a.dwcp.send(a.peer, Buffer.from("hello ".repeat(1_000)), { channel: name })
+          assert.strictEqual((yield* a.dwcp.take(name)).bytes.length, 6_000)
+        }
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "does not let in a node that security does not know, and says so to those who send",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const stranger = yield* authority("another authority")
+        const b = yield* node(yield* issue("node-b"), {}, {}, {}, ["node-a"])
+        const a = yield* node(yield* issue("node-a"), { sendTimeout: "10s", handshake: "2s" })
+        const c = yield* node(yield* stranger.issue("node-c"), { sendTimeout: "10s", handshake: "2s" })
+        assert.strictEqual((yield* Effect.flip(a.dwcp.send(b.peer, Buffer.from("?"))))._tag, "PeerUnreachable")
+        assert.strictEqual((yield* Effect.flip(c.dwcp.send(b.peer, Buffer.from("?"))))._tag, "PeerUnreachable")
+        yield* eventually(
+          Effect.gen(function* () {
+            const { door } = yield* b.dwcp.status
+            assert.isAtLeast(door.refused, 2)
+            assert.strictEqual(door.waiting, 0)
+          })
+        )
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "tries a port again that is taken, and then says that nobody can reach this node",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const a = yield* node(yield* issue("node-a"))
+        const soon = Policy.perError(patience, {
+          DwcpCannotListen: Policy.make({ name: "soon", delay: "20 millis", jitter: 0 })
+        })
+        const { events, exit } = yield* boot(yield* issue("node-b"), { bindPort: a.peer.port }, { retry: soon })
+        assert.isTrue(Exit.isFailure(exit))
+        assert.isAtLeast(names(events, "AttemptFailed").filter((name) => name === "dwcp/door").length, 3)
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "gives way to v1 when AMST does not stay up while it runs, and takes v3 back when it does; nothing is lost",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const a = yield* node(
+          yield* issue("node-a"),
+          {},
+          {},
+          {
+            monitor: "200 millis",
+            restoration: Policy.make({ name: "soon", delay: "200 millis", attempts: 1_000, jitter: 0 })
+          }
+        )
+        const b = yield* node(yield* issue("node-b"))
+        yield* a.dwcp.send(b.peer, Buffer.from("0"), { channel: "n" })
+        // More often than its supervisor allows.
+        for (let k = 0; k < 5; k++) yield* Effect.andThen(a.dwcp.drill("amst"), Effect.sleep(60))
+        let n = 1
+        const seen = new Set<string>()
+        yield* eventually(
+          Effect.gen(function* () {
+            const { version } = yield* a.dwcp.send(b.peer, Buffer.from(`${n++}`), { channel: "n" })
+            seen.add(version)
+            assert.isTrue(names(a.events, "SwapCompleted").length >= 2, "it is not back yet")
+            assert.strictEqual(version, "v3")
+          })
+        )
+        assert.isTrue(seen.has("v1"))
+        const got: Array<number> = []
+        for (let k = 0; k < n; k++) got.push(Number(Buffer.from((yield* b.dwcp.take("n")).bytes).toString()))
+        assert.deepStrictEqual(
+          got,
+          Array.from({ length: n }, (_, k) => k)
+        )
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+})
