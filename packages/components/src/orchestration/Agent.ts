@@ -5,7 +5,7 @@
  *
  * *Lease.* Once a heartbeat the agent says in the database that it is alive. When it could not for as long as the lease, it
  * kills everything it runs; a little later, and never before, others take its tasks up. A process beside the node does the
- * same when the node is frozen or gone ({@link Warden}). So no task runs in two places at once.
+ * same when the node is frozen or gone ({@link Keeper}). So no task runs in two places at once.
  *
  * *How often a program runs.* An attempt whose end was written down is never repeated, and of each task one success counts
  * at most: whoever ends an attempt must show its fence. An attempt that was begun on a node which is lost is begun again

@@ -18,7 +18,7 @@ import * as Agent from "./Agent.ts"
 import * as Bulletin from "./Bulletin.ts"
 import * as Cluster from "./Cluster.ts"
 import * as Coordinator from "./Coordinator.ts"
-import { Driver } from "./Driver.ts"
+import { Driver, type Host } from "./Driver.ts"
 import * as Live from "./Live.ts"
 import * as NodeTable from "./NodeTable.ts"
 import { Orchestration } from "./Orchestration.ts"
@@ -32,6 +32,8 @@ import * as TaskTable from "./TaskTable.ts"
 /** What orchestration has to know besides its settings. */
 export interface Facts {
   readonly nodeId: string
+  /** The process of the node. */
+  readonly host: Host
   readonly environment: Environment
   /** Of the program, for people who look at the nodes. */
   readonly version: string
@@ -88,7 +90,7 @@ const start = (settings: Settings, facts: Facts) =>
       })
     )
 
-    const driver = Context.get(yield* Layer.build(ProcessDriver.layer(settings, facts.nodeId)), Driver)
+    const driver = Context.get(yield* Layer.build(ProcessDriver.layer(settings, facts.nodeId, facts.host)), Driver)
     const node = announced(settings, facts)
     const agent = yield* named(Agent.make({ node, settings, tasks, nodes, outputs, bulletin, driver, revive }))
     const live = yield* Live.make({ node: node.id, settings, sql, tasks, nodes, outputs, bulletin, agent, revive })

@@ -9,10 +9,9 @@
  * of processes are not.
  */
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
-import process from "node:process"
-import { setTimeout } from "node:timers"
 import { Effect, type Scope } from "effect"
 import * as Cgroup from "../resources/Cgroup.ts"
+import type { ControlGroup } from "./Keeper.ts"
 
 export interface Confinement {
   readonly limits: string
@@ -25,21 +24,20 @@ export interface Confinement {
 export interface Confined {
   /** What to put in front of the program. */
   readonly before: ReadonlyArray<string>
-  readonly enter: (pid: number) => void
-  /** Kills whoever is in it. */
-  readonly kill: () => void
-  readonly remove: () => void
+  readonly group: ControlGroup | undefined
 }
 
 export interface Options {
   readonly cgroup: boolean
   readonly maxPids: number
+  /** Of this process: no other has its name. */
+  readonly pid: number
 }
 
 export const make = (options: Options): Effect.Effect<Confinement, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => (options.cgroup ? open() : undefined)),
+      Effect.sync(() => (options.cgroup ? open(options.pid) : undefined)),
       (group) => Effect.sync(() => group && attempt(() => rmdirSync(group.directory)))
     ),
     (group) => ({
@@ -57,7 +55,7 @@ interface Group {
 const wanted = ["cpu", "memory", "pids"]
 
 /** A group of ours below our own, with as many controllers as we get. */
-const open = (): Group | undefined => {
+const open = (pid: number): Group | undefined => {
   const read = (path: string) => attempt(() => readFileSync(path, "utf8")) ?? ""
   const own = Cgroup.groups(read("/proc/self/cgroup"), read("/proc/self/mountinfo")).find(
     ({ version }) => version === 2
@@ -68,11 +66,11 @@ const open = (): Group | undefined => {
   const places = inside.endsWith("/node") ? [inside.slice(0, -"/node".length), inside] : [inside]
   for (const above of places) {
     for (const name of wanted) attempt(() => writeFileSync(`${above}/cgroup.subtree_control`, `+${name}`))
-    const directory = `${above}/novacron-tasks-${process.pid}`
+    const directory = `${above}/novacron-tasks-${pid}`
     if (attempt(() => mkdirSync(directory) ?? true) === undefined) continue
     for (const name of wanted) attempt(() => writeFileSync(`${directory}/cgroup.subtree_control`, `+${name}`))
     const controllers = new Set(read(`${directory}/cgroup.subtree_control`).trim().split(/\s+/))
-    if (read(`${directory}/cgroup.procs`) === "") return { directory, controllers }
+    return { directory, controllers }
   }
   return undefined
 }
@@ -98,34 +96,20 @@ const confine = (
   { cpu, memory }: { readonly cpu: number; readonly memory: number }
 ): Confined => {
   const bytes = Math.ceil(memory * MiB)
-  const isLimited = group?.controllers.has("memory") === true
-  const before = bytes > 0 && !isLimited ? ["prlimit", `--data=${bytes}`, "--core=0", "--"] : []
-  const nothing = { before, enter: () => undefined, kill: () => undefined, remove: () => undefined }
-  if (group === undefined) return nothing
-  const directory = `${group.directory}/${name}`
-  if (attempt(() => mkdirSync(directory) ?? true) === undefined) return nothing
-  const limit = (controller: string, file: string, value: string) => {
-    if (group.controllers.has(controller)) attempt(() => writeFileSync(`${directory}/${file}`, value))
-  }
-  if (bytes > 0) limit("memory", "memory.max", String(bytes))
-  if (cpu > 0) limit("cpu", "cpu.max", `${Math.max(Math.ceil(cpu * 100_000), 1_000)} 100000`)
-  limit("pids", "pids.max", String(maxPids))
+  const has = (controller: string) => group?.controllers.has(controller) === true
   return {
-    before,
-    // The first thing after it was started: what it starts itself is in the group as well.
-    enter: (pid) => attempt(() => writeFileSync(`${directory}/cgroup.procs`, String(pid))),
-    kill: () => attempt(() => writeFileSync(`${directory}/cgroup.kill`, "1")),
-    remove: () => removeSoon(directory, 10)
+    before: bytes > 0 && !has("memory") ? ["prlimit", `--data=${bytes}`, "--core=0", "--"] : [],
+    group: group && {
+      directory: `${group.directory}/${name}`,
+      files: {
+        ...(has("memory") && bytes > 0 ? { "memory.max": String(bytes) } : {}),
+        ...(has("cpu") && cpu > 0 ? { "cpu.max": `${Math.max(Math.ceil(cpu * 100_000), 1_000)} 100000` } : {}),
+        ...(has("pids") ? { "pids.max": String(maxPids) } : {})
+      }
+    }
   }
 }
 
-/** Those who were killed take a moment to be gone. */
-const removeSoon = (directory: string, times: number): void => {
-  if (attempt(() => rmdirSync(directory) ?? true) === true || times === 0) return
-  setTimeout(() => removeSoon(directory, times - 1), 100).unref()
-}
-
-/** None of these must fail: what cannot be limited is not, and said so. */
 const attempt = <A>(act: () => A): A | undefined => {
   try {
     return act()

@@ -14,8 +14,8 @@ export interface Run {
   readonly task: string
   readonly attempt: number
   readonly submission: Tasks.Submission
-  /** Takes what is printed, as it comes. Answers how many milliseconds to wait before it is given more. */
-  readonly print: (stream: Tasks.Output["stream"], bytes: Uint8Array) => number
+  /** Takes what is printed, as it comes. */
+  readonly print: (stream: Tasks.Output["stream"], bytes: Uint8Array) => void
 }
 
 /** How it ended: with a code or by a signal. */
@@ -34,11 +34,20 @@ export interface Running {
 export class CannotStart extends Data.TaggedError("CannotStart")<{
   readonly program: string
   readonly problem: string
-  readonly cause?: unknown
 }> {
   override get message(): string {
     return `${this.program} cannot be started: ${this.problem}.`
   }
+}
+
+/** What a driver needs of the process it runs in: `process` itself will do. */
+export interface Host {
+  readonly pid: number
+  /** The program of Node.js. */
+  readonly execPath: string
+  readonly getuid?: (() => number) | undefined
+  /** To a process, or with a negative number to a group of them. */
+  readonly kill: (pid: number, signal: NodeJS.Signals) => boolean
 }
 
 export class Driver extends Context.Service<

@@ -98,7 +98,7 @@ export const make = (sql: PgClient.PgClient): NodeTable => ({
     ),
   coordinate: (id) =>
     Effect.asVoid(sql`INSERT INTO novacron_coordinator (node_id) VALUES (${id}::text)
-      ON CONFLICT (only) DO UPDATE SET node_id = excluded.node_id, seen_at = now()`),
+      ON CONFLICT (one) DO UPDATE SET node_id = excluded.node_id, seen_at = now()`),
   coordinator: (withinMs) =>
     Effect.map(
       sql<{ readonly id: string }>`SELECT node_id AS id FROM novacron_coordinator

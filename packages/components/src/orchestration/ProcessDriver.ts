@@ -4,116 +4,177 @@
  * **Details**
  *
  * Standard input is empty. When the program ends, whatever is left of its group is killed at once. To stop it, its group
- * gets SIGTERM, and SIGKILL after the grace. Reading pauses when {@link Run.print} says so, and then the program waits.
+ * gets SIGTERM, and SIGKILL after the grace. A process beside the node does all that ({@link Keeper}); it is started with
+ * the first task. Should somebody kill it, what it has started is killed from here, and the next task finds another one.
  *
  * **Gotchas**
  *
- * A node that runs as root runs its tasks as nobody: a program that needs more is given a user in the settings.
+ * A node that runs as root runs its tasks as nobody: a program that needs more is given a user in the settings. Without
+ * control groups a process that leaves its group (`setsid`) is not found: it runs on until it ends by itself.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import process from "node:process"
-import type { Readable } from "node:stream"
-import { clearTimeout, setTimeout } from "node:timers"
 import { Deferred, Duration, Effect, Layer } from "effect"
 import * as Confinement from "./Confinement.ts"
-import { CannotStart, Driver, type Ending, type Run, type Running } from "./Driver.ts"
+import { CannotStart, Driver, type Ending, type Host, type Run, type Running } from "./Driver.ts"
+import * as Keeper from "./Keeper.ts"
 import type { Settings } from "./Settings.ts"
-import * as Warden from "./Warden.ts"
 
-export const layer = (settings: Settings, node: string): Layer.Layer<Driver> =>
+export const layer = (settings: Settings, node: string, host: Host): Layer.Layer<Driver> =>
   Layer.effect(
     Driver,
     Effect.gen(function* () {
       const { cgroup, gid, maxPids, path, uid } = settings.process
-      const confinement = yield* Confinement.make({ cgroup, maxPids })
-      const warden = yield* Warden.make({
-        leaseMs: Duration.toMillis(settings.lease),
-        cgroup: confinement.directory
-      })
-      const isRoot = process.getuid?.() === 0
-      const as = {
-        ...(uid !== undefined ? { uid } : isRoot ? { uid: nobody } : {}),
-        ...(gid !== undefined ? { gid } : isRoot ? { gid: nobody } : {})
-      }
+      const confinement = yield* Confinement.make({ cgroup, maxPids, pid: host.pid })
+      const isRoot = host.getuid?.() === 0
+      const program = Keeper.program(Duration.toMillis(settings.lease), confinement.directory)
+      const keeper = yield* Effect.acquireRelease(
+        Effect.sync(() => keeperOf(host, program)),
+        ({ close }) => Effect.sync(close)
+      )
       const start = (run: Run): Effect.Effect<Running, CannotStart> =>
         Effect.suspend(() => {
-          const confined = confinement.confine(
-            `${run.task}-${run.attempt}`,
-            run.submission.demand ?? { cpu: 0, memory: 0 }
-          )
-          const [program = "", ...args] = [...confined.before, ...run.submission.run.command]
-          const env = {
-            PATH: path,
-            LANG: "C.UTF-8",
-            NOVACRON_NODE: node,
-            NOVACRON_TASK: run.task,
-            NOVACRON_ATTEMPT: String(run.attempt),
-            ...run.submission.run.env
-          }
-          const cwd = run.submission.run.directory ?? "/"
-          let child: ChildProcess
-          try {
-            child = spawn(program, args, { ...as, cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
-          } catch (cause) {
-            confined.remove()
-            return Effect.fail(cannot(run, cause))
-          }
-          const { pid } = child
-          if (pid === undefined) return failed(run, child, confined)
-          confined.enter(pid)
-          warden.watch(pid)
-          return Effect.succeed(running(run, child, pid, confined, () => warden.forget(pid)))
+          const { command, directory, env } = run.submission.run
+          const demand = run.submission.demand ?? { cpu: 0, memory: 0 }
+          const confined = confinement.confine(`${run.task}-${run.attempt}`, demand)
+          const [program = "", ...args] = [...confined.before, ...command]
+          return keeper.start(run, {
+            program,
+            args,
+            cwd: directory ?? "/",
+            uid: uid ?? (isRoot ? nobody : undefined),
+            gid: gid ?? (isRoot ? nobody : undefined),
+            group: confined.group,
+            env: {
+              PATH: path,
+              LANG: "C.UTF-8",
+              NOVACRON_NODE: node,
+              NOVACRON_TASK: run.task,
+              NOVACRON_ATTEMPT: String(run.attempt),
+              ...env
+            }
+          })
         })
       return {
         limits: confinement.limits,
         start,
-        killAll: Effect.sync(warden.killAll),
-        alive: Effect.sync(warden.alive)
+        killAll: Effect.sync(keeper.killAll),
+        alive: Effect.sync(keeper.alive)
       }
     })
   )
 
 const nobody = 65_534
 
-/** How long the pipes may stay open after the end: somebody who left the group may hold them. */
-const lastWordsMs = 500
+// -------------------------------------------------------------------------------------------------------------- keeper
 
-const running = (
-  run: Run,
-  child: ChildProcess,
-  pid: number,
-  confined: Confinement.Confined,
-  forget: () => void
-): Running => {
-  const ended = Deferred.makeUnsafe<Ending>()
-  for (const stream of ["stdout", "stderr"] as const) listen(child[stream], (bytes) => run.print(stream, bytes))
-  child.once("exit", (exitCode, signal) => {
-    Warden.kill(pid)
-    confined.kill()
-    forget()
-    const done = () => {
-      clearTimeout(patience)
-      confined.remove()
-      Deferred.doneUnsafe(ended, Effect.succeed({ exitCode, signal }))
+type Start = Extract<Keeper.Order, { readonly start: number }>
+
+/** An attempt as it is known here. */
+interface Known {
+  readonly run: Run
+  readonly started: Deferred.Deferred<void, CannotStart>
+  readonly ended: Deferred.Deferred<Ending>
+  pid: number | undefined
+}
+
+/** This end of the conversation. */
+const keeperOf = (host: Host, program: string) => {
+  const known = new Map<number, Known>()
+  let beside: ChildProcess | undefined
+  let next = 1
+  let isClosed = false
+
+  const tell = (order: Keeper.Order) => {
+    if (beside?.stdin?.writable === true) beside.stdin.write(`${JSON.stringify(order)}\n`)
+  }
+  const hear = (kind: number, number: number, rest: Buffer): void => {
+    const it = known.get(number)
+    if (it === undefined) return
+    switch (kind) {
+      case Keeper.kinds.stdout:
+        return it.run.print("stdout", rest)
+      case Keeper.kinds.stderr:
+        return it.run.print("stderr", rest)
+      case Keeper.kinds.started:
+        it.pid = JSON.parse(rest.toString()).pid
+        Deferred.doneUnsafe(it.started, Effect.void)
+        return
+      case Keeper.kinds.failed:
+        known.delete(number)
+        Deferred.doneUnsafe(it.started, Effect.fail(cannot(it.run, JSON.parse(rest.toString()))))
+        return
+      case Keeper.kinds.ended:
+        known.delete(number)
+        Deferred.doneUnsafe(it.ended, Effect.succeed(JSON.parse(rest.toString())))
     }
-    const patience = setTimeout(() => {
-      child.stdout?.destroy()
-      child.stderr?.destroy()
-    }, lastWordsMs)
-    child.once("close", done)
-  })
+  }
+  /** It has gone: what it has started must not stay. */
+  const bury = () => {
+    for (const [number, { ended, pid, run, started }] of known) {
+      known.delete(number)
+      if (pid !== undefined) kill(host, pid)
+      const problem = { code: "", message: "the process that starts programs was killed" }
+      Deferred.doneUnsafe(started, Effect.fail(cannot(run, problem)))
+      Deferred.doneUnsafe(ended, Effect.succeed({ exitCode: null, signal: "SIGKILL" }))
+    }
+  }
+  const open = () => {
+    const child = spawn(host.execPath, ["--max-semi-space-size=1", "-e", program], {
+      detached: true, // Ctrl-C on the terminal is for the node
+      cwd: "/",
+      env: {},
+      stdio: ["pipe", "pipe", "ignore"]
+    })
+    beside = child
+    child.stdin.on("error", () => undefined) // it has gone, which is told by `exit`
+    child.stdout.on("data", framesOf(hear))
+    const gone = () => {
+      if (beside !== child) return
+      beside = undefined
+      bury()
+    }
+    child.once("exit", gone)
+    child.once("error", gone)
+  }
+  return {
+    start: (run: Run, order: Omit<Start, "start">): Effect.Effect<Running, CannotStart> =>
+      Effect.suspend(() => {
+        if (beside === undefined && !isClosed) open()
+        const number = next++
+        const it: Known = { run, started: Deferred.makeUnsafe(), ended: Deferred.makeUnsafe(), pid: undefined }
+        known.set(number, it)
+        tell({ start: number, ...order })
+        return Effect.as(
+          Deferred.await(it.started),
+          running(it.ended, (name) => tell({ signal: number, name }))
+        )
+      }),
+    killAll: () => {
+      tell({ killAll: true })
+      for (const { pid } of known.values()) if (pid !== undefined) kill(host, pid)
+    },
+    alive: () => {
+      if (beside?.stdin?.writable === true) beside.stdin.write("\n")
+    },
+    close: () => {
+      isClosed = true
+      beside?.stdin?.end()
+    }
+  }
+}
+
+const running = (ended: Known["ended"], signal: (name: NodeJS.Signals) => void): Running => {
   const wait = Deferred.await(ended)
   return {
     ended: wait,
     stop: (graceMs) =>
       Effect.suspend(() => {
-        if (graceMs > 0) Warden.kill(pid, "SIGTERM")
+        if (graceMs > 0) signal("SIGTERM")
         return Effect.timeoutOrElse(wait, {
           duration: graceMs,
           orElse: () =>
             Effect.suspend(() => {
-              Warden.kill(pid)
-              confined.kill()
+              signal("SIGKILL")
               return wait
             })
         })
@@ -121,30 +182,39 @@ const running = (
   }
 }
 
-/** Gives on what comes, and pauses when told to. */
-const listen = (stream: Readable | null, print: (bytes: Uint8Array) => number): void => {
-  stream?.on("data", (bytes: Buffer) => {
-    const pauseMs = print(bytes)
-    if (pauseMs <= 0) return
-    stream.pause()
-    setTimeout(() => stream.resume(), pauseMs)
-  })
-  stream?.on("error", () => undefined) // it was destroyed
+/** Cuts what comes into what was told. */
+const framesOf = (hear: (kind: number, number: number, rest: Buffer) => void) => {
+  let pieces: Array<Buffer> = []
+  let size = 0
+  let wanted = 9
+  return (chunk: Buffer): void => {
+    pieces.push(chunk)
+    size += chunk.length
+    if (size < wanted) return
+    let all = pieces.length === 1 ? chunk : Buffer.concat(pieces)
+    while (all.length >= 9) {
+      const length = all.readUInt32LE(5)
+      if (all.length < 9 + length) break
+      hear(all.readUInt8(0), all.readUInt32LE(1), all.subarray(9, 9 + length))
+      all = all.subarray(9 + length)
+    }
+    wanted = all.length >= 9 ? 9 + all.readUInt32LE(5) : 9
+    pieces = [all]
+    size = all.length
+  }
 }
 
-const failed = (run: Run, child: ChildProcess, confined: Confinement.Confined): Effect.Effect<never, CannotStart> =>
-  Effect.callback((resume) => {
-    child.once("error", (cause) => {
-      confined.remove()
-      resume(Effect.fail(cannot(run, cause)))
-    })
-  })
-
-const cannot = (run: Run, cause: unknown): CannotStart => {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
-  const problem = problems[code] ?? (cause instanceof Error ? cause.message : String(cause))
-  return new CannotStart({ program: run.submission.run.command[0] ?? "", problem, cause })
+/** Kills a process group. That there is none any more is as good. */
+const kill = (host: Host, group: number): void => {
+  try {
+    host.kill(-group, "SIGKILL")
+  } catch {
+    // ESRCH: it has ended by itself
+  }
 }
+
+const cannot = (run: Run, { code, message }: { readonly code: string; readonly message: string }): CannotStart =>
+  new CannotStart({ program: run.submission.run.command[0] ?? "", problem: problems[code] ?? message })
 
 const problems: { readonly [code: string]: string } = {
   ENOENT: "there is no such program, or no such directory to run it in",

@@ -50,7 +50,7 @@ export const migrations: ReadonlyArray<Migration> = [
         ADD COLUMN memory double precision NOT NULL DEFAULT 0,
         ADD COLUMN slots integer NOT NULL DEFAULT 0`,
       `CREATE TABLE novacron_coordinator (
-        only boolean PRIMARY KEY DEFAULT true CHECK (only),
+        one integer PRIMARY KEY DEFAULT 1 CHECK (one = 1),
         node_id text NOT NULL,
         seen_at timestamptz NOT NULL DEFAULT now()
       )`,
@@ -93,7 +93,7 @@ export const migrations: ReadonlyArray<Migration> = [
         FOR message IN
           SELECT 'o' || string_agg(task_id::text, ',') FROM
             (SELECT task_id, (row_number() OVER () - 1) / 200 AS part FROM
-              (SELECT DISTINCT task_id FROM printed) AS each) AS numbered
+              (SELECT DISTINCT task_id FROM printed) AS told) AS numbered
           GROUP BY part
         LOOP
           PERFORM pg_notify('novacron', message);

@@ -207,7 +207,7 @@ export const make = (sql: PgClient.PgClient): TaskTable => {
     waiting: (limit) =>
       Effect.map(
         sql<{ readonly count: number }>`SELECT count(*)::int AS count FROM
-          (SELECT FROM novacron_tasks WHERE state IN ('queued', 'waiting') LIMIT ${limit}::int) AS some`,
+          (SELECT FROM novacron_tasks WHERE state IN ('queued', 'waiting') LIMIT ${limit}::int) AS found`,
         ([row]) => row?.count ?? 0
       ),
     cancel: (id, by) =>

@@ -13,8 +13,7 @@ import type { Cut, Piece } from "./OutputTable.ts"
 type Stream = Tasks.Output["stream"]
 
 export interface Transcript {
-  /** Answers for how many milliseconds to wait before more: somebody who prints without end must not take the node. */
-  readonly print: (stream: Stream, bytes: Uint8Array) => number
+  readonly print: (stream: Stream, bytes: Uint8Array) => void
   /** What a half character at the end becomes. */
   readonly close: () => void
   /** What has come since it was last taken, `most` bytes or a little more, and what may go of what was taken before. */
@@ -24,9 +23,6 @@ export interface Transcript {
 
 /** The largest piece, in bytes. */
 const pieceSize = 16 * 1024
-
-/** After how many bytes reading pauses, and for how long: some 400 MiB a second. */
-const breath = { bytes: 4 * 1024 * 1024, millis: 10 }
 
 export const make = (options: {
   readonly task: string
@@ -42,7 +38,6 @@ export const make = (options: {
   const sizes = { stdout: 0, stderr: 0 }
   const kept = { stdout: keptOf(keep), stderr: keptOf(keep) }
   let position = options.from
-  let sinceBreath = 0
 
   const add = (stream: Stream, text: string) => {
     const size = Buffer.byteLength(text)
@@ -71,13 +66,7 @@ export const make = (options: {
     }
   }
   return {
-    print: (stream, bytes) => {
-      write(stream, decoders[stream].decode(bytes, { stream: true }))
-      sinceBreath += bytes.length
-      if (sinceBreath < breath.bytes) return 0
-      sinceBreath = 0
-      return breath.millis
-    },
+    print: (stream, bytes) => write(stream, decoders[stream].decode(bytes, { stream: true })),
     close: () => {
       for (const stream of ["stdout", "stderr"] as const) write(stream, decoders[stream].decode())
     },

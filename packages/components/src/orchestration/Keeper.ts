@@ -1,0 +1,190 @@
+/**
+ * The process beside the node that starts programs for it, hands on what they print, and lets none of them outlive the node.
+ *
+ * **Details**
+ *
+ * Starting a program copies the page tables of whoever starts it: some 30 ms for a node of 300 MB, 1 ms for this one. It
+ * reads from a pipe which only the node holds. When the pipe closes, the node is gone; when nothing comes for as long as
+ * the lease, the node may be frozen, and others will take its tasks up. Either way it kills every group it has started.
+ *
+ * **Gotchas**
+ *
+ * {@link keeper} is not called here: its text is what the other process runs, whatever this module was bundled into. So it
+ * must use nothing but its parameters.
+ */
+
+/** What the node tells, a line of JSON each. An empty line says that the node is alive. */
+export type Order =
+  | {
+      readonly start: number
+      readonly program: string
+      readonly args: ReadonlyArray<string>
+      readonly env: { readonly [name: string]: string }
+      readonly cwd: string
+      readonly uid: number | undefined
+      readonly gid: number | undefined
+      readonly group: ControlGroup | undefined
+    }
+  | { readonly signal: number; readonly name: NodeJS.Signals }
+  | { readonly killAll: true }
+
+/** A control group to make for an attempt: its directory, and what to write into its files. */
+export interface ControlGroup {
+  readonly directory: string
+  readonly files: { readonly [name: string]: string }
+}
+
+/** What is told to the node. Each has a head of 9 bytes: the kind, the number of the attempt, the length of the rest. */
+export const kinds = { stdout: 1, stderr: 2, started: 3, failed: 4, ended: 5 } as const
+
+/** How much of a stream is read before there is a pause, and how long that is: some 400 MiB a second at the most. */
+export const breath = { bytes: 4 * 1024 * 1024, millis: 10 }
+
+/** The text of a program for `node -e`. */
+export const program = (leaseMs: number, cgroup: string | undefined): string =>
+  `(${keeper.toString()})(process, ${JSON.stringify({ leaseMs, cgroup, kinds, breath })})`
+
+interface Settings {
+  readonly leaseMs: number
+  readonly cgroup?: string | undefined
+  readonly kinds: { readonly [K in keyof typeof kinds]: number }
+  readonly breath: { readonly bytes: number; readonly millis: number }
+}
+
+/** What the other process does. */
+const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settings): void => {
+  const { spawn } = host.getBuiltinModule("node:child_process")
+  const { mkdirSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
+  const { performance } = host.getBuiltinModule("node:perf_hooks")
+  const { setInterval, setTimeout } = host.getBuiltinModule("node:timers")
+  const groups = new Map<number, number>()
+  const paused = new Set<{ resume: () => unknown }>()
+
+  /** None of these must fail: what cannot be limited is not, and whom nobody finds has ended. */
+  const attempt = (act: () => unknown): boolean => {
+    try {
+      act()
+      return true
+    } catch {
+      return false
+    }
+  }
+  const signal = (pid: number, name: NodeJS.Signals) => attempt(() => host.kill(-pid, name))
+  const killAll = () => {
+    for (const pid of groups.values()) signal(pid, "SIGKILL")
+    if (cgroup !== undefined) attempt(() => writeFileSync(`${cgroup}/cgroup.kill`, "1"))
+  }
+
+  const tell = (kind: number, attempt: number, rest: Uint8Array): boolean => {
+    const head = Buffer.allocUnsafe(9)
+    head.writeUInt8(kind, 0)
+    head.writeUInt32LE(attempt, 1)
+    head.writeUInt32LE(rest.length, 5)
+    host.stdout.write(head)
+    return host.stdout.write(rest)
+  }
+  const json = (value: unknown) => Buffer.from(JSON.stringify(value))
+  host.stdout.on("drain", () => {
+    for (const stream of paused) stream.resume()
+    paused.clear()
+  })
+
+  const removeSoon = (directory: string, times: number): void => {
+    // Those who were killed take a moment to be gone.
+    if (!attempt(() => rmdirSync(directory)) && times > 0) setTimeout(() => removeSoon(directory, times - 1), 100)
+  }
+  const start = (order: Extract<Order, { readonly start: number }>): void => {
+    const { args, cwd, env, gid, group, program, start: number, uid } = order
+    const made = group !== undefined && attempt(() => mkdirSync(group.directory)) ? group : undefined
+    for (const [name, value] of Object.entries(made?.files ?? {})) {
+      attempt(() => writeFileSync(`${made?.directory}/${name}`, value))
+    }
+    const remove = () => {
+      if (made !== undefined) removeSoon(made.directory, 20)
+    }
+    const failed = (cause: unknown) => {
+      remove()
+      const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown } // whatever was thrown
+      tell(kinds.failed, number, json({ code: String(code), message: String(message) }))
+    }
+    let child
+    try {
+      const as = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
+      child = spawn(program, args, { ...as, cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
+    } catch (cause) {
+      return failed(cause)
+    }
+    const { pid, stderr, stdout } = child
+    if (pid === undefined) {
+      child.once("error", failed)
+      return
+    }
+    // At once: what it starts itself is in the group as well.
+    if (made !== undefined) attempt(() => writeFileSync(`${made.directory}/cgroup.procs`, String(pid)))
+    groups.set(number, pid)
+    tell(kinds.started, number, json({ pid }))
+    for (const [kind, stream] of [
+      [kinds.stdout, stdout],
+      [kinds.stderr, stderr]
+    ] as const) {
+      let bytes = 0
+      stream.on("error", () => undefined) // it was destroyed
+      stream.on("data", (chunk: Buffer) => {
+        if (!tell(kind, number, chunk)) {
+          stream.pause()
+          paused.add(stream)
+        }
+        bytes += chunk.length
+        if (bytes < breath.bytes) return
+        // Whoever prints without end must leave room for others.
+        bytes = 0
+        stream.pause()
+        setTimeout(() => stream.resume(), breath.millis)
+      })
+    }
+    child.once("exit", (exitCode, name) => {
+      // Whatever is left of it ends with it.
+      signal(pid, "SIGKILL")
+      if (made !== undefined) attempt(() => writeFileSync(`${made.directory}/cgroup.kill`, "1"))
+      groups.delete(number)
+      // Somebody who has left the group may hold the pipes.
+      const patience = setTimeout(() => {
+        stdout.destroy()
+        stderr.destroy()
+      }, 500)
+      child.once("close", () => {
+        patience.close()
+        remove()
+        tell(kinds.ended, number, json({ exitCode, signal: name }))
+      })
+    })
+  }
+
+  const obey = (order: Order): void => {
+    if ("start" in order) return start(order)
+    if ("killAll" in order) return killAll()
+    const pid = groups.get(order.signal)
+    if (pid === undefined) return
+    signal(pid, order.name)
+  }
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) host.on(name, () => undefined) // these are for the node
+  let heardMs = performance.now()
+  let rest = ""
+  host.stdin.setEncoding("utf8")
+  host.stdin.on("data", (text: string) => {
+    heardMs = performance.now()
+    const lines = (rest + text).split("\n")
+    rest = lines.pop() ?? ""
+    for (const line of lines) if (line !== "") obey(JSON.parse(line))
+  })
+  const leave = () => {
+    killAll()
+    // They hold nothing of ours, and nobody is left to tell.
+    host.exit(0)
+  }
+  host.stdin.on("close", leave)
+  host.stdout.on("error", leave)
+  setInterval(() => {
+    if (groups.size > 0 && performance.now() - heardMs > leaseMs) killAll()
+  }, leaseMs / 8)
+}
