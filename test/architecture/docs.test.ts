@@ -239,6 +239,23 @@ describe("docs/CHECKLIST.md", () => {
   })
 })
 
+describe("docs/SECURITY.md", () => {
+  it("names a test that exists for each threat", () => {
+    const threats = [...Workspace.read("docs/SECURITY.md").matchAll(/^\| (T\d+) \| .+ \| ([^|]+) \|$/gm)]
+    assert.isAbove(threats.length, 20)
+    for (const [, threat, shownBy = ""] of threats) {
+      const named = namedIn(shownBy)
+      assert.isNotEmpty(named, threat)
+      for (const { path, title } of named) {
+        assert.isTrue(
+          titles(path).some((pattern) => pattern.test(title)),
+          `${threat}: ${path} “${title}”`
+        )
+      }
+    }
+  })
+})
+
 /** The tests that a cell names: a file, and the titles after it. Without a folder the file is of the kernel. */
 const namedIn = (cell: string): ReadonlyArray<{ readonly path: string; readonly title: string }> => {
   let path = ""
