@@ -1,0 +1,13 @@
+/** Models that serve the other parts of the node. */
+export { component, make, Ml } from "./Component.ts"
+export {
+  type Candidate,
+  type Choice,
+  type Forecast,
+  type History,
+  ModelUnusable,
+  PlacementModel,
+  type Ranking
+} from "./Kind.ts"
+export { Settings } from "./Settings.ts"
+export type { Answer, Shelf, State, Version } from "./Shelf.ts"
