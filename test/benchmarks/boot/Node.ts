@@ -19,19 +19,47 @@ const environment = ({ dataDir }: Home): NodeJS.ProcessEnv => {
 /** What the figures need to know of a report. */
 export interface Report {
   readonly criticalPathMs: number
+  readonly sequentialMs: number
   readonly overheadMs: number
   readonly readyAtMs: number
+  readonly components: ReadonlyArray<{ readonly name: string; readonly runningMs: number }>
+}
+
+/** What a process has used up to READY, by /proc; its children, the database server among them, are not in it. */
+export interface Usage {
+  readonly cpuMs: number
+  readonly peakBytes: number
+  readonly writtenBytes: number
+  /** Calls that write, to disk or elsewhere. */
+  readonly writes: number
 }
 
 /** From the start of a process until it says READY, in milliseconds, and its report; the node is stopped again. */
-export const coldBoot = async (home: Home): Promise<{ readonly readyMs: number; readonly report: Report }> => {
+export const coldBoot = async (
+  home: Home
+): Promise<{ readonly readyMs: number; readonly report: Report; readonly usage: Usage }> => {
   const file = join(home.dataDir, "bench-report.json")
   const args = [home.program, "boot", "--exit-when-ready", "--report", file]
   const began = performance.now()
   const child = spawn(process.execPath, args, { env: environment(home), stdio: ["ignore", "pipe", "ignore"] })
   const readyMs = await saidReady(child, began)
+  const usage = usageOf(child.pid ?? 0)
   await ended(child)
-  return { readyMs, report: JSON.parse(readFileSync(file, "utf8")) }
+  return { readyMs, usage, report: JSON.parse(readFileSync(file, "utf8")) }
+}
+
+/** See proc_pid_stat(5), proc_pid_status(5) and proc_pid_io(5). */
+const usageOf = (pid: number): Usage => {
+  const read = (name: string) => readFileSync(`/proc/${pid}/${name}`, "utf8")
+  const number = (text: string, name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0)
+  const fields = read("stat").split(") ")[1]!.split(" ")
+  const io = read("io")
+  return {
+    cpuMs: (Number(fields[11]) + Number(fields[12])) * msPerTick,
+    peakBytes: number(read("status"), "VmHWM") * 1_024,
+    writtenBytes: number(io, "write_bytes"),
+    writes: number(io, "syscw")
+  }
 }
 
 /** What a process costs that does nothing, in milliseconds of wall time. */
