@@ -299,7 +299,9 @@ const answer = (house: House, request: IncomingMessage, response: ServerResponse
   }
   const method = methodOf(request.method)
   if (method === undefined) return refuse(house, response, 405, "Only GET, HEAD, POST and DELETE.")
-  const { pathname, searchParams } = new URL(url, "http://node")
+  // Not as an address: what is none must not be taken for one, or be an error of ours.
+  const [pathname = "", search = ""] = url.split("?", 2)
+  const searchParams = new URLSearchParams(search)
   if (!pathname.startsWith("/api/")) return page(house, request, response, method, pathname)
 
   const isChange = method === "POST" || method === "DELETE"
