@@ -8,6 +8,9 @@ const untested: { readonly [file: string]: string } = {
   "packages/boot/src/Problem.ts": "a part of Plan, whose front door it is tested through",
   "packages/boot/src/ProgressState.ts": "the state of Progress, tested where it changes",
   "packages/boot/src/ReportView.ts": "the text of Report, tested beside what it tells",
+  "packages/dwcp/src/pbft/Message.ts": "types, and one line that Codec and Replica live by",
+  "packages/dwcp/src/pbft/Peers.ts": "a part of Pbft, tested between processes",
+  "packages/dwcp/src/pbft/Places.ts": "a part of Replica, tested in its simulation",
   "packages/novacron/src/CommandFlags.ts": "a part of Cli, whose front door it is tested through",
   "packages/novacron/src/DwcpCli.ts": "a part of Cli, whose front door it is tested through"
 }
