@@ -15,7 +15,7 @@
  * *Leaving.* When the node stops, what was placed here and not begun is given back; what runs gets SIGTERM and its grace, and
  * is queued again for others. Neither counts as an attempt.
  */
-import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Latch, Schedule, Scope, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import * as Batch from "./Batch.ts"
 import type { Bulletin } from "./Bulletin.ts"
@@ -68,6 +68,8 @@ export const make = Effect.fnUntraced(function* (
       Effect.retry({ schedule: Schedule.spaced("100 millis"), while: isAway })
     )
 
+  // One at a time: what was taken before an end must be kept before it.
+  const keeping = Semaphore.makeUnsafe(1)
   const keep = Effect.fnUntraced(function* (some: ReadonlyArray<Transcript.Transcript>, each: number) {
     const taken = some.filter((one) => !one.isEmpty()).map((one) => one.take(each))
     const pieces = taken.flatMap(({ pieces }) => pieces)
@@ -78,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
         taken.flatMap(({ cuts }) => cuts)
       )
     )
-  })
+  }, keeping.withPermits(1))
 
   const record = yield* Batch.make({
     max: 200,

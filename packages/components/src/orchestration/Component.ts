@@ -93,7 +93,7 @@ const start = (settings: Settings, facts: Facts) =>
     const driver = Context.get(yield* Layer.build(ProcessDriver.layer(settings, facts.nodeId, facts.host)), Driver)
     const node = announced(settings, facts)
     const agent = yield* named(Agent.make({ node, settings, tasks, nodes, outputs, bulletin, driver, revive }))
-    const live = yield* Live.make({ node: node.id, settings, sql, tasks, nodes, outputs, bulletin, agent, revive })
+    const live = yield* Live.make({ node: node.id, settings, tasks, nodes, outputs, bulletin, agent, revive })
     yield* named(nodes.coordinator(Duration.toMillis(settings.deadAfter))).pipe(
       Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: Option.isSome }),
       Effect.timeoutOrElse({

@@ -1,6 +1,5 @@
 /** The service {@link Orchestration} over the tables: what is asked here is answered from the database alone. */
 import { randomUUID } from "node:crypto"
-import type { PgClient } from "@effect/sql-pg"
 import type { Tasks } from "@novacron/api"
 import { Tasks as Words } from "@novacron/api"
 import { Clock, Duration, Effect, Latch, Option, Schedule, type Scope, Stream } from "effect"
@@ -17,7 +16,6 @@ import type { Kept, Submitted, TaskTable } from "./TaskTable.ts"
 export interface Options {
   readonly node: string
   readonly settings: Settings
-  readonly sql: PgClient.PgClient
   readonly tasks: TaskTable
   readonly nodes: NodeTable
   readonly outputs: OutputTable

@@ -114,5 +114,7 @@ const verdict = (outcome: ReturnType<Itp.Placement.Cluster["place"]>, nodes: num
     nodes === 0
       ? "There is no node that takes tasks."
       : `No node because of ${name(failure.constraint)}: of ${nodes}, ${counts}.`
-  return { isImpossible: failure.impossible, placement: { node: null, considered: nodes, feasible: 0, explanation } }
+  // Of no nodes everything could be said.
+  const isImpossible = nodes > 0 && failure.impossible
+  return { isImpossible, placement: { node: null, considered: nodes, feasible: 0, explanation } }
 }
