@@ -33,9 +33,12 @@ const classical: { readonly [set in Traces.Name]: ReadonlyArray<number> } = {
 /** How much points and quantiles count. */
 const parts = [1, 1, 0.7, 0.5]
 
-/** Few short series are of the kind of GEANT; those of Abilene in steps of 15 minutes are like them. */
-const borrowed = (name: Traces.Name, traces: ReadonlyArray<Traces.Trace>): ReadonlyArray<Traces.Trace> =>
-  name === "geant" ? traces.filter(({ set }) => set === "abilene").map((trace) => coarser(trace, 3)) : []
+/** Few short series are of the kinds of GEANT and of HSDPA; others in coarser steps are much like them. */
+const borrowed = (name: Traces.Name, traces: ReadonlyArray<Traces.Trace>): ReadonlyArray<Traces.Trace> => {
+  const like = (other: Traces.Name, times: number) =>
+    traces.filter(({ set }) => set === other).map((trace) => coarser(trace, times))
+  return name === "geant" ? like("abilene", 3) : name === "hsdpa" ? like("5g", 2) : []
+}
 
 /** Means of so many values each. */
 const coarser = ({ v, ...trace }: Traces.Trace, times: number): Traces.Trace => ({
@@ -84,7 +87,17 @@ const main = async (): Promise<number> => {
   return 0
 }
 
-const tuned = { lanes: 14, steps: 32, rate: 0.003, decay: 0.03 }
+/** The more there is of a set, the more lanes: small ones would be learned by heart. */
+const lanes: { readonly [set in Traces.Name]: number } = {
+  hsdpa: 1,
+  fcc: 1,
+  "5g": 2,
+  puffer: 3,
+  abilene: 3,
+  geant: 1,
+  bitbrains: 3
+}
+const tuned = { lanes: Traces.names.map((name) => lanes[name]), steps: 32, rate: 0.003, decay: 0.3 }
 
 const parse = (args: ReadonlyArray<string>) => {
   try {

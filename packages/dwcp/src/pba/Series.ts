@@ -100,4 +100,4 @@ const lowExperts = [
 ]
 const lowPrior = [0.9, 0.03, 0.03, 0.02, 0.02]
 const pointTuning = { rate: 0.15, memory: 0.995 }
-const lowTuning = { rate: 0.15, memory: 0.995, shiftRate: 0.02 }
+const lowTuning = { rate: 0.3, memory: 0.998, shiftRate: 0.01 }

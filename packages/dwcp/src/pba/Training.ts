@@ -222,7 +222,8 @@ export interface Options {
   readonly seed: number
   readonly hidden: number
   readonly updates: number
-  readonly lanes: number
+  /** How many lanes walk through each set. */
+  readonly lanes: ReadonlyArray<number>
   readonly steps: number
   /** The first rate of Adam; it falls to a fiftieth along a cosine. */
   readonly rate: number
@@ -230,10 +231,10 @@ export interface Options {
   readonly decay: number
 }
 
-/** Sets of examples are equally likely; within a set the examples are. */
+/** Lanes keep to their set; within it examples are equally likely. */
 export const train = (
   sets: ReadonlyArray<ReadonlyArray<Example>>,
-  { decay, hidden, lanes: width, rate, seed, steps, updates }: Options,
+  { decay, hidden, lanes: perSet, rate, seed, steps, updates }: Options,
   watch: (update: number, loss: number, parameters: Float64Array) => void
 ): Float64Array => {
   const random = chance(seed)
@@ -243,9 +244,11 @@ export const train = (
   const first = new Float64Array(parameters.length)
   const second = new Float64Array(parameters.length)
   const notes = tape(hidden, steps)
-  const lanes = Array.from({ length: width }, (_, i): Lane => {
-    const lane = { cell: new Float64Array(hidden), hidden: new Float64Array(hidden), at: 0, example: sets[0]![0]! }
-    enter(lane, sets[i % sets.length]!, random)
+  const examples = perSet.flatMap((n, k) => Array.from({ length: n }, () => sets[k]!))
+  const width = examples.length
+  const lanes = examples.map((set): Lane => {
+    const lane = { cell: new Float64Array(hidden), hidden: new Float64Array(hidden), at: 0, example: set[0]! }
+    enter(lane, set, random)
     return lane
   })
   const left = lanes.map(() => 0)
@@ -255,7 +258,7 @@ export const train = (
     for (const [i, lane] of lanes.entries()) {
       left[i]! -= steps
       if (lane.at + steps > lane.example.length || left[i]! < 0) {
-        enter(lane, sets[i % sets.length]!, random)
+        enter(lane, examples[i]!, random)
         left[i] = 256 + Math.floor(1024 * random())
       }
       const n = Math.min(steps, lane.example.length - lane.at)
