@@ -40,6 +40,8 @@ export interface Document {
   readonly revision: () => bigint
   /** What somebody with that version lacks; everything, if that is no longer told apart. */
   readonly since: (version: Version | undefined) => Uint8Array
+  /** The writes of this node that were not given out by this before; nothing if there are none. */
+  readonly fresh: () => Uint8Array | undefined
   readonly merge: (bytes: Uint8Array, from: string) => Merged | NewerDocument | DocumentDamaged
   /** Cuts off the history that all of these have. */
   readonly compact: (known: ReadonlyArray<Version>) => void
@@ -79,6 +81,7 @@ export const make = (loro: LoroModule): Document => {
   let content = 0
   let history = 0
   let collected: Array<Change> | undefined
+  let given = 0
 
   /** What the document now says of a key. */
   const take = (key: string, value: Uint8Array | undefined): Change => {
@@ -152,6 +155,16 @@ export const make = (loro: LoroModule): Document => {
     return doc.export({ mode: "update", from: theirs })
   }
 
+  const fresh = (): Uint8Array | undefined => {
+    const peer = doc.peerIdStr
+    const written = doc.oplogVersion().get(peer) ?? 0
+    // What was cut off is with the others already.
+    const counter = Math.max(given, doc.shallowSinceVV().get(peer) ?? 0)
+    given = written
+    if (written <= counter) return undefined
+    return doc.export({ mode: "updates-in-range", spans: [{ id: { peer, counter }, len: written - counter }] })
+  }
+
   const snapshot = (): Uint8Array => doc.export({ mode: "shallow-snapshot", frontiers: doc.oplogFrontiers() })
 
   const merge = (bytes: Uint8Array, from: string): Merged | NewerDocument | DocumentDamaged => {
@@ -193,6 +206,7 @@ export const make = (loro: LoroModule): Document => {
       else map.set(key, value)
     }
     next.commit()
+    given = 0 // of a new writer
     const now = contentOf(next)
     const changes = [...entries.keys()].filter((key) => !now.has(key)).map((key) => take(key, undefined))
     for (const [key, value] of now) {
@@ -251,6 +265,7 @@ export const make = (loro: LoroModule): Document => {
     version: () => doc.oplogVersion().encode(),
     revision: () => revision,
     since,
+    fresh,
     merge,
     compact,
     size: () => ({ content, history }),

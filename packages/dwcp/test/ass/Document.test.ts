@@ -133,6 +133,24 @@ describe("documents", () => {
     assert.deepStrictEqual([...(b.get("k")?.value ?? [])], [2])
   })
 
+  it("give out what was written here once, and not what others wrote", () => {
+    const [a, b] = [Document.make(loro), Document.make(loro)]
+    assert.isUndefined(a.fresh())
+    b.put("theirs", bytes(1))
+    merge(a, b.since(a.version()))
+    a.put("k", bytes(1))
+    a.put("k", bytes(2))
+    const first = a.fresh()
+    assert.isDefined(first)
+    assert.isUndefined(a.fresh())
+    a.compact([])
+    a.put("l", bytes(3))
+    const second = a.fresh()
+    merge(b, first ?? bytes())
+    merge(b, second ?? bytes())
+    assert.deepStrictEqual(content(b), content(a))
+  })
+
   it("cut their history off, and are the same to whoever comes new", () => {
     const a = Document.make(loro)
     for (let i = 0; i < 2000; i++) a.put(`k${i % 10}`, new Uint8Array(100).fill(i % 256))
