@@ -36,6 +36,7 @@ import * as Keys from "./Keys.ts"
 import * as Mask from "./Mask.ts"
 import { entryAt, type Migration, migrate } from "./Migration.ts"
 import { codes, ConfigInvalid, didYouMean, type Problem, place, type Source } from "./Problem.ts"
+import * as Remote from "./Remote.ts"
 import * as Signature from "./Signature.ts"
 import * as Verdict from "./Verdict.ts"
 
@@ -104,7 +105,7 @@ export const define = <A, E>(options: Options<A, E>): Definition<A, E> => {
 
 /** Where settings come from. All of it is read once. */
 export interface LoadOptions {
-  /** A path to YAML or JSON. Without it there is no file; a path that does not exist is an error. */
+  /** A path to YAML or JSON, or a place as `Remote` has them. Without it there is no file; one that does not exist is an error. */
   readonly file?: string
   /** Default: nothing is set. */
   readonly environment?: { readonly [name: string]: string | undefined }
@@ -214,19 +215,13 @@ const read = Effect.fnUntraced(function* <A, E>(
   path: string,
   signature: Signature.Settings | undefined
 ) {
-  const files = yield* FileSystem.FileSystem
-  const fail = (code: Problem["code"], message: string) =>
-    new ConfigInvalid({ problems: [{ code, key: "", message, source: undefined }] })
-  const info = yield* Effect.mapError(files.stat(path), (error) =>
-    fail(codes.unreadable, `The file ${path} cannot be read. ${whyOf(error)}`)
-  )
-  if (info.type !== "File") return yield* fail(codes.unreadable, `${path} is not a file.`)
-  const tooLarge = fail(codes.tooLarge, `The file ${path} has more than ${Document.maxBytes} bytes.`)
-  if (info.size > Document.maxBytes) return yield* tooLarge
-  const bytes = yield* Effect.mapError(files.readFile(path), (error) =>
-    fail(codes.unreadable, `The file ${path} cannot be read. ${whyOf(error)}`)
-  )
-  if (bytes.length > Document.maxBytes) return yield* tooLarge // it grew in between
+  const { bytes, mode } = yield* Remote.isRemote(path)
+    ? Effect.mapBoth(Remote.read(path), {
+        onFailure: ({ message }) => unusable(codes.unreadable, message),
+        // A store has no other users of this machine.
+        onSuccess: (bytes) => ({ bytes, mode: 0o600 })
+      })
+    : readFile(path)
   const warnings = signature ? yield* Signature.check(path, bytes, signature) : []
 
   const { isCached, parsed } = parse(definition, bytes)
@@ -235,13 +230,29 @@ const read = Effect.fnUntraced(function* <A, E>(
       code,
       key: "",
       message,
-      source: { _tag: "File" as const, file: path, line, column }
+      source: { _tag: "File" as const, file: Remote.shown(path), line, column }
     }))
     return yield* new ConfigInvalid({ problems: [first ?? inexplicable, ...more] })
   }
-  const { item, problem } = versioned(definition, path, parsed.item)
+  const { item, problem } = versioned(definition, Remote.shown(path), parsed.item)
   if (problem) return yield* new ConfigInvalid({ problems: [problem] })
-  return { path, item, mode: info.mode, warnings, isCached }
+  return { path: Remote.shown(path), item, mode, warnings, isCached }
+})
+
+const unusable = (code: Problem["code"], message: string) =>
+  new ConfigInvalid({ problems: [{ code, key: "", message, source: undefined }] })
+
+const readFile = Effect.fnUntraced(function* (path: string) {
+  const files = yield* FileSystem.FileSystem
+  const unreadable = (error: PlatformError.PlatformError) =>
+    unusable(codes.unreadable, `The file ${path} cannot be read. ${whyOf(error)}`)
+  const info = yield* Effect.mapError(files.stat(path), unreadable)
+  if (info.type !== "File") return yield* unusable(codes.unreadable, `${path} is not a file.`)
+  const tooLarge = unusable(codes.tooLarge, `The file ${path} has more than ${Document.maxBytes} bytes.`)
+  if (info.size > Document.maxBytes) return yield* tooLarge
+  const bytes = yield* Effect.mapError(files.readFile(path), unreadable)
+  if (bytes.length > Document.maxBytes) return yield* tooLarge // it grew in between
+  return { bytes, mode: info.mode }
 })
 
 const whyOf = ({ reason }: PlatformError.PlatformError): string => {

@@ -6,10 +6,21 @@
  * Only keys that the definition calls hot may differ. If another one does, nothing changes, and the rejection names it.
  * Reloads wait for each other, and the first one for `ready`.
  */
-import { Data, Effect, type Exit, FileSystem, Path, Semaphore, Stream, SubscriptionRef } from "effect"
+import {
+  Data,
+  Effect,
+  type Exit,
+  FileSystem,
+  Path,
+  type PlatformError,
+  Semaphore,
+  Stream,
+  SubscriptionRef
+} from "effect"
 import { type Definition, isHot, type Loaded, load, type LoadOptions } from "./Config.ts"
 import * as Difference from "./Difference.ts"
 import { type Code, codes, type ConfigInvalid } from "./Problem.ts"
+import * as Remote from "./Remote.ts"
 
 /** What a reload changed; no differences when the file says what it said. */
 export interface Change {
@@ -85,7 +96,7 @@ const quiet = "100 millis"
 
 /**
  * Reloads whenever the file changes, until it is interrupted. `observe` gets what came of it. The directory is watched, so
- * that a file that is replaced is followed. Fails when the directory cannot be watched.
+ * that a file that is replaced is followed. Fails when the directory cannot be watched. A store is asked to tell.
  */
 export const watch = Effect.fn("Reload.watch")(function* <A>(
   { reload }: Reload<A>,
@@ -96,8 +107,10 @@ export const watch = Effect.fn("Reload.watch")(function* <A>(
   const files = yield* FileSystem.FileSystem
   const { basename, dirname } = yield* Path.Path
   const name = basename(file)
-  yield* files.watch(dirname(file), options).pipe(
-    Stream.filter((event) => basename(event.path) === name),
+  const events: Stream.Stream<unknown, PlatformError.PlatformError | Remote.RemoteUnreadable> = Remote.isRemote(file)
+    ? Stream.tap(Remote.changes(file), () => Effect.sync(() => options.onReady?.()))
+    : Stream.filter(files.watch(dirname(file), options), (event) => basename(event.path) === name)
+  yield* events.pipe(
     Stream.debounce(quiet),
     Stream.runForEach(() => Effect.flatMap(Effect.exit(reload), observe))
   )

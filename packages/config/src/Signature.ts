@@ -19,6 +19,7 @@ import {
 } from "node:crypto"
 import { Effect, FileSystem, Redacted, Result } from "effect"
 import { codes, ConfigInvalid, type Problem } from "./Problem.ts"
+import * as Remote from "./Remote.ts"
 
 /** What a missing or bad signature means. */
 export type Policy = "off" | "warn" | "require"
@@ -79,16 +80,18 @@ export const check = Effect.fn("Signature.check")(function* (file: string, bytes
   if (settings.policy === "off") return []
   const files = yield* FileSystem.FileSystem
   const path = settings.file ?? `${file}.sig`
-  const signature = yield* Effect.option(files.readFile(path))
+  const signature = yield* Effect.option<Uint8Array, unknown, never>(
+    Remote.isRemote(path) ? Remote.read(path) : files.readFile(path)
+  )
   const publicKeys = yield* Effect.result(Effect.forEach(settings.publicKeys, (key) => files.readFileString(key)))
   const reason =
     signature._tag === "None"
-      ? `There is no signature at ${path}.`
+      ? `There is no signature at ${Remote.shown(path)}.`
       : Result.isFailure(publicKeys)
         ? `A public key of ${settings.publicKeys.join(", ")} cannot be read.`
         : verify(bytes, signature.value, publicKeys.success)
   if (reason === undefined) return []
-  const message = `The signature of ${file} is not accepted. ${reason}`
+  const message = `The signature of ${Remote.shown(file)} is not accepted. ${reason}`
   const problem: Problem = { code: codes.signature, key: "", message, source: undefined }
   return settings.policy === "warn" ? [problem] : yield* new ConfigInvalid({ problems: [problem] })
 })

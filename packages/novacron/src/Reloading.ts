@@ -4,7 +4,7 @@
  * once. Anything else is refused with the names of the keys, and nothing changes.
  */
 import { Logger } from "@novacron/components"
-import { Audit, type Config, Difference, History, Reload } from "@novacron/config"
+import { Audit, type Config, Difference, History, Reload, Remote } from "@novacron/config"
 import { Cause, Effect, Exit, Fiber, type FileSystem, type Path, type Scope, SubscriptionRef } from "effect"
 import type { Reloading } from "./Alive.ts"
 import * as Settings from "./Settings.ts"
@@ -32,7 +32,8 @@ export const make = Effect.fn("Reloading.make")(function* ({
   never,
   Scope.Scope | FileSystem.FileSystem | Path.Path | Logger.Logging | Surroundings
 > {
-  const { file } = loaded
+  // Of what was loaded only the name without its password is known.
+  const { file } = sources
   const logging = yield* Logger.Logging
   const audit = yield* Effect.option(Audit.make(`${dataDir}/config-audit.jsonl`))
   const record = (entry: Omit<Audit.Entry, "user" | "source">) =>
@@ -41,8 +42,9 @@ export const make = Effect.fn("Reloading.make")(function* ({
       : Effect.catch(audit.value.append({ user, source: file === undefined ? "env" : "file", ...entry }), (error) =>
           Effect.logWarning(`The audit log of the settings cannot be written: ${error.message}`)
         )
+  // A store keeps versions of its own.
   const keep =
-    file === undefined
+    file === undefined || Remote.isRemote(file)
       ? Effect.void
       : Effect.catch(History.record({ directory: `${dataDir}/config-history`, user }, file), (error) =>
           Effect.logWarning(error.message)
@@ -83,12 +85,12 @@ export const make = Effect.fn("Reloading.make")(function* ({
     const tell = (outcome: Exit.Exit<Reload.Change, Reload.ReloadRejected>) =>
       Effect.matchEffect(apply(outcome), {
         onFailure: ({ message }) => Effect.logWarning(message),
-        onSuccess: (changed) => Effect.logInfo(`The file ${file} has changed: ${changed}`)
+        onSuccess: (changed) => Effect.logInfo(`The file ${Remote.shown(file)} has changed: ${changed}`)
       })
     const platform = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
     yield* Reload.watch(made, file, (outcome) => Effect.provideContext(tell(outcome), platform)).pipe(
       Effect.catch((error) =>
-        Effect.logWarning(`The file ${file} cannot be watched: ${error.message}. SIGHUP reads it again.`)
+        Effect.logWarning(`The file ${Remote.shown(file)} cannot be watched: ${error.message}. SIGHUP reads it again.`)
       ),
       Effect.forkScoped
     )
