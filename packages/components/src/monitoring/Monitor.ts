@@ -34,6 +34,7 @@ import {
 } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Figure } from "../post/StartupMetrics.ts"
+import * as Alerts from "./Alerts.ts"
 import * as BootMetrics from "./BootMetrics.ts"
 import * as BootTrace from "./BootTrace.ts"
 import * as Exporter from "./Exporter.ts"
@@ -69,6 +70,8 @@ export class Monitor extends Context.Service<
     readonly flush: Effect.Effect<void>
     /** How it goes with the spans. */
     readonly statistics: Effect.Effect<Exporter.Statistics>
+    /** What is wrong, by the rules; nothing without a webhook. */
+    readonly alerts: Effect.Effect<ReadonlyArray<Alerts.Alert>>
   }
 >()("novacron/monitor") {}
 
@@ -159,6 +162,15 @@ export const make = Effect.fn("Monitor.make")(function* (
       ...Exposition.ofRegistry(Metric.snapshotUnsafe(context))
     ]
   })
+  const { webhook } = settings.alerts
+  const alerts =
+    webhook === undefined
+      ? undefined
+      : yield* Alerts.make(
+          { ...settings.alerts, webhook },
+          gather,
+          () => `${trace.resource["service.instance.id"] ?? ""}`
+        )
   const source = yield* cached(gather, settings)
   const write = (format: Exposition.Format) =>
     Effect.map(gather, (families) => Exposition.write(format, families, settings.maxSeries).text)
@@ -207,7 +219,8 @@ export const make = Effect.fn("Monitor.make")(function* (
         exporter?.push(resource, spans)
       }),
     flush: Effect.suspend(() => exporter?.flush ?? Effect.void),
-    statistics: Effect.sync(statistics)
+    statistics: Effect.sync(statistics),
+    alerts: alerts?.active ?? Effect.succeed([])
   }
 })
 

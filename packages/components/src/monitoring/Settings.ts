@@ -66,6 +66,32 @@ export const TracesSettings = Schema.Struct({
   })
 }).annotate({ description: "Traces of boots, sent by OTLP over HTTP or gRPC." })
 
+/** Alerts for those without Prometheus: whom to tell, and how often. */
+export const AlertsSettings = Schema.Struct({
+  webhook: Schema.optionalKey(
+    Schema.RedactedFromValue(Field.url("http", "https")).annotate({
+      description:
+        "Who is told of alerts: a URL that takes what Alertmanager's webhooks send. None: no rules are evaluated."
+    })
+  ),
+  authorization: Schema.optionalKey(
+    Field.secret.annotate({ description: "The Authorization header for the webhook, such as `Bearer …`." })
+  ),
+  interval: Field.withDefault(Field.duration, "30s").annotate({ description: "How often the rules are evaluated." }),
+  repeat: Field.withDefault(Field.duration, "4h").annotate({
+    description: "How long until an alert that goes on is told again."
+  }),
+  timeout: Field.withDefault(Field.duration, "5s").annotate({
+    description: "How long the webhook may take to answer."
+  }),
+  stopBudget: Field.withDefault(Field.duration, "2s").annotate({
+    description: "How long the end of the process may wait for the webhook."
+  }),
+  disabled: Field.withDefault(Schema.Array(Schema.NonEmptyString), []).annotate({
+    description: "Rules that are not evaluated, by their names, such as NovacronDegraded."
+  })
+}).annotate({ description: "Alerts by webhook, without Prometheus." })
+
 /** Metrics and traces. */
 export const Settings = Schema.Struct({
   host: Field.withDefault(Schema.NonEmptyString, "127.0.0.1").annotate({
@@ -92,7 +118,8 @@ export const Settings = Schema.Struct({
       description: "A .prom file for the textfile collector of node_exporter, written when all is down: the last word."
     })
   ),
-  traces: Field.withDefault(TracesSettings, {})
+  traces: Field.withDefault(TracesSettings, {}),
+  alerts: Field.withDefault(AlertsSettings, {})
 }).annotate({ description: "Metrics for Prometheus, and traces of boots." })
 
 export type Settings = typeof Settings.Type

@@ -1,4 +1,5 @@
 /** Metrics and traces: `Monitor.make` around the boot, and `component` in it. */
+export type { Alert } from "./Alerts.ts"
 export * as BootTrace from "./BootTrace.ts"
 export * as Catalogue from "./Catalogue.ts"
 export { component, Metrics } from "./Component.ts"

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { NodeServices } from "@effect/platform-node"
 import { Config, Field, JsonSchema } from "@novacron/config"
 import { Duration, Effect, Redacted, Result, Schema } from "effect"
-import { Settings } from "../../src/monitoring/Settings.ts"
+import { attributesOf, Settings } from "../../src/monitoring/Settings.ts"
 
 const decode = Schema.decodeUnknownResult(Settings)
 
@@ -32,12 +32,17 @@ describe("the settings of monitoring", () => {
         NOVACRON_MONITORING_TRACES_AUTHORIZATION: "Bearer s3cret",
         NOVACRON_MONITORING_TRACES_PROTOCOL: "http/protobuf",
         NOVACRON_MONITORING_TRACES_RATIO: "0.25",
+        NOVACRON_MONITORING_TRACES_ATTRIBUTES: "k8s.pod.name=a-1,team=caf%C3%A9",
+        NOVACRON_MONITORING_ALERTS_WEBHOOK: "https://hooks.example/s3cret",
         NOVACRON_MONITORING_TRACES_STOP_BUDGET: "500ms"
       }
       const loaded = yield* Config.load(definition, { environment })
       const { port, traces } = loaded.settings.monitoring
       assert.strictEqual(port, 0)
       assert.strictEqual(traces.ratio, 0.25)
+      assert.deepStrictEqual(attributesOf(traces.attributes), { "k8s.pod.name": "a-1", team: "café" })
+      const { webhook } = loaded.settings.monitoring.alerts
+      assert.strictEqual(webhook === undefined ? "" : Redacted.value(webhook), "https://hooks.example/s3cret")
       assert.strictEqual(traces.protocol, "http/protobuf")
       assert.strictEqual(Duration.toMillis(traces.stopBudget), 500)
       assert.isTrue(Config.isSecret(definition, "monitoring.traces.authorization"))
@@ -52,6 +57,9 @@ describe("the settings of monitoring", () => {
       { traces: { endpoint: "ftp://collector" } },
       { traces: { endpoint: "http://somebody:s3cret@collector" } },
       { traces: { protocol: "kafka" } },
+      { traces: { attributes: "team" } },
+      { traces: { attributes: "team=%zz" } },
+      { alerts: { webhook: "no url" } },
       { traces: { capacity: 0 } },
       { maxSeries: 0 },
       { port: 70_000 },
