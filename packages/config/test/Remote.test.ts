@@ -193,11 +193,7 @@ describe("Consul, by its contract", () => {
     const url = new URL(request.url ?? "", "http://consul")
     if (request.headers["x-consul-token"] !== "swordfish") return void response.writeHead(403).end()
     if (Number(url.searchParams.get("index") ?? 0) >= index) {
-      const again = () => {
-        waiting.delete(again)
-        answer(request, response)
-      }
-      waiting.add(again)
+      waiting.add(() => answer(request, response))
       return
     }
     const value = values.get(decodeURIComponent(url.pathname.replace("/v1/kv/", "")))
@@ -218,7 +214,9 @@ describe("Consul, by its contract", () => {
   const put = (key: string, value: string | Buffer) => {
     values.set(key, Buffer.from(value))
     index++
-    for (const one of [...waiting]) one()
+    const all = Array.from(waiting)
+    waiting.clear()
+    for (const one of all) one()
   }
   contract(() => ({ at: (key) => `consul://any:swordfish@127.0.0.1:${port}/${key}`, put }))
 
