@@ -17,11 +17,13 @@ const protos = join(root, "packages/api/proto")
 const bin = join(root, "packages/components/node_modules/.bin")
 const target = join(root, "packages/components/src/api/wire")
 
-/** Which file of the protocol becomes which of ours. */
+/** Which file of the protocol becomes which of ours; those of gRPC are as it publishes them. */
 const files: { readonly [proto: string]: string } = {
-  tasks: "TasksProto.ts",
-  node: "NodeProto.ts",
-  tokens: "TokensProto.ts"
+  "novacron/v1/tasks": "TasksProto.ts",
+  "novacron/v1/node": "NodeProto.ts",
+  "novacron/v1/tokens": "TokensProto.ts",
+  "grpc/health/v1/health": "HealthProto.ts",
+  "grpc/reflection/v1/reflection": "ReflectionProto.ts"
 }
 
 /** The generated files, by name, as they should be. */
@@ -36,7 +38,7 @@ export const generate = (): ReadonlyMap<string, string> => {
     execFileSync(join(bin, "buf"), ["generate", "--template", JSON.stringify(template)], { cwd: protos })
     const made = Object.entries(files).map(([proto, name]) => {
       const path = join(folder, name)
-      writeFileSync(path, ours(proto, readFileSync(join(folder, "novacron/v1", `${proto}_pb.ts`), "utf8")))
+      writeFileSync(path, ours(proto, readFileSync(join(folder, `${proto}_pb.ts`), "utf8")))
       return { name, path }
     })
     const config = ["--config", join(root, ".oxfmtrc.json")]
@@ -63,8 +65,8 @@ const ours = (proto: string, text: string): string => {
       const pieces = descriptor.match(/.{1,100}/g) ?? []
       return `fileDesc(${pieces.map((piece) => JSON.stringify(piece)).join(" +\n")}`
     })
-    .replace(/from "\.\/(\w+)_pb\.ts"/g, (_, other: string) => `from "./${files[other]}"`)
-  return `/** novacron/v1/${proto}.proto as code of protobuf-es. Made by scripts/proto.ts: change the protocol, not this file. */
+    .replace(/from "\.\/(\w+)_pb\.ts"/g, (_, other: string) => `from "./${files[`novacron/v1/${other}`]}"`)
+  return `/** ${proto}.proto as code of protobuf-es, made by scripts/proto.ts. Change the protocol, not this. */
 ${body}`
 }
 
@@ -72,7 +74,9 @@ ${body}`
 const withoutNames = (remark: string): string => {
   const lines = remark.split("\n").filter((line) => !/^ *\* (?:@generated|Describes the|Use `)/.test(line))
   const said = lines.map((line) => line.replace(/^ *(?:\/\*\*|\*\/|\*) ?/, "").trim()).filter((line) => line !== "")
-  return said.length === 0 ? "" : `/** ${said.join(" ")} */\n`
+  if (said.length === 0) return ""
+  const line = said.join(" ")
+  return line.length < 100 ? `/** ${line} */\n` : `/**\n${said.map((one) => ` * ${one}\n`).join("")} */\n`
 }
 
 if (import.meta.main) {

@@ -16,6 +16,7 @@ import { Schema } from "effect"
 /** A message, ready to be sent. */
 export interface Message {
   readonly id: string
+  readonly type: Events.Event["type"]
   readonly task: Tasks.Task | undefined
   readonly bytes: Buffer
 }
@@ -57,7 +58,8 @@ export const make = ({ history }: { readonly history: number }): Feed => {
 
   const message = (task: Tasks.Task | undefined, body: object): Message => {
     const id = `${name}-${next++}`
-    return { id, task, bytes: Buffer.from(JSON.stringify({ ...body, id })) }
+    const type = task === undefined ? "boot" : "task"
+    return { id, type, task, bytes: Buffer.from(JSON.stringify({ type, ...body, id })) }
   }
 
   const publish = (one: Message): void => {
@@ -70,7 +72,7 @@ export const make = ({ history }: { readonly history: number }): Feed => {
   const gap = (): Message => {
     const id = `${name}-${next - 1}`
     const event: Events.Event = { type: "gap", id }
-    return { id, task: undefined, bytes: Buffer.from(JSON.stringify(event)) }
+    return { id, type: "gap", task: undefined, bytes: Buffer.from(JSON.stringify(event)) }
   }
 
   /** What came after an id; undefined when nobody knows. */
@@ -82,8 +84,8 @@ export const make = ({ history }: { readonly history: number }): Feed => {
   }
 
   return {
-    task: (task) => publish(message(task, { type: "task", task: encodeTask(task) })),
-    boot: (event) => publish(message(undefined, { type: "boot", event: encodeBoot(event) })),
+    task: (task) => publish(message(task, { task: encodeTask(task) })),
+    boot: (event) => publish(message(undefined, { event: encodeBoot(event) })),
     readers: () => subscribers.size,
     subscribe: (reader, { after, tasksOnly = false } = {}) => {
       /** What it did not take: of each task the last version, in the order of the last versions. */
@@ -104,7 +106,7 @@ export const make = ({ history }: { readonly history: number }): Feed => {
         waiting.set(one.task.id, one)
       }
       const tell = (one: Message): void => {
-        if (tasksOnly && one.task === undefined) return
+        if (tasksOnly && one.type === "boot") return
         if (isBehind) return keep(one)
         if (reader.take(one)) return
         isBehind = true

@@ -13,21 +13,15 @@ import {
   type DescMethod,
   type DescMethodServerStreaming,
   type DescMethodUnary,
-  type DescService,
   create,
-  fromBinary,
-  type Message as ProtoMessage,
   type MessageInitShape,
-  type MessageShape,
-  toBinary
+  type MessageShape
 } from "@bufbuild/protobuf"
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt"
 import * as Rpc from "@grpc/grpc-js"
-import { ReflectionService } from "@grpc/reflection"
 import { Contract, Problem, Tasks, Tokens } from "@novacron/api"
 import { Report } from "@novacron/boot/model"
-import { ByteSize, Cause, Duration, Effect, Exit, Schema, type Scope, Stream } from "effect"
-import { HealthImplementation, service as healthService } from "grpc-health-check"
+import { ByteSize, Cause, Context, Duration, Effect, Exit, Option, Schema, type Scope, Stream, Tracer } from "effect"
+import { Headers, HttpTraceContext } from "effect/http"
 import type { Security } from "../security/Security.ts"
 import type { Admission, Guest } from "./Admission.ts"
 import type { Answers } from "./Answers.ts"
@@ -35,7 +29,10 @@ import { bearerOf, personOf } from "./Door.ts"
 import type { Feed, Message } from "./Feed.ts"
 import * as Ports from "./Ports.ts"
 import type { Settings } from "./Settings.ts"
+import * as StandardServices from "./StandardServices.ts"
+import * as HealthProto from "./wire/HealthProto.ts"
 import * as NodeProto from "./wire/NodeProto.ts"
+import * as ReflectionProto from "./wire/ReflectionProto.ts"
 import * as TasksProto from "./wire/TasksProto.ts"
 import * as TokensProto from "./wire/TokensProto.ts"
 import * as Wire from "./Wire.ts"
@@ -64,8 +61,23 @@ export const make = Effect.fn("Grpc.make")(function* (
   options: Options
 ): Effect.fn.Return<GrpcServer, Ports.ApiPortTaken | Ports.ApiCannotListen, Scope.Scope> {
   const { security, settings } = options
-  const context = yield* Effect.context()
+  const context = Context.omit(Tracer.ParentSpan)(yield* Effect.context())
   const run = Effect.runForkWith(context)
+  const isTraced = Context.get(context, Tracer.Tracer) !== Tracer.nativeTracer
+  /** In the trace of whoever calls, if anybody keeps traces. */
+  const traced = <A, E>(
+    method: DescMethod,
+    { metadata }: Pick<Rpc.ServerUnaryCall<unknown, unknown>, "metadata">,
+    work: Effect.Effect<A, E>
+  ) => {
+    if (!isTraced) return work
+    const [traceparent = ""] = metadata.get("traceparent")
+    const parent = HttpTraceContext.w3c(Headers.fromInput({ traceparent: traceparent.toString() }))
+    return Effect.withSpan(work, `${method.parent.typeName}/${method.name}`, {
+      kind: "server",
+      ...(Option.isSome(parent) ? { parent: parent.value } : { root: true })
+    })
+  }
   const peers = new Map<string, TLSSocket>()
   const streams = new Set<Streaming>()
   const server = new Rpc.Server({
@@ -94,7 +106,7 @@ export const make = Effect.fn("Grpc.make")(function* (
         reply: Rpc.sendUnaryData<unknown>
       ) => {
         const work = Effect.flatMap(admitted(call, action), (guest) => answer(call.request, guest))
-        const fiber = run(work)
+        const fiber = run(traced(method, call, work))
         call.once("cancelled", () => fiber.interruptUnsafe())
         fiber.addObserver((exit) => {
           if (Exit.isSuccess(exit)) reply(null, create(method.output, exit.value))
@@ -109,7 +121,7 @@ export const make = Effect.fn("Grpc.make")(function* (
         const work = Effect.flatMap(admitted(call, action), (guest) =>
           answer(call.request, (message) => sent(call, create(method.output, message)), guest, call)
         )
-        const fiber = run(work)
+        const fiber = run(traced(method, call, work))
         call.once("cancelled", () => fiber.interruptUnsafe())
         call.once("close", () => {
           streams.delete(call)
@@ -127,14 +139,16 @@ export const make = Effect.fn("Grpc.make")(function* (
   for (const service of services) {
     const own = places.filter(({ method }) => method.parent === service)
     server.addService(
-      Object.fromEntries(own.map(({ method }) => [method.localName, definitionOf(service, method)])),
+      StandardServices.definitionOf(service),
       Object.fromEntries(own.map(({ handle, method }) => [method.localName, handle]))
     )
   }
-  const health = new HealthImplementation({ "": "NOT_SERVING" })
-  for (const { typeName } of services) health.setStatus(typeName, "NOT_SERVING")
-  health.addToServer(server)
-  new ReflectionService(described()).addToServer(server)
+  const health = StandardServices.health(services)
+  server.addService(StandardServices.definitionOf(HealthProto.Health), health.places)
+  server.addService(
+    StandardServices.definitionOf(ReflectionProto.ServerReflection),
+    StandardServices.reflection([...services, HealthProto.Health, ReflectionProto.ServerReflection])
+  )
 
   const injector = server.createConnectionInjector(Rpc.ServerCredentials.createInsecure())
   const serverTls = security.serverTls({ clients: "requested" })
@@ -157,12 +171,8 @@ export const make = Effect.fn("Grpc.make")(function* (
   listener.on("tlsClientError", (_, socket) => socket.destroy())
   const wanted = { host: settings.host, port: settings.grpc.port }
 
-  const serving = (isServing: boolean): void => {
-    const status = isServing ? "SERVING" : "NOT_SERVING"
-    for (const name of ["", ...services.map(({ typeName }) => typeName)]) health.setStatus(name, status)
-  }
   const drain = Effect.gen(function* () {
-    serving(false)
+    health.serving(false)
     listener.close()
     for (const call of streams) call.emit("error", { code: Problem.grpc.Unavailable, details: "The node stops." })
     const done = Effect.callback<void>((resume) => server.tryShutdown(() => resume(Effect.void)))
@@ -178,7 +188,7 @@ export const make = Effect.fn("Grpc.make")(function* (
   return {
     host: settings.host,
     port,
-    serving,
+    serving: health.serving,
     check: Ports.check(listener, "gRPC", { host: settings.host, port })
   }
 })
@@ -350,36 +360,4 @@ const statusOf = (cause: Cause.Cause<Problem.Problem>, run: (effect: Effect.Effe
   metadata.set("novacron-code", problem.code)
   if ("retryAfterSeconds" in problem) metadata.set("retry-after", `${problem.retryAfterSeconds}`)
   return { code: Problem.grpc[problem._tag], details: problem.detail ?? problem.title, metadata }
-}
-
-// ----------------------------------------------------------------------------------------------------------- grpc-js
-
-/** A method of protobuf-es as grpc-js wants it, which passes on what these make and knows no more of it. */
-const definitionOf = (service: DescService, method: DescMethod): Rpc.MethodDefinition<ProtoMessage, ProtoMessage> => ({
-  path: `/${service.typeName}/${method.name}`,
-  requestStream: false,
-  responseStream: method.methodKind === "server_streaming",
-  requestSerialize: (message) => Buffer.from(toBinary(method.input, message)),
-  requestDeserialize: (bytes) => fromBinary(method.input, bytes),
-  responseSerialize: (message) => Buffer.from(toBinary(method.output, message)),
-  responseDeserialize: (bytes) => fromBinary(method.output, bytes)
-})
-
-/** The files of the protocol, for those who ask what there is. */
-const described = (): ConstructorParameters<typeof ReflectionService>[0] => {
-  const files = new Map<string, Buffer>()
-  const add = (file: DescService["file"]): void => {
-    if (files.has(file.name)) return
-    files.set(file.name, Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)))
-    file.dependencies.forEach(add)
-  }
-  for (const { file } of services) add(file)
-  const health = healthService["Check"]?.requestType
-  const shape = { format: "Protocol Buffer 3 DescriptorProto" as const, type: {} }
-  return {
-    novacron: { ...shape, fileDescriptorProtos: [...files.values()] },
-    ...(health !== undefined && "fileDescriptorProtos" in health
-      ? { health: { ...shape, fileDescriptorProtos: health.fileDescriptorProtos } }
-      : {})
-  }
 }

@@ -11,7 +11,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
 import { Contract, Problem } from "@novacron/api"
-import { ByteSize, Cause, Context, Effect, Layer, type Scope, SchemaIssue } from "effect"
+import { ByteSize, Cause, Context, Effect, Layer, type Scope, SchemaIssue, Tracer } from "effect"
 import {
   HttpIncomingMessage,
   HttpRouter,
@@ -50,7 +50,9 @@ export const make = Effect.fn("Rest.make")(function* (options: Options): Effect.
     Layer.provide(Layer.succeed(Contract.Admission, door(options, arrivals))),
     Layer.provide(NodeHttpServer.layerHttpServices)
   )
+  // What a request does belongs to the trace of the request, and not to that of the start.
   const app = yield* HttpRouter.toHttpEffect(routes).pipe(
+    Effect.updateContext((context: Context.Context<Scope.Scope>) => Context.omit(Tracer.ParentSpan)(context)),
     Effect.provideService(HttpRouter.RouterConfig, { ignoreDuplicateSlashes: false, maxParamLength: 256 })
   )
   const handler = yield* NodeHttpServer.makeHandler(guarded(app, arrivals), { scope }).pipe(

@@ -1,4 +1,4 @@
-/** novacron/v1/tasks.proto as code of protobuf-es. Made by scripts/proto.ts: change the protocol, not this file. */
+/** novacron/v1/tasks.proto as code of protobuf-es, made by scripts/proto.ts. Change the protocol, not this. */
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2"
 import type { Timestamp } from "@bufbuild/protobuf/wkt"
