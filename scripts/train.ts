@@ -33,12 +33,9 @@ const classical: { readonly [set in Traces.Name]: ReadonlyArray<number> } = {
 /** How much points and quantiles count. */
 const parts = [1, 1, 0.7, 0.5]
 
-/** Few short series are of the kinds of GEANT and of HSDPA; others in coarser steps are much like them. */
-const borrowed = (name: Traces.Name, traces: ReadonlyArray<Traces.Trace>): ReadonlyArray<Traces.Trace> => {
-  const like = (other: Traces.Name, times: number) =>
-    traces.filter(({ set }) => set === other).map((trace) => coarser(trace, times))
-  return name === "geant" ? like("abilene", 3) : name === "hsdpa" ? like("5g", 2) : []
-}
+/** Few short series are of the kind of GEANT; those of Abilene in steps of 15 minutes are much like them. */
+const borrowed = (name: Traces.Name, traces: ReadonlyArray<Traces.Trace>): ReadonlyArray<Traces.Trace> =>
+  name === "geant" ? traces.filter(({ set }) => set === "abilene").map((trace) => coarser(trace, 3)) : []
 
 /** Means of so many values each. */
 const coarser = ({ v, ...trace }: Traces.Trace, times: number): Traces.Trace => ({
@@ -97,7 +94,7 @@ const lanes: { readonly [set in Traces.Name]: number } = {
   geant: 1,
   bitbrains: 3
 }
-const tuned = { lanes: Traces.names.map((name) => lanes[name]), steps: 32, rate: 0.003, decay: 0.3 }
+const tuned = { lanes: Traces.names.map((name) => lanes[name]), steps: 32, rate: 0.003, decay: 0.03 }
 
 const parse = (args: ReadonlyArray<string>) => {
   try {
@@ -108,8 +105,8 @@ const parse = (args: ReadonlyArray<string>) => {
         "held-out": { type: "boolean", default: false },
         out: { type: "string" },
         networks: { type: "string", default: "4" },
-        updates: { type: "string", default: "5000" },
-        hidden: { type: "string", default: "32" }
+        updates: { type: "string", default: "7000" },
+        hidden: { type: "string", default: "40" }
       }
     })
     const [networks, updates, hidden] = [values.networks, values.updates, values.hidden].map(Number)
