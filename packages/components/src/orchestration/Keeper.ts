@@ -56,7 +56,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
   const { spawn } = host.getBuiltinModule("node:child_process")
   const { mkdirSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
   const { performance } = host.getBuiltinModule("node:perf_hooks")
-  const { setInterval, setTimeout } = host.getBuiltinModule("node:timers")
+  const { setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
   const groups = new Map<number, number>()
   const paused = new Set<{ resume: () => unknown }>()
 
@@ -160,9 +160,39 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
     })
   }
 
+  const leave = () => {
+    killAll()
+    // They hold nothing of ours, and nobody is left to tell.
+    host.exit(0)
+  }
+  const parent = host.ppid
+  const asked: Array<Extract<Order, { readonly start: number }>> = []
+  /** One at a time, so that what ends in between is told; and none for a node that has died since it asked. */
+  const startNext = (): void => {
+    const order = asked.shift()
+    if (order === undefined) return
+    if (host.ppid !== parent) leave()
+    start(order)
+    if (asked.length > 0) setImmediate(startNext)
+  }
+  const neverBegun = (number: number, name: string) => {
+    tell(kinds.started, number, json({}))
+    tell(kinds.ended, number, json({ exitCode: null, signal: name }))
+  }
   const obey = (order: Order): void => {
-    if ("start" in order) return start(order)
-    if ("killAll" in order) return killAll()
+    if ("start" in order) {
+      if (asked.push(order) === 1) setImmediate(startNext)
+      return
+    }
+    if ("killAll" in order) {
+      for (const { start: number } of asked.splice(0)) neverBegun(number, "SIGKILL")
+      return killAll()
+    }
+    const before = asked.findIndex(({ start }) => start === order.signal)
+    if (before >= 0) {
+      asked.splice(before, 1)
+      return neverBegun(order.signal, order.name)
+    }
     const pid = groups.get(order.signal)
     if (pid === undefined) return
     signal(pid, order.name)
@@ -177,11 +207,6 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
     rest = lines.pop() ?? ""
     for (const line of lines) if (line !== "") obey(JSON.parse(line))
   })
-  const leave = () => {
-    killAll()
-    // They hold nothing of ours, and nobody is left to tell.
-    host.exit(0)
-  }
   host.stdin.on("close", leave)
   host.stdout.on("error", leave)
   setInterval(() => {

@@ -96,7 +96,7 @@ const keeperOf = (host: Host, program: string) => {
       case Keeper.kinds.stderr:
         return it.run.print("stderr", rest)
       case Keeper.kinds.started:
-        it.pid = JSON.parse(rest.toString()).pid
+        it.pid = JSON.parse(rest.toString()).pid // none, if it was killed before it began
         Deferred.doneUnsafe(it.started, Effect.void)
         return
       case Keeper.kinds.failed:
