@@ -9,6 +9,31 @@ export const Name = Schema.String.check(
   Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/u, { expected: "a name of 1 to 128 letters, digits, . _ or -" })
 )
 
+/** What can be an argument of a program: no character 0, and no half of a character. */
+const Text = Schema.String.check(
+  Schema.makeFilter((text: string) => isText(text), {
+    expected: "text without the character 0 and without half characters"
+  })
+)
+
+const isText = (text: string): boolean => !text.includes("\0") && text.isWellFormed()
+
+/** Variables of an environment. */
+const Variables = Schema.Record(Schema.String, Text.check(Schema.isMaxLength(65_536))).check(
+  Schema.makeFilter((all: { readonly [name: string]: string }) => Object.keys(all).every(isVariable), {
+    expected: "names of variables, of 1 to 256 letters, digits or _"
+  })
+)
+
+const isVariable = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]{0,255}$/u.test(name)
+
+/** Labels of a node, all of which it must have. */
+const Labels = Schema.Record(Schema.String, Text).check(
+  Schema.makeFilter((all: { readonly [name: string]: string }) => Object.keys(all).every(isText), {
+    expected: "names without the character 0 and without half characters"
+  })
+)
+
 /** What a task asks of the node that runs it. */
 export const Demand = Schema.Struct({
   /** Cores. */
@@ -20,7 +45,7 @@ export type Demand = typeof Demand.Type
 
 /** Where a task may run. All that is given has to hold. */
 export const Constraints = Schema.Struct({
-  labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+  labels: Schema.optionalKey(Labels),
   regions: Schema.optionalKey(Schema.Array(Name)),
   excludedRegions: Schema.optionalKey(Schema.Array(Name)),
   /** Together with the tasks of these groups, on one node. */
@@ -35,12 +60,9 @@ export type Constraints = typeof Constraints.Type
 /** What is run: a program with its arguments, without a shell. */
 export const ProcessSpec = Schema.Struct({
   driver: Schema.Literal("process"),
-  command: Schema.Array(Schema.String.check(Schema.isMaxLength(65_536))).check(
-    Schema.isMinLength(1),
-    Schema.isMaxLength(1_024)
-  ),
-  env: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
-  directory: Schema.optionalKey(Schema.String)
+  command: Schema.Array(Text.check(Schema.isMaxLength(65_536))).check(Schema.isMinLength(1), Schema.isMaxLength(1_024)),
+  env: Schema.optionalKey(Variables),
+  directory: Schema.optionalKey(Text.check(Schema.isMinLength(1), Schema.isMaxLength(4_096)))
 })
 
 /** What is asked for. */
@@ -57,7 +79,7 @@ export const Submission = Schema.Struct({
   /** Between SIGTERM and SIGKILL, in milliseconds. */
   graceMs: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 600_000 }))),
   /** The same key twice is the same task: the second submission answers with the first. */
-  idempotencyKey: Schema.optionalKey(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(255)))
+  idempotencyKey: Schema.optionalKey(Text.check(Schema.isMinLength(1), Schema.isMaxLength(255)))
 })
 export type Submission = typeof Submission.Type
 
