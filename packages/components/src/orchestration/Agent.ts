@@ -86,10 +86,8 @@ export const make = Effect.fnUntraced(function* (
     max: 200,
     run: (some: ReadonlyArray<{ readonly ended: Ended; readonly transcript: Transcript.Transcript }>) =>
       Effect.gen(function* () {
-        yield* keep(
-          some.map(({ transcript }) => transcript),
-          Infinity
-        )
+        const printed = some.map(({ transcript }) => transcript).filter((it) => it.hasPrinted())
+        if (printed.length > 0) yield* keep(printed, Infinity)
         const done = yield* surely(tasks.end(some.map(({ ended }) => ended)))
         return some.map(({ ended }) => done.includes(ended.id))
       })

@@ -19,6 +19,8 @@ export interface Transcript {
   /** What has come since it was last taken, `most` bytes or a little more, and what may go of what was taken before. */
   readonly take: (most: number) => { readonly pieces: ReadonlyArray<Piece>; readonly cuts: ReadonlyArray<Cut> }
   readonly isEmpty: () => boolean
+  /** Whether anything ever came. */
+  readonly hasPrinted: () => boolean
 }
 
 /** The largest piece, in bytes. */
@@ -82,7 +84,8 @@ export const make = (options: {
       })
       return { pieces, cuts }
     },
-    isEmpty: () => waiting.length === 0
+    isEmpty: () => waiting.length === 0,
+    hasPrinted: () => position > options.from
   }
 }
 
