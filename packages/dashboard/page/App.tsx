@@ -69,7 +69,7 @@ const focusContent = (event: Event): void => {
 const Bar = (): JSX.Element => (
   <header class="bar">
     <div class="who">
-      <span class="brand">NovaCron</span>
+      <h1 class="brand">NovaCron</h1>
       <Show when={report().nodeId !== ""}>
         <span class="node mono">{visible(report().nodeId, 64)}</span>
       </Show>

@@ -32,9 +32,9 @@ export const BootsPage = (): JSX.Element => {
     <div class="split boots">
       <section class="list" aria-label="Boots">
         <div class="actions">
-          <h1>
+          <h2 class="title">
             Boots <span class="count">{list.latest?.total ?? ""}</span>
-          </h1>
+          </h2>
           <button type="button" class="main" disabled={ticked().length !== 2} onClick={compare}>
             Compare two
           </button>
@@ -169,13 +169,13 @@ const Difference = (props: { readonly it: Difference }): JSX.Element => {
   const largest = createMemo(() => Math.max(1e-9, ...props.it.components.map(({ deltaMs }) => Math.abs(deltaMs))))
   return (
     <div class="pad difference">
-      <h1>
+      <h2 class="title">
         <span class="number">{difference(props.it.deltaMs)}</span>{" "}
         <span class="quiet">
           from <span class="mono">{visible(props.it.a.bootId, 13)}</span> ({duration(props.it.a.durationMs)}) to{" "}
           <span class="mono">{visible(props.it.b.bootId, 13)}</span> ({duration(props.it.b.durationMs)})
         </span>
-      </h1>
+      </h2>
       <p>
         <Show when={props.it.culprit} fallback="No single component accounts for it.">
           {(culprit) => (

@@ -1,6 +1,6 @@
 /** What stands beside a picture: what is not ready, and why; or all about the component that is selected. */
 import { Report, type Report as Reports } from "@novacron/boot/model"
-import { For, Match, Show, Switch, createMemo, createSignal, type JSX } from "solid-js"
+import { For, Show, createMemo, createSignal, type JSX } from "solid-js"
 import { duration, toneOf, visible } from "../src/Words.ts"
 import { facts, report } from "./live.ts"
 import { Mark, Said } from "./Mark.tsx"
@@ -181,32 +181,36 @@ const About = (props: { readonly component: Component }): JSX.Element => {
       </section>
       <Show when={it().attempts.length > 0}>
         <section>
-          <h3>Attempts</h3>
+          <h3>
+            Attempts <span class="count">begun, took</span>
+          </h3>
           <ol class="attempts">
             <For each={it().attempts.slice(-20)}>
-              {(attempt) => (
-                <li>
-                  <span class="number">{duration(attempt.startedAtMs)}</span>
-                  <span class="number">{duration(attempt.durationMs)}</span>
-                  <span>
-                    <Switch fallback={attempt.interrupted ? "told to stop" : "came up"}>
-                      <Match when={attempt.error}>
-                        {(error) => (
-                          <>
-                            <b>{visible(error().tag, 60)}</b> {visible(error().message, 300)}
-                          </>
-                        )}
-                      </Match>
-                    </Switch>
-                    <Show when={attempt.variant > 0}>
-                      <span class="quiet">
-                        {" "}
-                        (as {visible(it().fallbacks[attempt.variant - 1] ?? "its fallback", 60)})
-                      </span>
+              {(attempt, i) => {
+                const before = () => it().attempts.slice(-20)[i() - 1]?.error
+                const isSame = () => attempt.error !== null && before()?.message === attempt.error.message
+                return (
+                  <li>
+                    <span class="number">{duration(attempt.startedAtMs)}</span>
+                    <span class="number">{duration(attempt.durationMs)}</span>
+                    <span>
+                      <b>{attempt.error === null ? endOf(attempt) : visible(attempt.error.tag, 60)}</b>
+                      <Show when={attempt.variant > 0}>
+                        <span class="quiet">
+                          {" "}
+                          as {visible(it().fallbacks[attempt.variant - 1] ?? "its fallback", 60)}
+                        </span>
+                      </Show>
+                      <Show when={isSame()}>
+                        <span class="quiet"> the same again</span>
+                      </Show>
+                    </span>
+                    <Show when={attempt.error !== null && !isSame()}>
+                      <p class="quiet">{visible(attempt.error?.message ?? "", 300)}</p>
                     </Show>
-                  </span>
-                </li>
-              )}
+                  </li>
+                )
+              }}
             </For>
           </ol>
         </section>
@@ -236,6 +240,8 @@ const About = (props: { readonly component: Component }): JSX.Element => {
     </>
   )
 }
+
+const endOf = ({ interrupted }: Component["attempts"][number]): string => (interrupted ? "told to stop" : "came up")
 
 const isRestorable = (state: Component["state"]): boolean =>
   state === "degraded" || state === "absent" || state === "skipped"

@@ -81,13 +81,16 @@ const Picture = (): JSX.Element => {
     const next = Math.min(2.5, Math.max(Math.min(0.02, fitted().k), k * factor))
     look({ k: next, x: atX - ((atX - x) * next) / k, y: atY - ((atY - y) * next) / k })
   }
+  /** Moves to where a component can be seen and read, if it cannot now. */
   const bringIn = (i: number): void => {
     const it = laid()
-    if (it === undefined) return
-    const k = Math.max(lens().k, 0.75)
-    const [left, top] = [(it.x[i] ?? 0) * k + lens().x, (it.y[i] ?? 0) * k + lens().y]
-    const isIn = left > 0 && top > 0 && left + box.width * k < size().width && top + box.height * k < size().height
-    if (isIn && k === lens().k) return
+    if (it === undefined || size().width === 0) return
+    const at = lens()
+    const [left, top] = [(it.x[i] ?? 0) * at.k + at.x, (it.y[i] ?? 0) * at.k + at.y]
+    const isIn =
+      left > 0 && top > 0 && left + box.width * at.k < size().width && top + box.height * at.k < size().height
+    if (isIn && at.k >= far) return
+    const k = Math.max(at.k, 0.75)
     look({
       k,
       x: size().width / 2 - ((it.x[i] ?? 0) + box.width / 2) * k,
@@ -230,7 +233,7 @@ const Picture = (): JSX.Element => {
       const i = indexOf().get(selected() ?? "")
       if (i === undefined) return
       setFocused(i)
-      if (isFar()) bringIn(i)
+      bringIn(i)
     })
   )
 
@@ -326,6 +329,9 @@ const straight = ({ direction, x, y }: Laid, from: number, to: number): string =
 
 // ------------------------------------------------------------------------------------------------------------- a box
 
+/** As many letters of a name as there is room for. */
+const letters = 18
+
 type Component = ReturnType<typeof report>["components"][number]
 
 const Box = (props: {
@@ -354,18 +360,22 @@ const Box = (props: {
       role="button"
       tabindex={props.isFirst ? 0 : -1}
       aria-pressed={props.isSelected}
-      aria-label={`${visible(name(), 80)}, ${words()}`}
       onClick={() => select(props.isSelected ? undefined : name())}
       onKeyDown={(event) => props.onKey(event, props.i)}
     >
-      <title>{visible(name(), 200)}</title>
+      <Show when={name().length > letters}>
+        <title>{visible(name(), 200)}</title>
+      </Show>
       <rect width={box.width} height={box.height} rx="7" />
       <path class="sign" transform="translate(10 9.5)" d={shapes[tone()]} />
-      <text x="29" y="19.5" class="name">
-        {visible(name(), 18)}
-      </text>
-      <text x="29" y="35.5" class="state">
-        {visible(words(), 23)}
+      {/* One text with a space in it: that is how it is read out. */}
+      <text>
+        <tspan x="29" y="19.5" class="name">
+          {visible(name(), letters)}
+        </tspan>{" "}
+        <tspan x="29" y="35.5" class="state">
+          {visible(words(), 23)}
+        </tspan>
       </text>
     </g>
   )

@@ -41,10 +41,10 @@ export const HealthPage = (): JSX.Element => {
   return (
     <section class="sheet pad health">
       <Show when={told.error === undefined} fallback={<p class="wrong">The health cannot be asked for.</p>}>
-        <h1>
+        <h2 class="title">
           Health{" "}
           <Show when={now()}>{(it) => <Said tone={toneOfHealth(it().status)}>{visible(it().status)}</Said>}</Show>
-        </h1>
+        </h2>
         <Show when={name() !== undefined && past().times.length > 1}>
           <figure>
             <figcaption>

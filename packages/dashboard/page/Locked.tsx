@@ -13,7 +13,7 @@ export const Locked = (): JSX.Element => {
   }
   return (
     <section class="locked">
-      <h1>This page is for whoever runs the node</h1>
+      <h2 class="title">This page is for whoever runs the node</h2>
       <p>Ask the node for a link, on its machine:</p>
       <pre>novacron dashboard</pre>
       <p class="quiet">The link opens this page once, within two minutes. The session then lasts for hours.</p>

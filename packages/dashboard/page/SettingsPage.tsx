@@ -19,9 +19,9 @@ export const SettingsPage = (): JSX.Element => {
   return (
     <section class="sheet pad settings">
       <div class="actions">
-        <h1>
+        <h2 class="title">
           Settings <span class="count">{found().length}</span>
-        </h1>
+        </h2>
         <input
           type="search"
           aria-label="Find a setting"

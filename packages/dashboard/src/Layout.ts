@@ -48,8 +48,15 @@ export const arrange = ({ aspect, needs }: Wanted): Laid => {
   const acyclic = withoutCycles(needs)
   const layers = layersOf(acyclic)
   const kept = reduced(acyclic, layers)
-  return needs.length <= small ? bySimplex(kept, layers, aspect) : byBarycentre(kept, layers, aspect)
+  const wrapped = byBarycentre(kept, layers, aspect)
+  if (needs.length > small) return wrapped
+  const layered = bySimplex(kept, layers, aspect)
+  const scale = ({ height, width }: Laid) => Math.min(aspect / Math.max(1, width), 1 / Math.max(1, height))
+  return scale(wrapped) > much * scale(layered) ? wrapped : layered
 }
+
+/** By how much larger boxes must come out before a layer is better in several rows than in one, as on a telephone. */
+const much = 1.35
 
 // ---------------------------------------------------------------------------------------------------------- the graph
 
