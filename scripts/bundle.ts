@@ -1,6 +1,6 @@
 /**
  * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which launches `cli.mjs`, which
- * reads the command line; `commands/`, which are loaded when they are asked for; and the runbooks.
+ * reads the command line; `commands/`, which are loaded when they are asked for; the pages of the dashboard; and the runbooks.
  *
  * **Details**
  *
@@ -10,6 +10,7 @@
 import { chmodSync, cpSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { build, type BuildOptions, type Plugin } from "esbuild"
+import { build as buildPages } from "../packages/dashboard/build.ts"
 
 const root = join(import.meta.dirname, "..")
 const folder = join(root, "packages/novacron")
@@ -83,6 +84,7 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
     entryPoints: [join(root, "packages/dwcp/src/hde/Thread.ts")],
     outdir: join(outdir, "commands/parts")
   })
+  cpSync(await buildPages(), join(outdir, "pages"), { recursive: true, force: true })
   cpSync(join(root, "docs/runbooks"), join(outdir, "runbooks"), { recursive: true, force: true })
   chmodSync(program, 0o755)
   return program

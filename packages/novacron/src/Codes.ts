@@ -359,6 +359,12 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 69,
     remedy: "novacron why NAME says what state the component is in"
   },
+  DashboardUnavailable: {
+    code: "NVC-2901",
+    exit: 73,
+    setting: "dashboard.host",
+    remedy: "listen on 127.0.0.1, or on an address of this machine with a certificate to show"
+  },
   MetricsPortUnavailable: {
     code: "NVC-2501",
     exit: 73,
