@@ -232,6 +232,7 @@ export const open = Effect.fn("Door.open")(function* (
   })
   yield* Clock.currentTimeMillis.pipe(
     Effect.map((now) => {
+      inbox.tick(now)
       for (const { receiver } of peers.values()) receiver.tick(now)
     }),
     Effect.repeat(beat),

@@ -12,7 +12,7 @@
  *
  * ```ts
  * const dwcp = yield* Dwcp
- * yield* dwcp.send({ host: "10.0.0.2", port: 9092 }, bytes, { channel: "images" })
+ * yield* dwcp.send({ host: "10.0.0.2", port: 9093 }, bytes, { channel: "images" })
  * const { from, bytes } = yield* dwcp.take("images") // there
  * ```
  */

@@ -51,28 +51,30 @@ export interface Inbox {
     decode: Decode,
     onUnreadable: (arrived: Arrived, cause: unknown) => Effect.Effect<void>
   ) => Effect.Effect<Incoming>
-  /** What is there now, if anything. */
+  /** Brings the time, for what nobody takes. */
+  readonly tick: (nowMillis: number) => void
   readonly counters: () => Counters
 }
 
 export interface Limits {
   readonly channels: number
-  readonly unclaimedMessages: number
-  readonly unclaimedBytes: number
+  /** How long something waits on a channel that nobody has ever taken from. */
+  readonly unclaimedMillis: number
 }
 
-export const limits: Limits = { channels: 1_024, unclaimedMessages: 1_024, unclaimedBytes: 16 << 20 }
+export const limits: Limits = { channels: 1_024, unclaimedMillis: 60_000 }
 
 interface Channel {
   readonly queue: Queue.Queue<Arrived>
+  /** When each of them came, in order. */
+  readonly since: Array<number>
   claimed: boolean
-  messages: number
-  bytes: number
 }
 
 export const make = (given: Limits = limits): Inbox => {
   const channels = new Map<string, Channel>()
   const seen = Envelope.seen()
+  let now = 0
   const count = { taken: 0, again: 0, unclaimed: 0, unreadable: 0 }
 
   const channelOf = (name: string): Channel | undefined => {
@@ -80,22 +82,18 @@ export const make = (given: Limits = limits): Inbox => {
     if (known !== undefined) return known
     if (channels.size >= given.channels) return undefined
     // Unbounded in name only: what is in it has taken its room from the budget of its sender.
-    const made = { queue: Effect.runSync(Queue.unbounded<Arrived>()), claimed: false, messages: 0, bytes: 0 }
+    const made: Channel = { queue: Effect.runSync(Queue.unbounded<Arrived>()), since: [], claimed: false }
     channels.set(name, made)
     return made
   }
 
   const put = (arrived: Arrived): string | undefined => {
-    const { bytes, envelope, from, release } = arrived
+    const { envelope, from, release } = arrived
     const channel = channelOf(envelope.channel)
-    const isFull =
-      channel === undefined ||
-      (!channel.claimed &&
-        (channel.messages >= given.unclaimedMessages || channel.bytes + bytes.length > given.unclaimedBytes))
-    if (isFull) {
+    if (channel === undefined) {
       count.unclaimed++
       release()
-      return `nobody takes what is for ${envelope.channel}`
+      return `there are ${given.channels} channels, and ${envelope.channel} is none of them`
     }
     // One peer must not say what another one has sent.
     if (!seen.first({ ...envelope, sender: `${from} ${envelope.sender}` })) {
@@ -103,8 +101,7 @@ export const make = (given: Limits = limits): Inbox => {
       release()
       return undefined
     }
-    channel.messages++
-    channel.bytes += bytes.length
+    channel.since.push(now)
     Queue.offerUnsafe(channel.queue, arrived)
     return undefined
   }
@@ -118,8 +115,7 @@ export const make = (given: Limits = limits): Inbox => {
       const next: Effect.Effect<Option.Option<Incoming>> = Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           const arrived = yield* restore(Queue.take(channel.queue))
-          channel.messages--
-          channel.bytes -= arrived.bytes.length
+          channel.since.shift()
           const read = yield* Effect.exit(decode(arrived))
           arrived.release()
           if (Exit.isSuccess(read)) {
@@ -138,12 +134,27 @@ export const make = (given: Limits = limits): Inbox => {
       return found
     })
 
+  const tick = (nowMillis: number) => {
+    now = nowMillis
+    for (const [name, channel] of channels) {
+      if (channel.claimed) continue
+      while (channel.since.length > 0 && now - channel.since[0]! > given.unclaimedMillis) {
+        channel.since.shift()
+        const oldest = Queue.takeUnsafe(channel.queue)
+        if (oldest !== undefined && Exit.isSuccess(oldest)) oldest.value.release()
+        count.unclaimed++
+      }
+      if (channel.since.length === 0) channels.delete(name)
+    }
+  }
+
   return {
     put,
     take,
+    tick,
     counters: () => ({
       ...count,
-      waiting: [...channels.values()].reduce((sum, { messages }) => sum + messages, 0)
+      waiting: [...channels.values()].reduce((sum, { since }) => sum + since.length, 0)
     })
   }
 }

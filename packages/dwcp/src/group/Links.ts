@@ -7,7 +7,7 @@
  * features or of AMST itself retires what is open: new messages go over the new, and those that are on their way have the
  * drain time to arrive. What has not by then goes again, under the same number, so it counts once.
  */
-import { Cause, Clock, type Duration, Effect, Exit, Option, Schedule, Scope, Semaphore } from "effect"
+import { Cause, Clock, Deferred, type Duration, Effect, Exit, Option, Schedule, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
 import type { ConnectionOptions, TLSSocket } from "node:tls"
 import type { Acp } from "../acp/Acp.ts"
@@ -125,6 +125,8 @@ interface Carrier {
   readonly link: Amst.Link | undefined
   readonly socket: TLSSocket | undefined
   readonly isOpen: () => boolean
+  /** Fails when it is closed under what is on its way. */
+  readonly cut: Deferred.Deferred<never, PeerUnreachable>
   users: number
   idle: (() => void) | undefined
   closed: boolean
@@ -313,6 +315,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       isOpen: stream.isOpen,
       send: (envelope, content) =>
         Effect.map(stream.send(envelope, content), (wireBytes): Carried => ({ wireBytes, codec: "zstd-3" })),
+      cut: Deferred.makeUnsafe(),
       users: 0,
       idle: undefined,
       closed: false
@@ -356,6 +359,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
         yield* link.send(coded.bytes, { name, priority })
         return { wireBytes: coded.bytes.length, codec: coded.codec }
       }),
+      cut: Deferred.makeUnsafe(),
       users: 0,
       idle: undefined,
       closed: false
@@ -399,16 +403,25 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       return Effect.asVoid(Effect.forkIn(drain(carrier), route.scope))
     })
 
-  const drain = (carrier: Carrier) =>
+  const unused = (carrier: Carrier) =>
     Effect.callback<void>((resume) => {
       if (carrier.users === 0) return resume(Effect.void)
       carrier.idle = () => resume(Effect.void)
-    }).pipe(Effect.timeoutOption(options.drain), Effect.andThen(close(carrier)))
+    })
 
+  const drain = (carrier: Carrier) =>
+    Effect.andThen(Effect.timeoutOption(unused(carrier), options.drain), close(carrier))
+
+  /** What is on its way is taken back first, or its room at the receiver would wait for the rest of it. */
   const close = (carrier: Carrier) =>
-    Effect.suspend(() => {
+    Effect.gen(function* () {
       carrier.closed = true
-      return Scope.close(carrier.scope, Exit.void)
+      yield* Deferred.fail(
+        carrier.cut,
+        new PeerUnreachable({ peer: "a peer", cause: new Error("Its link was closed.") })
+      )
+      yield* Effect.timeoutOption(unused(carrier), "1 second")
+      yield* Scope.close(carrier.scope, Exit.void)
     })
 
   // --------------------------------------------------------------------------------------------------------- sending
@@ -429,7 +442,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       }
       const carrier = opened.value
       carrier.users++
-      const exit = yield* go(carrier).pipe(
+      const exit = yield* Effect.raceFirst(go(carrier), Deferred.await(carrier.cut)).pipe(
         Effect.ensuring(
           Effect.sync(() => {
             carrier.users--
@@ -483,10 +496,13 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       inFlight.add(number)
       route.users++
       const began = yield* Clock.currentTimeMillis
+      let used: Carrier | undefined
       const go = (carrier: Carrier) =>
-        Effect.suspend(() =>
-          carrier.send({ sender, number, floor: Math.min(...inFlight), channel, encoding: "plain" }, content, priority)
-        )
+        Effect.suspend(() => {
+          used = carrier
+          const floor = Math.min(...inFlight)
+          return carrier.send({ sender, number, floor, channel, encoding: "plain" }, content, priority)
+        })
       const sent = yield* inTime(route, over(route, go, 1)).pipe(
         Effect.ensuring(
           Effect.sync(() => {
@@ -498,13 +514,12 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       )
       const now = yield* Clock.currentTimeMillis
       route.usedMillis = now
-      const version = Exit.isSuccess(sent) ? sent.value.carrier.version : (route.carrier?.version ?? "v3")
-      // An interrupted one was neither good nor bad, and what the peer does not want is its own affair.
+      const version = used?.version ?? "v1"
+      // An interrupted one was neither good nor bad, what the peer does not want is its own affair, and one that is not
+      // there is so in any version.
       const failed = Exit.isFailure(sent) ? Option.getOrUndefined(Cause.findErrorOption(sent.cause)) : undefined
-      const counts =
-        Exit.isSuccess(sent) ||
-        (failed !== undefined && !hasTag(failed, "MessageRefused") && !hasTag(failed, "TransferRefused"))
-      if (counts) {
+      const isRefusal = hasTag(failed, "MessageRefused") || hasTag(failed, "TransferRefused")
+      if (used !== undefined && (Exit.isSuccess(sent) || (failed !== undefined && !isRefusal))) {
         yield* options.onSent({
           version,
           atMillis: now,
@@ -638,7 +653,9 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
     renegotiate: each((route) =>
       Effect.suspend(() => {
         route.greeting?.say(hello())
-        return exchangeIfNeeded(route)
+        // Nobody asked it yet what it can: the next message does.
+        const isUnasked = route.greeting === undefined && route.carrier?.version === "v1" && wantsV3()
+        return isUnasked ? retire(route) : exchangeIfNeeded(route)
       })
     ),
     note: each(noteOne),

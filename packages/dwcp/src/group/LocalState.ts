@@ -106,7 +106,7 @@ export const make: Effect.Effect<StateSync.Engine, never, Scope.Scope> = Effect.
     transaction: (transaction) =>
       Effect.suspend(() => {
         const succeeded = transaction.when.every(holds)
-        const operations = succeeded ? transaction.then : (transaction.otherwise ?? [])
+        const operations = succeeded ? transaction.perform : (transaction.otherwise ?? [])
         return Effect.map(write(operations), (version): StateSync.Outcome => ({ succeeded, version }))
       }),
     check: Effect.void,

@@ -41,7 +41,7 @@ export const Settings = Schema.Struct({
   listenAddress: Field.withDefault(Schema.String.check(Schema.isPattern(/\S/)), "127.0.0.1").annotate({
     description: "The address other nodes send to. 0.0.0.0 and :: are all there are; 127.0.0.1 is this machine alone."
   }),
-  bindPort: Field.withDefault(Field.port, 9092).annotate({
+  bindPort: Field.withDefault(Field.port, 9093).annotate({
     description: "The port other nodes send to; 0 lets the system choose."
   }),
   serverName: Field.withDefault(Schema.NonEmptyString, "localhost").annotate({
