@@ -8,7 +8,6 @@
  * request. `bare` is the same contract with the same handlers on Effect's HttpApi over TLS, and nobody at the door.
  * `bareGrpc` is grpc-js over TLS with the same message. Tasks are in memory: what is measured is the API.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { createServer } from "node:https"
 import { join } from "node:path"
@@ -17,7 +16,7 @@ import { NodeHttpServer, NodeServices } from "@effect/platform-node"
 import { Contract, type Tasks } from "@novacron/api"
 import { Component } from "@novacron/boot"
 import { Api, Database, Orchestration, Security } from "@novacron/components"
-import { Effect, Exit, Layer, Option, PubSub, Schema, Stream, Tracer } from "effect"
+import { Cause, Context, Effect, Layer, Option, PubSub, Schema, Stream, Tracer } from "effect"
 import { FetchHttpClient, HttpRouter } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 
@@ -53,27 +52,20 @@ const task: Tasks.Task = {
   attempts: [{ number: 1, node: "node-1", startedAt: at, endedAt: null, exitCode: null, signal: null, error: null }]
 }
 
-const inMemory = Effect.map(PubSub.unbounded<Tasks.Task>(), (changed) => {
-  const service: Orchestration.Orchestration["Service"] = {
-    submit: () => Effect.succeed(task),
-    get: (id) => (id === task.id ? Effect.succeed(task) : Effect.fail(new Orchestration.NoSuchTask({ task: id }))),
-    list: () => Effect.succeed({ tasks: [task], next: Option.none() }),
-    cancel: () => Effect.succeed(task),
-    output: () => Stream.empty,
-    changes: Stream.fromPubSub(changed),
-    nodes: Effect.succeed([]),
-    check: Effect.succeed("in memory")
-  }
-  return { changed, service }
-})
+/** What the child answers: where it listens, and the CPU time it has used. */
+export type Answer =
+  | { readonly port: number; readonly grpcPort?: number; readonly ca: string }
+  | { readonly cpuMicros: number }
 
-const settings = Schema.decodeUnknownSync(Api.Settings)({
-  port: 0,
-  grpc: { port: 0 },
-  rate: { perMinute: 1_000_000_000, burst: 1_000_000_000 },
-  sockets: { max: 20_000 },
-  tokens: { store: "file" }
-})
+const told = (message: Answer): void => void process.send?.(message)
+
+const answered = (change: () => void): void => {
+  process.on("message", (question: Question) => {
+    if (question === "change") return change()
+    const { system, user } = process.cpuUsage()
+    told({ cpuMicros: user + system })
+  })
+}
 
 const security = (dataDir: string) =>
   Security.component(
@@ -83,32 +75,145 @@ const security = (dataDir: string) =>
     { dataDir, nodeId: "node-1", environment: {} }
   ).layer
 
+/** TLS as the node speaks it. */
+const tls = Effect.gen(function* () {
+  const it = yield* Security.Security
+  const options = yield* it.serverTls({ clients: "none" })
+  return { options, ca: `${Array.isArray(options.ca) ? options.ca.join("\n") : options.ca}` }
+})
+
+// --------------------------------------------------------------------------------------------------------------- api
+
+const settings = Schema.decodeUnknownSync(Api.Settings)({
+  port: 0,
+  grpc: { port: 0 },
+  rate: { perMinute: 1_000_000_000, burst: 1_000_000_000 },
+  sockets: { max: 20_000 },
+  tokens: { store: "file" }
+})
+
 /** Makes a span of each request, with all that it is told, and throws it away. */
 const tracer = Tracer.make({ span: (options) => new Tracer.NativeSpan(options) })
 
-const told = (message: object): void => void process.send?.(message)
-
-const answered = (change: () => void): void => {
-  process.on("message", (question: Question) => {
-    if (question === "cpu") {
-      const { system, user } = process.cpuUsage()
-      told({ cpuMicros: user + system })
-    } else change()
-  })
-}
-
-const api = (dataDir: string) =>
-  Effect.gen(function* () {
-    const { changed, service } = yield* inMemory
-    const { grpcPort, port } = yield* Api.Api
-    answered(() => {
-      const ns = process.hrtime.bigint().toString()
-      const next = { ...task, name: ns }
-      PubSub.publishUnsafe(changed, next)
-    })
-    told({ port, grpcPort })
-    return yield* Effect.never.pipe(Effect.ensuring(Effect.succeed(service)))
-  }).pipe(
-    Effect.provide(apiLayer(dataDir)),
-    Effect.provideService(Tracer.Tracer, tracer)
+const api = Effect.fnUntraced(function* (dataDir: string) {
+  const changed = yield* PubSub.unbounded<Tasks.Task>()
+  const orchestration: Orchestration.Orchestration["Service"] = {
+    submit: () => Effect.succeed(task),
+    get: (id) => (id === task.id ? Effect.succeed(task) : Effect.fail(new Orchestration.NoSuchTask({ task: id }))),
+    list: () => Effect.succeed({ tasks: [task], next: Option.none() }),
+    cancel: () => Effect.succeed(task),
+    output: () => Stream.empty,
+    changes: Stream.fromPubSub(changed),
+    nodes: Effect.succeed([]),
+    check: Effect.succeed("in memory")
+  }
+  const view = Api.NodeView.make({ nodeId: "node-1", version: "0.1.0" })
+  const component = Api.component(settings, { dataDir, view })
+  const { grpcPort, port } = yield* Effect.map(
+    Layer.build(component.layer).pipe(
+      Effect.provideService(Component.late(Orchestration.Orchestration), Effect.succeedSome(orchestration)),
+      Effect.provideService(Component.late(Database.Database), Effect.succeedNone),
+      Effect.provideService(Tracer.Tracer, tracer)
+    ),
+    (context) => Context.get(context, Api.Api)
   )
+  const { ca } = yield* tls
+  // The name carries when it was changed: the clock that counts since the machine was started is the same everywhere.
+  answered(() => {
+    PubSub.publishUnsafe(changed, { ...task, name: `${process.hrtime.bigint()}` })
+  })
+  told({ port, ca, ...(grpcPort === undefined ? {} : { grpcPort }) })
+})
+
+// -------------------------------------------------------------------------------------------------------------- bare
+
+const never = Effect.die("it is not asked for")
+
+const places = Layer.mergeAll(
+  HttpApiBuilder.group(Contract.Contract, "node", (handlers) =>
+    handlers.handleAll({
+      status: () => never,
+      report: () => never,
+      health: () => never,
+      why: () => never,
+      impact: () => never,
+      restore: () => never
+    })
+  ),
+  HttpApiBuilder.group(Contract.Contract, "tasks", (handlers) =>
+    handlers.handleAll({
+      submit: () => never,
+      list: () => never,
+      get: () => Effect.succeed(task),
+      cancel: () => never,
+      output: () => never
+    })
+  ),
+  HttpApiBuilder.group(Contract.Contract, "nodes", (handlers) => handlers.handleAll({ list: () => never })),
+  HttpApiBuilder.group(Contract.Contract, "tokens", (handlers) =>
+    handlers.handleAll({ create: () => never, list: () => never, revoke: () => never })
+  )
+)
+
+/** Nobody at the door. */
+const open = Layer.succeed(Contract.Admission, (answer) =>
+  Effect.provideService(answer, Contract.Caller, { name: "anybody", by: "none", roles: [] })
+)
+
+const bare = Effect.gen(function* () {
+  const { ca, options } = yield* tls
+  const server = createServer(options)
+  const app = HttpApiBuilder.layer(Contract.Contract).pipe(Layer.provide(places), Layer.provide(open))
+  yield* Layer.build(
+    HttpRouter.serve(app, { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1" }))
+    )
+  )
+  const address = server.address()
+  answered(() => undefined)
+  told({ ca, port: typeof address === "object" && address !== null ? address.port : 0 })
+})
+
+const bareGrpc = Effect.gen(function* () {
+  const { ca, options } = yield* tls
+  // What the package uses inside of itself, to measure it: it is no dependency of the benchmarks.
+  const load = (path: string) => import(pathToFileURL(join(components, path)).href)
+  const require = createRequire(join(components, "package.json"))
+  const { Server, ServerCredentials } = require("@grpc/grpc-js")
+  const { create } = require("@bufbuild/protobuf")
+  const [wire, proto, standard] = yield* Effect.promise(() =>
+    Promise.all([
+      load("src/api/Wire.ts"),
+      load("src/api/wire/TasksProto.ts"),
+      load("src/api/StandardServices.ts")
+    ])
+  )
+  const answer = create(proto.GetTaskResponseSchema, { task: wire.toTask(task) })
+  const server = new Server()
+  const { getTask } = standard.definitionOf(proto.TaskService)
+  server.addService({ getTask }, { getTask: (_: unknown, reply: (e: null, it: unknown) => void) => reply(null, answer) })
+  const pair = { private_key: options.key, cert_chain: Buffer.from(`${options.cert}`) }
+  const credentials = ServerCredentials.createSsl(null, [pair], false)
+  const port = yield* Effect.callback<number>((resume) =>
+    server.bindAsync("127.0.0.1:0", credentials, (_: unknown, port: number) => resume(Effect.succeed(port)))
+  )
+  answered(() => undefined)
+  told({ ca, port })
+})
+
+// -------------------------------------------------------------------------------------------------------------- main
+
+const [, file, mode = "", dataDir = ""] = process.argv
+if (file === import.meta.filename) {
+  const program = mode === "api" ? api(dataDir) : mode === "bare" ? bare : bareGrpc
+  process.on("disconnect", () => process.exit())
+  Effect.runFork(
+    Effect.andThen(program, Effect.never).pipe(
+      Effect.scoped,
+      Effect.provide(security(dataDir)),
+      Effect.provide(Layer.mergeAll(NodeServices.layer, FetchHttpClient.layer)),
+      Effect.tapCause((cause) => Effect.sync(() => console.error(Cause.pretty(cause)))),
+      Effect.onError(() => Effect.sync(() => process.exit(1)))
+    )
+  )
+}
