@@ -84,6 +84,10 @@ export class Place {
         NOVACRON_HEALTH_PORT: "0",
         NOVACRON_NETWORK_BIND_PORT: "0",
         NOVACRON_MONITORING_PORT: "0",
+        NOVACRON_DASHBOARD_PORT: "0",
+        NOVACRON_DWCP_BIND_PORT: "0",
+        NOVACRON_API_PORT: "0",
+        NOVACRON_API_GRPC_PORT: "0",
         ...env
       },
       stdio: ["ignore", "pipe", "pipe"]

@@ -7,10 +7,12 @@
  * const { kind } = yield* Detection.detect(settings.environment)
  * ```
  */
+export * as Api from "./api/Settings.ts"
 export * as Cache from "./cache/Settings.ts"
 export * as Database from "./database/Settings.ts"
 export * as Detection from "./environment/Detection.ts"
 export * as Discovery from "./discovery/Settings.ts"
+export * as Dwcp from "./dwcp/Settings.ts"
 export * as Environment from "./environment/Settings.ts"
 export * as Lock from "./lock/Settings.ts"
 export * as Logger from "./logger/Settings.ts"
@@ -19,6 +21,7 @@ export * as Ml from "./ml/Settings.ts"
 export * as Monitoring from "./monitoring/Settings.ts"
 export * as Network from "./network/Settings.ts"
 export * as Operator from "./operator/Settings.ts"
+export * as Orchestration from "./orchestration/Settings.ts"
 export * as Post from "./post/Settings.ts"
 export * as Preflight from "./preflight/Settings.ts"
 export * as Resources from "./resources/Settings.ts"

@@ -4,23 +4,28 @@
 import { Boot, Component } from "@novacron/boot"
 import { type BootEvent, type Plan, Report } from "@novacron/boot/model"
 import {
+  Api,
   Cache,
   Database,
+  Discovery,
+  Dwcp,
   Environment,
   Lock,
   Logger,
+  Ml,
   Monitoring,
   Network,
+  Orchestration,
   Post,
   Preflight,
   Resources,
   Security
 } from "@novacron/components"
 import type { Config } from "@novacron/config"
-import { Clock, Duration, Effect, Option, Redacted, type Result } from "effect"
-import { FetchHttpClient } from "effect/http"
-import type { Given } from "./Alive.ts"
+import { Clock, Duration, Effect, Option, Redacted, type Result, type Scope } from "effect"
+import type { Given, Running } from "./Alive.ts"
 import * as Dashboard from "./Dashboard.ts"
+import type { Platform } from "./Life.ts"
 import * as NodeId from "./NodeId.ts"
 import { loggerOf, secretsOf, type Settings } from "./Settings.ts"
 import { Surroundings } from "./Surroundings.ts"
@@ -38,18 +43,22 @@ export interface Facts {
   /** The variables of the process. */
   readonly env: { readonly [name: string]: string | undefined }
   readonly pid: number
+  /** The process, for those who start programs and end them. */
+  readonly host: Surroundings["Service"]["host"]
   readonly lock: Lock.Lock["Service"]
   readonly notify: Post.Notify.Notify
   /** The report of the boot as of now. */
   readonly report: Effect.Effect<Report.Report>
+  /** What the API tells of the node. */
+  readonly view: Api.NodeView.NodeView
   /** What the boot does, for the audit log. */
   readonly trail?: Security.BootTrail.BootTrail
 }
 
 /** The parts of a node with these settings. Their order means nothing. */
-export const components = (
+const components = (
   settings: Settings,
-  { dataDir, detection, env, lock, nodeId, notify, pid, report, trail }: Facts
+  { dataDir, detection, env, host, lock, nodeId, notify, pid, report, trail, view }: Facts
 ) =>
   [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
@@ -64,19 +73,39 @@ export const components = (
       ...(trail === undefined ? {} : { trail })
     }),
     Logger.component(loggerOf(settings)),
-    Database.component(settings.database, { dataDir }),
+    Database.component(settings.database, {
+      dataDir,
+      migrations: [...Database.migrations, ...Orchestration.migrations, ...Discovery.migrations]
+    }),
     Database.deferred,
     Cache.component(settings.cache),
     Network.component({ serverName: nodeId, ...settings.network }),
+    Dwcp.component(settings.dwcp, { dataDir, nodeId }),
+    Orchestration.component(settings.orchestration, {
+      nodeId,
+      host,
+      environment: detection.kind,
+      version: program
+    }),
+    Api.component(settings.api, { dataDir, view }),
+    Ml.component(settings.ml),
     Monitoring.component(settings.monitoring),
     Post.systemHealth(
       settings.systemHealth,
-      [Security.Security, Database.Database, Cache.Cache, Network.Network],
+      [Security.Security, Database.Database, Cache.Cache, Network.Network, Orchestration.Orchestration, Api.Api],
       checks
     ),
     Post.startupMetrics(report),
+    Discovery.component(settings.discovery, { id: nodeId, version: program, addresses: addressesOf(settings) }),
     Post.ready(settings.ready, pid, notify)
   ] as const
+
+/** Where other nodes and programs reach this one. */
+const addressesOf = ({ api, dwcp, network }: Settings): { readonly [name: string]: string } => ({
+  api: `https://${api.host}:${api.port}`,
+  dwcp: `${dwcp.listenAddress}:${dwcp.bindPort}`,
+  peers: `${network.listenAddress}:${network.bindPort}`
+})
 
 /** What the parts may need together when they are busy. */
 export const plansOf = ({ cache, database, network }: Settings): Resources.Capacity.Plans => ({
@@ -114,10 +143,19 @@ const checks = Effect.gen(function* () {
   const database = yield* Database.Database
   const cache = yield* Cache.Cache
   const network = yield* Network.Network
+  const orchestration = yield* Orchestration.Orchestration
+  const api = yield* Api.Api
   return [
     { name: "security", critical: true, needs: [], probe: Effect.asVoid(security.check) },
     { name: "database", critical: true, needs: ["security"], probe: Effect.asVoid(database.check) },
     { name: "network", critical: true, needs: ["security"], probe: Effect.asVoid(network.check) },
+    {
+      name: "orchestration",
+      critical: true,
+      needs: ["database"],
+      probe: Effect.asVoid(orchestration.check)
+    },
+    { name: "api", critical: true, needs: ["security"], probe: Effect.asVoid(api.check) },
     { name: "cache", critical: false, needs: ["security"], probe: Effect.asVoid(cache.check) }
   ]
 })
@@ -135,9 +173,9 @@ export const boot = (
     /** What reading the settings took. */
     readonly parsing: Duration.Duration
   }
-) =>
+): Effect.Effect<Running, unknown, Scope.Scope | Platform> =>
   Effect.gen(function* () {
-    const { env, hostname, pid, usage } = yield* Surroundings
+    const { env, host, hostname, pid, usage } = yield* Surroundings
     const { settings, version } = loaded
     const monitor = yield* Monitoring.Monitor.make(settings.monitoring, {
       version: program,
@@ -150,7 +188,8 @@ export const boot = (
     const nodeId = yield* NodeId.keep(dataDir, settings.system.nodeId, hostname)
     const { lock, notify, report } = given
     const trail = yield* Security.BootTrail.make
-    const facts: Facts = { detection, dataDir, nodeId, env, pid, lock, notify, report, trail }
+    const view = Api.NodeView.make({ nodeId, version: program })
+    const facts: Facts = { detection, dataDir, nodeId, env, host, pid, lock, notify, report, trail, view }
     const resolved = yield* resolution(monitor)
     const running = yield* Boot.make(components(settings, facts), {
       nodeId,
@@ -164,6 +203,7 @@ export const boot = (
         resolved(event)
         trail.observe(event)
         monitor.observe(event)
+        view.observe(event)
         given.observe(event)
       },
       because: given.because,
@@ -172,6 +212,7 @@ export const boot = (
       redact: redactor(secretsOf(settings)),
       ...(given.journal === undefined ? {} : { journal: given.journal })
     }).pipe(Effect.provideService(Monitoring.Monitor.Monitor, monitor))
+    view.adopt(running)
     yield* monitor.watch(running.health)
     return running
   }).pipe(Effect.provide(FetchHttpClient.layer))
@@ -201,14 +242,16 @@ export const around = ({ explain, settings }: Config.Loaded<Settings>, dataDir: 
 
 /** Facts for those who only want to look: nothing is created, and the lock is nobody's. */
 export const factsOf = Effect.fnUntraced(function* (settings: Settings, detection: Environment.Detection) {
-  const { cwd, env, hostname, pid } = yield* Surroundings
+  const { cwd, env, host, hostname, pid } = yield* Surroundings
   const nodeId = settings.system.nodeId ?? NodeId.fromHostname(hostname) ?? "node"
   const facts: Facts = {
     detection,
     dataDir: cwd,
     nodeId,
     env,
+    host,
     pid,
+    view: Api.NodeView.make({ nodeId, version: program }),
     lock: nobodys,
     notify: { tell: () => undefined, told: Effect.void, watchdog: undefined },
     report: Effect.sync(() => Report.fromEvents([]))

@@ -33,6 +33,8 @@ export class Surroundings extends Context.Service<
     /** Ends the process at once, whatever is still going on. */
     readonly leave: (code: number) => void
     readonly memory: () => { readonly rssBytes: number; readonly heapBytes: number }
+    /** What those need who start programs, and end them. */
+    readonly host: Pick<NodeJS.Process, "execPath" | "getuid" | "kill" | "pid">
     /** What the process says of what it uses, for metrics. */
     readonly usage: Pick<NodeJS.Process, "cpuUsage" | "memoryUsage" | "uptime" | "versions">
   }
@@ -83,6 +85,7 @@ export const thisProcess = (): Surroundings["Service"] => ({
     const { heapUsed, rss } = real.memoryUsage()
     return { rssBytes: rss, heapBytes: heapUsed }
   },
+  host: real,
   usage: real
 })
 

@@ -13,8 +13,19 @@ export interface Home {
 const environment = ({ dataDir }: Home): NodeJS.ProcessEnv => {
   const { CI: _, ...rest } = process.env
   // The figures are those of a node as operators run it: the invariants are for CI.
-  return { ...rest, NOVACRON_DATA_DIR: dataDir, NOVACRON_SYSTEM_HEALTH_CHECK_PORT: "0", NOVACRON_MONITORING_PORT: "0" }
+  return { ...rest, NOVACRON_DATA_DIR: dataDir, ...Object.fromEntries(ports.map((name) => [`NOVACRON_${name}`, "0"])) }
 }
+
+/** Any that are free: others may run beside us. */
+const ports = [
+  "HEALTH_PORT",
+  "NETWORK_BIND_PORT",
+  "MONITORING_PORT",
+  "DASHBOARD_PORT",
+  "DWCP_BIND_PORT",
+  "API_PORT",
+  "API_GRPC_PORT"
+]
 
 /** What the figures need to know of a report. */
 export interface Report {
