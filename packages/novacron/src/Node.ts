@@ -23,6 +23,7 @@ import {
 } from "@novacron/components"
 import type { Config } from "@novacron/config"
 import { Clock, Duration, Effect, Option, Redacted, type Result, type Scope } from "effect"
+import { FetchHttpClient } from "effect/http"
 import type { Given, Running } from "./Alive.ts"
 import * as Dashboard from "./Dashboard.ts"
 import type { Platform } from "./Life.ts"
