@@ -8,7 +8,8 @@
  * other seeds forecast together, as the mean of their points.
  */
 import { createHash } from "node:crypto"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readFileSync, statSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { Data, Result } from "effect"
 import * as Network from "./Network.ts"
 import { layout } from "./Signals.ts"
@@ -47,12 +48,12 @@ const head = 52
 /** A larger file is not read. */
 export const mostBytes = 8 * 1024 * 1024
 
-/** The model that comes with this package. */
-export const shipped = (): URL => {
-  // In the bundle the code lies elsewhere, and the models beside its commands.
-  const places = ["../../models/bandwidth.bin", "../models/bandwidth.bin", "models/bandwidth.bin"]
-  const urls = places.map((place) => new URL(place, import.meta.url))
-  return urls.find((url) => existsSync(url)) ?? urls[0]!
+/** Where the model that comes with this package is. */
+export const shipped = (): string => {
+  // In a bundle the code lies elsewhere, and the models beside its commands.
+  const places = ["../../models/bandwidth.bin", "../models/bandwidth.bin"]
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)))
+  return paths.find((path) => existsSync(path)) ?? paths[0]!
 }
 
 export const encode = (hidden: number, networks: ReadonlyArray<Float64Array>): Uint8Array => {
@@ -92,15 +93,12 @@ export const decode = (bytes: Uint8Array, file = "The model"): Result.Result<Mod
 }
 
 /** At the start of a command; the service reads with Effect. */
-export const read = (file: string | URL): Result.Result<Model, BadModel> => {
-  const name = file instanceof URL ? file.pathname : file
+export const read = (file: string): Result.Result<Model, BadModel> => {
   const bytes = Result.try({
-    try: () => readFileSync(file),
-    catch: (cause) => new BadModel({ file: name, reason: "Missing", cause })
+    try: () => (statSync(file).size > mostBytes ? new Uint8Array() : readFileSync(file)),
+    catch: (cause) => new BadModel({ file, reason: "Missing", cause })
   })
-  return Result.flatMap(bytes, (bytes) =>
-    bytes.length > mostBytes ? Result.fail(new BadModel({ file: name, reason: "NotAModel" })) : decode(bytes, name)
-  )
+  return Result.flatMap(bytes, (bytes) => decode(bytes, file))
 }
 
 /** Of all but its own place. */

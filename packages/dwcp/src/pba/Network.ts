@@ -64,17 +64,34 @@ export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 /** `into = matrix · vector`; the matrix begins at `from`, by rows. */
 export const product = (matrix: Float64Array, from: number, vector: Float64Array, into: Float64Array): void => {
   const n = vector.length
-  const whole = n - (n % 4)
-  for (let row = 0, at = from; row < into.length; row++, at += n) {
-    let [a, b, c, d] = [0, 0, 0, 0]
-    for (let i = 0; i < whole; i += 4) {
-      a += matrix[at + i]! * vector[i]!
-      b += matrix[at + i + 1]! * vector[i + 1]!
-      c += matrix[at + i + 2]! * vector[i + 2]!
-      d += matrix[at + i + 3]! * vector[i + 3]!
+  const rows = into.length
+  let row = 0
+  let at = from
+  // Four rows at a time: a number of the vector is then fetched once for four, and the sums do not wait for each other.
+  for (; row + 3 < rows; row += 4, at += 4 * n) {
+    const second = at + n
+    const third = second + n
+    const fourth = third + n
+    let a = 0
+    let b = 0
+    let c = 0
+    let d = 0
+    for (let i = 0; i < n; i++) {
+      const value = vector[i]!
+      a += matrix[at + i]! * value
+      b += matrix[second + i]! * value
+      c += matrix[third + i]! * value
+      d += matrix[fourth + i]! * value
     }
-    for (let i = whole; i < n; i++) a += matrix[at + i]! * vector[i]!
-    into[row] = a + b + c + d
+    into[row] = a
+    into[row + 1] = b
+    into[row + 2] = c
+    into[row + 3] = d
+  }
+  for (; row < rows; row++, at += n) {
+    let sum = 0
+    for (let i = 0; i < n; i++) sum += matrix[at + i]! * vector[i]!
+    into[row] = sum
   }
 }
 

@@ -72,7 +72,7 @@ export class Pba extends Context.Service<
 export const make = Effect.fn("Pba.make")(function* (
   settings: typeof Settings.Type
 ): Effect.fn.Return<Pba["Service"], never, FileSystem.FileSystem | Scope.Scope> {
-  const { current, look } = yield* watched(settings.model === "" ? Model.shipped().pathname : settings.model)
+  const { current, look } = yield* watched(settings.model === "" ? Model.shipped() : settings.model)
   const links = yield* linksOf(settings, () => current().model)
   const spaced = Schedule.spaced(settings.watch)
   yield* look().pipe(Effect.repeat(spaced), Effect.forkScoped)

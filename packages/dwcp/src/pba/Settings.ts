@@ -16,7 +16,7 @@ export const Settings = Schema.Struct({
     description: "A link of which nothing was measured for that long is forgotten."
   }),
   maxLinks: Field.withDefault(Field.count, 1024).annotate({
-    description: "The most links that are remembered, 25 KiB each; then the one silent for longest is forgotten."
+    description: "The most links that are remembered, 60 KiB each; then the one silent for longest is forgotten."
   }),
   critical: Field.withDefault(Field.count, 50).annotate({ description: "The weight of critical traffic on a link." }),
   normal: Field.withDefault(Field.count, 30).annotate({ description: "The weight of normal traffic on a link." }),

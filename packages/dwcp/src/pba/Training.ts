@@ -177,6 +177,7 @@ const judge = (example: Example, i: number, outputs: Float64Array, slopes: Float
   return loss
 }
 
+/** Back through the steps; then the gradient row by row, each of which stays near while it is added to. */
 const backward = (
   parameters: Float64Array,
   steps: number,
@@ -187,33 +188,87 @@ const backward = (
   const readAt = 4 * hidden * width
   const dHidden = new Float64Array(hidden)
   const dCell = new Float64Array(hidden)
-  const dGates = new Float64Array(4 * hidden)
   for (let t = steps - 1; t >= 0; t--) {
-    const slope = slopes[t]!
-    const o = read[t]!
-    for (let row = 0, at = readAt; row < slope.length; row++, at += width) {
-      const s = slope[row]!
-      if (s === 0) continue
-      for (let j = 0; j < hidden; j++) dHidden[j]! += s * parameters[at + j]!
-      for (let j = 0; j < width; j++) gradient[at + j]! += s * o[j]!
-    }
+    transposed(parameters, readAt, width, slopes[t]!, dHidden)
     const [g, before, after] = [gates[t]!, cells[t]!, cells[t + 1]!]
+    // The gates are not needed again: their slopes take their place.
     for (let j = 0; j < hidden; j++) {
-      const [i, f, c, out] = [g[j]!, g[hidden + j]!, g[2 * hidden + j]!, g[3 * hidden + j]!]
+      const i = g[j]!
+      const f = g[hidden + j]!
+      const c = g[2 * hidden + j]!
+      const out = g[3 * hidden + j]!
       const bent = Math.tanh(after[j]!)
       const d = dCell[j]! + dHidden[j]! * out * (1 - bent * bent)
-      dGates[j] = d * c * i * (1 - i)
-      dGates[hidden + j] = d * before[j]! * f * (1 - f)
-      dGates[2 * hidden + j] = d * i * (1 - c * c)
-      dGates[3 * hidden + j] = dHidden[j]! * bent * out * (1 - out)
+      g[j] = d * c * i * (1 - i)
+      g[hidden + j] = d * before[j]! * f * (1 - f)
+      g[2 * hidden + j] = d * i * (1 - c * c)
+      g[3 * hidden + j] = dHidden[j]! * bent * out * (1 - out)
       dCell[j] = d * f
     }
     dHidden.fill(0)
-    const z = seen[t]!
-    for (let row = 0, at = 0; row < 4 * hidden; row++, at += width) {
-      const s = dGates[row]!
-      for (let j = 0; j < hidden; j++) dHidden[j]! += s * parameters[at + j]!
-      for (let j = 0; j < width; j++) gradient[at + j]! += s * z[j]!
+    transposed(parameters, 0, width, g, dHidden)
+  }
+  gather(gradient, 0, steps, gates, seen)
+  gather(gradient, readAt, steps, slopes, read)
+}
+
+/** Adds the product of the transposed matrix, its first columns, with the slopes of its rows. */
+const transposed = (
+  matrix: Float64Array,
+  from: number,
+  width: number,
+  slopes: Float64Array,
+  into: Float64Array
+): void => {
+  const n = into.length
+  const rows = slopes.length
+  let row = 0
+  // Four at a time: what is added to is then fetched and kept once for four.
+  for (let at = from; row + 3 < rows; row += 4, at += 4 * width) {
+    const a = slopes[row]!
+    const b = slopes[row + 1]!
+    const c = slopes[row + 2]!
+    const d = slopes[row + 3]!
+    const second = at + width
+    const third = second + width
+    const fourth = third + width
+    for (let j = 0; j < n; j++) {
+      into[j]! += a * matrix[at + j]! + b * matrix[second + j]! + (c * matrix[third + j]! + d * matrix[fourth + j]!)
+    }
+  }
+  for (; row < rows; row++) {
+    const [slope, at] = [slopes[row]!, from + row * width]
+    for (let j = 0; j < n; j++) into[j]! += slope * matrix[at + j]!
+  }
+}
+
+/** Adds, for each row, its slopes times what it was given, over all steps. */
+const gather = (
+  gradient: Float64Array,
+  from: number,
+  steps: number,
+  slopes: ReadonlyArray<Float64Array>,
+  given: ReadonlyArray<Float64Array>
+): void => {
+  const [rows, width] = [slopes[0]!.length, given[0]!.length]
+  for (let row = 0, at = from; row < rows; row++, at += width) {
+    let t = 0
+    for (; t + 3 < steps; t += 4) {
+      const a = slopes[t]![row]!
+      const b = slopes[t + 1]![row]!
+      const c = slopes[t + 2]![row]!
+      const d = slopes[t + 3]![row]!
+      const first = given[t]!
+      const second = given[t + 1]!
+      const third = given[t + 2]!
+      const fourth = given[t + 3]!
+      for (let j = 0; j < width; j++) {
+        gradient[at + j]! += a * first[j]! + b * second[j]! + (c * third[j]! + d * fourth[j]!)
+      }
+    }
+    for (; t < steps; t++) {
+      const [slope, values] = [slopes[t]![row]!, given[t]!]
+      for (let j = 0; j < width; j++) gradient[at + j]! += slope * values[j]!
     }
   }
 }
