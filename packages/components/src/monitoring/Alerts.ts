@@ -10,8 +10,8 @@
  * fails is told of, within a budget.
  */
 import { Clock, DateTime, Duration, Effect, Option, Redacted, Schedule, type Scope } from "effect"
-import { HttpClient, HttpClientRequest } from "effect/http"
 import * as AlertRules from "./AlertRules.ts"
+import * as Outgoing from "./Outgoing.ts"
 import type { AlertsSettings } from "./Settings.ts"
 import type { Family, Labels } from "./Tally.ts"
 
@@ -133,10 +133,10 @@ export const make = Effect.fn("Alerts.make")(function* (
   settings: typeof AlertsSettings.Type & { readonly webhook: Redacted.Redacted },
   families: Effect.Effect<ReadonlyArray<Family>>,
   instance: () => string
-): Effect.fn.Return<Alerts, never, HttpClient.HttpClient | Scope.Scope> {
+): Effect.fn.Return<Alerts, never, Scope.Scope> {
   const book = makeBook()
   const told = new Map<string, Told>()
-  const post = yield* delivery(settings)
+  const post = delivery(settings)
   const repeatMs = Duration.toMillis(settings.repeat)
   let isRefused = false
 
@@ -223,25 +223,19 @@ const shared = ([first = {}, ...others]: ReadonlyArray<Labels>): Labels =>
 
 const iso = (ms: number): string => Option.match(DateTime.make(ms), { onNone: () => "", onSome: DateTime.formatIso })
 
-const delivery = Effect.fnUntraced(function* (
-  settings: typeof AlertsSettings.Type & { readonly webhook: Redacted.Redacted }
-) {
-  const client = yield* HttpClient.HttpClient
-  const { authorization } = settings
-  const request = HttpClientRequest.post(Redacted.value(settings.webhook), {
-    headers: authorization === undefined ? {} : { authorization: Redacted.value(authorization) }
-  })
-  return (body: object): Effect.Effect<"Taken" | "Away" | "Refused"> =>
-    client.execute(HttpClientRequest.bodyJsonUnsafe(request, body)).pipe(
-      Effect.map(({ status }) => {
-        if (status >= 200 && status < 300) return "Taken" as const
-        return status === 408 || status === 429 || status >= 500 ? ("Away" as const) : ("Refused" as const)
+/** Tells, and whether that came to anything. Whatever goes wrong, it is tried again. */
+const delivery = (settings: typeof AlertsSettings.Type & { readonly webhook: Redacted.Redacted }) => {
+  const { authorization, timeout, webhook } = settings
+  const secret = authorization === undefined ? {} : { authorization: Redacted.value(authorization) }
+  const headers = { ...secret, "content-type": "application/json" }
+  return (payload: object): Effect.Effect<"Taken" | "Away" | "Refused"> =>
+    Outgoing.post(Redacted.value(webhook), headers, Buffer.from(JSON.stringify(payload))).pipe(
+      Effect.timeoutOption(timeout),
+      Effect.map((reply) => {
+        const status = Option.isSome(reply) ? reply.value.status : 0
+        if (status >= 200 && status < 300) return "Taken"
+        return status === 0 || status === 408 || status === 429 || status >= 500 ? "Away" : "Refused"
       }),
-      Effect.scoped,
-      Effect.timeoutOption(settings.timeout),
-      Effect.map(Option.getOrElse(() => "Away" as const)),
-      // Whatever it answers with: it is tried again.
-      Effect.catchCause(() => Effect.succeed("Away" as const)),
-      Effect.withTracerEnabled(false)
+      Effect.catchCause(() => Effect.succeed("Away" as const))
     )
-})
+}

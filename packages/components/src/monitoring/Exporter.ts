@@ -15,15 +15,16 @@
  *
  * Why not the exporter of Effect: after three retries it drops all that it holds and everything of the next minute.
  */
-import { Clock, Deferred, Duration, Effect, Latch, Option, Random, Redacted, Result, Schema, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, Latch, Option, Random, Redacted, Result, Schema } from "effect"
 import type { Scope } from "effect"
-import { Headers, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { Headers } from "effect/http"
 import { OtlpSerialization, type OtlpTracer } from "effect/observability"
 import type { Resource, Span } from "./BootTrace.ts"
 import * as Otlp from "./Otlp.ts"
 import * as OtlpGrpc from "./OtlpGrpc.ts"
 import * as OtlpWire from "./OtlpWire.ts"
 import type { TracesSettings } from "./Settings.ts"
+import * as Outgoing from "./Outgoing.ts"
 import * as Spool from "./Spool.ts"
 
 /** How it goes. Counts begin with the process. */
@@ -61,7 +62,7 @@ export const make = Effect.fn("Exporter.make")(function* (
     /** Pushes what has come up since; called after the interval and before anything is sent. */
     readonly gather?: (() => void) | undefined
   } = {}
-): Effect.fn.Return<Exporter, never, HttpClient.HttpClient | Scope.Scope> {
+): Effect.fn.Return<Exporter, never, Scope.Scope> {
   const { batch, capacity, interval, stopBudget } = settings
   const { gather = () => undefined, spool } = options
   const deliver = yield* delivery(settings)
@@ -211,16 +212,18 @@ const delivery = Effect.fnUntraced(function* (settings: Destination) {
 type Destination = typeof TracesSettings.Type & { readonly endpoint: string }
 
 const overHttp = Effect.fnUntraced(function* ({ authorization, endpoint }: Destination, protocol: string) {
-  const client = yield* HttpClient.HttpClient
   const format = protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
   const serialization = yield* Effect.provide(OtlpSerialization.OtlpSerialization, format)
-  const request = HttpClientRequest.post(urlOf(endpoint), {
-    headers: authorization === undefined ? {} : { authorization: Redacted.value(authorization) }
-  })
-  return (traces: OtlpTracer.TraceData): Effect.Effect<Outcome, unknown> =>
-    client
-      .execute(HttpClientRequest.setBody(request, serialization.traces(traces)))
-      .pipe(Effect.flatMap(outcomeOf), Effect.scoped)
+  const url = urlOf(endpoint)
+  const secret = authorization === undefined ? {} : { authorization: Redacted.value(authorization) }
+  return (traces: OtlpTracer.TraceData): Effect.Effect<Outcome, unknown> => {
+    const body = serialization.traces(traces)
+    if (body._tag !== "Uint8Array") return Effect.die(new Error(`OTLP is no ${body._tag}`))
+    return Effect.flatMap(
+      Outgoing.post(url, { ...secret, "content-type": body.contentType ?? "" }, body.body),
+      outcomeOf
+    )
+  }
 })
 
 const overGrpc = Effect.fnUntraced(function* ({ authorization, endpoint, maxBackoff, timeout }: Destination) {
@@ -235,17 +238,16 @@ const overGrpc = Effect.fnUntraced(function* ({ authorization, endpoint, maxBack
 
 const again: Outcome = { _tag: "Again", afterMs: 0 }
 
-const outcomeOf = (response: HttpClientResponse.HttpClientResponse) =>
-  Effect.gen(function* (): Effect.gen.Return<Outcome, unknown> {
-    const { headers, status } = response
-    const body = yield* beginning(response)
-    if (status >= 200 && status < 300) return { _tag: "Taken", rejected: rejectedIn(body, headers["content-type"]) }
-    if (status === 413) return { _tag: "TooLarge" }
-    if (status === 408 || status === 429 || status >= 500) {
-      return { _tag: "Again", afterMs: yield* retryAfterMs(headers["retry-after"]) }
-    }
-    return { _tag: "Refused", why: `${status}` }
-  })
+const outcomeOf = ({ body, headers, status }: Outgoing.Reply): Effect.Effect<Outcome> => {
+  if (status >= 200 && status < 300) {
+    return Effect.succeed({ _tag: "Taken", rejected: rejectedIn(body, headers["content-type"]) })
+  }
+  if (status === 413) return Effect.succeed({ _tag: "TooLarge" })
+  if (status === 408 || status === 429 || status >= 500) {
+    return Effect.map(retryAfterMs(headers["retry-after"]), (afterMs) => ({ _tag: "Again", afterMs }))
+  }
+  return Effect.succeed({ _tag: "Refused", why: `${status}` })
+}
 
 /** How many spans of a batch that was taken were not. */
 const rejectedIn = (body: Buffer, type: string | undefined): number => {
@@ -261,21 +263,6 @@ const PartialSuccess = Schema.fromJsonString(
     })
   })
 )
-
-/** The first 64 KiB of an answer: nobody has more to say about spans. */
-const beginning = (response: HttpClientResponse.HttpClientResponse) =>
-  Effect.gen(function* () {
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    yield* Stream.runForEachWhile(response.stream, (chunk) =>
-      Effect.sync(() => {
-        size += chunk.length
-        if (size <= 64 * 1024) chunks.push(chunk)
-        return size <= 64 * 1024
-      })
-    )
-    return Buffer.concat(chunks)
-  })
 
 const retryAfterMs = (header: string | undefined): Effect.Effect<number> =>
   Effect.map(Clock.currentTimeMillis, (now) => {

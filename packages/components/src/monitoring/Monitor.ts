@@ -32,7 +32,6 @@ import {
   Schedule,
   type Scope
 } from "effect"
-import type { HttpClient } from "effect/http"
 import type { Figure } from "../post/StartupMetrics.ts"
 import * as Alerts from "./Alerts.ts"
 import * as BootMetrics from "./BootMetrics.ts"
@@ -95,7 +94,7 @@ const unreadLimit = 10_000
 export const make = Effect.fn("Monitor.make")(function* (
   settings: Settings,
   options: Options
-): Effect.fn.Return<Monitor["Service"], never, HttpClient.HttpClient | Scope.Scope> {
+): Effect.fn.Return<Monitor["Service"], never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const context = yield* Effect.context()
   // The last word: said when everything else of this is over.
