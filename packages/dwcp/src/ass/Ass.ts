@@ -13,12 +13,14 @@
  * ```
  */
 import { readFile } from "node:fs/promises"
-import { Effect, Layer, type Scope, type Stream } from "effect"
+import { Effect, Layer, Redacted, type Scope, type Stream } from "effect"
 import type { SqlClient } from "effect/sql"
 import * as Bounded from "./Bounded.ts"
 import * as Etcd from "./Etcd.ts"
 import type { Pki } from "./EtcdClient.ts"
 import { EngineUnavailable, type StateError, StoreRefused } from "./Failures.ts"
+import * as Gossip from "./Gossip.ts"
+import * as Hybrid from "./Hybrid.ts"
 import * as Local from "./Local.ts"
 import type { Settings } from "./Settings.ts"
 import { type Engine, StateSync } from "./StateSync.ts"
@@ -49,6 +51,15 @@ const choose = (
   switch (settings.environment) {
     case "datacenter":
       return etcd(settings)
+    case "internet":
+      return gossip(settings, settings.namespace)
+    case "hybrid":
+      return Effect.gen(function* () {
+        const strong = yield* etcd(settings)
+        // What is pending is no state of anybody, and stands in a room of its own.
+        const weak = yield* gossip(settings, `${namespace}/pending`)
+        return yield* Hybrid.make({ strong, weak, budget: settings.budget })
+      })
     case "alone":
       if (sql === undefined) {
         return new EngineUnavailable({ engine: "alone", reason: "the node has no database" })
@@ -68,6 +79,19 @@ const etcd = ({ etcd, lease, namespace }: typeof Settings.Type) => {
       return unavailable(`${endpoint} goes without TLS, and etcd.insecure is not set`)
   }
   return Etcd.make({ endpoints, attempt, timeout, namespace, lease, pki: readPki(etcd) })
+}
+
+const minSecret = 16
+
+const gossip = ({ gossip }: typeof Settings.Type, namespace: string) => {
+  const { compactAt, maxDocument, secret, ...rest } = gossip
+  const unavailable = (reason: string) => new EngineUnavailable({ engine: "gossip", reason })
+  if (secret === undefined) return unavailable("gossip.secret is not set, and without it anybody could write")
+  if (Redacted.value(secret).length < minSecret) {
+    return unavailable(`gossip.secret is shorter than ${minSecret} characters`)
+  }
+  const sizes = { maxDocument: Number(maxDocument), compactAt: Number(compactAt) }
+  return Gossip.make({ ...rest, ...sizes, secret, namespace })
 }
 
 type Files = Pick<(typeof Settings.Type)["etcd"], "ca" | "certificate" | "key">

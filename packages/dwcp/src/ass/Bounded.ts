@@ -46,14 +46,14 @@ export const make = (engine: Engine, { maxValue }: Limits): Engine => {
         Effect.withSpan("StateSync.compareAndSet")
       ),
     transaction: (transaction) => {
-      const { otherwise = [], then, when } = transaction
-      const written = [then, otherwise].map((operations) => new Set(operations.map(({ key }) => key)).size)
+      const { otherwise = [], perform, when } = transaction
+      const written = [perform, otherwise].map((operations) => new Set(operations.map(({ key }) => key)).size)
       const bad =
-        when.length > maxOperations || then.length > maxOperations || otherwise.length > maxOperations
+        when.length > maxOperations || perform.length > maxOperations || otherwise.length > maxOperations
           ? `a transaction of more than ${maxOperations} operations`
-          : written[0] !== then.length || written[1] !== otherwise.length
+          : written[0] !== perform.length || written[1] !== otherwise.length
             ? "a transaction that writes a key twice"
-            : [...when.map(({ key }) => badKey(key)), ...[...then, ...otherwise].map(badOperation)].find(
+            : [...when.map(({ key }) => badKey(key)), ...[...perform, ...otherwise].map(badOperation)].find(
                 (it) => it !== undefined
               )
       return unless(bad, () => engine.transaction(transaction)).pipe(Effect.withSpan("StateSync.transaction"))

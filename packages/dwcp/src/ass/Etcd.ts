@@ -101,11 +101,11 @@ export const make = Effect.fnUntraced(function* (
       : { request: { case: "requestDeleteRange" as const, value: { key } } }
   }
 
-  const transaction: StateSync.Engine["transaction"] = ({ otherwise = [], then, when }) =>
+  const transaction: StateSync.Engine["transaction"] = ({ otherwise = [], perform, when }) =>
     Effect.map(
       client.call(EtcdClient.txn, {
         compare: when.map(condition),
-        success: then.map(operation),
+        success: perform.map(operation),
         failure: otherwise.map(operation)
       }),
       ({ header, succeeded }) => ({ succeeded, version: header?.revision ?? 0n })

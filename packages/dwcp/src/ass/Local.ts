@@ -126,12 +126,12 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const transaction: StateSync.Engine["transaction"] = ({ otherwise = [], then, when }) =>
+  const transaction: StateSync.Engine["transaction"] = ({ otherwise = [], perform, when }) =>
     write((revision) =>
       Effect.gen(function* () {
         const held = yield* Effect.forEach(when, holds)
         const succeeded = held.every((it) => it)
-        const operations = succeeded ? then : otherwise
+        const operations = succeeded ? perform : otherwise
         return { succeeded, version: operations.length === 0 ? revision : yield* apply(revision, operations) }
       })
     )

@@ -56,7 +56,7 @@ const gossip = Schema.Struct({
 })
 
 export const Settings = Schema.Struct({
-  environment: Field.withDefault(Schema.Literals(["datacenter", "alone"]), "alone").annotate({
+  environment: Field.withDefault(Schema.Literals(["datacenter", "internet", "hybrid", "alone"]), "alone").annotate({
     description: "Who keeps the state: etcd, gossip, etcd with gossip behind it, or the database of this node alone."
   }),
   namespace: Field.withDefault(Schema.NonEmptyString, "novacron").annotate({

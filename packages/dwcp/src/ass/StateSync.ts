@@ -48,10 +48,10 @@ export type Operation =
   | { readonly _tag: "Put"; readonly key: string; readonly value: Uint8Array }
   | { readonly _tag: "Delete"; readonly key: string }
 
-/** If all of `when` hold, `then` is done, otherwise `otherwise`; all of it or nothing, at one moment. */
+/** If all of `when` hold, `perform` is done, otherwise `otherwise`; all of it or nothing, at one moment. */
 export interface Transaction {
   readonly when: ReadonlyArray<Condition>
-  readonly then: ReadonlyArray<Operation>
+  readonly perform: ReadonlyArray<Operation>
   readonly otherwise?: ReadonlyArray<Operation>
 }
 
