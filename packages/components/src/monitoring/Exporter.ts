@@ -21,7 +21,7 @@ import { Headers } from "effect/http"
 import { OtlpSerialization, type OtlpTracer } from "effect/observability"
 import type { Resource, Span } from "./BootTrace.ts"
 import * as Otlp from "./Otlp.ts"
-import * as OtlpGrpc from "./OtlpGrpc.ts"
+import type * as OtlpGrpc from "./OtlpGrpc.ts"
 import * as OtlpWire from "./OtlpWire.ts"
 import type { TracesSettings } from "./Settings.ts"
 import * as Outgoing from "./Outgoing.ts"
@@ -228,7 +228,8 @@ const overHttp = Effect.fnUntraced(function* ({ authorization, endpoint }: Desti
 
 const overGrpc = Effect.fnUntraced(function* ({ authorization, endpoint, maxBackoff, timeout }: Destination) {
   const secret = authorization === undefined ? undefined : Redacted.value(authorization)
-  const send = yield* OtlpGrpc.make({ endpoint, authorization: secret, timeout, maxBackoff })
+  const { make } = yield* Effect.promise(() => import("./OtlpGrpc.ts"))
+  const send = yield* make({ endpoint, authorization: secret, timeout, maxBackoff })
   const serialization = yield* Effect.provide(OtlpSerialization.OtlpSerialization, OtlpSerialization.layerProtobuf)
   return (traces: OtlpTracer.TraceData): Effect.Effect<Outcome, unknown> => {
     const body = serialization.traces(traces)

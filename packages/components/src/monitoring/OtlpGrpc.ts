@@ -7,9 +7,9 @@
  * reason at all (`UNKNOWN`, `INTERNAL`) is tried again as well, like a 500 over HTTP. `RESOURCE_EXHAUSTED` with a time to
  * wait is an "again", and without one a batch that is too large.
  *
- * The library is only loaded by those who use it.
+ * This is only loaded by those who use it, for what it brings along.
  */
-import type * as Grpc from "@grpc/grpc-js"
+import * as grpc from "@grpc/grpc-js"
 import { Clock, Duration, Effect, type Scope } from "effect"
 import * as OtlpWire from "./OtlpWire.ts"
 
@@ -36,7 +36,6 @@ const method = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 export const make = Effect.fn("OtlpGrpc.make")(function* (
   options: Options
 ): Effect.fn.Return<(body: Uint8Array) => Effect.Effect<Answer>, never, Scope.Scope> {
-  const grpc = yield* Effect.promise(() => import("@grpc/grpc-js"))
   const client = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const { host, protocol } = new URL(options.endpoint)
@@ -60,7 +59,7 @@ export const make = Effect.fn("OtlpGrpc.make")(function* (
         body,
         metadata,
         { deadline: clock.currentTimeMillisUnsafe() + Duration.toMillis(options.timeout) },
-        (error, answer) => resume(Effect.succeed(error === null ? taken(answer) : refusal(grpc, error)))
+        (error, answer) => resume(Effect.succeed(error === null ? taken(answer) : refusal(error)))
       )
       return Effect.sync(() => call.cancel())
     })
@@ -74,13 +73,13 @@ const taken = (answer: Buffer | undefined): Answer => {
   return { _tag: "Taken", rejected: rejected?.rejectedSpans ?? 0 }
 }
 
-const refusal = ({ status }: typeof Grpc, { code, metadata }: Grpc.ServiceError): Answer => {
+const refusal = ({ code, metadata }: grpc.ServiceError): Answer => {
   const [details] = metadata.get("grpc-status-details-bin")
   const afterMs = Buffer.isBuffer(details) ? OtlpWire.readRetryDelayMs(details) : undefined
-  if (code === status.RESOURCE_EXHAUSTED) {
+  if (code === grpc.status.RESOURCE_EXHAUSTED) {
     return afterMs === undefined ? { _tag: "TooLarge" } : { _tag: "Again", afterMs }
   }
-  return temporary.has(code) ? { _tag: "Again", afterMs: afterMs ?? 0 } : { _tag: "Refused", why: status[code] }
+  return temporary.has(code) ? { _tag: "Again", afterMs: afterMs ?? 0 } : { _tag: "Refused", why: grpc.status[code] }
 }
 
 /** CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, INTERNAL, UNAVAILABLE, DATA_LOSS */
