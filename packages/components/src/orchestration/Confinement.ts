@@ -8,7 +8,7 @@
  * `DelegateSubgroup=node`). Elsewhere memory is limited by `prlimit --data`, each process for itself; CPU and the number
  * of processes are not.
  */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import * as Cgroup from "../resources/Cgroup.ts"
 import type { ControlGroup } from "./Keeper.ts"
@@ -49,6 +49,8 @@ export const make = (options: Options): Effect.Effect<Confinement, never, Scope.
 
 interface Group {
   readonly directory: string
+  /** That of the node. */
+  readonly home: string
   readonly controllers: ReadonlySet<string>
 }
 
@@ -65,14 +67,26 @@ const open = (pid: number): Group | undefined => {
   // Beside the group of the node where that was handed to us alone, for a group with processes gives its own nothing on.
   const places = inside.endsWith("/node") ? [inside.slice(0, -"/node".length), inside] : [inside]
   for (const above of places) {
+    clearAway(above)
     for (const name of wanted) attempt(() => writeFileSync(`${above}/cgroup.subtree_control`, `+${name}`))
     const directory = `${above}/novacron-tasks-${pid}`
     if (attempt(() => mkdirSync(directory) ?? true) === undefined) continue
     for (const name of wanted) attempt(() => writeFileSync(`${directory}/cgroup.subtree_control`, `+${name}`))
     const controllers = new Set(read(`${directory}/cgroup.subtree_control`).trim().split(/\s+/))
-    return { directory, controllers }
+    return { directory, home: inside, controllers }
   }
   return undefined
+}
+
+/** Takes away what nodes have left that were killed together with everything of theirs. */
+const clearAway = (above: string): void => {
+  const names = (path: string) => attempt(() => readdirSync(path)) ?? []
+  for (const name of names(above)) {
+    const [, pid] = /^novacron-tasks-(\d+)$/.exec(name) ?? []
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue
+    for (const one of names(`${above}/${name}`)) attempt(() => rmdirSync(`${above}/${name}/${one}`))
+    attempt(() => rmdirSync(`${above}/${name}`))
+  }
 }
 
 const said = (group: Group | undefined): string => {
@@ -101,6 +115,7 @@ const confine = (
     before: bytes > 0 && !has("memory") ? ["prlimit", `--data=${bytes}`, "--core=0", "--"] : [],
     group: group && {
       directory: `${group.directory}/${name}`,
+      home: group.home,
       files: {
         ...(has("memory") && bytes > 0 ? { "memory.max": String(bytes) } : {}),
         ...(has("cpu") && cpu > 0 ? { "cpu.max": `${Math.max(Math.ceil(cpu * 100_000), 1_000)} 100000` } : {}),

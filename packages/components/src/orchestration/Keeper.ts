@@ -31,6 +31,8 @@ export type Order =
 /** A control group to make for an attempt: its directory, and what to write into its files. */
 export interface ControlGroup {
   readonly directory: string
+  /** The group of the node, and of this process while it starts nothing. */
+  readonly home: string
   readonly files: { readonly [name: string]: string }
 }
 
@@ -54,7 +56,7 @@ interface Settings {
 /** What the other process does. */
 const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settings): void => {
   const { spawn } = host.getBuiltinModule("node:child_process")
-  const { mkdirSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
+  const { mkdirSync, readdirSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
   const { performance } = host.getBuiltinModule("node:perf_hooks")
   const { setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
   const groups = new Map<number, number>()
@@ -69,10 +71,11 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
       return false
     }
   }
+  const killGroup = (directory: string) => attempt(() => writeFileSync(`${directory}/cgroup.kill`, "1"))
   const signal = (pid: number, name: NodeJS.Signals) => attempt(() => host.kill(-pid, name))
   const killAll = () => {
     for (const pid of groups.values()) signal(pid, "SIGKILL")
-    if (cgroup !== undefined) attempt(() => writeFileSync(`${cgroup}/cgroup.kill`, "1"))
+    if (cgroup !== undefined) killGroup(cgroup)
   }
 
   const tell = (kind: number, attempt: number, rest: Uint8Array): boolean => {
@@ -95,10 +98,12 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
   }
   const start = (order: Extract<Order, { readonly start: number }>): void => {
     const { args, cwd, env, gid, group, program, start: number, uid } = order
-    const made = group !== undefined && attempt(() => mkdirSync(group.directory)) ? group : undefined
+    let made = group !== undefined && attempt(() => mkdirSync(group.directory)) ? group : undefined
     for (const [name, value] of Object.entries(made?.files ?? {})) {
       attempt(() => writeFileSync(`${made?.directory}/${name}`, value))
     }
+    const enter = (directory: string | undefined) =>
+      directory !== undefined && attempt(() => writeFileSync(`${directory}/cgroup.procs`, "0"))
     const remove = () => {
       if (made !== undefined) removeSoon(made.directory, 20)
     }
@@ -108,19 +113,22 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
       tell(kinds.failed, number, json({ code: String(code), message: String(message) }))
     }
     let child
+    // A child is born where its parent is; to be moved afterwards would be too late for what it starts at once.
+    const isInside = enter(made?.directory)
     try {
       const as = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
       child = spawn(program, args, { ...as, cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
     } catch (cause) {
+      enter(made?.home)
       return failed(cause)
     }
+    // Should there be no way back, the group must not be killed: we are in it.
+    if (isInside && !enter(made?.home)) made = undefined
     const { pid, stderr, stdout } = child
     if (pid === undefined) {
       child.once("error", failed)
       return
     }
-    // At once: what it starts itself is in the group as well.
-    if (made !== undefined) attempt(() => writeFileSync(`${made.directory}/cgroup.procs`, String(pid)))
     groups.set(number, pid)
     tell(kinds.started, number, json({ pid }))
     for (const [kind, stream] of [
@@ -145,7 +153,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
     child.once("exit", (exitCode, name) => {
       // Whatever is left of it ends with it.
       signal(pid, "SIGKILL")
-      if (made !== undefined) attempt(() => writeFileSync(`${made.directory}/cgroup.kill`, "1"))
+      if (made !== undefined) killGroup(made.directory)
       groups.delete(number)
       // Somebody who has left the group may hold the pipes.
       const patience = setTimeout(() => {
@@ -162,8 +170,19 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
 
   const leave = () => {
     killAll()
-    // They hold nothing of ours, and nobody is left to tell.
-    host.exit(0)
+    clearAway(20)
+  }
+  /** Nobody is left to tell; of us nothing stays. */
+  const clearAway = (times: number): void => {
+    const removed =
+      cgroup === undefined ||
+      attempt(() => {
+        for (const name of readdirSync(cgroup, { withFileTypes: true }))
+          if (name.isDirectory()) rmdirSync(`${cgroup}/${name.name}`)
+        rmdirSync(cgroup)
+      })
+    if (removed || times === 0) host.exit(0)
+    else setTimeout(() => clearAway(times - 1), 50)
   }
   const parent = host.ppid
   const asked: Array<Extract<Order, { readonly start: number }>> = []
@@ -171,7 +190,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
   const startNext = (): void => {
     const order = asked.shift()
     if (order === undefined) return
-    if (host.ppid !== parent) leave()
+    if (host.ppid !== parent) return leave()
     start(order)
     if (asked.length > 0) setImmediate(startNext)
   }

@@ -13,6 +13,7 @@
  * control groups a process that leaves its group (`setsid`) is not found: it runs on until it ends by itself.
  */
 import { type ChildProcess, spawn } from "node:child_process"
+import { writeFileSync } from "node:fs"
 import { Deferred, Duration, Effect, Layer } from "effect"
 import * as Confinement from "./Confinement.ts"
 import { CannotStart, Driver, type Ending, type Host, type Run, type Running } from "./Driver.ts"
@@ -28,7 +29,7 @@ export const layer = (settings: Settings, node: string, host: Host): Layer.Layer
       const isRoot = host.getuid?.() === 0
       const program = Keeper.program(Duration.toMillis(settings.lease), confinement.directory)
       const keeper = yield* Effect.acquireRelease(
-        Effect.sync(() => keeperOf(host, program)),
+        Effect.sync(() => keeperOf(host, program, confinement.directory)),
         ({ close }) => Effect.sync(close)
       )
       const start = (run: Run): Effect.Effect<Running, CannotStart> =>
@@ -78,7 +79,7 @@ interface Known {
 }
 
 /** This end of the conversation. */
-const keeperOf = (host: Host, program: string) => {
+const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
   const known = new Map<number, Known>()
   let beside: ChildProcess | undefined
   let next = 1
@@ -110,6 +111,7 @@ const keeperOf = (host: Host, program: string) => {
   }
   /** It has gone: what it has started must not stay. */
   const bury = () => {
+    if (cgroup !== undefined) killGroup(cgroup)
     for (const [number, { ended, pid, run, started }] of known) {
       known.delete(number)
       if (pid !== undefined) kill(host, pid)
@@ -210,6 +212,15 @@ const kill = (host: Host, group: number): void => {
     host.kill(-group, "SIGKILL")
   } catch {
     // ESRCH: it has ended by itself
+  }
+}
+
+/** Kills everybody below a control group. */
+const killGroup = (directory: string): void => {
+  try {
+    writeFileSync(`${directory}/cgroup.kill`, "1")
+  } catch {
+    // it is older than Linux 5.14, or not ours any more: process groups are what is left
   }
 }
 

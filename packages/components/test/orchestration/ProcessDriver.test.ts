@@ -1,0 +1,173 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Schedule } from "effect"
+import { Driver, type Run } from "../../src/orchestration/Driver.ts"
+import * as ProcessDriver from "../../src/orchestration/ProcessDriver.ts"
+import { type Encoded, settingsOf } from "./fixtures/nodes.ts"
+
+const driver = (encoded: Encoded = {}) =>
+  Effect.map(Layer.build(ProcessDriver.layer(settingsOf(encoded), "node-1", process)), (all) =>
+    Context.get(all, Driver)
+  )
+
+const run = (command: ReadonlyArray<string>, more: Partial<Run["submission"]> = {}) => {
+  const printed = { stdout: "", stderr: "" }
+  const it: Run = {
+    task: "a-task",
+    attempt: 1,
+    submission: { name: "a", run: { driver: "process", command }, ...more },
+    print: (stream, bytes) => void (printed[stream] += Buffer.from(bytes).toString())
+  }
+  return { printed, run: it }
+}
+
+const shell = (script: string, more: Partial<Run["submission"]> = {}) => run(["/bin/sh", "-c", script], more)
+
+const processesWith = (word: string): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(word)
+      } catch {
+        return false // it has just ended
+      }
+    })
+    .map(Number)
+
+const processes = (word: string, until: (count: number) => boolean) =>
+  Effect.repeat(
+    Effect.sync(() => processesWith(word)),
+    { schedule: Schedule.spaced("20 millis"), until: ({ length }) => until(length) }
+  )
+
+/** The process that starts programs for this one. */
+const keepers = () =>
+  processesWith("-e").filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1] === String(process.pid)
+    } catch {
+      return false
+    }
+  })
+
+describe("ProcessDriver", () => {
+  it.live("tells how a program ended, after all that it has printed", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver()
+      const { printed, run } = shell("echo out; echo err >&2; exit 7")
+      assert.deepStrictEqual(yield* (yield* start(run)).ended, { exitCode: 7, signal: null })
+      assert.deepStrictEqual(printed, { stdout: "out\n", stderr: "err\n" })
+      const killed = yield* (yield* start(shell("kill -9 $$").run)).ended
+      assert.deepStrictEqual(killed, { exitCode: null, signal: "SIGKILL" })
+    })
+  )
+
+  it.live("reads no shell's language: an argument is what it is", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver()
+      const { printed, run: it } = run(["/bin/echo", "$(id)", "; ls", "ä b"])
+      yield* (yield* start(it)).ended
+      assert.strictEqual(printed.stdout, "$(id) ; ls ä b\n")
+    })
+  )
+
+  it.live("says what cannot be started, and why", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver()
+      const problem = (command: ReadonlyArray<string>, directory?: string) => {
+        const submission = { name: "a", run: { driver: "process" as const, command, ...(directory && { directory }) } }
+        return Effect.map(Effect.flip(start({ ...run(command).run, submission })), ({ message }) => message)
+      }
+      assert.match(yield* problem(["/no/such"]), /there is no such program/)
+      assert.match(yield* problem(["/bin/true"], "/no/such"), /no such directory/)
+      assert.match(yield* problem(["/etc/passwd"]), /may not run it/)
+      assert.match(yield* problem([""]), /cannot be started/)
+      assert.match(yield* problem(["/bin/true", "x".repeat(3_000_000)]), /too long/)
+    })
+  )
+
+  it.live("asks first, and ends by force after the grace, a whole group", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver()
+      const polite = yield* start(shell("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done").run)
+      yield* Effect.sleep("300 millis")
+      assert.deepStrictEqual(yield* polite.stop(20_000), { exitCode: 0, signal: null })
+      const deaf = yield* start(shell("trap '' TERM; sleep 4721.5 & sleep 4721.5 & while :; do sleep 4721.5; done").run)
+      yield* processes("4721.5", (count) => count === 3)
+      assert.deepStrictEqual(yield* deaf.stop(100), { exitCode: null, signal: "SIGKILL" })
+      yield* processes("4721.5", (count) => count === 0)
+    })
+  )
+
+  it.live("holds a task to the memory it asked for", () =>
+    Effect.gen(function* () {
+      const { limits, start } = yield* driver()
+      const eater = ["/usr/bin/tail", "/dev/zero"] // keeps a line that never ends
+      const { run: it } = run(eater, { demand: { cpu: 0, memory: 64 } })
+      const ending = yield* (yield* start(it)).ended
+      assert.notStrictEqual(ending.exitCode, 0, limits)
+    })
+  )
+
+  it.live("lets forty programs print at once, and mixes up none of it", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver()
+      const all = Array.from({ length: 40 }, (_, i) => ({
+        i,
+        ...shell(`head -c 100000 /dev/zero | tr '\\0' ${i % 10}`)
+      }))
+      yield* Effect.forEach(all, ({ run }) => Effect.flatMap(start(run), ({ ended }) => ended), {
+        concurrency: "unbounded"
+      })
+      for (const { i, printed } of all) assert.isTrue(printed.stdout === String(i % 10).repeat(100_000))
+    })
+  )
+
+  it.live("kills what it has started when somebody kills the process beside it, and goes on with another", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver()
+      const running = yield* start(shell("sleep 4722.5; sleep 4722.5").run)
+      yield* processes("4722.5", (count) => count > 0)
+      const [keeper = 0] = keepers()
+      assert.notStrictEqual(keeper, 0)
+      process.kill(keeper, "SIGKILL")
+      assert.deepStrictEqual(yield* running.ended, { exitCode: null, signal: "SIGKILL" })
+      yield* processes("4722.5", (count) => count === 0)
+      const { printed, run } = shell("echo again")
+      yield* (yield* start(run)).ended
+      assert.strictEqual(printed.stdout, "again\n")
+    })
+  )
+
+  it.live("ends everything at once when it is told to, what was only asked for included", () =>
+    Effect.gen(function* () {
+      const { killAll, start } = yield* driver()
+      const some = yield* Effect.forEach(
+        Array.from({ length: 5 }),
+        () => start(shell("trap '' TERM; sleep 4723.5").run),
+        { concurrency: "unbounded" }
+      )
+      yield* killAll
+      const endings = yield* Effect.forEach(some, ({ ended }) => ended)
+      assert.isTrue(endings.every(({ signal }) => signal === "SIGKILL"))
+      yield* processes("4723.5", (count) => count === 0)
+    })
+  )
+
+  it.live("leaves nothing behind when it is closed", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const { start } = yield* driver()
+            yield* start(shell("sleep 4724.5").run)
+            yield* processes("4724.5", (count) => count > 0)
+          })
+        )
+      )
+      assert.isTrue(Exit.isSuccess(exit))
+      yield* processes("4724.5", (count) => count === 0)
+    })
+  )
+})
