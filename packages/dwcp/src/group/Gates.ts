@@ -66,14 +66,18 @@ export interface Measured {
 export const initial: State = { sent: [], base: undefined, lost: 0 }
 
 /** The most that is remembered, whatever the window. */
-const most = 2_048
+export const most = 2_048
 
-export const observe = (state: State, sent: Sent, given: Limits = limits): State => {
-  const recent = [...state.sent.slice(-(most - 1)), sent].filter(
-    ({ atMillis }) => sent.atMillis - atMillis <= given.windowMillis
-  )
-  const base = sent.version === "v1" ? better(measure(recent, "v1", given), state.base) : state.base
-  return { ...state, sent: recent, base }
+/** What was sent since the last time; of very many the latest. */
+export const observe = (state: State, sent: ReadonlyArray<Sent>): State => ({
+  ...state,
+  sent: [...state.sent, ...sent].slice(-most)
+})
+
+/** Forgets what is long ago, and remembers what v1 did. */
+export const settle = (state: State, nowMillis: number, given: Limits = limits): State => {
+  const sent = state.sent.filter(({ atMillis }) => nowMillis - atMillis <= given.windowMillis)
+  return { ...state, sent, base: better(measure(sent, "v1", given), state.base) }
 }
 
 /** A message that is known to be gone. */

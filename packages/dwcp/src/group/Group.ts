@@ -94,6 +94,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
   let switches = switchesOf(settings)
   let holds: ReadonlyArray<Rollout.Hold> = yield* options.holds.read
   let gates = Gates.initial
+  const recent: Array<Gates.Sent> = []
   let findings: ReadonlyArray<Gates.Finding> = []
   let forced: Detector.Mode | undefined = settings.forcedMode
   let nodeMode = NodeMode.initial(settings.forcedMode ?? options.mode)
@@ -158,7 +159,10 @@ export const start = Effect.fn("Dwcp.start")(function* (
     acp: (go) => six.acp.use(go),
     coding: (go) => six.hde.use(go),
     forecasting: (go) => six.pba.use(go),
-    onSent: (sent) => Effect.sync(() => void (gates = Gates.observe(gates, sent, limits))),
+    onSent: (sent) =>
+      Effect.sync(() => {
+        if (recent.length < Gates.most) recent.push(sent)
+      }),
     onMode: (peer, from, to) => tell({ _tag: "LinkModeChanged", peer, from, to })
   })
 
@@ -287,6 +291,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
   const judge = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const before = findings
+    gates = Gates.settle(Gates.observe(gates, recent.splice(0)), now, limits)
     findings = Gates.judge(gates, now, limits)
     const serious = findings.filter(({ severity }) => severity === "rollBack")
     if (serious.length > 0) return yield* rollBack(serious)

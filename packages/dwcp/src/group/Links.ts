@@ -7,7 +7,7 @@
  * features or of AMST itself retires what is open: new messages go over the new, and those that are on their way have the
  * drain time to arrive. What has not by then goes again, under the same number, so it counts once.
  */
-import { Cause, Clock, Deferred, type Duration, Effect, Exit, Option, Schedule, Scope, Semaphore } from "effect"
+import { Cause, Clock, type Duration, Effect, Exit, Option, Schedule, Scope, Semaphore } from "effect"
 import { randomBytes } from "node:crypto"
 import type { ConnectionOptions, TLSSocket } from "node:tls"
 import type { Acp } from "../acp/Acp.ts"
@@ -17,9 +17,9 @@ import type { FileUnavailable } from "../amst/Failures.ts"
 import type { Priority } from "../amst/Lanes.ts"
 import * as Detector from "../mode/Detector.ts"
 import * as Measure from "../mode/Measure.ts"
-import type { Coding } from "./Coding.ts"
+import * as Carrier from "./Carrier.ts"
+import type { Coded, Coding } from "./Coding.ts"
 import { dial, nameOf, type Peer } from "./Dial.ts"
-import * as Envelope from "./Envelope.ts"
 import { MessageRefused, PeerUnreachable, type SendError } from "./Failures.ts"
 import * as Features from "./Features.ts"
 import type { Forecasting } from "./Forecast.ts"
@@ -110,28 +110,6 @@ export interface Links {
   readonly views: Effect.Effect<ReadonlyArray<View>>
 }
 
-type Carried = { readonly wireBytes: number; readonly codec: string }
-type CarryError = PeerUnreachable | MessageRefused | Amst.TransferError
-
-interface Carrier {
-  readonly version: "v1" | "v3"
-  readonly scope: Scope.Closeable
-  readonly mode: Detector.Mode
-  readonly send: (
-    envelope: Envelope.Envelope,
-    content: Uint8Array,
-    priority: Priority
-  ) => Effect.Effect<Carried, CarryError>
-  readonly link: Amst.Link | undefined
-  readonly socket: TLSSocket | undefined
-  readonly isOpen: () => boolean
-  /** Fails when it is closed under what is on its way. */
-  readonly cut: Deferred.Deferred<never, PeerUnreachable>
-  users: number
-  idle: (() => void) | undefined
-  closed: boolean
-}
-
 interface Greeting {
   readonly theirs: Hello.Hello
   readonly say: (hello: Hello.Hello) => void
@@ -144,7 +122,7 @@ interface Route {
   readonly scope: Scope.Closeable
   greeting: Greeting | undefined
   greetingAgain: boolean
-  carrier: Carrier | undefined
+  carrier: Carrier.Carrier | undefined
   detector: Detector.State
   lately: number
   usedMillis: number
@@ -290,7 +268,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       )
     })
 
-  const open = Effect.fnUntraced(function* (route: Route): Effect.fn.Return<Carrier, PeerUnreachable> {
+  const open = Effect.fnUntraced(function* (route: Route): Effect.fn.Return<Carrier.Carrier, PeerUnreachable> {
     if (wantsV3() && route.greeting === undefined) {
       const answer = yield* greet(route)
       if (answer._tag === "V1") return v1Over(route, answer.socket, answer.scope)
@@ -304,23 +282,8 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
     return v1Over(route, socket, within)
   })
 
-  const v1Over = (route: Route, socket: TLSSocket, within: Scope.Closeable): Carrier => {
-    const stream = V1.stream(socket, route.key)
-    return {
-      version: "v1",
-      scope: within,
-      mode: modeOf(route),
-      link: undefined,
-      socket,
-      isOpen: stream.isOpen,
-      send: (envelope, content) =>
-        Effect.map(stream.send(envelope, content), (wireBytes): Carried => ({ wireBytes, codec: "zstd-3" })),
-      cut: Deferred.makeUnsafe(),
-      users: 0,
-      idle: undefined,
-      closed: false
-    }
-  }
+  const v1Over = (route: Route, socket: TLSSocket, within: Scope.Closeable): Carrier.Carrier =>
+    Carrier.ofV1(socket, { peer: route.key, scope: within, mode: modeOf(route) })
 
   const modeOf = (route: Route): Detector.Mode => {
     const node = options.mode()
@@ -341,30 +304,13 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
         )
       )
       .pipe(Scope.provide(within))
-    const carrier: Carrier = {
-      version: "v3",
-      scope: within,
-      mode,
-      link,
-      socket: undefined,
-      isOpen: () => true,
-      send: Effect.fnUntraced(function* (envelope, content, priority) {
-        const packs = agreedWith(route).has("compression")
-        const forecast = yield* forecastOf(route)
-        const plain = { encoding: "plain" as const, bytes: content, codec: "none" }
-        const coded = packs
-          ? yield* options.coding((coding) => coding.encode(content, forecast)).pipe(Effect.orElseSucceed(() => plain))
-          : plain
-        const name = Envelope.write({ ...envelope, encoding: coded.encoding })
-        yield* link.send(coded.bytes, { name, priority })
-        return { wireBytes: coded.bytes.length, codec: coded.codec }
-      }),
-      cut: Deferred.makeUnsafe(),
-      users: 0,
-      idle: undefined,
-      closed: false
-    }
-    return carrier
+    const encode = Effect.fnUntraced(function* (content: Uint8Array) {
+      const plain: Coded = { encoding: "plain", bytes: content, codec: "none" }
+      if (!agreedWith(route).has("compression")) return plain
+      const forecast = yield* forecastOf(route)
+      return yield* options.coding((coding) => coding.encode(content, forecast)).pipe(Effect.orElseSucceed(() => plain))
+    })
+    return Carrier.ofAmst(link, encode, { peer: route.key, scope: within, mode })
   })
 
   const forecastOf = (route: Route) =>
@@ -382,7 +328,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       return Math.min(32, Math.max(1, Math.round((bytesPerSecond * rtt) / 1_000 / 2 ** 20)))
     })
 
-  const acquire = (route: Route): Effect.Effect<Carrier, PeerUnreachable> =>
+  const acquire = (route: Route): Effect.Effect<Carrier.Carrier, PeerUnreachable> =>
     route.opening.withPermit(
       Effect.suspend(() => {
         const { carrier } = route
@@ -400,28 +346,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       const { carrier } = route
       if (carrier === undefined) return Effect.void
       route.carrier = undefined
-      return Effect.asVoid(Effect.forkIn(drain(carrier), route.scope))
-    })
-
-  const unused = (carrier: Carrier) =>
-    Effect.callback<void>((resume) => {
-      if (carrier.users === 0) return resume(Effect.void)
-      carrier.idle = () => resume(Effect.void)
-    })
-
-  const drain = (carrier: Carrier) =>
-    Effect.andThen(Effect.timeoutOption(unused(carrier), options.drain), close(carrier))
-
-  /** What is on its way is taken back first, or its room at the receiver would wait for the rest of it. */
-  const close = (carrier: Carrier) =>
-    Effect.gen(function* () {
-      carrier.closed = true
-      yield* Deferred.fail(
-        carrier.cut,
-        new PeerUnreachable({ peer: "a peer", cause: new Error("Its link was closed.") })
-      )
-      yield* Effect.timeoutOption(unused(carrier), "1 second")
-      yield* Scope.close(carrier.scope, Exit.void)
+      return Effect.asVoid(Effect.forkIn(Carrier.drain(carrier, options.drain), route.scope))
     })
 
   // --------------------------------------------------------------------------------------------------------- sending
@@ -429,9 +354,12 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
   /** Over what is open now; over what is opened next, if that was closed under it. */
   const over = <A, E>(
     route: Route,
-    go: (carrier: Carrier) => Effect.Effect<A, E | CarryError>,
+    go: (carrier: Carrier.Carrier) => Effect.Effect<A, E | Carrier.CarryError>,
     attempt: number
-  ): Effect.Effect<{ readonly value: A; readonly carrier: Carrier; readonly attempts: number }, E | CarryError> =>
+  ): Effect.Effect<
+    { readonly value: A; readonly carrier: Carrier.Carrier; readonly attempts: number },
+    E | Carrier.CarryError
+  > =>
     Effect.gen(function* () {
       // A peer that was there is waited for; one that never was is not.
       const opened = yield* Effect.exit(acquire(route))
@@ -441,16 +369,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
         return yield* over(route, go, attempt + 1)
       }
       const carrier = opened.value
-      carrier.users++
-      const exit = yield* Effect.raceFirst(go(carrier), Deferred.await(carrier.cut)).pipe(
-        Effect.ensuring(
-          Effect.sync(() => {
-            carrier.users--
-            if (carrier.users === 0) carrier.idle?.()
-          })
-        ),
-        Effect.exit
-      )
+      const exit = yield* Effect.exit(Carrier.using(carrier, go))
       if (Exit.isSuccess(exit)) return { value: exit.value, carrier, attempts: attempt }
       if (!carrier.closed && carrier.isOpen()) return yield* Effect.failCause(exit.cause)
       // Closed under it, by us or by the peer. Only what the link itself says is a reason to go again.
@@ -464,7 +383,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
 
   const pause = (attempt: number) => Effect.sleep(Math.min(2_000, 50 * 2 ** Math.min(attempt, 10)))
 
-  const failureOf = (route: Route, error: CarryError): SendError => {
+  const failureOf = (route: Route, error: Carrier.CarryError): SendError => {
     switch (error._tag) {
       case "PeerUnreachable":
       case "MessageRefused":
@@ -496,8 +415,8 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       inFlight.add(number)
       route.users++
       const began = yield* Clock.currentTimeMillis
-      let used: Carrier | undefined
-      const go = (carrier: Carrier) =>
+      let used: Carrier.Carrier | undefined
+      const go = (carrier: Carrier.Carrier) =>
         Effect.suspend(() => {
           used = carrier
           const floor = Math.min(...inFlight)
@@ -546,7 +465,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
   const sendFile: Links["sendFile"] = Effect.fn("Dwcp.sendFile")(function* (peer, path, given = {}) {
     const route = yield* routeOf(peer)
     const noFiles = new MessageRefused({ peer: route.key, reason: "it speaks v1, which has messages and no files" })
-    const go = ({ link }: Carrier): Effect.Effect<Amst.Receipt, CarryError | FileUnavailable> =>
+    const go = ({ link }: Carrier.Carrier): Effect.Effect<Amst.Receipt, Carrier.CarryError | FileUnavailable> =>
       link === undefined ? Effect.fail(noFiles) : link.sendFile(path, given)
     route.users++
     const { value } = yield* over(route, go, 1).pipe(
@@ -603,7 +522,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       if (options.mode() === "hybrid" && route.carrier?.mode !== state.mode) yield* retire(route)
     }).pipe(Effect.ignoreCause({ log: "Debug", message: `The link to ${route.key} could not be measured` }))
 
-  const samplesOf = (carrier: Carrier): Effect.Effect<ReadonlyArray<Tcp.Sample>> => {
+  const samplesOf = (carrier: Carrier.Carrier): Effect.Effect<ReadonlyArray<Tcp.Sample>> => {
     const { link, socket } = carrier
     if (link !== undefined) return Effect.map(link.status, ({ tcp }) => tcp)
     if (socket === undefined) return Effect.succeed([])
@@ -647,7 +566,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
         const { carrier } = route
         if (carrier === undefined || carrier.version === "v1") return Effect.void
         route.carrier = undefined
-        return close(carrier)
+        return Carrier.close(carrier)
       })
     ),
     renegotiate: each((route) =>

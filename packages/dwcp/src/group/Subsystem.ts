@@ -50,6 +50,8 @@ export interface Options<S> {
   readonly standIn?: StandIn<S>
   /** Whether its feature is on. Without it the stand-in serves, if there is one. */
   readonly isOn: () => boolean
+  /** There must not be two at a time: the old one is closed before another one is built. */
+  readonly exclusive?: boolean
   readonly probe: (service: S) => Effect.Effect<unknown, unknown>
   readonly detail: (service: S) => Effect.Effect<Detail>
   /** Told before the service is gone. */
@@ -174,11 +176,15 @@ export const make = <S>(options: Options<S>): Effect.Effect<Subsystem<S>> =>
     const change = (build: Options<S>["build"], serves: string, within: Scope.Scope) =>
       Effect.gen(function* () {
         const before = current
+        if (options.exclusive === true && before !== undefined) {
+          current = undefined
+          yield* retire(before)
+        }
         const next = yield* open(build, serves, within).pipe(Effect.timeout(timing.change))
         yield* install(next)
         changes++
         if (options.onChanged !== undefined) yield* options.onChanged(next.mode)
-        if (before !== undefined) yield* Effect.forkIn(retire(before), within)
+        if (before !== undefined && options.exclusive !== true) yield* Effect.forkIn(retire(before), within)
       })
 
     /** Serves with one way to build until something is wrong with it. */
@@ -223,6 +229,8 @@ export const make = <S>(options: Options<S>): Effect.Effect<Subsystem<S>> =>
                 const done = yield* Effect.exit(change(build, serves, within))
                 if (Exit.isFailure(done)) lastError = wordsOf(done.cause)
                 yield* Deferred.succeed(command.value.done, done)
+                // The old one is gone already: whoever watches over it starts it anew.
+                if (Exit.isFailure(done) && current === undefined) yield* Effect.failCause(done.cause)
               }
             }
           })

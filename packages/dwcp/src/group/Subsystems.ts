@@ -108,6 +108,13 @@ const forEach = <S>(layer: (mode: Mode) => Layer.Layer<S, unknown>): Layers<S> =
   hybrid: layer("hybrid")
 })
 
+/** Which engine a mode prefers, of those that can be had: servers that agree, peers that tell each other, both, or neither. */
+const engines: { readonly [M in Mode]: ReadonlyArray<"datacenter" | "internet" | "hybrid" | "alone"> } = {
+  datacenter: ["datacenter", "internet", "alone"],
+  internet: ["internet", "datacenter", "alone"],
+  hybrid: ["hybrid", "datacenter", "internet", "alone"]
+}
+
 /** The engine of the environment, where its servers or peers are known; without any the node is alone. */
 const engine = (
   settings: Settings,
@@ -118,9 +125,12 @@ const engine = (
   Effect.suspend((): Effect.Effect<Engine, unknown, Scope.Scope> => {
     const { sync } = settings
     const isOn = features().has("stateSync")
-    const decides = isOn && mode !== "internet" && features().has("consensus") && sync.etcd.endpoints.length > 0
-    const environment = decides ? "datacenter" : "alone"
-    if (environment === "alone" && (sql === undefined || !isOn)) return LocalState.make
+    const decides = isOn && features().has("consensus") && sync.etcd.endpoints.length > 0
+    const spreads = isOn && sync.gossip.secret !== undefined
+    const environment = engines[mode].find(
+      (one) => one === "alone" || ((one === "internet" || decides) && (one === "datacenter" || spreads))
+    )
+    if (environment === undefined || (environment === "alone" && (sql === undefined || !isOn))) return LocalState.make
     return Ass.make({ ...sync, environment }, sql === undefined ? {} : { sql })
   })
 
@@ -182,6 +192,8 @@ export const make = Effect.fn("Subsystems.make")(function* (layered: Layered, ho
       ...shared,
       name: "ass",
       build: built(StateSync, layered.ass),
+      // Engines listen, and keep files.
+      exclusive: true,
       isOn: isOn("stateSync"),
       probe: (engine) => engine.check,
       detail: (engine) =>
