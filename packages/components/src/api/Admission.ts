@@ -30,6 +30,8 @@ export type Guest = Principal
 export type Refusal = Problem.Unauthenticated | Problem.NotAllowed | Problem.TooManyRequests | Problem.Unavailable
 
 export interface Admission {
+  /** As {@link admit}, for somebody who has just been let in with that very knock to do the same; else `undefined`. */
+  readonly again: (knock: Knock, action: string) => Guest | undefined
   readonly admit: (knock: Knock, action: string) => Effect.Effect<Guest, Refusal>
   /** Whether a guest may do something else besides. A refusal is in the audit log. */
   readonly may: (guest: Guest, action: string) => Effect.Effect<void, Problem.NotAllowed>
@@ -49,7 +51,8 @@ export interface Options {
 
 interface Known extends Guest {
   readonly bucket: string
-  readonly untilMs: number
+  /** 0 once it is forgotten. */
+  untilMs: number
   readonly allowed: Set<string>
 }
 
@@ -66,6 +69,8 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
   const requests = RateLimit.make({ perMinute: rate.perMinute, burst: rate.burst, now })
   const failures = RateLimit.make({ perMinute: rate.failures, burst: rate.failures, now })
   const known = new Map<string, Known>()
+  /** A connection shows the same again and again: then nothing is hashed. */
+  const byKnock = new WeakMap<Knock, Known>()
   const localHash = TokenStore.hashOf(options.local)
 
   const remember = (key: string, principal: Principal, expiresInMs = Infinity): Known => {
@@ -149,6 +154,11 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
   }
 
   return {
+    again: (knock, action) => {
+      const guest = byKnock.get(knock)
+      if (guest === undefined || guest.untilMs <= now() || !guest.allowed.has(action)) return undefined
+      return requests.take(guest.bucket) > 0 ? undefined : guest
+    },
     admit: (knock, action) =>
       Effect.suspend((): Effect.Effect<Guest, Refusal> => {
         const { bearer, certificate } = knock
@@ -158,11 +168,22 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
         const hash = bearer === undefined ? undefined : TokenStore.hashOf(bearer)
         const key = hash ?? certificate?.fingerprint256 ?? "anonymous"
         const guest = known.get(key)
-        if (guest !== undefined && guest.untilMs > now()) return enter(guest, action)
-        return Effect.flatMap(identify(knock, key, hash), (guest) => enter(guest, action))
+        if (guest !== undefined && guest.untilMs > now()) {
+          byKnock.set(knock, guest)
+          return enter(guest, action)
+        }
+        return Effect.flatMap(identify(knock, key, hash), (guest) => {
+          byKnock.set(knock, guest)
+          return enter(guest, action)
+        })
       }),
     may,
-    forget: (hash) => void known.delete(hash)
+    forget: (hash) => {
+      const guest = known.get(hash)
+      if (guest === undefined) return
+      guest.untilMs = 0
+      known.delete(hash)
+    }
   } satisfies Admission
 })
 

@@ -20,6 +20,7 @@ import { randomBytes } from "node:crypto"
 import { Problem } from "@novacron/api"
 import { ByteSize, Clock, Deferred, Duration, Effect, Schedule, type Scope, Stream } from "effect"
 import type { Security } from "../security/Security.ts"
+import type { Knock } from "./Admission.ts"
 import { hints } from "./Hints.ts"
 import * as Ports from "./Ports.ts"
 import type { Arrival } from "./Rest.ts"
@@ -136,21 +137,22 @@ const leaving = new Problem.Unavailable({ retryAfterSeconds: 5, detail: "The nod
 // ---------------------------------------------------------------------------------------------------------- who asks
 
 interface Person {
-  readonly certificate: Arrival["knock"]["certificate"]
+  readonly certificate: Knock["certificate"]
   readonly address: string
 }
 
 const persons = new WeakMap<Socket, Person>()
+const knocks = new WeakMap<Socket, { readonly authorization: string | undefined; readonly knock: Knock }>()
 
-/** What somebody shows: looked at once for each connection, except for the token. */
-export const knockOf = (request: IncomingMessage): Arrival["knock"] => {
-  const { authorization } = request.headers
-  const person = personOf(request.socket)
-  return {
-    bearer: authorization === undefined ? undefined : (bearerOf(authorization) ?? ""),
-    certificate: person.certificate,
-    address: person.address
-  }
+/** What somebody shows: looked at once for each connection, until it shows something else. */
+export const knockOf = ({ headers, socket }: IncomingMessage): Knock => {
+  const { authorization } = headers
+  const before = knocks.get(socket)
+  if (before !== undefined && before.authorization === authorization) return before.knock
+  const bearer = authorization === undefined ? undefined : (bearerOf(authorization) ?? "")
+  const knock = { ...personOf(socket), bearer }
+  knocks.set(socket, { authorization, knock })
+  return knock
 }
 
 /** Who is at the other end of a connection. */
