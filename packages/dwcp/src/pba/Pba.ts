@@ -18,7 +18,19 @@
  * const shares = yield* pba.shares("node-2", { critical: 2e6, background: Infinity })
  * ```
  */
-import { Clock, Context, Duration, Effect, FileSystem, Layer, Option, Schedule, Schema, type Scope } from "effect"
+import {
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  FileSystem,
+  Layer,
+  Option,
+  Schedule,
+  Schema,
+  type Scope,
+  Semaphore
+} from "effect"
 import * as Model from "./Model.ts"
 import * as Series from "./Series.ts"
 import { Settings } from "./Settings.ts"
@@ -104,9 +116,18 @@ interface Current {
   readonly model: Model.Model | undefined
 }
 
+interface Look {
+  /** Also when it seems to be the same. */
+  readonly again?: boolean
+  /** Another file, from now on. */
+  readonly file?: string | undefined
+}
+
 /** The model in its file. `look` reads it when it is another than it was. */
 const watched = Effect.fnUntraced(function* (first: string) {
   const fileSystem = yield* FileSystem.FileSystem
+  // Whoever asks to look again and whoever looks anyway: one after the other.
+  const one = yield* Semaphore.make(1)
   let file = first
   let seen: string | undefined
   let current: Current = { state: { _tag: "Loading" }, model: undefined }
@@ -116,15 +137,13 @@ const watched = Effect.fnUntraced(function* (first: string) {
     ({ ino, mtime, size }) => [Option.getOrNull(ino), Option.getOrUndefined(mtime)?.getTime(), String(size)].join()
   )
   const degraded = (error: Model.BadModel): Current => ({ state: { _tag: "Degraded", error }, model: undefined })
-  const load = fileSystemRead(fileSystem, () => file).pipe(
+  const load = reading(fileSystem, () => file).pipe(
     Effect.match({
       onFailure: degraded,
       onSuccess: (model): Current => ({ state: { _tag: "Ready", id: model.id, file }, model })
     })
   )
-  const look = Effect.fnUntraced(function* (
-    how: { readonly again?: boolean; readonly file?: string | undefined } = {}
-  ) {
+  const look = Effect.fnUntraced(function* (how: Look) {
     if (how.file !== undefined) file = how.file
     // A file that is not there has no stamp: it is looked for each time.
     const now = yield* Effect.option(stamp)
@@ -135,10 +154,10 @@ const watched = Effect.fnUntraced(function* (first: string) {
     yield* said(before, current.state)
     return current.state
   })
-  return { current: () => current, look }
+  return { current: () => current, look: (how: Look = {}) => one.withPermit(look(how)) }
 })
 
-const fileSystemRead = (fileSystem: FileSystem.FileSystem, file: () => string) =>
+const reading = (fileSystem: FileSystem.FileSystem, file: () => string) =>
   Effect.suspend(() =>
     fileSystem.stat(file()).pipe(
       Effect.flatMap(({ size }) =>
