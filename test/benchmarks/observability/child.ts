@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { NodeServices } from "@effect/platform-node"
 import { Boot, Component, Journal } from "@novacron/boot"
-import { Context, Effect, Schema } from "effect"
+import { Context, Effect, Schema, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import * as Listener from "../../../packages/components/src/monitoring/Listener.ts"
 import * as Monitor from "../../../packages/components/src/monitoring/Monitor.ts"
@@ -20,18 +20,25 @@ interface Part {
   readonly name: string
 }
 const keys = nine.map(({ name }) => Context.Service<Part, Part>(name))
-const parts = nine.map(({ ms, name, needs }, i) =>
-  Component.make(keys[i]!, {
-    needs: needs.map((need) => keys[need]!),
-    start: Effect.as(Effect.sleep(ms), { name }),
-    health: () => Effect.void
-  })
-)
+/** What is done by the part `monitoring`, beside the time that it takes: it listens, as that of the node does. */
+const partsWith = (monitoring: Effect.Effect<unknown, unknown, Scope.Scope>) =>
+  nine.map(({ ms, name, needs }, i) =>
+    Component.make(keys[i]!, {
+      needs: needs.map((need) => keys[need]!),
+      start: Effect.as(
+        Effect.all([Effect.sleep(ms), name === "monitoring" ? Effect.orDie(monitoring) : Effect.void], {
+          concurrency: "unbounded"
+        }),
+        { name }
+      ),
+      health: () => Effect.void
+    })
+  )
 
 const beganMs = performance.now()
 const ready = Effect.sync(() => performance.now() - beganMs)
 
-const plain = Effect.andThen(Boot.make(parts, { checked: false }), ready)
+const plain = Effect.andThen(Boot.make(partsWith(Effect.void), { checked: false }), ready)
 
 const settings = Schema.decodeUnknownSync(Settings)({
   port: 0,
@@ -40,12 +47,13 @@ const settings = Schema.decodeUnknownSync(Settings)({
 
 const watched = Effect.gen(function* () {
   const monitor = yield* Monitor.make(settings, { version: "bench", process, spool: `${directory}/spans` })
-  const listener = yield* Listener.make(settings, monitor.source)
+  let port = 0
+  const listening = Effect.map(Listener.make(settings, monitor.source), (listener) => (port = listener.port))
   const journal = yield* Journal.make({ path: `${directory}/${process.pid}.journal` })
-  const running = yield* Boot.make(parts, { checked: false, observe: monitor.observe, journal })
+  const running = yield* Boot.make(partsWith(listening), { checked: false, observe: monitor.observe, journal })
   const readyMs = yield* ready
   yield* monitor.watch(running.health)
-  return { readyMs, port: listener.port }
+  return { readyMs, port }
 })
 
 const program = Effect.gen(function* () {
