@@ -212,6 +212,10 @@ export const make = Effect.fnUntraced(function* (
   const persistent = <A, E>(loop: Effect.Effect<A, E>) =>
     loop.pipe(
       Effect.tapError((error) => Effect.logDebug("The agent waits for the database.", error)),
+      // A bug must not end the heartbeat: others would run what this node runs.
+      Effect.catchDefect((defect) =>
+        Effect.andThen(Effect.logError("A round of the agent has failed.", defect), Effect.sleep("1 second"))
+      ),
       Effect.catch(() => Effect.andThen(revive, Effect.sleep("100 millis"))),
       Effect.forever,
       Effect.forkScoped

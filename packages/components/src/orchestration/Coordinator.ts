@@ -97,6 +97,12 @@ export const run = ({ bulletin, environment, node, nodes, revive, settings, task
     const persistent = <A>(what: string, loop: Effect.Effect<A, SqlError.SqlError>) =>
       loop.pipe(
         Effect.tapError((error) => Effect.logDebug(`The coordinator waits for the database (${what}).`, error)),
+        Effect.catchDefect((defect) =>
+          Effect.andThen(
+            Effect.logError(`A round of the coordinator has failed (${what}).`, defect),
+            Effect.sleep("1 second")
+          )
+        ),
         Effect.catch(() => Effect.andThen(revive, Effect.sleep("200 millis"))),
         Effect.forever
       )

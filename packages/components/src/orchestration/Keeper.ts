@@ -40,7 +40,7 @@ export interface ControlGroup {
 export const kinds = { stdout: 1, stderr: 2, started: 3, failed: 4, ended: 5 } as const
 
 /** How much of a stream is read before there is a pause, and how long that is: some 400 MiB a second at the most. */
-export const breath = { bytes: 4 * 1024 * 1024, millis: 10 }
+const breath = { bytes: 4 * 1024 * 1024, millis: 10 }
 
 /** The text of a program for `node -e`. */
 export const program = (leaseMs: number, cgroup: string | undefined): string =>
