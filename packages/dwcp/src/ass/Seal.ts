@@ -39,12 +39,12 @@ const tagBytes = 16
 
 export const make = (secret: Redacted.Redacted, namespace: string): Seal => {
   const key = Buffer.from(hkdfSync("sha256", Redacted.value(secret), namespace, "novacron ass 1", 32))
-  const about = (from: string, to: string): Buffer => Buffer.from(JSON.stringify([version, from, to]))
+  const about = (said: number, from: string, to: string): Buffer => Buffer.from(JSON.stringify([said, from, to]))
   return {
     close: (words, from, to) => {
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv("aes-256-gcm", key, nonce)
-      cipher.setAAD(about(from, to))
+      cipher.setAAD(about(version, from, to))
       const closed = [cipher.update(words), cipher.final()]
       return Buffer.concat([magic, Buffer.of(version), nonce, cipher.getAuthTag(), ...closed])
     },
@@ -57,7 +57,7 @@ export const make = (secret: Redacted.Redacted, namespace: string): Seal => {
       if (bytes.length < head + nonceBytes + tagBytes) return new DocumentDamaged({ from, reason: "it is cut off" })
       const nonce = bytes.subarray(head, head + nonceBytes)
       const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes })
-      decipher.setAAD(about(from, to))
+      decipher.setAAD(about(theirs, from, to))
       decipher.setAuthTag(bytes.subarray(head + nonceBytes, head + nonceBytes + tagBytes))
       try {
         const words = [decipher.update(bytes.subarray(head + nonceBytes + tagBytes)), decipher.final()]
