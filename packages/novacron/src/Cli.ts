@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import { asked, json, lazily, optionalText, source, toggle } from "./CommandFlags.ts"
 import { dwcp } from "./DwcpCli.ts"
 import { Surroundings } from "./Surroundings.ts"
+import { apiToken, nodes, tasks } from "./TasksCli.ts"
 
 const component = Argument.String("NAME").pipe(Argument.withDescription("The name of a component, as in novacron plan"))
 
@@ -469,6 +470,9 @@ export const novacron = Command.make("novacron").pipe(
     configuration,
     trace,
     dwcp,
+    nodes,
+    tasks,
+    apiToken,
     doctor,
     explain,
     completion

@@ -452,6 +452,21 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 65,
     remedy: "check the path and the file"
   },
+  NoApi: {
+    code: "NVC-2804",
+    exit: 69,
+    remedy: "start a node (novacron boot), name its directory (--data-dir), or ask another one (--url)"
+  },
+  ApiSilent: {
+    code: "NVC-2805",
+    exit: 69,
+    remedy: "see that the node is up, and give its CA (--ca)"
+  },
+  BadSubmission: {
+    code: "NVC-2806",
+    exit: 65,
+    remedy: "correct what is named; novacron tasks submit --help"
+  },
   ApiPortTaken: {
     code: "NVC-2801",
     exit: 73,

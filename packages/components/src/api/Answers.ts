@@ -9,7 +9,7 @@ import { Clock, Duration, Effect, Option, Stream } from "effect"
 import type { KeyReused, NoSuchTask, Orchestration, QueueFull, Unavailable } from "../orchestration/Orchestration.ts"
 import type { Security } from "../security/Security.ts"
 import type { Admission, Guest } from "./Admission.ts"
-import type { NodeView } from "./NodeView.ts"
+import type { NodeView, NoSuchComponent, NotRestored, StillBooting } from "./NodeView.ts"
 import * as TokenStore from "./TokenStore.ts"
 
 type Answer<A, E = never> = Effect.Effect<A, E | Problem.Unavailable>
@@ -93,6 +93,12 @@ export const make = (options: Options): Answers => {
   }
   const missing = (error: NoSuchTask | Unavailable) => (error._tag === "NoSuchTask" ? noSuchTask(error) : away(error))
 
+  const notNow = (error: StillBooting) => unavailable(error.message)
+  const unknownOrNotNow = (error: NoSuchComponent | StillBooting) =>
+    error._tag === "NoSuchComponent" ? new Problem.NotFound({ detail: error.message }) : notNow(error)
+  const notRestored = (error: NoSuchComponent | NotRestored | StillBooting) =>
+    error._tag === "NotRestored" ? new Problem.Conflict({ detail: error.message }) : unknownOrNotNow(error)
+
   /** What was done, or tried, and by whom. */
   const audited =
     (action: string, guest: Guest, subject: string) =>
@@ -110,10 +116,11 @@ export const make = (options: Options): Answers => {
   return {
     status: Effect.flatMap(options.orchestration, (it) => view.status(Option.isSome(it) && !options.isDraining())),
     report: view.report,
-    health: view.health,
-    why: view.why,
-    impact: view.impact,
-    restore: (guest, component) => audited("component.restored", guest, component)(view.restore(component)),
+    health: Effect.mapError(view.health, notNow),
+    why: (component) => Effect.mapError(view.why(component), unknownOrNotNow),
+    impact: (component) => Effect.mapError(view.impact(component), unknownOrNotNow),
+    restore: (guest, component) =>
+      view.restore(component).pipe(Effect.mapError(notRestored), audited("component.restored", guest, component)),
 
     submit: Effect.fn("Api.submit")(function* (guest, submission, idempotencyKey) {
       const key = idempotencyKey ?? submission.idempotencyKey

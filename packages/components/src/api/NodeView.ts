@@ -10,13 +10,38 @@
  * view.adopt(running)
  * ```
  */
-import { type Node, Problem } from "@novacron/api"
+import type { Node } from "@novacron/api"
 import type { Boot } from "@novacron/boot"
 import { type BootEvent, Plan, Report } from "@novacron/boot/model"
-import { DateTime, Effect } from "effect"
+import { Data, DateTime, Effect } from "effect"
 
 /** A boot that is up, whatever it provides. */
 type Running = Boot.Running<never, unknown>
+
+/** There is no part of that name. */
+export class NoSuchComponent extends Data.TaggedError("NoSuchComponent")<{
+  readonly component: string
+  readonly components: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    const names = this.components.length === 0 ? "none yet" : this.components.join(", ")
+    return `This node has no component "${this.component}". It has: ${names}.`
+  }
+}
+
+/** Only a boot that is up can answer that. */
+export class StillBooting extends Data.TaggedError("StillBooting") {
+  override get message(): string {
+    return "The node still boots. Ask again when it is up."
+  }
+}
+
+/** A part that cannot be built again now. */
+export class NotRestored extends Data.TaggedError("NotRestored")<{ readonly reason: string }> {
+  override get message(): string {
+    return this.reason
+  }
+}
 
 export interface NodeView {
   /** For the option `observe` of a boot. Quick, and never throws. */
@@ -27,12 +52,10 @@ export interface NodeView {
   readonly follow: (listener: (event: BootEvent.BootEvent) => void) => () => void
   readonly status: (accepting: boolean) => Effect.Effect<Node.Status>
   readonly report: Effect.Effect<Report.Report>
-  readonly health: Effect.Effect<Node.Health, Problem.Unavailable>
-  readonly why: (component: string) => Effect.Effect<Node.Why, Problem.NotFound>
-  readonly impact: (component: string) => Effect.Effect<Node.Impact, Problem.NotFound | Problem.Unavailable>
-  readonly restore: (
-    component: string
-  ) => Effect.Effect<Node.Impact, Problem.Conflict | Problem.NotFound | Problem.Unavailable>
+  readonly health: Effect.Effect<Node.Health, StillBooting>
+  readonly why: (component: string) => Effect.Effect<Node.Why, NoSuchComponent>
+  readonly impact: (component: string) => Effect.Effect<Node.Impact, NoSuchComponent | StillBooting>
+  readonly restore: (component: string) => Effect.Effect<Node.Impact, NoSuchComponent | NotRestored | StillBooting>
 }
 
 export const make = ({ nodeId, version }: { readonly nodeId: string; readonly version: string }): NodeView => {
@@ -40,18 +63,13 @@ export const make = ({ nodeId, version }: { readonly nodeId: string; readonly ve
   const listeners = new Set<(event: BootEvent.BootEvent) => void>()
   let running: Running | undefined
 
-  const up = Effect.suspend(() =>
-    running === undefined
-      ? Effect.fail(new Problem.Unavailable({ retryAfterSeconds: 1, detail: "The node still boots. Ask again soon." }))
-      : Effect.succeed(running)
-  )
+  const up = Effect.suspend(() => (running === undefined ? Effect.fail(new StillBooting()) : Effect.succeed(running)))
   const named = (component: string) =>
     Effect.suspend(() => {
       const report = Report.read(fold)
       const found = report.components.find(({ name }) => name === component)
       if (found !== undefined) return Effect.succeed({ found, report })
-      const names = report.components.map(({ name }) => name).join(", ")
-      return new Problem.NotFound({ detail: `This node has no component "${component}". It has: ${names}.` })
+      return new NoSuchComponent({ component, components: report.components.map(({ name }) => name) })
     })
   const impactOf = Effect.fnUntraced(function* (component: string, restoring: boolean) {
     const { found } = yield* named(component)
@@ -104,7 +122,7 @@ export const make = ({ nodeId, version }: { readonly nodeId: string; readonly ve
     restore: Effect.fn("NodeView.restore")(function* (component) {
       const before = yield* impactOf(component, true)
       const { restore } = yield* up
-      yield* Effect.mapError(restore(component), ({ message }) => new Problem.Conflict({ detail: message }))
+      yield* Effect.mapError(restore(component), ({ message }) => new NotRestored({ reason: message }))
       return before
     })
   }

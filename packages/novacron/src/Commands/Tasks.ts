@@ -1,0 +1,275 @@
+/**
+ * `novacron nodes`, `novacron tasks` and `novacron api-token`: what people ask the API of a node for. Tables for people,
+ * JSON for programs; what takes long is told on stderr while it goes on.
+ */
+import { readFile } from "node:fs/promises"
+import { Tasks } from "@novacron/api"
+import { Data, Duration, Effect, Schedule, Schema } from "effect"
+import * as Leave from "../Leave.ts"
+import * as NodeApi from "../NodeApi.ts"
+import * as Program from "../Program.ts"
+import { Surroundings } from "../Surroundings.ts"
+import { visible } from "../Terminal.ts"
+
+/** What all of them may be told. */
+export interface Flags extends NodeApi.Flags {
+  readonly json: boolean
+}
+
+const say = Effect.fnUntraced(function* (flags: Flags, value: unknown, words: () => string) {
+  const { stdout } = yield* Surroundings
+  stdout.write(`${flags.json ? JSON.stringify(value) : words()}\n`)
+})
+
+/** Rows below a head, each column as wide as it must be. */
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const all = [head, ...rows.map((row) => row.map((cell) => visible(cell, 80)))]
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)))
+  return all
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join("  ")
+        .trimEnd()
+    )
+    .join("\n")
+}
+
+// ------------------------------------------------------------------------------------------------------------- nodes
+
+/** The nodes of the cluster, with what they have and what of it is used. */
+export const nodes = Program.make(
+  Effect.fnUntraced(function* (flags: Flags) {
+    const { nodes } = yield* NodeApi.ask(flags, (client) => client.nodes.list({}))
+    yield* say(flags, nodes, () =>
+      table(
+        ["NODE", "STATE", "CPU", "MEMORY", "TASKS", "REGION", "ADDRESS"],
+        nodes.map((node) => [
+          node.isCoordinator ? `${node.id} *` : node.id,
+          node.state,
+          `${node.used.cpu}/${node.capacity.cpu}`,
+          `${node.used.memory}/${node.capacity.memory} MiB`,
+          `${node.tasks}`,
+          node.region ?? "",
+          node.address
+        ])
+      )
+    )
+  })
+)
+
+// ------------------------------------------------------------------------------------------------------------- tasks
+
+/** What is submitted: a file as the API takes it, or a command with what it needs. */
+export interface Submitting extends Flags {
+  readonly file: string | undefined
+  readonly command: ReadonlyArray<string>
+  readonly name: string | undefined
+  readonly group: string | undefined
+  readonly cpu: number | undefined
+  readonly memory: number | undefined
+  readonly attempts: number | undefined
+  readonly timeout: Duration.Duration | undefined
+  readonly node: string | undefined
+  readonly labels: { readonly [name: string]: string }
+  readonly env: { readonly [name: string]: string }
+  readonly key: string | undefined
+  readonly wait: boolean
+}
+
+/** A command line that cannot be meant. */
+export class BadSubmission extends Data.TaggedError("BadSubmission")<{ readonly problem: string }> {
+  readonly code = "NVC-2806"
+  override get message(): string {
+    return `${this.problem} Nothing was submitted.`
+  }
+}
+
+/** Submits a task; with `--wait` it tells what becomes of it, and leaves with 69 unless it has succeeded. */
+export const submit = Program.make(
+  Effect.fnUntraced(function* (flags: Submitting) {
+    const payload = yield* submissionOf(flags)
+    const task = yield* NodeApi.ask(flags, (client) => client.tasks.submit({ headers: {}, payload }))
+    if (!flags.wait) return yield* say(flags, task, () => `${task.id} ${task.state}`)
+    const ended = yield* untilEnd(flags, task)
+    yield* say(flags, ended, () => shown(ended))
+    if (ended.state !== "succeeded") return yield* Leave.quietly(69)
+  })
+)
+
+const submissionOf = Effect.fnUntraced(function* (flags: Submitting) {
+  const { attempts, command, cpu, env, file, group, key, labels, memory, name, node, timeout } = flags
+  if (file !== undefined) {
+    if (command.length > 0) return yield* new BadSubmission({ problem: "A file and a command are two tasks." })
+    const text = yield* Effect.tryPromise({
+      try: () => readFile(file, "utf8"),
+      catch: () => new BadSubmission({ problem: `${file} is not there, or may not be read.` })
+    })
+    return yield* Effect.mapError(
+      Schema.decodeEffect(Schema.fromJsonString(Tasks.Submission))(text),
+      ({ message }) => new BadSubmission({ problem: `${file} is no submission: ${message}.` })
+    )
+  }
+  const [program] = command
+  if (program === undefined) {
+    return yield* new BadSubmission({
+      problem: "Say what to run, behind two dashes: novacron tasks submit -- COMMAND."
+    })
+  }
+  const hasLabels = Object.keys(labels).length > 0
+  const given = {
+    name: name ?? nameFrom(program),
+    ...(group === undefined ? {} : { group }),
+    run: { driver: "process", command, ...(Object.keys(env).length === 0 ? {} : { env }) },
+    ...(cpu === undefined && memory === undefined ? {} : { demand: { cpu: cpu ?? 0, memory: memory ?? 0 } }),
+    ...(node === undefined && !hasLabels
+      ? {}
+      : { constraints: { ...(node === undefined ? {} : { node }), ...(hasLabels ? { labels } : {}) } }),
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(timeout === undefined ? {} : { timeoutMs: Duration.toMillis(timeout) }),
+    ...(key === undefined ? {} : { idempotencyKey: key })
+  }
+  return yield* Effect.mapError(
+    Schema.decodeUnknownEffect(Tasks.Submission)(given),
+    ({ message }) => new BadSubmission({ problem: `That cannot be submitted: ${message}.` })
+  )
+})
+
+/** The last part of a path, as a name may be. */
+const nameFrom = (program: string): string =>
+  (program.split("/").at(-1) ?? "")
+    .replaceAll(/[^A-Za-z0-9._-]/g, "-")
+    .replace(/^[^A-Za-z0-9]+/, "")
+    .slice(0, 128) || "task"
+
+/** How often a task is looked at while somebody waits for it. */
+const looking = Schedule.spaced("500 millis")
+
+const untilEnd = Effect.fnUntraced(function* (flags: Flags, task: Tasks.Task) {
+  const { stderr } = yield* Surroundings
+  let last = ""
+  const look = Effect.gen(function* () {
+    const now = yield* NodeApi.ask(flags, (client) => client.tasks.get({ params: { id: task.id } }))
+    const line = `${now.state}${now.placement?.node === undefined || now.placement.node === null ? "" : ` on ${now.placement.node}`}`
+    if (line !== last) stderr.write(`${now.id} ${visible(line)}\n`)
+    last = line
+    return now
+  })
+  return yield* Effect.repeat(look, { until: ({ state }) => Tasks.ends.has(state), schedule: looking })
+})
+
+/** A page of tasks, newest first. */
+export const list = Program.make(
+  Effect.fnUntraced(function* (
+    flags: Flags & {
+      readonly state: Tasks.State | undefined
+      readonly group: string | undefined
+      readonly limit: number
+    }
+  ) {
+    const { group, limit, state } = flags
+    const query = {
+      limit,
+      ...(state === undefined ? {} : { state: [state] }),
+      ...(group === undefined ? {} : { group })
+    }
+    const page = yield* NodeApi.ask(flags, (client) => client.tasks.list({ query }))
+    yield* say(flags, page, () => {
+      const rows = page.tasks.map((task) => [
+        task.id,
+        task.name,
+        task.state,
+        task.placement?.node ?? "",
+        `${task.attempts.length}`,
+        task.createdAt
+      ])
+      const more = page.next === null ? "" : "\nThere are more: --limit 1000, or --json and the cursor."
+      return `${table(["ID", "NAME", "STATE", "NODE", "ATTEMPTS", "CREATED"], rows)}${more}`
+    })
+  })
+)
+
+/** One task, with its placement and its attempts. */
+export const show = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly id: string }) {
+    const task = yield* NodeApi.ask(flags, (client) => client.tasks.get({ params: { id: flags.id } }))
+    yield* say(flags, task, () => shown(task))
+  })
+)
+
+const shown = (task: Tasks.Task): string =>
+  [
+    `${task.id} ${task.name} · ${task.state} · by ${task.submittedBy} · ${task.createdAt}`,
+    `  ${task.submission.run.command.join(" ")}`,
+    ...(task.placement === null ? [] : [`  ${task.placement.node ?? "no node"}: ${task.placement.explanation}`]),
+    ...task.attempts.map(({ endedAt, error, exitCode, node, number, signal, startedAt }) => {
+      const end = endedAt === null ? "runs" : (error ?? `exit ${exitCode ?? signal ?? "unknown"}`)
+      return `  attempt ${number} on ${node} from ${startedAt}: ${end}`
+    })
+  ]
+    .map((line) => visible(line))
+    .join("\n")
+
+/** What a task has printed, as it was: stdout to stdout, stderr to stderr. With `--follow` until it ends. */
+export const logs = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly id: string; readonly follow: boolean }) {
+    const { stderr, stdout } = yield* Surroundings
+    let offset = 0
+    const read = Effect.gen(function* () {
+      const params = { id: flags.id }
+      const part = yield* NodeApi.ask(flags, (client) => client.tasks.output({ params, query: { offset } }))
+      for (const piece of part.output) {
+        if (flags.json) stdout.write(`${JSON.stringify(piece)}\n`)
+        else (piece.stream === "stdout" ? stdout : stderr).write(piece.text)
+      }
+      offset = part.next
+      return { isEmpty: part.output.length === 0, isOver: part.ended }
+    })
+    const all = Effect.repeat(read, { until: ({ isEmpty, isOver }) => isEmpty || isOver })
+    if (!flags.follow) return yield* Effect.asVoid(all)
+    yield* Effect.repeat(all, { until: ({ isOver }) => isOver, schedule: looking })
+  })
+)
+
+/** Cancels a task; one that has ended stays as it is. */
+export const cancel = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly id: string }) {
+    const task = yield* NodeApi.ask(flags, (client) => client.tasks.cancel({ params: { id: flags.id } }))
+    yield* say(flags, task, () => `${task.id} ${task.state}`)
+  })
+)
+
+// ------------------------------------------------------------------------------------------------------------ tokens
+
+/** Makes a token, and shows it this once: on stdout, and nothing else there. */
+export const createToken = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly name: string; readonly role: string; readonly days: number }) {
+    const { days, name, role } = flags
+    const payload = { name, roles: role.split(","), lifetimeSeconds: days * 86_400 }
+    const made = yield* NodeApi.ask(flags, (client) => client.tokens.create({ payload }))
+    const { stderr } = yield* Surroundings
+    yield* say(flags, made, () => made.secret)
+    if (!flags.json) stderr.write(`${made.token.id} is valid until ${made.token.expiresAt}. It is not shown again.\n`)
+  })
+)
+
+/** The tokens that are valid. */
+export const listTokens = Program.make(
+  Effect.fnUntraced(function* (flags: Flags) {
+    const { tokens } = yield* NodeApi.ask(flags, (client) => client.tokens.list({}))
+    yield* say(flags, tokens, () =>
+      table(
+        ["ID", "NAME", "ROLES", "BY", "EXPIRES"],
+        tokens.map(({ createdBy, expiresAt, id, name, roles }) => [id, name, roles.join(","), createdBy, expiresAt])
+      )
+    )
+  })
+)
+
+/** Revokes a token. */
+export const revokeToken = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly id: string }) {
+    yield* NodeApi.ask(flags, (client) => client.tokens.revoke({ params: { id: flags.id } }))
+    yield* say(flags, { id: flags.id, revoked: true }, () => `${flags.id} revoked`)
+  })
+)

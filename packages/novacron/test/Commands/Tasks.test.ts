@@ -1,0 +1,231 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { NodeServices } from "@effect/platform-node"
+import { Tasks as Words } from "@novacron/api"
+import { Component } from "@novacron/boot"
+import { Api, Database, Orchestration, Security } from "@novacron/components"
+import { Context, DateTime, Effect, Exit, Layer, Option, PubSub, Schema, Scope, Stream } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import * as Tasks from "../../src/Commands/Tasks.ts"
+import { type Surroundings, thisProcess } from "../../src/Surroundings.ts"
+
+const dataDir = mkdtempSync(join(tmpdir(), "novacron-tasks-"))
+const scope = Scope.makeUnsafe()
+const at = DateTime.formatIso(DateTime.makeUnsafe(0))
+
+/** Every task succeeds when it is looked at a second time, and has printed two lines. */
+const orchestration = (): Orchestration.Orchestration["Service"] => {
+  const tasks = new Map<string, Words.Task>()
+  const find = (id: string) => {
+    const task = tasks.get(id)
+    return task === undefined ? Effect.fail(new Orchestration.NoSuchTask({ task: id })) : Effect.succeed(task)
+  }
+  const change = (id: string, state: Words.State) =>
+    Effect.map(find(id), (task) => {
+      const next = Words.ends.has(task.state) ? task : { ...task, state, version: task.version + 1 }
+      tasks.set(id, next)
+      return next
+    })
+  return {
+    submit: (submission, by) =>
+      Effect.sync(() => {
+        const id = `task-${tasks.size + 1}`
+        const { name } = submission
+        const task: Words.Task = {
+          ...{ id, name, submission, group: submission.group ?? null, state: "queued", version: 1, submittedBy: by },
+          ...{ createdAt: at, updatedAt: at, attempts: [] },
+          placement: { node: "node-1", explanation: "most room", considered: 1, feasible: 1 }
+        }
+        tasks.set(id, task)
+        return task
+      }),
+    get: (id) =>
+      Effect.flatMap(find(id), (task) => Effect.as(change(id, task.name === "fails" ? "failed" : "succeeded"), task)),
+    list: ({ states }) =>
+      Effect.sync(() => ({
+        tasks: [...tasks.values()].filter(({ state }) => states === undefined || states.includes(state)),
+        next: Option.none()
+      })),
+    cancel: (id) => change(id, "cancelled"),
+    output: (id, { offset }) =>
+      Stream.unwrap(
+        Effect.map(find(id), () =>
+          Stream.fromIterable<Words.Output>(
+            [
+              { task: id, offset: 0, stream: "stdout" as const, text: "to stdout\n" },
+              { task: id, offset: 10, stream: "stderr" as const, text: "to stderr\n" }
+            ].filter((piece) => piece.offset >= offset)
+          )
+        )
+      ),
+    changes: Stream.fromPubSub(Effect.runSync(PubSub.unbounded<Words.Task>())),
+    nodes: Effect.succeed([
+      {
+        ...{ id: "node-1", address: "127.0.0.1:9090", state: "up", isCoordinator: true, region: null, labels: {} },
+        ...{
+          capacity: { cpu: 4, memory: 8_192 },
+          used: { cpu: 1, memory: 512 },
+          tasks: 1,
+          version: "0.1.0",
+          seenAt: at
+        }
+      }
+    ]),
+    check: Effect.succeed("in memory")
+  }
+}
+
+beforeAll(async () => {
+  const settings = Schema.decodeUnknownSync(Api.Settings)({
+    port: 0,
+    grpc: { enabled: false },
+    tokens: { store: "file" }
+  })
+  const view = Api.NodeView.make({ nodeId: "node-1", version: "0.1.0" })
+  const security = Security.component(Schema.decodeUnknownSync(Security.Settings)({}), {
+    ...{ dataDir, nodeId: "node-1", environment: {} }
+  })
+  const api = Api.component(settings, { dataDir, view }).layer.pipe(
+    Layer.provide(security.layer),
+    Layer.provide(Layer.mergeAll(NodeServices.layer, FetchHttpClient.layer))
+  )
+  await Effect.runPromise(
+    Layer.buildWithScope(api, scope).pipe(
+      Effect.provideService(Component.late(Orchestration.Orchestration), Effect.succeedSome(orchestration())),
+      Effect.provideService(Component.late(Database.Database), Effect.succeedNone),
+      Effect.map((context) => Context.get(context, Api.Api))
+    )
+  )
+})
+
+afterAll(async () => {
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+interface Said {
+  readonly exit: number
+  readonly out: string
+  readonly err: string
+}
+
+/** Listens to the streams of the process once. */
+const here = thisProcess()
+
+const common = { config: undefined, dataDir, template: undefined, set: {}, url: undefined, ca: undefined, json: false }
+
+const nothing = {
+  ...{ file: undefined, command: [], name: undefined, group: undefined, cpu: undefined, memory: undefined },
+  ...{ attempts: undefined, timeout: undefined, node: undefined, labels: {}, env: {}, key: undefined, wait: false }
+}
+
+/** Runs a command, and gives what it said and left with. */
+const run = async <Flags>(
+  command: (flags: Flags, surroundings: Surroundings["Service"]) => Promise<number>,
+  flags: Flags,
+  env: { readonly [name: string]: string } = {}
+): Promise<Said> => {
+  const [out, err]: [Array<string>, Array<string>] = [[], []]
+  const to = (all: Array<string>) => ({ isTerminal: false, write: (text: string) => void all.push(text) })
+  const exit = await command(flags, { ...here, env, stdout: to(out), stderr: to(err) })
+  return { exit, out: out.join(""), err: err.join("") }
+}
+
+describe("novacron tasks", () => {
+  it("finds the API by a file that only the user of the node may read", async () => {
+    assert.strictEqual(statSync(join(dataDir, "api/local.json")).mode & 0o777, 0o600)
+    const { exit, out } = await run(Tasks.nodes, common)
+    assert.strictEqual(exit, 0)
+    assert.match(out, /^NODE +STATE[^]*node-1 \* +up +1\/4 +512\/8192 MiB +1/)
+  })
+
+  it("submits a command with what it needs", async () => {
+    const { exit, out, err } = await run(Tasks.submit, {
+      ...{ ...common, ...nothing, json: true, command: ["/usr/bin/env", "-i"], cpu: 2, labels: { disk: "ssd" } },
+      env: { TZ: "UTC" }
+    })
+    assert.strictEqual(exit, 0, err)
+    assert.containSubset(JSON.parse(out), {
+      name: "env",
+      submission: {
+        run: { command: ["/usr/bin/env", "-i"], env: { TZ: "UTC" } },
+        demand: { cpu: 2, memory: 0 },
+        constraints: { labels: { disk: "ssd" } }
+      },
+      submittedBy: "local"
+    })
+  })
+
+  it("waits for the end, tells how it goes, and leaves with 69 unless it is a success", async () => {
+    const good = await run(Tasks.submit, { ...common, ...nothing, command: ["true"], wait: true })
+    assert.strictEqual(good.exit, 0, good.err)
+    assert.match(good.err, /queued on node-1\n[^]*succeeded/)
+    const bad = await run(Tasks.submit, { ...common, ...nothing, command: ["false"], name: "fails", wait: true })
+    assert.strictEqual(bad.exit, 69)
+    assert.include(bad.out, "failed")
+  })
+
+  it("submits a file as the API takes it, and nothing that it would not take", async () => {
+    const file = join(dataDir, "task.json")
+    writeFileSync(file, JSON.stringify({ name: "from-a-file", run: { driver: "process", command: ["true"] } }))
+    const { out } = await run(Tasks.submit, { ...common, ...nothing, file })
+    assert.match(out, /^task-\d+ queued\n$/)
+    writeFileSync(file, JSON.stringify({ name: "no name!" }))
+    const bad = await run(Tasks.submit, { ...common, ...nothing, file })
+    assert.strictEqual(bad.exit, 65)
+    assert.include(bad.err, "NVC-2806")
+    assert.strictEqual((await run(Tasks.submit, { ...common, ...nothing })).exit, 65)
+    assert.strictEqual((await run(Tasks.submit, { ...common, ...nothing, file: "/nowhere" })).exit, 65)
+  })
+
+  it("lists, shows and cancels", async () => {
+    const { out } = await run(Tasks.submit, { ...common, ...nothing, command: ["sleep", "9"] })
+    const id = out.split(" ")[0] ?? ""
+    const list = await run(Tasks.list, { ...common, state: undefined, group: undefined, limit: 50 })
+    assert.match(list.out, new RegExp(`${id} +sleep +queued`))
+    const cancelled = await run(Tasks.cancel, { ...common, id })
+    assert.strictEqual(cancelled.out, `${id} cancelled\n`)
+    const shown = await run(Tasks.show, { ...common, id })
+    assert.match(shown.out, /cancelled · by local[^]*sleep 9[^]*node-1: most room/)
+  })
+
+  it("prints to stdout and stderr what the task has printed there", async () => {
+    const { out } = await run(Tasks.submit, { ...common, ...nothing, command: ["true"] })
+    const id = out.split(" ")[0] ?? ""
+    const once = await run(Tasks.logs, { ...common, id, follow: false })
+    assert.deepStrictEqual(once, { exit: 0, out: "to stdout\n", err: "to stderr\n" })
+    const followed = await run(Tasks.logs, { ...common, id, follow: true })
+    assert.deepStrictEqual(followed, once)
+  })
+
+  it("says what the API says no with, and where no API is", async () => {
+    const missing = await run(Tasks.show, { ...common, id: "nothing" })
+    assert.strictEqual(missing.exit, 65)
+    assert.include(missing.err, "NVC-2814")
+    const empty = mkdtempSync(join(tmpdir(), "novacron-none-"))
+    const nowhere = await run(Tasks.nodes, { ...common, dataDir: empty })
+    assert.strictEqual(nowhere.exit, 69)
+    assert.include(nowhere.err, "NVC-2804")
+    const silent = await run(Tasks.nodes, { ...common, url: "https://127.0.0.1:1" }, { NOVACRON_API_TOKEN: "x" })
+    assert.strictEqual(silent.exit, 69)
+    assert.include(silent.err, "NVC-2805")
+    rmSync(empty, { recursive: true })
+  })
+})
+
+describe("novacron api-token", () => {
+  it("makes a token, shows it once, lists it, and revokes it", async () => {
+    const made = await run(Tasks.createToken, { ...common, name: "ci", role: "admin", days: 1 })
+    assert.strictEqual(made.exit, 0, made.err)
+    assert.match(made.out, /^nvc_[\w-]{43}\n$/)
+    const list = await run(Tasks.listTokens, common)
+    assert.match(list.out, /ci +admin +local/)
+    const [, id = ""] = /^([0-9a-f]{16}) +ci/m.exec(list.out) ?? []
+    const revoked = await run(Tasks.revokeToken, { ...common, id })
+    assert.strictEqual(revoked.out, `${id} revoked\n`)
+    assert.notInclude((await run(Tasks.listTokens, common)).out, "ci ")
+    assert.strictEqual((await run(Tasks.revokeToken, { ...common, id })).exit, 65)
+  })
+})
