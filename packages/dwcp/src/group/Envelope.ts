@@ -16,7 +16,7 @@ export type Encoding = (typeof encodings)[number]
 const natural = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 
 /** Whom a message is for: letters, digits, `.`, `_`, `-` and `/`, 64 at most. */
-export const Channel = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$/u))
+const Channel = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$/u))
 
 /** As it is written: short, for it goes with every message. */
 const Written = Schema.fromJsonString(

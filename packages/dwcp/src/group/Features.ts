@@ -1,5 +1,5 @@
 /**
- * What a node can do of DWCP v3, as words and as bits: two nodes do together what both can, and a node of v1 can nothing of it.
+ * What a node can do of DWCP v3, as words and as bits: two nodes do together what both can, and one of v1 nothing of it.
  *
  * **Details**
  *

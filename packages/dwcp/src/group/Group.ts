@@ -1,6 +1,6 @@
 /**
- * How DWCP is put together: the six under their supervisor, the links, the bus of modes, the rollout and its gates. Nothing of
- * it decides by itself; what is decided is decided in the pure modules beside it.
+ * How DWCP is put together: the six under their supervisor, the links, the bus of modes, the rollout and its gates. What is
+ * decided is decided in the pure modules beside it.
  */
 import { Supervisor } from "@novacron/boot"
 import {

@@ -62,7 +62,7 @@ export interface Limits {
   readonly unclaimedMillis: number
 }
 
-export const limits: Limits = { channels: 1_024, unclaimedMillis: 60_000 }
+const limits: Limits = { channels: 1_024, unclaimedMillis: 60_000 }
 
 interface Channel {
   readonly queue: Queue.Queue<Arrived>

@@ -108,7 +108,7 @@ const forEach = <S>(layer: (mode: Mode) => Layer.Layer<S, unknown>): Layers<S> =
   hybrid: layer("hybrid")
 })
 
-/** Which engine a mode prefers, of those that can be had: servers that agree, peers that tell each other, both, or neither. */
+/** Which engine a mode prefers, of those that can be had: servers that agree, peers that tell each other, both, neither. */
 const engines: { readonly [M in Mode]: ReadonlyArray<"datacenter" | "internet" | "hybrid" | "alone"> } = {
   datacenter: ["datacenter", "internet", "alone"],
   internet: ["internet", "datacenter", "alone"],

@@ -16,10 +16,10 @@ import * as Records from "./Records.ts"
 
 export const protocol = "dwcp/1"
 
-export const kinds = { message: 1, there: 2, refused: 3 } as const
+const kinds = { message: 1, there: 2, refused: 3 } as const
 
 /** What v1 compresses with, always. */
-export const codec: Codec.Choice = { algorithm: "zstd", level: 3 }
+const codec: Codec.Choice = { algorithm: "zstd", level: 3 }
 
 /** Zstandard makes nothing larger than this. */
 const mostGrown = (bytes: number): number => bytes + (bytes >> 8) + 1_024

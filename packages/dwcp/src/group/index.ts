@@ -5,7 +5,7 @@ export { Dwcp, type Event, type Reading, type RolloutStatus, type Status } from 
 export * from "./Failures.ts"
 export * as Features from "./Features.ts"
 export * as Gates from "./Gates.ts"
-export { make, type Options, start, type Starting } from "./Group.ts"
+export { make, type Options, start, type Starting, switchesOf } from "./Group.ts"
 export type { Incoming } from "./Inbox.ts"
 export type { Delivery, SendOptions, View } from "./Links.ts"
 export * as NodeMode from "./NodeMode.ts"
