@@ -114,7 +114,8 @@ export class Conflict extends Data.TaggedError("Conflict")<{
 }> {
   override get message() {
     const say = (version: bigint | undefined) => (version === undefined ? "absent" : `version ${version}`)
-    return `${this.key} was to be ${say(this.expected)} and is ${say(this.actual)}. Nothing was changed; read it, decide again.`
+    const found = `${this.key} was to be ${say(this.expected)} and is ${say(this.actual)}`
+    return `${found}. Nothing was changed; read it, and decide again.`
   }
 }
 

@@ -47,7 +47,7 @@ const pendingAt = "pending/"
 const settledAt = "settled/"
 const apart = "\u0000"
 /** Where lost writes stand in the strong one. */
-export const conflictsAt = "conflicts/"
+const conflictsAt = "conflicts/"
 
 const promises: StateSync.Promises = { consistency: "linearizable-or-eventual", compareAndSet: true, ephemeral: true }
 const look = Schedule.spaced("500 millis")

@@ -27,7 +27,7 @@ export interface Journal {
 }
 
 /** The version of these files. */
-export const version = 1
+const version = 1
 
 const magic = Buffer.from("NVJ")
 const head = Buffer.concat([magic, Buffer.of(version)])

@@ -30,7 +30,7 @@ export interface Seal {
 export const everybody = "*"
 
 /** The version of what is said. One more when a node of before would misunderstand it. */
-export const version = 1
+const version = 1
 
 const magic = Buffer.from("NVA")
 const head = magic.length + 1

@@ -7,7 +7,7 @@
  * |---|---|---|---|---|
  * | etcd | datacenter | linearizable | linearizable | on the disks of a majority |
  * | gossip | internet | eventual; a node sees its own writes at once | refused | in the document of this node |
- * | hybrid | hybrid | linearizable while a majority is near, else eventual, reconciled later | linearizable, or fails | one or other |
+ * | hybrid | hybrid | linearizable while a majority is near, else eventual | linearizable, or fails | one or the other |
  * | alone | no peers | linearizable | linearizable | committed by the node's PostgreSQL |
  *
  * A write that fails was not done and will not be, with one exception that has an error of its own: `OutcomeUnknown`.

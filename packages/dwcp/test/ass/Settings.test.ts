@@ -30,6 +30,6 @@ describe("the settings of ASS", () => {
 
   it("do not show the secret", () => {
     const { gossip } = Result.getOrThrow(decode({ gossip: { secret: "swordfish and chips" } }))
-    assert.notInclude(`${gossip.secret?.toString()} ${inspect(gossip)} ${JSON.stringify(gossip.secret)}`, "swordfish")
+    assert.notInclude(`${inspect(gossip)} ${JSON.stringify(gossip.secret)}`, "swordfish")
   })
 })
