@@ -16,6 +16,7 @@ import {
   Effect,
   Random,
   Schedule,
+  Schema,
   type Scope,
   type Stream,
   SubscriptionRef
@@ -168,6 +169,17 @@ const merged = (all: ReadonlyArray<Registry.Peer>, id: string): ReadonlyArray<Re
 const isSame = (a: ReadonlyArray<Registry.Peer>, b: ReadonlyArray<Registry.Peer>): boolean =>
   a.length === b.length && JSON.stringify(a) === JSON.stringify(b)
 
+/** The etcd of the settings, by the engine of ASS. Nothing is asked of it before the node is to be entered. */
+export const etcd = Effect.fnUntraced(function* ({ etcd, lease }: Settings) {
+  const { namespace, ...rest } = etcd
+  const open = Effect.gen(function* () {
+    const { Ass } = yield* Effect.promise(() => import("@novacron/dwcp"))
+    const encoded = { environment: "datacenter", namespace, lease: `${Duration.toMillis(lease)} ms`, etcd: rest }
+    return yield* Ass.make(yield* Schema.decodeUnknownEffect(Ass.Settings)(encoded))
+  })
+  return Registry.shared("etcd", yield* Registry.opening(open))
+})
+
 /** The component `discovery`: a node is as good without it, and alone. */
 export const component = (settings: Settings, self: Self) =>
   Component.make(Discovery, {
@@ -175,8 +187,12 @@ export const component = (settings: Settings, self: Self) =>
     needs: [Database],
     severity: "Warning",
     start: Effect.gen(function* () {
-      const { sql } = yield* Database
-      return yield* make(settings, self, settings.enabled ? [Registry.database(sql, settings.lease)] : [])
+      const { check, sql } = yield* Database
+      const registries = [
+        Registry.database(sql, settings.lease, check),
+        ...(settings.etcd.endpoints.length === 0 ? [] : [yield* etcd(settings)])
+      ]
+      return yield* make(settings, self, settings.enabled ? registries : [])
     }),
     health: ({ check }) => check
   }).pipe(Component.optional)

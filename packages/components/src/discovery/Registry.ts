@@ -7,7 +7,7 @@
  * there for those who look, and is removed by whoever comes by. An entry belongs to one process: another one of the same
  * node id takes it over, and the first is told so the next time it renews.
  */
-import { Data, Duration, Effect, Option, Result, Schema } from "effect"
+import { Data, Duration, Effect, Option, Result, Schema, Scope, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { Migration } from "../database/Migration.ts"
 
@@ -77,10 +77,19 @@ const Row = Schema.Struct({
 })
 
 /** In the table of {@link migrations}. */
-export const database = (sql: SqlClient.SqlClient, lease: Duration.Duration): Registry => {
+export const database = (
+  sql: SqlClient.SqlClient,
+  lease: Duration.Duration,
+  /** Asks the database whether it is back, after it was not there. */
+  revive: Effect.Effect<unknown, unknown> = Effect.void
+): Registry => {
   const name = "the database"
   const seconds = Duration.toSeconds(lease)
-  const named = Effect.mapError((cause: unknown) => new RegistryUnavailable({ registry: name, cause }))
+  const named = <A>(asked: Effect.Effect<A, unknown>) =>
+    asked.pipe(
+      Effect.tapError(() => Effect.ignore(revive)),
+      Effect.mapError((cause) => new RegistryUnavailable({ registry: name, cause }))
+    )
   const enter = ({ addresses, id, incarnation, startedAt, version }: Peer) =>
     sql`INSERT INTO novacron_peers (id, incarnation, addresses, version, started_at, expires_at)
       VALUES (${id}, ${incarnation}, ${JSON.stringify(addresses)}::jsonb, ${version},
@@ -132,6 +141,27 @@ export interface SharedState {
 }
 
 const prefix = "discovery/nodes/"
+
+/** A shared state that is opened when it is asked for first, and tried again as long as it cannot be. */
+export const opening = Effect.fnUntraced(function* <E>(open: Effect.Effect<SharedState, E, Scope.Scope>) {
+  const scope = yield* Effect.scope
+  const one = Semaphore.makeUnsafe(1)
+  let opened: SharedState | undefined
+  const state = one.withPermit(
+    Effect.suspend(() =>
+      opened === undefined
+        ? Effect.tap(Scope.provide(open, scope), (it) => Effect.sync(() => (opened = it)))
+        : Effect.succeed(opened)
+    )
+  )
+  const made: SharedState = {
+    put: (key, value, options) => Effect.flatMap(state, (it) => it.put(key, value, options)),
+    get: (key) => Effect.flatMap(state, (it) => it.get(key)),
+    list: (prefix) => Effect.flatMap(state, (it) => it.list(prefix)),
+    delete: (key) => Effect.flatMap(state, (it) => it.delete(key))
+  }
+  return made
+})
 
 /** As ephemeral keys, which go with their node: in etcd. */
 export const shared = (name: string, state: SharedState): Registry => {

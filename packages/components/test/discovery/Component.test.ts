@@ -154,8 +154,8 @@ describe("discovery", () => {
 
   it.live("outlives a database that is killed and comes back", () =>
     Effect.gen(function* () {
-      const a = yield* node("a", { lease: "30s" })
-      const b = yield* node("b", { lease: "30s" })
+      const a = yield* node("a", { lease: "1h" })
+      const b = yield* node("b", { lease: "1h" })
       yield* until(a.discovery.peers, (peers) => peers.length === 1)
       yield* Effect.promise(() => server.down("SIGKILL"))
       assert.strictEqual((yield* Effect.exit(a.discovery.look))._tag, "Failure")
