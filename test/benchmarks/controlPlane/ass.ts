@@ -28,6 +28,7 @@ const etcd = async (samples: number): Promise<ReadonlyArray<Figure>> => {
   const { stdout } = await run(process.execPath, [program, "etcd", `${samples}`])
   const said: {
     readonly compared: ReadonlyArray<{ readonly service: number; readonly bare: number }>
+    readonly heard: number
     readonly failed: ReadonlyArray<{ readonly seconds: number; readonly lost: number }>
   } = JSON.parse(stdout)
   return [
@@ -43,6 +44,7 @@ const etcd = async (samples: number): Promise<ReadonlyArray<Figure>> => {
       null,
       said.compared.map(({ service }) => service)
     ),
+    figure("ass_sync_ms", "ms", 100, [said.heard]),
     figure(
       "ass_failover_s",
       "s",
@@ -123,7 +125,7 @@ const mesh = async (
   try {
     for (const [i, host] of hosts.entries()) {
       const seeds = i === 0 ? [] : [`/ip4/${net}.1/tcp/7946`]
-      nodes.push(await start(tool, name, host, [`${net}.${i + 1}`, ...seeds]))
+      nodes.push(await start(tool, name, host, [`${net}.${i + 1}`, "-", ...seeds]))
     }
     await use(nodes, (command) => run(tool, ["ctl", name, command]))
   } finally {

@@ -136,7 +136,7 @@ export const make = Effect.fnUntraced(function* ({
         return see(record.key)
       }
       case "Deleted": {
-        if (isOwn) done.add(change.key)
+        if (isOwn) note(done, change.key)
         else done.delete(change.key)
         const key = change.key.slice(pendingAt.length, change.key.lastIndexOf(apart))
         const records = pending.get(key)
@@ -407,6 +407,14 @@ export const make = Effect.fnUntraced(function* ({
 })
 
 const widenedIf = (version: bigint | undefined) => (version === undefined ? undefined : widened(version))
+
+/** Of what a watch never told, because it came and went too fast, the oldest is not waited for any more. */
+const maxNoted = 4096
+const note = (set: Set<string>, key: string): void => {
+  set.add(key)
+  const [oldest] = set
+  if (set.size > maxNoted && oldest !== undefined) set.delete(oldest)
+}
 
 /** Whether it is for gossip to take over. */
 const isAway = (error: StateError | Conflict): boolean =>

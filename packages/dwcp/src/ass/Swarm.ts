@@ -122,7 +122,8 @@ export const make = Effect.fnUntraced(function* (
     let stream: Stream | undefined
     const speak = (bytes: Uint8Array) =>
       Effect.tryPromise(async (signal) => {
-        stream ??= await node.dialProtocol(peer, protocol, { signal })
+        // One that was silent for long has ended.
+        if (stream?.status !== "open") stream = await node.dialProtocol(peer, protocol, { signal })
         if (!stream.send(framed(bytes))) await stream.onDrain({ signal })
       }).pipe(
         Effect.timeout("10 seconds"),

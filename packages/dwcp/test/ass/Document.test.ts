@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as loro from "loro-crdt"
+import { vi } from "vitest"
 import * as Document from "../../src/ass/Document.ts"
 
 const bytes = (...values: ReadonlyArray<number>): Uint8Array => Uint8Array.from(values)
@@ -131,6 +132,21 @@ describe("documents", () => {
     assert.isUndefined(b.get("k"))
     merge(b, first)
     assert.deepStrictEqual([...(b.get("k")?.value ?? [])], [2])
+  })
+
+  it("do not ask the clock of the wall who was last", () => {
+    const [a, b] = [Document.make(loro), Document.make(loro)]
+    try {
+      vi.useFakeTimers({ toFake: ["Date"], now: new Date("2040-01-01") })
+      a.put("k", bytes(1))
+      merge(b, a.since(b.version()))
+      vi.setSystemTime(new Date("2001-01-01"))
+      b.put("k", bytes(2))
+      exchange(a, b)
+      for (const document of [a, b]) assert.deepStrictEqual(content(document), [["k", [2]]])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it("give out what was written here once, and not what others wrote", () => {

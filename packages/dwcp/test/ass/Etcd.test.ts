@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import { copyFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option, Schedule, type Scope } from "effect"
-import { afterAll, beforeAll } from "vitest"
+import { afterAll, beforeAll, vi } from "vitest"
 import { readPki } from "../../src/ass/Ass.ts"
 import * as Etcd from "../../src/ass/Etcd.ts"
 import { bytes, contract, listening, text } from "./fixtures/contract.ts"
@@ -140,6 +140,19 @@ describe("etcd", () => {
       small.ctl(["defrag"])
       small.ctl(["alarm", "disarm"])
       yield* engine.put("full/k", bytes("1"))
+    })
+  )
+
+  live(
+    "is not troubled by a clock that jumps",
+    Effect.gen(function* () {
+      const engine = yield* open
+      yield* Effect.addFinalizer(() => Effect.sync(() => vi.useRealTimers()))
+      for (const now of ["2040-01-01", "2001-01-01", "2026-11-22"]) {
+        vi.useFakeTimers({ toFake: ["Date"], now: new Date(now) })
+        yield* engine.put("clock", bytes(now), { ephemeral: true })
+        assert.strictEqual(text(yield* engine.get("clock")), now)
+      }
     })
   )
 
