@@ -5,7 +5,8 @@
  *
  * Both streams share one count of bytes, in the order of arrival. A character that arrives in two halves is kept whole;
  * what is no UTF-8, and the character 0, becomes U+FFFD. When more comes than is kept, the oldest of that stream goes, on
- * the way or in the table, and positions go on: a gap shows that something is missing.
+ * the way or in the table, and positions go on: a gap shows that something is missing. Bytes become text when they are
+ * taken, so that what nobody will read costs a copy and no more.
  */
 import type { Tasks } from "@novacron/api"
 import type { Cut, Piece } from "./OutputTable.ts"
@@ -36,47 +37,66 @@ export const make = (options: {
 }): Transcript => {
   const { fence, keep, task } = options
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() }
-  const waiting: Array<Piece> = []
+  const waiting: Array<Waiting> = []
   const sizes = { stdout: 0, stderr: 0 }
   const kept = { stdout: keptOf(keep), stderr: keptOf(keep) }
   let position = options.from
+  let hasPrinted = false
 
-  const add = (stream: Stream, text: string) => {
-    const size = Buffer.byteLength(text)
-    const last = waiting.at(-1)
-    if (last?.stream === stream && last.size + size <= pieceSize && last.position + last.size === position) {
-      waiting[waiting.length - 1] = { ...last, text: last.text + text, size: last.size + size }
-    } else {
-      waiting.push({ task, fence, position, size, stream, text })
-    }
-    position += size
-    sizes[stream] += size
-    while (sizes[stream] > keep) {
-      const oldest = waiting.findIndex((piece) => piece.stream === stream)
-      const [gone] = waiting.splice(oldest, 1)
-      sizes[stream] -= gone?.size ?? 0
-    }
+  /** Makes a gap of the oldest of a stream. */
+  const drop = (stream: Stream) => {
+    const oldest = waiting.findIndex((one) => one.stream === stream)
+    const gone = waiting[oldest]
+    if (gone?.bytes === undefined) return
+    sizes[stream] -= gone.bytes.length
+    decoders[stream] = new TextDecoder()
+    const before = waiting[oldest - 1]
+    const gap = { stream: undefined, bytes: undefined, size: gone.bytes.length, isLast: false }
+    if (before === undefined || before.bytes !== undefined) waiting[oldest] = gap
+    else waiting.splice(oldest - 1, 2, { ...gap, size: gap.size + before.size })
   }
-  const write = (stream: Stream, text: string) => {
-    const clean = text.replaceAll("\0", "\uFFFD")
-    for (let at = 0; at < clean.length;) {
+  const written = ({ bytes, isLast, size, stream }: Waiting): ReadonlyArray<Piece> => {
+    if (bytes === undefined) {
+      position += size
+      return []
+    }
+    sizes[stream] -= bytes.length
+    const text = decoders[stream].decode(bytes, { stream: !isLast }).replaceAll("\0", "\uFFFD")
+    const pieces: Array<Piece> = []
+    for (let at = 0; at < text.length;) {
       // Three bytes at most for each unit of UTF-16; never between the halves of a pair.
-      let until = Math.min(at + Math.floor(pieceSize / 3), clean.length)
-      if (until < clean.length && (clean.codePointAt(until - 1) ?? 0) > 0xffff) until--
-      add(stream, clean.slice(at, until))
+      let until = Math.min(at + Math.floor(pieceSize / 3), text.length)
+      if (until < text.length && (text.codePointAt(until - 1) ?? 0) > 0xffff) until--
+      const part = text.slice(at, until)
+      pieces.push({ task, fence, position, size: Buffer.byteLength(part), stream, text: part })
+      position += pieces.at(-1)?.size ?? 0
       at = until
     }
+    return pieces
   }
   return {
-    print: (stream, bytes) => write(stream, decoders[stream].decode(bytes, { stream: true })),
+    print: (stream, bytes) => {
+      hasPrinted = true
+      const last = waiting.at(-1)
+      // Letter by letter would be an object for each letter. A copy, because what is small may be a part of something large.
+      if (last?.stream === stream && last.size + bytes.length <= pieceSize / 2) {
+        const all = Buffer.concat([last.bytes, bytes])
+        waiting[waiting.length - 1] = { stream, bytes: all, size: all.length, isLast: false }
+      } else {
+        waiting.push({ stream, bytes: Buffer.from(bytes), size: bytes.length, isLast: false })
+      }
+      sizes[stream] += bytes.length
+      while (sizes[stream] > keep) drop(stream)
+    },
     close: () => {
-      for (const stream of ["stdout", "stderr"] as const) write(stream, decoders[stream].decode())
+      for (const stream of ["stdout", "stderr"] as const) {
+        if (hasPrinted) waiting.push({ stream, bytes: Buffer.alloc(0), size: 0, isLast: true })
+      }
     },
     take: (most) => {
       let [count, bytes] = [0, 0]
-      while (count < waiting.length && bytes < most) bytes += waiting[count++]?.size ?? 0
-      const pieces = waiting.splice(0, count)
-      for (const { size, stream } of pieces) sizes[stream] -= size
+      while (count < waiting.length && bytes < most) bytes += waiting[count++]?.bytes?.length ?? 0
+      const pieces = joined(waiting.splice(0, count).flatMap(written))
       for (const piece of pieces) kept[piece.stream].add(piece)
       const cuts = (["stdout", "stderr"] as const).flatMap((stream) => {
         const before = kept[stream].cut()
@@ -85,8 +105,29 @@ export const make = (options: {
       return { pieces, cuts }
     },
     isEmpty: () => waiting.length === 0,
-    hasPrinted: () => position > options.from
+    hasPrinted: () => hasPrinted
   }
+}
+
+/** Bytes as they came, or a gap where there were some. */
+type Waiting =
+  | { readonly stream: Stream; readonly bytes: Buffer; readonly size: number; readonly isLast: boolean }
+  | { readonly stream: undefined; readonly bytes: undefined; readonly size: number; readonly isLast: false }
+
+/** Neighbours of one stream, as long as they are short, make one piece. */
+const joined = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
+  const all: Array<Piece & { text: string; size: number }> = []
+  for (const piece of pieces) {
+    const last = all.at(-1)
+    const follows = last?.stream === piece.stream && last.position + last.size === piece.position
+    if (last !== undefined && follows && last.size + piece.size <= pieceSize) {
+      last.text += piece.text
+      last.size += piece.size
+    } else {
+      all.push({ ...piece })
+    }
+  }
+  return all
 }
 
 /** Which pieces of a stream are in the table. */
