@@ -8,14 +8,15 @@
  * port is not given up while one takes the other's place, so a peer that is sending notices nothing.
  *
  * Peers prove who they are by a certificate of the CA of the node, each way.
+ *
+ * Its code is loaded when it starts, which others use to wait for their servers.
  */
 import { type Boot, Component, Environment, Policy, type Severity } from "@novacron/boot"
-import { Group } from "@novacron/dwcp"
+import type { Group } from "@novacron/dwcp"
 import { Duration, Effect, Exit, FileSystem, Path, type Schedule, Scope, Semaphore } from "effect"
 import { Network } from "../network/Network.ts"
 import { Security } from "../security/Security.ts"
-import * as Holds from "./Holds.ts"
-import { Acp, Amst, Ass, Door, Hde, Itp, Pba, type View } from "./Members.ts"
+import { Acp, Amst, Ass, Door, Dwcp, Hde, Itp, Pba, type View } from "./Members.ts"
 import type { Settings } from "./Settings.ts"
 
 /** What DWCP has to know besides its settings. */
@@ -86,6 +87,7 @@ const members = (
       name: "door",
       needs: [Security, Network, FileSystem.FileSystem, Path.Path],
       start: Effect.gen(function* () {
+        const { Group } = yield* load
         const security = yield* Security
         const directory = `${facts.dataDir}/dwcp`
         return yield* Group.start({
@@ -95,7 +97,7 @@ const members = (
           mode: Group.Subsystem.modeOf(yield* Environment),
           door: yield* door,
           tls: security.clientTls,
-          holds: yield* Holds.file(directory),
+          holds: yield* Group.Holds.file(directory),
           directory,
           ...(backoff === undefined ? {} : { backoff }),
           ...(detector === undefined ? {} : { detector }),
@@ -110,7 +112,7 @@ const members = (
     Component.make(Ass, { needs: [Door, Amst], ...part("ass") }).pipe(soon),
     Component.make(Acp, { needs: [Door, Amst], ...part("acp") }).pipe(soon),
     Component.make(Itp, { needs: [Door, Pba, Ass], ...part("itp") }).pipe(soon),
-    Component.make(Group.Dwcp, {
+    Component.make(Dwcp, {
       name: "links",
       needs: [Door, Hde, Acp, Itp],
       start: Effect.flatMap(Door, ({ dwcp }) => dwcp),
@@ -122,26 +124,17 @@ const members = (
 const part = (name: Group.Subsystem.Name) => ({
   name,
   start: Effect.gen(function* () {
-    const { status, up } = yield* Door
+    const { check, status, up } = yield* Door
     yield* up(name)
-    return view(name, status(name))
+    const view: View = { status: status(name), check: check(name) }
+    return view
   }),
   health: ({ check }: View) => check
 })
 
 const soon = Component.timeout("15 seconds")
 
-/** The others have somebody to stand in for them, sooner or later. */
-const isVital = (name: string): boolean => name === "amst" || name === "ass" || name === "acp"
-
-const view = (name: string, status: View["status"]): View => ({
-  status,
-  check: Effect.flatMap(status, (seen) =>
-    seen.state === "down" && isVital(name)
-      ? Effect.fail(new Group.SubsystemDown({ subsystem: name, cause: seen.lastError }))
-      : Effect.succeed(seen)
-  )
-})
+const load = Effect.promise(() => import("@novacron/dwcp"))
 
 // ------------------------------------------------------------------------------------------------------------ the door
 
@@ -149,6 +142,7 @@ type Shared = Effect.Effect<Group.Door.Door, Group.DwcpCannotListen, Security | 
 
 const openDoor = (settings: Settings, { dataDir }: Facts) =>
   Effect.gen(function* () {
+    const { Group } = yield* load
     const security = yield* Security
     const { bindPort, listenAddress, transport } = settings
     return yield* Group.Door.open({

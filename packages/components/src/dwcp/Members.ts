@@ -5,6 +5,9 @@ import { Context, type Effect } from "effect"
 /** What is on its way up, over a door that is open. */
 export class Door extends Context.Service<Door, Group.Starting>()("novacron/dwcp/door") {}
 
+/** All of it: what other parts of the node send and take by. The class is in `@novacron/dwcp`, which is loaded later. */
+export const Dwcp: Context.Key<Group.Dwcp, Group.Dwcp["Service"]> = Context.Service("novacron/dwcp")
+
 /** One of the six, to look at. */
 export interface View {
   readonly status: Effect.Effect<Group.Subsystem.Status>

@@ -78,6 +78,8 @@ export interface Starting {
   /** Done when that one is up for the first time; fails when the supervisor has given up before. */
   readonly up: (name: Subsystem.Name) => Effect.Effect<void, SubsystemDown>
   readonly status: (name: Subsystem.Name) => Effect.Effect<Subsystem.Status>
+  /** Fails when it is down and nobody can stand in for it. */
+  readonly check: (name: Subsystem.Name) => Effect.Effect<Subsystem.Status, SubsystemDown>
   /** All of it, when all six are up. */
   readonly dwcp: Effect.Effect<Dwcp["Service"], SubsystemDown>
 }
@@ -405,9 +407,17 @@ export const start = Effect.fn("Dwcp.start")(function* (
       }
     })
   })
+  const statusOf = (name: Subsystem.Name) =>
+    Effect.suspend(() => (variant === "v1" ? Effect.map(six[name].status, asV1) : six[name].status))
   return {
     up,
-    status: (name) => (variant === "v1" ? Effect.map(six[name].status, asV1) : six[name].status),
+    status: statusOf,
+    check: (name) =>
+      Effect.flatMap(statusOf(name), (seen) =>
+        seen.state === "down" && vital.has(name)
+          ? Effect.fail(new SubsystemDown({ subsystem: name, cause: seen.lastError }))
+          : Effect.succeed(seen)
+      ),
     dwcp: Effect.gen(function* () {
       yield* Effect.forEach(Subsystem.names, up, { discard: true })
       yield* Deferred.succeed(started, undefined)
@@ -430,6 +440,9 @@ const needs: { readonly [N in Subsystem.Name]: ReadonlyArray<Subsystem.Name> } =
   acp: ["amst"],
   itp: ["pba", "ass"]
 }
+
+/** The others have somebody to stand in for them, sooner or later. */
+const vital: ReadonlySet<Subsystem.Name> = new Set(["amst", "ass", "acp"])
 
 /** Features that somebody simpler can stand in for. */
 const soft = [

@@ -2,15 +2,16 @@
  * What the gates of the rollout took back on this node, in a file: it stays taken back when the node is started again, until
  * somebody releases it. A file that cannot be read holds nothing back, and says so.
  */
-import { Group } from "@novacron/dwcp"
 import { Effect, FileSystem, Schema } from "effect"
+import * as Features from "./Features.ts"
+import type { Hold } from "./Rollout.ts"
 
 const Written = Schema.fromJsonString(
   Schema.Struct({
     version: Schema.Literal(1),
     holds: Schema.Array(
       Schema.Struct({
-        feature: Schema.Literals(Group.Features.all),
+        feature: Schema.Literals(Features.all),
         because: Schema.String,
         atMillis: Schema.Finite
       })
@@ -18,7 +19,7 @@ const Written = Schema.fromJsonString(
   })
 )
 
-const nothing: ReadonlyArray<Group.Rollout.Hold> = []
+const nothing: ReadonlyArray<Hold> = []
 
 /** Reads and writes the file; a folder that is not there is made. */
 export const file = (folder: string, name = "rollout.json") =>
@@ -36,7 +37,7 @@ export const file = (folder: string, name = "rollout.json") =>
         )
       )
     )
-    const write = (holds: ReadonlyArray<Group.Rollout.Hold>) =>
+    const write = (holds: ReadonlyArray<Hold>) =>
       Effect.gen(function* () {
         yield* files.makeDirectory(folder, { recursive: true, mode: 0o700 })
         yield* files.writeFileString(`${path}.new`, JSON.stringify({ version: 1, holds }), { mode: 0o600 })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import * as Holds from "../../src/dwcp/Holds.ts"
+import * as Holds from "../../src/group/Holds.ts"
 import { folder, platform } from "./fixtures/nodes.ts"
 
 describe("what was taken back", () => {
