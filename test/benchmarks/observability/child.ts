@@ -7,53 +7,34 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { NodeServices } from "@effect/platform-node"
 import { Boot, Component, Journal } from "@novacron/boot"
-import { Context, Effect, Schema, type Scope } from "effect"
-import { FetchHttpClient } from "effect/http"
-import * as Listener from "../../../packages/components/src/monitoring/Listener.ts"
-import * as Monitor from "../../../packages/components/src/monitoring/Monitor.ts"
-import { Settings } from "../../../packages/components/src/monitoring/Settings.ts"
-import { nine } from "../kernel/graphs.ts"
+import { Monitoring } from "@novacron/components"
+import { Context, Effect, Option, Schema } from "effect"
+import { parts } from "./Parts.ts"
 
 const [how = "off", directory = "", collector = ""] = process.argv.slice(2)
-
-interface Part {
-  readonly name: string
-}
-const keys = nine.map(({ name }) => Context.Service<Part, Part>(name))
-/** What is done by the part `monitoring`, beside the time that it takes: it listens, as that of the node does. */
-const partsWith = (monitoring: Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  nine.map(({ ms, name, needs }, i) =>
-    Component.make(keys[i]!, {
-      needs: needs.map((need) => keys[need]!),
-      start: Effect.as(
-        Effect.all([Effect.sleep(ms), name === "monitoring" ? Effect.orDie(monitoring) : Effect.void], {
-          concurrency: "unbounded"
-        }),
-        { name }
-      ),
-      health: () => Effect.void
-    })
-  )
 
 const beganMs = performance.now()
 const ready = Effect.sync(() => performance.now() - beganMs)
 
-const plain = Effect.andThen(Boot.make(partsWith(Effect.void), { checked: false }), ready)
+const plain = Effect.andThen(Boot.make(parts(), { checked: false }), ready)
 
-const settings = Schema.decodeUnknownSync(Settings)({
+const settings = Schema.decodeUnknownSync(Monitoring.Settings)({
   port: 0,
   ...(collector === "" ? {} : { traces: { endpoint: collector } })
 })
 
+/** As the node does it: the monitor stands around the boot, and a component in it lets the metrics be read. */
 const watched = Effect.gen(function* () {
-  const monitor = yield* Monitor.make(settings, { version: "bench", process, spool: `${directory}/spans` })
-  let port = 0
-  const listening = Effect.map(Listener.make(settings, monitor.source), (listener) => (port = listener.port))
+  const monitor = yield* Monitoring.Monitor.make(settings, { version: "bench", process, spool: `${directory}/spans` })
   const journal = yield* Journal.make({ path: `${directory}/${process.pid}.journal` })
-  const running = yield* Boot.make(partsWith(listening), { checked: false, observe: monitor.observe, journal })
+  const all = [...parts(), Monitoring.component(settings)] as const
+  const running = yield* Boot.make(all, { checked: false, observe: monitor.observe, journal }).pipe(
+    Effect.provideService(Monitoring.Monitor.Monitor, monitor)
+  )
   const readyMs = yield* ready
   yield* monitor.watch(running.health)
-  return { readyMs, port }
+  const metrics = Context.get(running.services, Component.option(Monitoring.Metrics))
+  return { readyMs, port: Option.match(metrics, { onNone: () => 0, onSome: ({ port }) => port }) }
 })
 
 const program = Effect.gen(function* () {
@@ -64,7 +45,7 @@ const program = Effect.gen(function* () {
     yield* Effect.promise(() => sleep(60_000))
   }
   return readyMs
-}).pipe(Effect.scoped, Effect.provide([NodeServices.layer, FetchHttpClient.layer]))
+}).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
 const readyMs = await Effect.runPromise(program)
 const { system, user } = process.cpuUsage()

@@ -71,7 +71,8 @@ export const rules: ReadonlyArray<Rule> = [
     forMinutes: 0,
     summary: "A boot of {{ $labels.instance }} ended as {{ $labels.outcome }}.",
     description:
-      "`novacron trace` shows where, `novacron why` the root cause. A node that comes up at the second try has a problem all the same."
+      "`novacron trace` shows where, `novacron why` the root cause. " +
+      "A node that comes up at the second try has a problem all the same."
   },
   {
     alert: "NovacronNotReady",
@@ -88,7 +89,8 @@ export const rules: ReadonlyArray<Rule> = [
     forMinutes: 10,
     summary: "{{ $labels.component }} of {{ $labels.instance }} has been on its fallback for 10 minutes.",
     description:
-      "The node serves, with less. It tries to restore the component by itself; what that fails with is in novacron_component_errors_total."
+      "The node serves, with less. It tries to restore the component by itself; " +
+      "what that fails with is in novacron_component_errors_total."
   },
   {
     alert: "NovacronComponentUnhealthy",
@@ -110,7 +112,8 @@ export const rules: ReadonlyArray<Rule> = [
     forMinutes: 0,
     summary: "{{ $labels.instance }} takes everything down: {{ $labels.reason }}.",
     description:
-      "Something critical failed for good, or a deadline has passed. The trace of the boot has a span for each component that was closed."
+      "Something critical failed for good, or a deadline has passed. " +
+      "The trace of the boot has a span for each component that was closed."
   },
   {
     alert: "NovacronRestorationLoop",
@@ -168,7 +171,8 @@ export const rules: ReadonlyArray<Rule> = [
     forMinutes: 15,
     summary: "{{ $labels.instance }} drops spans: {{ $labels.reason }}.",
     description:
-      "full: the collector is down for long. refused: it does not want them, look at monitoring.traces. lost: the process ended before they were taken."
+      "full: the collector is down for long. refused: it does not want them, look at monitoring.traces. " +
+      "lost: the process ended before they were taken."
   }
 ]
 

@@ -9,7 +9,8 @@
  * `rollback`.
  *
  * Ids are made from the id of the boot, and those of the boot's own spans are the ones of `TimelineView`: the same journal
- * yields the same spans, and sending them again adds nothing. The trace of who started this process is continued, and its decision about sampling kept.
+ * yields the same spans, and sending them again adds nothing. The trace of who started this process is continued, and its
+ * decision about sampling kept.
  *
  * **Gotchas**
  *

@@ -1,6 +1,6 @@
 /**
- * Sends spans to an OTLP collector over HTTP or gRPC, and does not give them up: a collector that is down, slow, or killed costs
- * memory up to a limit, and time up to a budget when the process ends.
+ * Sends spans to an OTLP collector over HTTP or gRPC, and does not give them up: a collector that is down, slow, or killed
+ * costs memory up to a limit, and time up to a budget when the process ends.
  *
  * **Details**
  *

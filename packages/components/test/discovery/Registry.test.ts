@@ -1,7 +1,7 @@
 import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
 import { Effect, Exit, Option, Schema, Scope } from "effect"
-import { EtcdCluster } from "../../../dwcp/test/ass/fixtures/etcd.ts"
+import * as Etcd from "./Etcd.ts"
 import * as Discovery from "../../src/discovery/Component.ts"
 import * as Registry from "../../src/discovery/Registry.ts"
 import { Settings } from "../../src/discovery/Settings.ts"
@@ -87,17 +87,17 @@ describe("a registry in a shared state", () => {
 })
 
 describe("a registry in a real etcd", () => {
-  let cluster: EtcdCluster
+  let server: Etcd.Etcd
   beforeAll(async () => {
-    cluster = await EtcdCluster.start(1)
+    server = await Etcd.start()
   }, 60_000)
-  afterAll(() => cluster.stop())
+  afterAll(() => server.stop())
 
   const settings = () =>
     Schema.decodeUnknownSync(Settings)({
       lease: "2s",
       interval: "50ms",
-      etcd: { endpoints: cluster.endpoints, insecure: true }
+      etcd: { endpoints: [server.endpoint], insecure: true }
     })
 
   const node = (id: string) =>

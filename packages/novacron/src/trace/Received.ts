@@ -1,5 +1,6 @@
 /**
- * The traces that other programs have sent: read from OTLP's JSON, or what has its form, kept within bounds, the oldest given up first.
+ * The traces that other programs have sent: read from OTLP's JSON, or what has its form, kept within bounds, the oldest given
+ * up first.
  *
  * **Details**
  *
