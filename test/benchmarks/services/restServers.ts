@@ -79,7 +79,7 @@ const security = (dataDir: string) =>
 const tls = Effect.gen(function* () {
   const it = yield* Security.Security
   const options = yield* it.serverTls({ clients: "none" })
-  return { options, ca: `${Array.isArray(options.ca) ? options.ca.join("\n") : options.ca}` }
+  return { options, ca: String(options.ca) }
 })
 
 // --------------------------------------------------------------------------------------------------------------- api
@@ -182,17 +182,16 @@ const bareGrpc = Effect.gen(function* () {
   const { Server, ServerCredentials } = require("@grpc/grpc-js")
   const { create } = require("@bufbuild/protobuf")
   const [wire, proto, standard] = yield* Effect.promise(() =>
-    Promise.all([
-      load("src/api/Wire.ts"),
-      load("src/api/wire/TasksProto.ts"),
-      load("src/api/StandardServices.ts")
-    ])
+    Promise.all([load("src/api/Wire.ts"), load("src/api/wire/TasksProto.ts"), load("src/api/StandardServices.ts")])
   )
   const answer = create(proto.GetTaskResponseSchema, { task: wire.toTask(task) })
   const server = new Server()
   const { getTask } = standard.definitionOf(proto.TaskService)
-  server.addService({ getTask }, { getTask: (_: unknown, reply: (e: null, it: unknown) => void) => reply(null, answer) })
-  const pair = { private_key: options.key, cert_chain: Buffer.from(`${options.cert}`) }
+  server.addService(
+    { getTask },
+    { getTask: (_: unknown, reply: (e: null, it: unknown) => void) => reply(null, answer) }
+  )
+  const pair = { private_key: options.key, cert_chain: Buffer.from(String(options.cert)) }
   const credentials = ServerCredentials.createSsl(null, [pair], false)
   const port = yield* Effect.callback<number>((resume) =>
     server.bindAsync("127.0.0.1:0", credentials, (_: unknown, port: number) => resume(Effect.succeed(port)))

@@ -11,7 +11,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
 import { Contract, Problem } from "@novacron/api"
-import { ByteSize, Cause, Clock, Context, Effect, Exit, Layer, Option, type Scope, SchemaIssue, Tracer } from "effect"
+import { ByteSize, Cause, Clock, Context, Effect, Exit, Layer, Option, SchemaIssue, Scope, Tracer } from "effect"
 import {
   Headers,
   HttpIncomingMessage,
@@ -47,7 +47,8 @@ export interface Options {
 /** Builds all routes; what they run ends with the scope. */
 export const make = Effect.fn("Rest.make")(function* (options: Options): Effect.fn.Return<Rest, never, Scope.Scope> {
   const arrivals: Arrivals = new WeakMap()
-  const scope = yield* Effect.scope
+  // Of its own, and older than the door: requests under way end after the door has drained, and not before.
+  const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   const clock = yield* Clock.Clock
   const routes = HttpApiBuilder.layer(Contract.Contract).pipe(
     Layer.provide(places(options.answers)),

@@ -133,8 +133,8 @@ const Row = Schema.Struct({
   hash: Schema.String,
   roles: Schema.Array(Schema.String),
   created_by: Schema.String,
-  created_at_ms: Schema.Union([Schema.Finite, Schema.FiniteFromString]),
-  expires_at_ms: Schema.Union([Schema.Finite, Schema.FiniteFromString])
+  created_at_ms: Schema.Finite,
+  expires_at_ms: Schema.Finite
 })
 
 /** Ours: no migration of somebody else takes it, and two nodes that make the table at a time wait for each other. */
@@ -153,8 +153,8 @@ export const inDatabase = Effect.fn("TokenStore.inDatabase")(function* ({ sql, t
           hash text NOT NULL UNIQUE,
           roles jsonb NOT NULL,
           created_by text NOT NULL,
-          created_at_ms bigint NOT NULL,
-          expires_at_ms bigint NOT NULL
+          created_at_ms double precision NOT NULL,
+          expires_at_ms double precision NOT NULL
         )`
       })
     )

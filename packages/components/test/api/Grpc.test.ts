@@ -8,9 +8,17 @@ import { Problem } from "@novacron/api"
 import { Deferred, Effect, Option, Ref } from "effect"
 import { services } from "../../src/api/Grpc.ts"
 import * as TasksProto from "../../src/api/wire/TasksProto.ts"
-import { certificateOf, environment, type Running, roles, start, submission, tokenOf } from "./fixtures/server.ts"
+import {
+  certificateOf,
+  environment,
+  type Running,
+  roles,
+  securitySettings,
+  start,
+  submission,
+  tokenOf
+} from "./fixtures/server.ts"
 import { allows } from "../../src/security/Roles.ts"
-import { securitySettings } from "./fixtures/server.ts"
 
 const buf = join(import.meta.dirname, "../../node_modules/.bin/buf")
 
@@ -28,7 +36,11 @@ const curl = (
     writeFileSync(ca, running.access.ca)
     const { args = [], data, token = tokenOf("admin") } = options
     const given = [
-      ...["curl", "--protocol", "grpc", "--cacert", ca],
+      "curl",
+      "--protocol",
+      "grpc",
+      "--cacert",
+      ca,
       ...(token === "" ? [] : ["--header", `authorization: Bearer ${token}`]),
       ...(data === undefined ? [] : ["--data", JSON.stringify(data)]),
       ...args,

@@ -25,7 +25,7 @@ const isProblem = (reply: Reply, status: number, code: string) => {
   assert.strictEqual(reply.status, status, reply.text)
   assert.strictEqual(reply.headers["content-type"], "application/problem+json")
   assert.containSubset(reply.json, { status, code, type: `urn:novacron:problem:${code}` })
-  assert.match(`${reply.headers["x-request-id"]}`, /^[\w.-]{1,64}$/)
+  assert.match(String(reply.headers["x-request-id"]), /^[\w.-]{1,64}$/)
 }
 
 describe("REST", () => {

@@ -150,7 +150,8 @@ const untilEnd = Effect.fnUntraced(function* (flags: Flags, task: Tasks.Task) {
   let last = ""
   const look = Effect.gen(function* () {
     const now = yield* NodeApi.ask(flags, (client) => client.tasks.get({ params: { id: task.id } }))
-    const line = `${now.state}${now.placement?.node === undefined || now.placement.node === null ? "" : ` on ${now.placement.node}`}`
+    const node = now.placement?.node ?? null
+    const line = node === null ? now.state : `${now.state} on ${node}`
     if (line !== last) stderr.write(`${now.id} ${visible(line)}\n`)
     last = line
     return now

@@ -34,8 +34,16 @@ const orchestration = (): Orchestration.Orchestration["Service"] => {
         const id = `task-${tasks.size + 1}`
         const { name } = submission
         const task: Words.Task = {
-          ...{ id, name, submission, group: submission.group ?? null, state: "queued", version: 1, submittedBy: by },
-          ...{ createdAt: at, updatedAt: at, attempts: [] },
+          id,
+          name,
+          submission,
+          group: submission.group ?? null,
+          state: "queued",
+          version: 1,
+          submittedBy: by,
+          createdAt: at,
+          updatedAt: at,
+          attempts: [],
           placement: { node: "node-1", explanation: "most room", considered: 1, feasible: 1 }
         }
         tasks.set(id, task)
@@ -63,14 +71,17 @@ const orchestration = (): Orchestration.Orchestration["Service"] => {
     changes: Stream.fromPubSub(Effect.runSync(PubSub.unbounded<Words.Task>())),
     nodes: Effect.succeed([
       {
-        ...{ id: "node-1", address: "127.0.0.1:9090", state: "up", isCoordinator: true, region: null, labels: {} },
-        ...{
-          capacity: { cpu: 4, memory: 8_192 },
-          used: { cpu: 1, memory: 512 },
-          tasks: 1,
-          version: "0.1.0",
-          seenAt: at
-        }
+        id: "node-1",
+        address: "127.0.0.1:9090",
+        state: "up",
+        isCoordinator: true,
+        region: null,
+        labels: {},
+        capacity: { cpu: 4, memory: 8_192 },
+        used: { cpu: 1, memory: 512 },
+        tasks: 1,
+        version: "0.1.0",
+        seenAt: at
       }
     ]),
     check: Effect.succeed("in memory")
@@ -85,7 +96,9 @@ beforeAll(async () => {
   })
   const view = Api.NodeView.make({ nodeId: "node-1", version: "0.1.0" })
   const security = Security.component(Schema.decodeUnknownSync(Security.Settings)({}), {
-    ...{ dataDir, nodeId: "node-1", environment: {} }
+    dataDir,
+    nodeId: "node-1",
+    environment: {}
   })
   const api = Api.component(settings, { dataDir, view }).layer.pipe(
     Layer.provide(security.layer),
@@ -117,8 +130,19 @@ const here = thisProcess()
 const common = { config: undefined, dataDir, template: undefined, set: {}, url: undefined, ca: undefined, json: false }
 
 const nothing = {
-  ...{ file: undefined, command: [], name: undefined, group: undefined, cpu: undefined, memory: undefined },
-  ...{ attempts: undefined, timeout: undefined, node: undefined, labels: {}, env: {}, key: undefined, wait: false }
+  file: undefined,
+  command: [],
+  name: undefined,
+  group: undefined,
+  cpu: undefined,
+  memory: undefined,
+  attempts: undefined,
+  timeout: undefined,
+  node: undefined,
+  labels: {},
+  env: {},
+  key: undefined,
+  wait: false
 }
 
 /** Runs a command, and gives what it said and left with. */
@@ -143,7 +167,12 @@ describe("novacron tasks", () => {
 
   it("submits a command with what it needs", async () => {
     const { exit, out, err } = await run(Tasks.submit, {
-      ...{ ...common, ...nothing, json: true, command: ["/usr/bin/env", "-i"], cpu: 2, labels: { disk: "ssd" } },
+      ...common,
+      ...nothing,
+      json: true,
+      command: ["/usr/bin/env", "-i"],
+      cpu: 2,
+      labels: { disk: "ssd" },
       env: { TZ: "UTC" }
     })
     assert.strictEqual(exit, 0, err)
