@@ -1,4 +1,4 @@
-/** The nine parts of the architecture review as components. */
+/** The nine parts of the architecture review as components, under names that no part of the node has. */
 import { Component } from "@novacron/boot"
 import { Context, Data, Effect } from "effect"
 import { nine } from "../kernel/graphs.ts"
@@ -6,7 +6,7 @@ import { nine } from "../kernel/graphs.ts"
 interface Part {
   readonly name: string
 }
-const keys = nine.map(({ name }) => Context.Service<Part, Part>(name))
+const keys = nine.map(({ name }) => Context.Service<Part, Part>(`part-${name}`))
 
 class Refused extends Data.TaggedError("Refused")<{ readonly message: string }> {}
 
