@@ -10,7 +10,6 @@
 import { chmodSync, cpSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { build, type BuildOptions, type Plugin } from "esbuild"
-import { build as buildPages } from "../packages/dashboard/build.ts"
 
 const root = join(import.meta.dirname, "..")
 const folder = join(root, "packages/novacron")
@@ -84,7 +83,9 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
     entryPoints: [join(root, "packages/dwcp/src/hde/Thread.ts")],
     outdir: join(outdir, "commands/parts")
   })
-  cpSync(await buildPages(), join(outdir, "pages"), { recursive: true, force: true })
+  // By its place, not by its name: what builds the pages is no part of what is published.
+  const pages: { readonly build: () => Promise<string> } = await import(join(root, "packages/dashboard/build.ts"))
+  cpSync(await pages.build(), join(outdir, "pages"), { recursive: true, force: true })
   cpSync(join(root, "docs/runbooks"), join(outdir, "runbooks"), { recursive: true, force: true })
   chmodSync(program, 0o755)
   return program

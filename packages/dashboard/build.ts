@@ -17,7 +17,8 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeFileSync
+  writeFileSync,
+  utimesSync
 } from "node:fs"
 import { join } from "node:path"
 import { brotliCompressSync, constants, gzipSync } from "node:zlib"
@@ -51,18 +52,27 @@ export const build = async (ifNeeded = true): Promise<string> => {
   try {
     await vite.build({ configFile: join(here, "vite.config.ts"), build: { outDir: next, emptyOutDir: true } })
     for (const file of globSync("**/*.{html,js,css,svg}", { cwd: next })) packBeside(join(next, file))
-    const { utimesSync } = await import("node:fs")
     // What changed while it was being built is newer than it.
     utimesSync(join(next, "index.html"), startedAt, startedAt)
-    const old = `${next}-old`
-    if (existsSync(site)) renameSync(site, old)
-    chmodSync(next, 0o755)
-    renameSync(next, site)
-    rmSync(old, { recursive: true, force: true })
+    replace(next)
   } finally {
     rmSync(next, { recursive: true, force: true })
   }
   return site
+}
+
+/** Puts what was built in its place. Whoever was quicker has built the same. */
+const replace = (next: string): void => {
+  const old = `${next}-old`
+  chmodSync(next, 0o755)
+  try {
+    if (existsSync(site)) renameSync(site, old)
+    renameSync(next, site)
+  } catch (error) {
+    if (!existsSync(join(site, "index.html"))) throw error
+  } finally {
+    rmSync(old, { recursive: true, force: true })
+  }
 }
 
 const packBeside = (file: string): void => {

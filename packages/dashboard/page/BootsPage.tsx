@@ -165,6 +165,13 @@ const Compared = (props: { readonly a: string; readonly b: string }): JSX.Elemen
   )
 }
 
+/** How it was in both, when that differs. That a node was stopped in the end says nothing about its boot. */
+const stateOf = ({ stateA, stateB }: Difference["components"][number]) => {
+  const [a, b] = [stateA, stateB].map((state) => (state === "stopped" ? null : state))
+  const state = b ?? a ?? stateB ?? stateA
+  return state === null ? undefined : { state, words: a && b && a !== b ? `${a} → ${b}` : state }
+}
+
 const Difference = (props: { readonly it: Difference }): JSX.Element => {
   const largest = createMemo(() => Math.max(1e-9, ...props.it.components.map(({ deltaMs }) => Math.abs(deltaMs))))
   return (
@@ -229,15 +236,7 @@ const Difference = (props: { readonly it: Difference }): JSX.Element => {
                     </svg>
                   </td>
                   <td>
-                    <Show when={one.stateB ?? one.stateA}>
-                      {(state) => (
-                        <Said tone={toneOf(state())}>
-                          {one.stateA !== one.stateB && one.stateA !== null && one.stateB !== null
-                            ? `${one.stateA} → ${one.stateB}`
-                            : state()}
-                        </Said>
-                      )}
-                    </Show>
+                    <Show when={stateOf(one)}>{(it) => <Said tone={toneOf(it().state)}>{it().words}</Said>}</Show>
                   </td>
                 </tr>
               )}

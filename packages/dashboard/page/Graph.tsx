@@ -43,10 +43,12 @@ const Picture = (): JSX.Element => {
 
   const worker = new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" })
   let asked = 0
-  worker.onmessage = ({ data }: MessageEvent<{ id: number; laid: Laid; tookMs: number }>) => {
+  let askedAt = 0
+  worker.onmessage = ({ data }: MessageEvent<{ readonly id: number; readonly laid: Laid }>) => {
     if (data.id !== asked) return
-    performance.measure("novacron-layout", { start: performance.now() - data.tookMs, duration: data.tookMs })
     setLaid(data.laid)
+    // From the wish to the picture, for benchmarks and whoever looks into the tools of the browser.
+    requestAnimationFrame(() => performance.measure("novacron-layout", { start: askedAt, end: performance.now() }))
   }
   onCleanup(() => worker.terminate())
   const shape = createMemo(() => (size().width === 0 ? "none" : size().width > size().height ? "wide" : "tall"))
@@ -56,6 +58,7 @@ const Picture = (): JSX.Element => {
       if (width === 0) return
       const known = indexOf()
       const needs = components().map((one) => one.needs.flatMap((need) => known.get(need) ?? []))
+      askedAt = performance.now()
       worker.postMessage({ id: ++asked, wanted: { needs, aspect: width / Math.max(1, height) } })
     })
   )
@@ -167,6 +170,14 @@ const Picture = (): JSX.Element => {
     [],
     { equals: isSame }
   )
+  /** From afar all of them, as straight lines; near by those that lead to or from a box that can be seen. */
+  const edges = createMemo(() => {
+    const it = laid()
+    if (it === undefined) return ""
+    if (isFar()) return it.edges.map(({ from, to }) => `M${middle(it, from)}L${middle(it, to)}`).join("")
+    const seen = new Set(inView())
+    return drawn(it.edges.filter(({ from, to }) => seen.has(from) || seen.has(to)))
+  })
   const blocks = createMemo((): ReadonlyArray<readonly [Tone, string]> => {
     const it = laid()
     if (it === undefined || !isFar()) return []
@@ -195,8 +206,8 @@ const Picture = (): JSX.Element => {
     const dependents = components().flatMap(({ needs: theirs }, j) =>
       one !== undefined && theirs.includes(one.name) ? [j] : []
     )
-    const drawn = new Map(it.edges.map(({ from, path, to }) => [`${from} ${to}`, path]))
-    const path = (from: number, to: number) => drawn.get(`${from} ${to}`) ?? straight(it, from, to)
+    const known = new Map(it.edges.map(({ from, path, to }) => [`${from} ${to}`, path]))
+    const path = (from: number, to: number) => known.get(`${from} ${to}`) ?? straight(it, from, to)
     return {
       around: new Set([i, ...needs, ...dependents]),
       path: [...needs.map((need) => path(need, i)), ...dependents.map((other) => path(i, other))].join("")
@@ -257,21 +268,9 @@ const Picture = (): JSX.Element => {
           transform={`translate(${lens().x} ${lens().y}) scale(${lens().k})`}
           data-dim={near() === undefined ? undefined : ""}
         >
-          <path
-            class="edges"
-            d={
-              laid()
-                ?.edges.map(({ path }) => path)
-                .join("") ?? ""
-            }
-          />
-          <path
-            class="edges critical"
-            d={criticalEdges()
-              .map(({ path }) => path)
-              .join("")}
-          />
-          <path class="edges near" d={near()?.path ?? ""} />
+          <path class="edges" stroke-width={(isFar() ? 0.5 : 1.2) / lens().k} d={edges()} />
+          <path class="edges critical" stroke-width={1.8 / lens().k} d={drawn(criticalEdges())} />
+          <path class="edges near" stroke-width={1.8 / lens().k} d={near()?.path ?? ""} />
           <For each={blocks()}>{([tone, path]) => <path class="blocks" data-tone={tone} d={path} />}</For>
           <For each={inView()}>
             {(i) => (
@@ -307,6 +306,11 @@ const Picture = (): JSX.Element => {
 
 const isSame = <A,>(a: ReadonlyArray<A>, b: ReadonlyArray<A>): boolean =>
   a.length === b.length && a.every((one, i) => one === b[i])
+
+const drawn = (edges: Laid["edges"]): string => edges.map(({ path }) => path).join("")
+
+const middle = ({ x, y }: Laid, i: number): string =>
+  `${Math.round((x[i] ?? 0) + box.width / 2)} ${Math.round((y[i] ?? 0) + box.height / 2)}`
 
 const directions: { readonly [key: string]: readonly [number, number] | undefined } = {
   ArrowLeft: [-1, 0],
