@@ -110,7 +110,11 @@ const said = (child: ChildProcess): Promise<Answer> =>
 const compared = async (
   rounds: number,
   batch: number,
-  { ours, servers, theirs }: { readonly ours: Batch; readonly theirs: Batch; readonly servers: readonly [Server, Server] }
+  {
+    ours,
+    servers,
+    theirs
+  }: { readonly ours: Batch; readonly theirs: Batch; readonly servers: readonly [Server, Server] }
 ): Promise<ReadonlyArray<number>> => {
   const cost = async (run: Batch, server: Server) => {
     const before = await server.cpu()

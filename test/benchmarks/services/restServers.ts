@@ -16,7 +16,7 @@ import { NodeHttpServer, NodeServices } from "@effect/platform-node"
 import { Contract, type Tasks } from "@novacron/api"
 import { Component } from "@novacron/boot"
 import { Api, Database, Orchestration, Security } from "@novacron/components"
-import { Cause, Context, Effect, Layer, Option, PubSub, Schema, Stream, Tracer } from "effect"
+import { Cause, Context, Effect, Layer, Option, PubSub, Schema, type Scope, Stream, Tracer } from "effect"
 import { FetchHttpClient, HttpRouter } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 
@@ -202,9 +202,11 @@ const bareGrpc = Effect.gen(function* () {
 
 // -------------------------------------------------------------------------------------------------------------- main
 
-const [, file, mode = "", dataDir = ""] = process.argv
-if (file === import.meta.filename) {
-  const program = mode === "api" ? api(dataDir) : mode === "bare" ? bare : bareGrpc
+/** Serves until the parent is gone. */
+const serve = <E>(
+  program: Effect.Effect<void, E, NodeServices.NodeServices | Scope.Scope | Security.Security>,
+  dataDir: string
+): void => {
   process.on("disconnect", () => process.exit())
   Effect.runFork(
     Effect.andThen(program, Effect.never).pipe(
@@ -215,4 +217,11 @@ if (file === import.meta.filename) {
       Effect.onError(() => Effect.sync(() => process.exit(1)))
     )
   )
+}
+
+const [, file, mode, dataDir = ""] = process.argv
+if (file === import.meta.filename) {
+  if (mode === "api") serve(api(dataDir), dataDir)
+  else if (mode === "bare") serve(bare, dataDir)
+  else serve(bareGrpc, dataDir)
 }

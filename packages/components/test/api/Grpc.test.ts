@@ -223,9 +223,10 @@ describe("gRPC, asked by grpc-js", () => {
       )
       const [submitted] = yield* Deferred.await(first)
       assert.strictEqual(submitted?.task?.state, TasksProto.TaskState.QUEUED)
-      yield* running.memory.advance(submitted.task.id, { state: "running" })
-      yield* running.memory.advance(submitted.task.id, { state: "succeeded" })
-      const second = yield* watch(submitted.id, (states) => states.includes(SUCCEEDED))
+      const taskId = submitted?.task?.id ?? ""
+      yield* running.memory.advance(taskId, { state: "running" })
+      yield* running.memory.advance(taskId, { state: "succeeded" })
+      const second = yield* watch(submitted?.id, (states) => states.includes(SUCCEEDED))
       assert.deepStrictEqual(
         (yield* Deferred.await(second)).map(({ task }) => task?.state),
         [TasksProto.TaskState.RUNNING, SUCCEEDED]

@@ -97,7 +97,8 @@ const submitted = await client.POST("/v1/tasks", {
 if (submitted.data === undefined) throw new Error(JSON.stringify(submitted.error))
 const found = await client.GET("/v1/tasks/{id}", { params: { path: { id: submitted.data.id } } })
 const missing = await client.GET("/v1/tasks/{id}", { params: { path: { id: "nothing" } } })
-const state: "queued" | "placed" | "running" | "waiting" | "succeeded" | "failed" | "cancelled" | undefined = found.data?.state
+type Ended = "succeeded" | "failed" | "cancelled"
+const state: "queued" | "placed" | "running" | "waiting" | Ended | undefined = found.data?.state
 console.log(JSON.stringify({ name: found.data?.name, state, status: missing.response.status }))
 `
       )
