@@ -1,6 +1,6 @@
 /**
  * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which launches `cli.mjs`, which
- * reads the command line; `commands/`, which are loaded when they are asked for; the pages of the dashboard; and the runbooks.
+ * reads the command line; `commands/`, which are loaded when they are asked for; the pages of the dashboard; the runbooks.
  *
  * **Details**
  *

@@ -106,6 +106,7 @@ export const summary = (report: Report.Report, nowMs: number): string => {
   const { components, criticalPathMs, durationMs, outcome, readyAtMs, rollback } = report
   const top = components.filter(({ name }) => !name.includes("/"))
   const up = top.filter(({ state }) => state === "ready" || state === "degraded").length
+  const because = rollback?.because ?? ""
   const impaired = top.filter(({ state }) => state === "degraded").map(({ name }) => visible(name, 40))
   switch (outcome) {
     case "booting":
@@ -119,7 +120,7 @@ export const summary = (report: Report.Report, nowMs: number): string => {
     case "failed":
     case "cancelled":
     case "stopped":
-      return `after ${duration(durationMs)}${rollback === null || rollback.because === "" ? "" : `, because of ${visible(rollback.because, 80)}`}`
+      return `after ${duration(durationMs)}${because === "" ? "" : `, because of ${visible(because, 80)}`}`
   }
 }
 

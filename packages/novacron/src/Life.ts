@@ -5,8 +5,8 @@
  * **Details**
  *
  * Around the boot stand, in this order and taken down in reverse: the data directory, its lock, the control socket, the
- * dashboard, the health endpoints, the journal. So the health and `novacron status` can be asked from the first moment of a boot until
- * the last of a stop.
+ * dashboard, the health endpoints, the journal. So the health and `novacron status` can be asked from the first moment of
+ * a boot until the last of a stop.
  *
  * A signal that ends the node first makes it not ready, then stops it in reverse within its budget; during a boot it is
  * cancelled and rolled back at once. The second one says what it is that does not end, and leaves. SIGHUP reloads the

@@ -24,7 +24,8 @@ interface Measured {
 export const figures = async ({ quick }: { readonly quick: boolean }): Promise<ReadonlyArray<Figure>> => {
   if (!existsSync("/usr/bin/chromium")) {
     const skipped = "there is no chromium: node scripts/setup.ts"
-    return bars.map(([id, unit, bar]): Figure => ({ id, unit, bar, better: "lower", value: null, ok: null, samples: 0, skipped }))
+    const none = { better: "lower", value: null, ok: null, samples: 0, skipped } as const
+    return bars.map(([id, unit, bar]) => ({ id, unit, bar, ...none }))
   }
   const { stdout } = await promisify(execFile)(process.execPath, [program, quick ? "3" : "9"], { timeout: 600_000 })
   const measured: Measured = JSON.parse(stdout.trim().split("\n").at(-1) ?? "")

@@ -71,7 +71,7 @@ export class DashboardUnavailable extends Data.TaggedError("DashboardUnavailable
       case "no such address":
         return `The dashboard cannot listen on ${where}: this machine has no such address. ${rest} Set dashboard.host.`
       case "no certificate":
-        return `The dashboard has no certificate to speak TLS with on ${where}. ${rest} See security.tls, or listen on 127.0.0.1.`
+        return `The dashboard has no certificate to show on ${where}. ${rest} See security.tls, or listen on 127.0.0.1.`
       case "taken":
       case "other":
         return `The dashboard cannot listen on ${where}. ${rest} The cause says why.`

@@ -189,7 +189,7 @@ describe("the dashboard", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(scene({ settings: { host: "0.0.0.0" } }))
       assert.instanceOf(error, Dashboard.DashboardUnavailable)
-      assert.include(error.message, "has no certificate")
+      assert.include(error.message, "has no certificate to show")
     })
   )
 
