@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { NodeServices } from "@effect/platform-node"
 import { Boot, Component, Journal } from "@novacron/boot"
-import { Monitoring } from "@novacron/components"
+import { Monitoring, Security } from "@novacron/components"
 import { Context, Effect, Option, Schema } from "effect"
 import { parts } from "./Parts.ts"
 
@@ -29,7 +29,8 @@ const watched = Effect.gen(function* () {
   const journal = yield* Journal.make({ path: `${directory}/${process.pid}.journal` })
   const all = [...parts(), Monitoring.component(settings)] as const
   const running = yield* Boot.make(all, { checked: false, observe: monitor.observe, journal }).pipe(
-    Effect.provideService(Monitoring.Monitor.Monitor, monitor)
+    Effect.provideService(Monitoring.Monitor.Monitor, monitor),
+    Effect.provideService(Component.option(Security.Security), Option.none())
   )
   const readyMs = yield* ready
   yield* monitor.watch(running.health)

@@ -80,7 +80,7 @@ const wave = Array.from({ length: longest }, (_, k) => 1e6 * (1 + k / longest + 
 export const bandwidth: Kind<Pba.Model.Model, History, Forecast> = {
   name: "bandwidth",
   extension: ".bin",
-  shipped: Pba.Model.shipped().pathname,
+  shipped: Pba.Model.shipped(),
   decode: (bytes, file) => Pba.Model.decode(bytes, file),
   test: (model) => {
     const series = Pba.Series.make(1, model)

@@ -20,7 +20,7 @@ const room = Effect.acquireRelease(
       utimesSync(join(path, name), at, at)
     }
     const weights = (packing: number) => JSON.stringify({ format: 1, weights: { packing } })
-    return { path, put, weights, ship: (name: string) => copyFileSync(Pba.Model.shipped().pathname, join(path, name)) }
+    return { path, put, weights, ship: (name: string) => copyFileSync(Pba.Model.shipped(), join(path, name)) }
   }),
   ({ path }) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )

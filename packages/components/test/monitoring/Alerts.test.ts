@@ -2,7 +2,6 @@ import { createServer, type IncomingHttpHeaders } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Redacted, Schema, type Scope } from "effect"
-import { FetchHttpClient } from "effect/http"
 import * as Alerts from "../../src/monitoring/Alerts.ts"
 import { AlertsSettings } from "../../src/monitoring/Settings.ts"
 import type { Family } from "../../src/monitoring/Tally.ts"
@@ -81,8 +80,7 @@ const until = (isSo: () => boolean): Effect.Effect<void> =>
     Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Effect.die(new Error("it did not come to that")) })
   )
 
-const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope | Effect.Services<ReturnType<typeof Alerts.make>>>) =>
-  body.pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))
+const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope>) => Effect.scoped(body)
 
 describe("Alerts", () => {
   it.live("tell who is on call once that something is wrong, and once that it is over", () =>

@@ -4,7 +4,6 @@ import { gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Boot, Component } from "@novacron/boot"
 import { Context, Effect, Exit, Metric, Option, Schema, Scope } from "effect"
-import { FetchHttpClient } from "effect/http"
 import { component, Metrics } from "../../src/monitoring/Component.ts"
 import { MetricsPortUnavailable } from "../../src/monitoring/Listener.ts"
 import * as Monitor from "../../src/monitoring/Monitor.ts"
@@ -51,12 +50,8 @@ const booted = (given: Settings) =>
     return { monitor, running, metrics: Context.get(running.services, Component.option(Metrics)) }
   })
 
-const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope | Effect.Services<ReturnType<typeof Monitor.make>>>) =>
-  body.pipe(
-    Effect.scoped,
-    Effect.provide(FetchHttpClient.layer),
-    Effect.provideService(Metric.MetricRegistry, new Map())
-  )
+const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope>) =>
+  body.pipe(Effect.scoped, Effect.provideService(Metric.MetricRegistry, new Map()))
 
 describe("the monitoring component", () => {
   it.live("lets Prometheus read the metrics, in its own format and in OpenMetrics, plain and compressed", () =>

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Redacted, Schema, type Scope } from "effect"
-import { FetchHttpClient } from "effect/http"
 import type { Span } from "../../src/monitoring/BootTrace.ts"
 import * as Exporter from "../../src/monitoring/Exporter.ts"
 import { TracesSettings } from "../../src/monitoring/Settings.ts"
 import { type Collector, make, valueOf } from "./fixtures/Collector.ts"
+import * as Decoder from "./fixtures/Decoder.ts"
 
 const decode = Schema.decodeUnknownSync(TracesSettings)
 
@@ -41,8 +41,7 @@ const until = (isSo: () => boolean): Effect.Effect<void> =>
     Effect.timeoutOrElse({ duration: "8 seconds", orElse: () => Effect.die(new Error("it did not come to that")) })
   )
 
-const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope | Effect.Services<ReturnType<typeof Exporter.make>>>) =>
-  body.pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))
+const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope>) => Effect.scoped(body)
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-spool-"))),
@@ -95,9 +94,28 @@ describe("Exporter", () => {
         exporter.push(resource, spansOf(2))
         yield* until(() => exporter.statistics().sent === 2)
         assert.strictEqual(collector.headers[0]?.["content-type"], "application/x-protobuf")
-        // Field 1 of TracesData, length-delimited; and the text of the name is in there.
-        assert.strictEqual(collector.body[0], 0x0a)
-        assert.isTrue(collector.body.includes(Buffer.from("service.instance.id")))
+        // By a decoder that is not ours.
+        const read = Decoder.decode(collector.body)
+        assert.deepStrictEqual(read.resourceSpans[0]?.resource.attributes[0], {
+          key: "service.name",
+          value: { stringValue: "novacron" }
+        })
+        const [one, ...others] = Decoder.spansOf(read)
+        assert.lengthOf(others, 1)
+        assert.deepInclude(one, {
+          name: "one",
+          kind: 1,
+          startTimeUnixNano: "1700000000000250000",
+          endTimeUnixNano: "1700000000001500000",
+          status: { code: 2, message: "why" }
+        })
+        assert.strictEqual(Decoder.hex(one?.traceId ?? ""), "a".repeat(32))
+        assert.strictEqual(Decoder.hex(one?.links?.[0]?.spanId ?? ""), "d".repeat(16))
+        assert.deepStrictEqual(
+          one?.attributes?.map(({ value }) => value),
+          [{ stringValue: "t" }, { boolValue: true }, { intValue: "3" }, { doubleValue: 0.5 }]
+        )
+        assert.strictEqual(one?.events?.[0]?.name, "event")
       })
     )
   )

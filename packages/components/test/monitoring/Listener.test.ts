@@ -7,7 +7,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, type Scope } from "effect"
-import { FetchHttpClient } from "effect/http"
 import * as Listener from "../../src/monitoring/Listener.ts"
 import * as Monitor from "../../src/monitoring/Monitor.ts"
 import { Settings } from "../../src/monitoring/Settings.ts"
@@ -116,7 +115,7 @@ describe.skipIf(!isComplete)("a real Prometheus and its Alertmanager (apt: prome
         const { span_id: spanId, trace_id: traceId } = JSON.parse(found).data[0].exemplars[0].labels
         yield* monitor.flush
         assert.strictEqual(collector.spans.get(spanId)?.traceId, traceId)
-      }).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer)),
+      }).pipe(Effect.scoped),
     60_000
   )
 })

@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Health } from "@novacron/boot"
 import type { BootEvent } from "@novacron/boot/model"
 import { Deferred, Effect, Exit, Metric, Schema, type Scope } from "effect"
-import { FetchHttpClient, type HttpClient } from "effect/http"
 import * as BootTrace from "../../src/monitoring/BootTrace.ts"
 import * as Catalogue from "../../src/monitoring/Catalogue.ts"
 import * as Monitor from "../../src/monitoring/Monitor.ts"
@@ -21,12 +22,8 @@ const quick = { interval: "20ms", timeout: "250ms", maxBackoff: "100ms", stopBud
 
 const decode = (more: typeof Settings.Encoded = {}) => Schema.decodeUnknownSync(Settings)(more)
 
-const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope | HttpClient.HttpClient>) =>
-  body.pipe(
-    Effect.scoped,
-    Effect.provide(FetchHttpClient.layer),
-    Effect.provideService(Metric.MetricRegistry, new Map())
-  )
+const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope>) =>
+  body.pipe(Effect.scoped, Effect.provideService(Metric.MetricRegistry, new Map()))
 
 /** Boots and stops within a monitor of its own, as a process does, and yields the events. */
 const life = (settings: Settings, world: World, more: Partial<Monitor.Options> = {}, forMs = 0) =>
@@ -106,6 +103,37 @@ describe("Monitor", () => {
         assert.strictEqual(collector.spans.size, expected.size)
       }).pipe(Effect.scoped),
     40_000
+  )
+
+  it.live("tells a webhook of a boot that failed, by the rules that Prometheus would have judged it by", () =>
+    Effect.gen(function* () {
+      const bodies: Array<string> = []
+      const server = createServer((request, response) => {
+        const chunks: Array<Buffer> = []
+        request.on("data", (chunk: Buffer) => chunks.push(chunk))
+        request.on("end", () => {
+          bodies.push(Buffer.concat(chunks).toString())
+          response.end()
+        })
+      })
+      yield* Effect.acquireRelease(
+        Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.sync(() => server.close())
+      )
+      const { port } = server.address() as AddressInfo // it listens on a port
+      const settings = decode({ alerts: { webhook: `http://127.0.0.1:${port}/`, interval: "20ms" } })
+      yield* life(settings, {}, {}, 100)
+      assert.deepStrictEqual(bodies, [])
+      yield* life(settings, { databaseFails: true })
+      const told = bodies.flatMap((body): ReadonlyArray<{ labels: { alertname: string; instance: string } }> => {
+        return JSON.parse(body).alerts
+      })
+      assert.includeMembers(
+        told.map(({ labels }) => labels.alertname),
+        ["NovacronBootFailed", "NovacronRollback"]
+      )
+      assert.isTrue(told.every(({ labels }) => labels.instance === "node-1"))
+    }).pipe(Effect.scoped)
   )
 
   it.live("does not keep a boot from being ready, or a stop from being over, when the collector hangs", () =>

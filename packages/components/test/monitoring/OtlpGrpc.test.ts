@@ -3,7 +3,6 @@ import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Metadata, Server, ServerCredentials, status, type sendUnaryData } from "@grpc/grpc-js"
 import { Duration, Effect, Redacted, Schema, type Scope } from "effect"
-import { FetchHttpClient } from "effect/http"
 import type { Span } from "../../src/monitoring/BootTrace.ts"
 import * as Exporter from "../../src/monitoring/Exporter.ts"
 import * as OtlpGrpc from "../../src/monitoring/OtlpGrpc.ts"
@@ -157,7 +156,7 @@ describe("OtlpGrpc", () => {
         ...settings,
         endpoint,
         authorization: Redacted.make("Bearer x")
-      }).pipe(Effect.provide(FetchHttpClient.layer))
+      })
       exporter.push(resource, spansOfCount(40))
       yield* until(() => exporter.statistics().failures > 0)
       yield* Effect.scoped(

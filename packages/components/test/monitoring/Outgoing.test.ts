@@ -42,7 +42,7 @@ describe("Outgoing", () => {
     Effect.gen(function* () {
       const { heard, url } = yield* server(() => ({ status: 503, body: "later" }))
       const reply = yield* Outgoing.post(url, { authorization: "Bearer x", "content-type": "application/json" }, body)
-      assert.deepStrictEqual([reply.status, reply.headers["retry-after"], `${reply.body}`], [503, "7", "later"])
+      assert.deepStrictEqual([reply.status, reply.headers["retry-after"], reply.body.toString()], [503, "7", "later"])
       assert.strictEqual(heard[0]?.body, "{}")
       assert.deepInclude(heard[0]?.headers, { authorization: "Bearer x", "content-length": "2" })
     }).pipe(Effect.scoped)
