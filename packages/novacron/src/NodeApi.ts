@@ -26,7 +26,7 @@ export interface Flags extends Asked {
 }
 
 /** The variable with the token, for a node that is elsewhere. */
-export const tokenVariable = "NOVACRON_API_TOKEN"
+const tokenVariable = "NOVACRON_API_TOKEN"
 
 /** No node has its API up here. */
 export class NoApi extends Data.TaggedError("NoApi")<{ readonly dataDir: string }> {

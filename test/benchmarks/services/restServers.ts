@@ -179,8 +179,7 @@ const bareGrpc = Effect.gen(function* () {
   // What the package uses inside of itself, to measure it: it is no dependency of the benchmarks.
   const load = (path: string) => import(pathToFileURL(join(components, path)).href)
   const require = createRequire(join(components, "package.json"))
-  const { Server, ServerCredentials } = require("@grpc/grpc-js")
-  const { create } = require("@bufbuild/protobuf")
+  const [{ Server, ServerCredentials }, { create }] = ["@grpc/grpc-js", "@bufbuild/protobuf"].map((name) => require(name))
   const [wire, proto, standard] = yield* Effect.promise(() =>
     Promise.all([load("src/api/Wire.ts"), load("src/api/wire/TasksProto.ts"), load("src/api/StandardServices.ts")])
   )

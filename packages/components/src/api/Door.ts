@@ -145,7 +145,7 @@ const persons = new WeakMap<Socket, Person>()
 const knocks = new WeakMap<Socket, { readonly authorization: string | undefined; readonly knock: Knock }>()
 
 /** What somebody shows: looked at once for each connection, until it shows something else. */
-export const knockOf = ({ headers, socket }: IncomingMessage): Knock => {
+const knockOf = ({ headers, socket }: IncomingMessage): Knock => {
   const { authorization } = headers
   const before = knocks.get(socket)
   if (before !== undefined && before.authorization === authorization) return before.knock

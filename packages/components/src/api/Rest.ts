@@ -317,7 +317,7 @@ const known = Object.values(Contract.Contract.groups).flatMap((group) =>
 )
 
 /** The methods that a path takes; none when there is no such place. */
-export const methodsAt = (path: string): ReadonlyArray<string> => [
+const methodsAt = (path: string): ReadonlyArray<string> => [
   ...new Set(known.filter(({ pattern }) => pattern.test(path)).flatMap(({ method }) => [method, ...head(method)]))
 ]
 
