@@ -26,9 +26,11 @@ export interface Link {
   readonly rttMillis: number
   readonly lossPercent: number
   readonly seed: number
+  /** Mbit/s. Default: {@link rate}. */
+  readonly mbit?: number
 }
 
-/** Mbit/s of every link. */
+/** Mbit/s of every link that does not say otherwise. */
 export const rate = 100
 
 export interface Lab {
@@ -39,22 +41,32 @@ export interface Lab {
     args: ReadonlyArray<string>,
     onLine?: (line: string) => void
   ) => Promise<string>
+  /** Runs any program there, until it ends. */
+  readonly program: (host: "a" | "b", file: string, args: ReadonlyArray<string>) => Promise<string>
+  /** The same in the background; it ends with the lab. */
+  readonly spawn: (host: "a" | "b", file: string, args: ReadonlyArray<string>) => Promise<unknown>
   readonly control: (command: string) => Promise<string>
+  /** Of b, and of a. */
   readonly address: string
+  readonly near: string
+  readonly folder: string
   readonly file: (megabytes: number) => string
 }
 
 let labs = 0
 
 /** A link while `use` runs, with `serve` of ours on its other side. */
-export const within = async <A>({ lossPercent, rttMillis, seed }: Link, use: (lab: Lab) => Promise<A>): Promise<A> => {
+export const within = async <A>(
+  { lossPercent, mbit = rate, rttMillis, seed }: Link,
+  use: (lab: Lab) => Promise<A>
+): Promise<A> => {
   const name = `bench${process.pid}x${labs++}`
   const net = `10.${80 + (process.pid % 100)}.${labs % 250}`
   const folder = mkdtempSync(join(tmpdir(), "novacron-wan-"))
   const inbox = join(folder, "inbox")
   mkdirSync(inbox)
   const loss = lossPercent === 0 ? [] : ["--loss", String(lossPercent)]
-  const options = ["--delay", String(rttMillis / 2), "--rate", String(rate), ...loss, "--seed", String(seed)]
+  const options = ["--delay", String(rttMillis / 2), "--rate", String(mbit), ...loss, "--seed", String(seed)]
   try {
     await run(tool, ["up", name, "--net", net, ...options])
     try {
@@ -63,6 +75,10 @@ export const within = async <A>({ lossPercent, rttMillis, seed }: Link, use: (la
       await sleep(2_000)
       return await use({
         address,
+        near: `${net}.1`,
+        folder,
+        program: async (host, file, args) => (await run(tool, ["exec", name, host, file, ...args])).stdout,
+        spawn: (host, file, args) => run(tool, ["spawn", name, host, file, ...args]),
         node: (host, script, args, onLine) => node(name, host, [script, ...args], onLine),
         control: async (command) => (await run(tool, ["ctl", name, command])).stdout,
         file: (megabytes) => {
@@ -127,4 +143,16 @@ export const baseline = async (lab: Lab, megabytes: number, streams: number): Pr
   void server
   const { mbit }: { mbit: number } = JSON.parse(out)
   return mbit
+}
+
+/** What iperf3 moves in ten seconds over so many streams, in Mbit/s; undefined where it is not installed. */
+export const iperf = async (lab: Lab, streams: number, congestion: string): Promise<number | undefined> => {
+  if (!existsSync("/usr/bin/iperf3")) return undefined
+  const server = lab.program("b", "iperf3", ["-s", "-1", "-p", "4900"]).catch(() => "ended with the lab")
+  await sleep(700)
+  const args = ["-c", lab.address, "-p", "4900", "-J", "-t", "10", "-P", String(streams)]
+  const out = await lab.program("a", "iperf3", [...args, "-C", congestion])
+  void server
+  const { end }: { end: { sum_received: { bits_per_second: number } } } = JSON.parse(out)
+  return end.sum_received.bits_per_second / 1e6
 }

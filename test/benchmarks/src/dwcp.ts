@@ -8,11 +8,21 @@
  * link. Every sample has a lab and a seed of its own; `SAMPLES=1` is a quick look. Values are medians.
  */
 import { execFile, execFileSync } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
+import { gunzipSync } from "node:zlib"
 import type { Figure } from "../Figure.ts"
 import * as Wan from "../dwcp/Wan.ts"
 
@@ -28,6 +38,7 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
   await add("a thousand faults", faults)
   for (const link of links) await add(link.id, () => share(link))
   await add("partition", partition)
+  await add("beside rsync", beside)
   return { figures }
 }
 
@@ -60,7 +71,12 @@ const share = async ({
 }: Share): Promise<ReadonlyArray<Figure>> => {
   const skipped = Wan.missing()
   if (skipped !== undefined) return [none(`share_${id}`, "ratio", bar, "higher", skipped)]
-  const [shares, streams, simply]: [Array<number>, Array<number>, Array<number>] = [[], [], []]
+  const [shares, streams, simply, iperf3]: [Array<number>, Array<number>, Array<number>, Array<number>] = [
+    [],
+    [],
+    [],
+    []
+  ]
   for (let seed = 1; seed <= samples; seed++) {
     await Wan.within({ rttMillis, lossPercent, seed }, async (lab) => {
       const sent = await Wan.send(lab, 100, congestion)
@@ -68,13 +84,18 @@ const share = async ({
       streams.push(sent.streams)
       // With the congestion control that the machine has by itself.
       if (congestion === "auto" && seed === 1) simply.push((await Wan.baseline(lab, ...simple)) / Wan.rate)
+      // As many streams as ours had, with the same control.
+      const beside =
+        seed === 1 ? await Wan.iperf(lab, sent.streams, congestion === "auto" ? "bbr" : congestion) : undefined
+      if (beside !== undefined) iperf3.push(beside / Wan.rate)
     })
   }
   const most = id === "80ms_0pct" ? 4 : null
   return [
     figure(`share_${id}`, "ratio", bar, "higher", shares),
     figure(`streams_${id}`, "streams", most, "lower", streams),
-    ...(simply.length === 0 ? [] : [figure(`share_${id}_simple_sender`, "ratio", null, "higher", simply)])
+    ...(simply.length === 0 ? [] : [figure(`share_${id}_simple_sender`, "ratio", null, "higher", simply)]),
+    ...(iperf3.length === 0 ? [] : [figure(`share_${id}_iperf3`, "ratio", null, "higher", iperf3)])
   ]
 }
 
@@ -141,6 +162,59 @@ const partition = async (): Promise<ReadonlyArray<Figure>> => {
     return 30
   })
   return [figure("recover_s", "s", 3, "lower", [seconds])]
+}
+
+/** Two versions of a package to somebody who has the first: `rsync -z` to its daemon, and HDE over AMST. */
+const beside = async (): Promise<ReadonlyArray<Figure>> => {
+  const pair = join(import.meta.dirname, "../../../../shared/data/hde-deb")
+  const skipped =
+    Wan.missing() ??
+    (existsSync("/usr/bin/rsync") ? undefined : "rsync is not installed") ??
+    (existsSync(pair) ? undefined : "the packages are not there")
+  if (skipped !== undefined) return [none("vs_rsync", "ratio", 2, "higher", skipped)]
+  return await Wan.within({ rttMillis: 80, lossPercent: 0, seed: 1, mbit: 20 }, async (lab) => {
+    const [before, after, there] = ["old", "new", "m/there"].map((name) => join(lab.folder, `${name}.tar`))
+    mkdirSync(join(lab.folder, "m"))
+    for (const [path, version] of [
+      [before, "old"],
+      [after, "new"]
+    ] as const) {
+      writeFileSync(path!, gunzipSync(readFileSync(join(pair, `libssl3.${version}.tar.gz`))))
+    }
+    const conf = join(lab.folder, "rsyncd.conf")
+    writeFileSync(
+      conf,
+      `use chroot = no\nuid = root\ngid = root\n[m]\npath = ${join(lab.folder, "m")}\nread only = no\n`
+    )
+    const daemon = ["--daemon", "--no-detach", `--config=${conf}`, "--port=4950"]
+    await lab.spawn("b", "rsync", daemon)
+    const script = join(import.meta.dirname, "../dwcp/base.ts")
+    await lab.spawn("b", process.execPath, [script, "serve", lab.address, "4960", join(lab.folder, "inbox"), before!])
+    await sleep(3_000)
+    const rsync: Array<number> = []
+    for (let k = 0; k < Math.max(3, samples); k++) {
+      copyFileSync(before!, there!)
+      utimesSync(there!, 1, 1)
+      const began = performance.now()
+      await lab.program("a", "rsync", ["-z", after!, `rsync://${lab.address}:4950/m/there.tar`])
+      rsync.push((performance.now() - began) / 1_000)
+      if (!readFileSync(there!).equals(readFileSync(after!))) throw new Error("rsync made something else of it")
+    }
+    const args = ["send", after!, before!, lab.address, "4960", lab.near, String(Math.max(3, samples))]
+    const { seconds }: { seconds: ReadonlyArray<number> } = JSON.parse(await lab.node("a", script, args))
+    const middle = figure("rsync_s", "s", null, "lower", rsync).value ?? 0
+    return [
+      figure(
+        "vs_rsync",
+        "ratio",
+        2,
+        "higher",
+        seconds.map((each) => middle / each)
+      ),
+      figure("rsync_s", "s", null, "lower", rsync),
+      figure("base_s", "s", null, "lower", seconds)
+    ]
+  })
 }
 
 /** Bytes per millisecond between two times. */
