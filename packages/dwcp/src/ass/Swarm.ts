@@ -67,7 +67,7 @@ export const maxPublished = 512 << 10
 const maxWaiting = 64
 const look = Schedule.spaced("500 millis")
 const dialTimeout = Duration.seconds(3)
-const backoff = { first: 500, most: 4000 }
+const backoff = { first: 500, most: 2000 }
 
 interface Known {
   readonly addresses: ReadonlyArray<string>
@@ -175,7 +175,7 @@ export const make = Effect.fnUntraced(function* (
     const due = [...known].filter(
       ([, it]) => it.nextAt <= now && it.addresses.length > 0 && (it.peer === undefined || !outboxes.has(it.peer))
     )
-    yield* Effect.forEach(due, ([key, it]) => dial(key, it), { concurrency: 8, discard: true })
+    yield* Effect.forEach(due, ([key, it]) => dial(key, it), { concurrency: 64, discard: true })
   })
 
   // -------------------------------------------------------------------------------------------------------- hearing
