@@ -108,7 +108,6 @@ export const impact = (component: string) => get<Restoring>("/api/restore", { co
 export const restore = async (component: string): Promise<Restoring> =>
   (await post("/api/restore", { component, confirmed: true })) as Restoring
 export const begin = (token: string) => post("/api/session", { token })
-export const isOpen = () => get<unknown>("/api/session")
 export const leave = () => asked("/api/session", { method: "DELETE" })
 
 /** What went wrong, in words. */

@@ -22,7 +22,7 @@ const [facts, setFacts] = createSignal<asking.NodeFacts | undefined>()
 const [sample, setSample] = createSignal<({ readonly atMs: number } & asking.HealthNow) | undefined>()
 const [beat, setBeat] = createSignal(0)
 
-export { beat, facts, line, lostSince, report, sample }
+export { facts, line, lostSince, report, sample }
 
 let fold = Timeline.make()
 /** By how much the clock of the node is ahead of ours. */

@@ -27,6 +27,14 @@ const options = (over: (typeof Operator.Settings)["Encoded"] = {}): Dashboard.Op
   explain: () => []
 })
 
+/** What is at a path inside of an answer. */
+const within = (value: unknown, [key, ...rest]: ReadonlyArray<string | number>): unknown =>
+  key === undefined
+    ? value
+    : typeof value === "object" && value !== null
+      ? within(Reflect.get(value, key), rest)
+      : undefined
+
 /** What a browser does with a link, and then asks. */
 const browse = (dashboard: Operator.Dashboard) =>
   Effect.gen(function* () {
@@ -42,7 +50,8 @@ const browse = (dashboard: Operator.Dashboard) =>
     return (path: string) =>
       Effect.promise(async () => {
         const reply = await fetch(`${origin}/api/${path}`, { headers: { cookie } })
-        return { status: reply.status, value: await reply.json() }
+        const value: unknown = await reply.json()
+        return { status: reply.status, value, at: (...path: ReadonlyArray<string | number>) => within(value, path) }
       })
   })
 
@@ -63,15 +72,15 @@ describe("the dashboard of a node", () => {
       const dashboard = yield* Dashboard.ofNode(options())(node)
       if (dashboard === undefined) return assert.fail("there is none")
       const ask = yield* browse(dashboard)
-      assert.strictEqual((yield* ask("report")).value.outcome, "booting")
+      assert.strictEqual((yield* ask("report")).at("outcome"), "booting")
       for (const event of [begun, ...degraded]) node.step(event)
-      assert.strictEqual((yield* ask("report")).value.outcome, "degraded")
-      assert.match((yield* ask("why?component=cache")).value[0], /^cache is degraded/)
+      assert.strictEqual((yield* ask("report")).at("outcome"), "degraded")
+      assert.match(String((yield* ask("why?component=cache")).at(0)), /^cache is degraded/)
       assert.deepInclude((yield* ask("node")).value, { pid: 4711, mode: "live", isStopping: false })
-      const { status, value } = yield* ask("restore?component=cache")
-      assert.strictEqual(status, 409)
-      assert.match(value.error, /not up yet/)
-      assert.strictEqual((yield* ask("health")).value.now.parts[0].name, "cache")
+      const refused = yield* ask("restore?component=cache")
+      assert.strictEqual(refused.status, 409)
+      assert.match(String(refused.at("error")), /not up yet/)
+      assert.strictEqual((yield* ask("health")).at("now", "parts", 0, "name"), "cache")
     }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
   )
 
@@ -92,13 +101,10 @@ describe("the dashboard of a node", () => {
       const dashboard = yield* Dashboard.ofNode(options())(Alive.make(stage().surroundings))
       if (dashboard === undefined) return assert.fail("there is none")
       const ask = yield* browse(dashboard)
-      const { value: boots } = yield* ask("boots?limit=2")
-      assert.deepStrictEqual(
-        [boots.total, boots.boots.map(({ file }: { file: string }) => file)],
-        [3, ["000002.journal", "000001.journal"]]
-      )
-      assert.strictEqual((yield* ask("boot?id=000001.journal")).value.events.length, 1 + degraded.length)
-      assert.strictEqual((yield* ask("difference?a=000001.journal&b=last")).value.deltaMs, 0)
+      const { boots, total } = Schema.decodeUnknownSync(Operator.Wire.Boots)((yield* ask("boots?limit=2")).value)
+      assert.deepStrictEqual([total, boots.map(({ file }) => file)], [3, ["000002.journal", "000001.journal"]])
+      assert.strictEqual((yield* ask("boot?id=000001.journal")).at("events", "length"), 1 + degraded.length)
+      assert.strictEqual((yield* ask("difference?a=000001.journal&b=last")).at("deltaMs"), 0)
       for (const id of [
         "../secret.journal",
         "/etc/passwd",
@@ -120,8 +126,8 @@ describe("the dashboard of journals", () => {
     Effect.gen(function* () {
       yield* journal("000001")
       const ask = yield* browse(yield* Dashboard.ofJournals(dataDir, 7, settings()))
-      assert.strictEqual((yield* ask("node")).value.mode, "journals")
-      assert.strictEqual((yield* ask("report")).value.outcome, "degraded")
+      assert.strictEqual((yield* ask("node")).at("mode"), "journals")
+      assert.strictEqual((yield* ask("report")).at("outcome"), "degraded")
       assert.strictEqual((yield* ask("restore?component=cache")).status, 409)
     }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
   )
