@@ -83,4 +83,34 @@ describe("a cluster of three nodes", () => {
       ).pipe(Effect.provide(Logger.layer([]))),
     120_000
   )
+
+  it.live(
+    "goes on without a node that is stopped, and with what ran there",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const both = yield* nodes(server.url(), ["d", "e"], { ...quick, maxConcurrent: 4, drainTimeout: "2s" })
+          const work = yield* client(server.url(), quick)
+          const submitted = yield* Effect.forEach(
+            Array.from({ length: 8 }, () => ({ ...shell("sleep 1; exit 0"), group: "stopped" })),
+            (one) => work.submit(one, "ada"),
+            { concurrency: "unbounded" }
+          )
+          yield* Effect.repeat(work.list({ group: "stopped", states: ["running"], limit: 100 }), {
+            schedule: Schedule.spaced("20 millis"),
+            until: ({ tasks }) => new Set(tasks.map(({ attempts }) => attempts.at(-1)?.node)).size === 2
+          })
+          const [leaving] = both
+          yield* leaving?.kill("SIGTERM") ?? Effect.void
+          const node = (yield* work.nodes).find(({ id }) => id === leaving?.id)
+          assert.strictEqual(node?.state, "down")
+          const ended = yield* Effect.forEach(submitted, ({ id }) => until(work, id))
+          assert.isTrue(ended.every(({ state }) => state === "succeeded"))
+          const moved = ended.filter(({ attempts }) => attempts[0]?.error === "The node that ran it stopped.")
+          assert.isAbove(moved.length, 0)
+          assert.isTrue(moved.every(({ attempts }) => attempts.at(-1)?.node !== leaving?.id))
+        })
+      ).pipe(Effect.provide(Logger.layer([]))),
+    120_000
+  )
 })

@@ -1,0 +1,118 @@
+import { connect } from "node:tls"
+import { createServer } from "node:net"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Cause, Context, Deferred, Effect, Exit, Layer, Logger, Option } from "effect"
+import { Sharding } from "effect/cluster"
+import { Boot, Component } from "@novacron/boot"
+import { Orchestration } from "../../src/index.ts"
+import * as Cluster from "../../src/orchestration/Cluster.ts"
+import { Security } from "../../src/security/Security.ts"
+import { Postgres } from "../database/Postgres.ts"
+import { authority, type Identity, securityOf } from "../network/fixtures/authority.ts"
+import { database, freePort, settingsOf, tables } from "./fixtures/nodes.ts"
+
+let server: Postgres
+beforeAll(async () => {
+  server = await Postgres.start()
+})
+afterAll(() => server.remove())
+
+const quick = { serverName: "localhost", lockRefresh: "200ms", lockExpiration: "2s" }
+
+/** Completes when a singleton of that name runs on this sharding. */
+const singleton = (sharding: Sharding.Sharding["Service"], name: string) =>
+  Effect.gen(function* () {
+    const runs = yield* Deferred.make<void>()
+    yield* sharding.registerSingleton(name, Deferred.succeed(runs, undefined))
+    return Deferred.await(runs)
+  })
+
+const sharding = (identity: Identity, cluster: NonNullable<(typeof Orchestration.Settings.Encoded)["cluster"]>) =>
+  Effect.gen(function* () {
+    const { sql } = yield* tables(server.url())
+    const { cluster: settings } = settingsOf({ cluster })
+    return Context.get(yield* Layer.build(Cluster.layer(settings, sql, securityOf(identity))), Sharding.Sharding)
+  })
+
+/** What becomes of a connection with this certificate, or with none. */
+const knock = (port: number, identity?: Identity): Effect.Effect<"closed" | "open"> =>
+  Effect.callback((resume) => {
+    const options = identity === undefined ? {} : { cert: identity.cert, key: identity.key }
+    const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ...options })
+    socket.on("error", () => undefined)
+    socket.once("close", () => resume(Effect.succeed("closed")))
+    // With TLS 1.3 a client learns only afterwards that it was refused.
+    socket.once("secureConnect", () => setTimeout(() => resume(Effect.succeed("open")), 1_000))
+    return Effect.sync(() => socket.destroy())
+  })
+
+const quiet = <A>(body: Effect.Effect<A, unknown>) => Effect.provide(body, Logger.layer([]))
+
+describe("Cluster", () => {
+  it.live("runs singletons on a node that is alone", () =>
+    quiet(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { issue } = yield* authority("a cluster")
+          yield* yield* singleton(yield* sharding(yield* issue("a"), {}), "alone")
+        })
+      )
+    )
+  )
+
+  it.live("runs a singleton in a cluster, and lets nobody speak to it who is not of its authority", () =>
+    quiet(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { issue } = yield* authority("a cluster")
+          const stranger = yield* authority("another one")
+          const port = yield* Effect.promise(freePort)
+          const one = yield* sharding(yield* issue("a"), { ...quick, enabled: true, port })
+          yield* yield* singleton(one, "together")
+          assert.strictEqual(yield* knock(port), "closed")
+          assert.strictEqual(yield* knock(port, yield* stranger.issue("a")), "closed")
+          assert.strictEqual(yield* knock(port, yield* issue("b")), "open")
+        })
+      )
+    )
+  )
+
+  it.live("ends the boot with a code when its port is taken", () =>
+    quiet(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { issue } = yield* authority("a cluster")
+          const identity = yield* issue("a")
+          const taken = yield* Effect.acquireRelease(
+            Effect.callback<number>((resume) => {
+              const other = createServer().listen(0, "127.0.0.1", () => {
+                const address = other.address()
+                resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+              })
+              others.push(other)
+            }),
+            () => Effect.sync(() => others.forEach((it) => it.close()))
+          )
+          const parts = [
+            Component.make(Security, { start: Effect.succeed(securityOf(identity)), health: (it) => it.check }),
+            database(server.url()),
+            Orchestration.component(settingsOf({ cluster: { ...quick, enabled: true, port: taken } }), {
+              nodeId: "a",
+              environment: "datacenter",
+              version: "test",
+              host: process
+            })
+          ] as const
+          const exit = yield* Effect.exit(Boot.make(parts))
+          const error = Exit.isFailure(exit) ? Option.getOrThrow(Cause.findErrorOption(exit.cause)) : undefined
+          assert.propertyVal(error, "component", "orchestration")
+          const cause = error !== undefined && "cause" in error ? error.cause : undefined
+          assert.instanceOf(cause, Orchestration.CannotMeet)
+          assert.propertyVal(cause, "code", "NVC-2702")
+        })
+      )
+    )
+  )
+})
+
+const others: Array<ReturnType<typeof createServer>> = []
