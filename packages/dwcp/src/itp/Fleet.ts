@@ -3,14 +3,18 @@
  *
  * **Details**
  *
- * The rule: the hosts whose oldest resident has stayed longest come first, by octaves of its age, and among them the one
- * with the least free CPU. Who has stayed long will probably stay as long again, so such a host stays open anyway; a host
- * of young residents is left to empty. Empty hosts come last. On the recorded clouds this needs fewer hosts than first fit
- * and best fit, and no scorer of learned lifetimes that we tried (by size, hour, batch, age, siblings) was better by more
- * than the noise of the traces: who stays for days cannot be told from what is known at arrival.
+ * The rule: the hosts that will probably stay open longest come first, and among them the one with the least free CPU.
+ * How long is judged by the ages of all residents, since who has stayed long will probably stay as long again: each group
+ * of residents that came together counts by the logarithm of its age, and groups add up, because the host stays open until
+ * the last of them has left. A host of few and young residents is left to empty, and empty hosts come last. What came just
+ * before and is as large is probably of the same request and will leave with it: it gets the same host. On the recorded
+ * clouds, and on parts of them, this needs fewer hosts than first fit, best fit and the age of the oldest resident alone.
+ * Lifetimes learned by size, place in the request and hour were not better by more than the noise, not even as whole
+ * distributions: who stays for days cannot be told from what is known at arrival.
  *
- * Open hosts are filed by (octave, free CPU in 64ths); a bit per file says which are not empty, so that a decision reads
- * a few words instead of all hosts. Resident lists are in order of arrival: the first one is the oldest.
+ * Open hosts are filed by (strength, free CPU in 64ths); a bit per file says which are not empty, so that a decision reads
+ * a few words instead of all hosts. Resident lists are in order of arrival: the first one is the oldest. A newcomer has no
+ * age and changes nothing about the strength of its host; time does, and a host or two are looked at again with each call.
  *
  * **Gotchas**
  *
@@ -50,10 +54,19 @@ export interface Fleet {
   readonly residents: (host: number) => ReadonlyArray<number>
 }
 
-const octaves = 16
+const strengths = 64
 const levels = 64
-/** The first octave of ages ends here. */
-const youngSeconds = 600
+/** Below this age nobody is old, above it each doubling counts. */
+const youngSeconds = 7_200
+/** Strengths for each doubling of what the groups of a host add up to. */
+const finer = 5
+/** No further apart in time: one group. */
+const togetherSeconds = 10
+/** Of one size and no further apart in time: probably of one request. */
+const siblingSeconds = 60
+const siblingSlots = 256
+/** How many hosts that have aged are looked at before a decision. */
+const lookedAt = 1
 /** How many hosts of one file are tried, before hosts with more free CPU are. */
 const tried = 8
 
@@ -72,10 +85,17 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
   let before = new Int32Array(hostCapacity).fill(-1)
   let empties = new Int32Array(hostCapacity)
   let emptyCount = 0
-  const heads = new Int32Array(octaves * levels).fill(-1)
-  const low = new Int32Array(octaves)
-  const high = new Int32Array(octaves)
+  const heads = new Int32Array(strengths * levels).fill(-1)
+  const low = new Int32Array(strengths)
+  const high = new Int32Array(strengths)
+  let strength = new Int32Array(hostCapacity)
   const older = DueTimes.make(hostCapacity)
+
+  // Of the sizes that came last, where to: a few, whatever sizes come.
+  const siblingCpu = new Float64Array(siblingSlots).fill(Number.NaN)
+  const siblingMemory = new Float64Array(siblingSlots)
+  const siblingTime = new Float64Array(siblingSlots)
+  const siblingHost = new Int32Array(siblingSlots)
 
   let residentCapacity = 1024
   let residentCount = 0
@@ -96,6 +116,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
       oldest = extended(oldest, new Int32Array(hostCapacity).fill(-1))
       newest = extended(newest, new Int32Array(hostCapacity).fill(-1))
       number = extended(number, new Int32Array(hostCapacity))
+      strength = extended(strength, new Int32Array(hostCapacity))
       file = extended(file, new Int32Array(hostCapacity).fill(-1))
       after = extended(after, new Int32Array(hostCapacity).fill(-1))
       before = extended(before, new Int32Array(hostCapacity).fill(-1))
@@ -122,7 +143,27 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
   }
 
   const levelOf = (amount: number): number => Math.max(0, Math.min(levels - 1, Math.floor((amount / cpu) * levels)))
-  const octaveOf = (age: number): number => Math.min(octaves - 1, 31 - Math.clz32(1 + Math.floor(age / youngSeconds)))
+
+  /** Judges how long a host will stay open, and when it is to be judged again. */
+  const judge = (h: number, now: number): void => {
+    let sum = 0
+    let perSecond = 0
+    let last = -Infinity
+    for (let r = oldest[h]!; r >= 0; r = next[r]!) {
+      const since = arrived[r]!
+      if (since - last > togetherSeconds) {
+        const age = youngSeconds + now - since
+        sum += Math.log2(age / youngSeconds)
+        perSecond += Math.LOG2E / age
+      }
+      last = since
+    }
+    const found = Math.min(strengths - 1, Math.floor(finer * Math.log2(1 + sum)))
+    strength[h] = found
+    // It grows ever more slowly: by then it is not more than one further.
+    const wait = (2 ** ((found + 1) / finer) - 1 - sum) / perSecond
+    older.set(h, found === strengths - 1 ? Infinity : now + Math.max(60, wait))
+  }
 
   const unfile = (h: number): void => {
     const f = file[h]!
@@ -131,49 +172,46 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     else heads[f] = after[h]!
     if (after[h]! >= 0) before[after[h]!] = before[h]!
     if (heads[f]! < 0) {
-      const octave = f >> 6
       const level = f & 63
-      if (level < 32) low[octave]! &= ~(1 << level)
-      else high[octave]! &= ~(1 << (level - 32))
+      if (level < 32) low[f >> 6]! &= ~(1 << level)
+      else high[f >> 6]! &= ~(1 << (level - 32))
     }
     file[h] = -1
   }
 
   /** Files an open host where it belongs now; an empty one nowhere. */
-  const refile = (h: number, now: number): void => {
-    const first = oldest[h]!
-    if (first < 0) {
+  const refile = (h: number): void => {
+    if (oldest[h]! < 0) {
       unfile(h)
       older.set(h, Infinity)
       return
     }
-    const octave = octaveOf(now - arrived[first]!)
+    const s = strength[h]!
     const level = levelOf(freeCpu[h]!)
-    const f = (octave << 6) | level
-    if (f !== file[h]!) {
-      unfile(h)
-      file[h] = f
-      before[h] = -1
-      after[h] = heads[f]!
-      if (heads[f]! >= 0) before[heads[f]!] = h
-      heads[f] = h
-      if (level < 32) low[octave]! |= 1 << level
-      else high[octave]! |= 1 << (level - 32)
-    }
-    const due = octave === octaves - 1 ? Infinity : arrived[first]! + youngSeconds * (2 ** (octave + 1) - 1)
-    if (due !== older.time(h)) older.set(h, due)
+    const f = (s << 6) | level
+    if (f === file[h]!) return
+    unfile(h)
+    file[h] = f
+    before[h] = -1
+    after[h] = heads[f]!
+    if (heads[f]! >= 0) before[heads[f]!] = h
+    heads[f] = h
+    if (level < 32) low[s]! |= 1 << level
+    else high[s]! |= 1 << (level - 32)
   }
 
-  const age = (now: number): void => {
-    for (;;) {
+  const age = (now: number, most: number): void => {
+    for (let looks = 0; looks < most; looks++) {
       const h = older.first()
       if (h < 0 || older.time(h) > now) return
-      refile(h, now)
+      judge(h, now)
+      refile(h)
     }
   }
 
   const link = (r: number, h: number, now: number): void => {
-    if (oldest[h]! < 0) open++
+    const first = oldest[h]! < 0
+    if (first) open++
     where[r] = h
     // In order of arrival; who was moved here may be older than who is here.
     let ahead = newest[h]!
@@ -188,7 +226,8 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     number[h]!++
     freeCpu[h]! -= itsCpu[r]!
     freeMemory[h]! -= itsMemory[r]!
-    refile(h, now)
+    if (first || behind >= 0) judge(h, now)
+    refile(h)
   }
 
   const unlink = (r: number, now: number): void => {
@@ -207,17 +246,18 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     } else {
       freeCpu[h]! += itsCpu[r]!
       freeMemory[h]! += itsMemory[r]!
+      judge(h, now)
     }
-    refile(h, now)
+    refile(h)
   }
 
   /** An open host with room, -1 if there is none. */
   const find = (c: number, m: number): number => {
     let skipped = false
     const level = levelOf(c)
-    for (let octave = octaves - 1; octave >= 0; octave--) {
-      let lower = level < 32 ? low[octave]! & (-1 << level) : 0
-      let upper = level < 32 ? high[octave]! : high[octave]! & (-1 << (level - 32))
+    for (let s = strengths - 1; s >= 0; s--) {
+      let lower = level < 32 ? low[s]! & (-1 << level) : 0
+      let upper = level < 32 ? high[s]! : high[s]! & (-1 << (level - 32))
       while (lower !== 0 || upper !== 0) {
         let at: number
         if (lower !== 0) {
@@ -228,7 +268,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
           upper &= upper - 1
         }
         let tries = tried
-        for (let h = heads[(octave << 6) | at]!; h >= 0; h = after[h]!) {
+        for (let h = heads[(s << 6) | at]!; h >= 0; h = after[h]!) {
           if (freeCpu[h]! >= c && freeMemory[h]! >= m) return h
           if (--tries === 0) {
             skipped = after[h]! >= 0 || skipped
@@ -240,6 +280,14 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     if (!skipped) return -1
     for (let h = 0; h < count; h++) if (file[h]! >= 0 && freeCpu[h]! >= c && freeMemory[h]! >= m) return h
     return -1
+  }
+
+  /** The host of the one that came just before and is as large, if there is room beside it. */
+  const besideSibling = (c: number, m: number, now: number): number => {
+    const slot = slotOf(c, m)
+    if (siblingCpu[slot] !== c || siblingMemory[slot] !== m || now - siblingTime[slot]! > siblingSeconds) return -1
+    const h = siblingHost[slot]!
+    return number[h]! > 0 && freeCpu[h]! >= c && freeMemory[h]! >= m ? h : -1
   }
 
   const emptyHost = (): number => {
@@ -254,7 +302,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
   }
 
   const drain = (moves: number, now: number): ReadonlyArray<Move> => {
-    age(now)
+    age(now, Infinity)
     // The fewest moves; among equals the oldest, which would stay open longest.
     const candidates: Array<number> = []
     for (let h = 0; h < count; h++) if (number[h]! > 0 && number[h]! <= moves) candidates.push(h)
@@ -276,7 +324,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
         unlink(resident, now)
         link(resident, h, now)
       }
-      refile(h, now)
+      refile(h)
     }
     return []
   }
@@ -288,12 +336,16 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     place: (c, m, now) => {
       // What is no amount, or more than a host has, needs no search.
       if (!(c >= 0 && m >= 0 && c <= cpu && m <= memory)) return -1
-      age(now)
-      let h = find(c, m)
-      if (h < 0) {
-        h = emptyHost()
-        if (h < 0) return -1
-      }
+      age(now, lookedAt)
+      let h = besideSibling(c, m, now)
+      if (h < 0) h = find(c, m)
+      if (h < 0) h = emptyHost()
+      if (h < 0) return -1
+      const slot = slotOf(c, m)
+      siblingCpu[slot] = c
+      siblingMemory[slot] = m
+      siblingTime[slot] = now
+      siblingHost[slot] = h
       const r = addResident()
       itsCpu[r] = c
       itsMemory[r] = m
@@ -303,6 +355,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     },
     depart: (r, now) => {
       if (!(r >= 0 && r < residentCount) || where[r]! < 0) return
+      age(now, Infinity)
       unlink(r, now)
       free[freeCount++] = r
     },
@@ -323,6 +376,8 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     residents: (h) => (h >= 0 && h < count ? residents(h) : [])
   }
 }
+
+const slotOf = (c: number, m: number): number => (Math.imul(c * 4, 31) + Math.imul(m * 4, 17)) & (siblingSlots - 1)
 
 const extended = <A extends Float64Array | Int32Array>(from: A, to: A): A => {
   to.set(from)

@@ -115,6 +115,37 @@ describe("Fleet", () => {
     assert.strictEqual(fleet.hostOf(fleet.place(1, 1, 80_004)), 0)
   })
 
+  it("puts what is as large as the one before, and comes soon after it, beside it", () => {
+    const after = (cpu: number, seconds: number): number => {
+      const fleet = Fleet.make({ hosts: 3, cpu: 16, memory: 32 })
+      fleet.place(10, 1, 0)
+      const leaving = fleet.place(2, 1, 1)
+      assert.strictEqual(fleet.hostOf(fleet.place(5, 1, 80_000)), 1)
+      // Now there is room in the older host, where it would go by its age.
+      fleet.depart(leaving, 80_001)
+      return fleet.hostOf(fleet.place(cpu, 1, 80_001 + seconds))
+    }
+    assert.strictEqual(after(5, 9), 1)
+    assert.strictEqual(after(4, 9), 0)
+    assert.strictEqual(after(5, 900), 0)
+  })
+
+  it("holds on to a host of many groups before one with a single older resident, which may empty", () => {
+    const fleet = Fleet.make({ hosts: 2, cpu: 16, memory: 64 })
+    fleet.place(9, 1, 0)
+    assert.strictEqual(fleet.hostOf(fleet.place(8, 1, 500)), 1)
+    const many = Array.from({ length: 4 }, (_, k) => fleet.place(1, 1, 1_000 * (k + 1)))
+    assert.deepStrictEqual([...new Set(many.map(fleet.hostOf))], [0])
+    // One group is left on the older host; four have come to the other one.
+    for (const one of many) fleet.depart(one, 4_500)
+    fleet.place(7, 1, 4_600)
+    for (let k = 0; k < 4; k++) assert.strictEqual(fleet.hostOf(fleet.place(1.5, 1, 5_000 + 1_000 * k)), 1)
+    fleet.depart(fleet.residents(0)[1] ?? -1, 60_000)
+    fleet.depart(fleet.residents(1)[0] ?? -1, 60_000)
+    assert.deepStrictEqual([fleet.freeCpu(0), fleet.freeCpu(1)], [7, 10])
+    assert.strictEqual(fleet.hostOf(fleet.place(2, 1, 60_001)), 1)
+  })
+
   it("finds the one host with memory among many without", () => {
     const fleet = Fleet.make({ hosts: 101, cpu: 64, memory: 32 })
     for (let h = 0; h < 100; h++) fleet.place(33, 32, h)
