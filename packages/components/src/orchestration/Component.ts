@@ -101,9 +101,8 @@ const start = (settings: Settings, facts: Facts) =>
         orElse: () => Effect.fail(new NobodyCoordinates({ seconds: Duration.toSeconds(coordinatorWithin) }))
       })
     )
-    yield* Effect.logInfo(
-      `Node ${node.id} takes up to ${node.slots} tasks, ${node.cpu} cores and ${Math.round(node.memory)} MiB. ${driver.limits}`
-    )
+    const memory = `${Math.round(node.memory)} MiB`
+    yield* Effect.logInfo(`Node ${node.id} takes ${node.slots} tasks, ${node.cpu} cores, ${memory}. ${driver.limits}`)
     return live
   }) satisfies Effect.Effect<
     Orchestration["Service"],

@@ -23,7 +23,8 @@ export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly key: str
 /** More tasks are queued than the settings allow; nothing was taken. */
 export class QueueFull extends Data.TaggedError("QueueFull")<{ readonly queued: number; readonly limit: number }> {
   override get message(): string {
-    return `${this.queued} tasks are queued and ${this.limit} are allowed. Try again later, or raise orchestration.max_queued.`
+    const advice = "Try again later, or raise orchestration.max_queued."
+    return `${this.queued} tasks are queued and ${this.limit} are allowed. ${advice}`
   }
 }
 

@@ -43,7 +43,8 @@ describe("a cluster of three nodes", () => {
           const coordinator = all.find(({ isCoordinator }) => isCoordinator)?.id
           const victim = [a, ...others].find((it) => it?.id === coordinator) ?? a
           // A mark when it has begun and one when it is done, by which process.
-          const script = `echo "begin $NOVACRON_TASK $NOVACRON_NODE" >> ${folder}/marks; sleep 0.4; echo "end $NOVACRON_TASK $NOVACRON_NODE" >> ${folder}/marks`
+          const mark = (what: string) => `echo "${what} $NOVACRON_TASK $NOVACRON_NODE" >> ${folder}/marks`
+          const script = `${mark("begin")}; sleep 0.4; ${mark("end")}`
           const tasks = yield* Effect.forEach(
             Array.from({ length: 48 }, () => shell(script)),
             (one) => work.submit(one, "ada"),
