@@ -1,9 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Policy } from "@novacron/boot"
-import { Effect, Exit, Layer } from "effect"
+import { Boot, Policy } from "@novacron/boot"
+import { Context, Effect, Exit, Layer, Schema } from "effect"
+import { FetchHttpClient } from "effect/http"
 import { component, patience } from "../../src/dwcp/Component.ts"
+import { Dwcp } from "../../src/dwcp/Members.ts"
+import { component as network } from "../../src/network/Component.ts"
+import { component as securityComponent, Settings as SecuritySettings } from "../../src/security/index.ts"
 import { authority } from "../network/fixtures/authority.ts"
-import { boot, eventually, node, platform, settingsOf } from "./fixtures/nodes.ts"
+import { settingsOf as networkSettings } from "../network/fixtures/listeners.ts"
+import { boot, eventually, folder, node, platform, settingsOf } from "./fixtures/nodes.ts"
 
 const within = 60_000
 
@@ -184,6 +189,33 @@ describe("dwcp as a component", () => {
           Array.from({ length: n }, (_, k) => k)
         )
       }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "boots on the security of the node as it is, with certificates that it has just made",
+    () =>
+      Effect.gen(function* () {
+        const dataDir = yield* folder
+        const secured = securityComponent(Schema.decodeSync(SecuritySettings)({}), {
+          dataDir,
+          nodeId: "node-1",
+          environment: {}
+        })
+        const parts = [
+          secured,
+          network(networkSettings()),
+          component(settingsOf(), { dataDir, nodeId: "node-1" })
+        ] as const
+        const { report, services } = yield* Boot.make(parts, { checked: true, environment: "datacenter" })
+        assert.strictEqual((yield* report).outcome, "ready")
+        const dwcp = Context.get(services, Dwcp)
+        const { port } = yield* dwcp.address
+        yield* dwcp.send({ host: "127.0.0.1", port }, Buffer.from("to myself"))
+        assert.strictEqual((yield* dwcp.take("messages")).from, "node-1")
+        // The environment of the node is where modes begin.
+        assert.strictEqual((yield* dwcp.status).mode, "datacenter")
+      }).pipe(Effect.scoped, Effect.provide(Layer.merge(platform, FetchHttpClient.layer))),
     within
   )
 })

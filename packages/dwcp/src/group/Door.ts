@@ -72,6 +72,7 @@ export interface Door {
   /** What is told to whoever says hello, from now on and to those who did before. `undefined`: only v1 is spoken. */
   readonly advertise: (hello: Hello.Hello | undefined) => Effect.Effect<void>
   readonly counters: Effect.Effect<Counters>
+  readonly isOpen: Effect.Effect<boolean>
 }
 
 interface Peer {
@@ -248,6 +249,7 @@ export const open = Effect.fn("Door.open")(function* (
     port,
     inbox,
     takeFile: Queue.take(files),
+    isOpen: Effect.sync(() => server.listening),
     advertise: (next) =>
       Effect.sync(() => {
         hello = next
@@ -286,6 +288,11 @@ const folderOf = (directory: string | undefined, name: string): string | undefin
   if (directory === undefined) return undefined
   const plain = name.replace(/[^A-Za-z0-9_-]/gu, (letter) => `%${letter.codePointAt(0)?.toString(16)}`).slice(0, 200)
   const folder = join(directory, plain)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  return folder
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    return folder
+  } catch {
+    // A disk that takes no folder takes no file: each is refused then, and messages go on.
+    return undefined
+  }
 }

@@ -397,6 +397,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
     drill: (name) => six[name].drill(new Error("This is a drill.")),
     check: Effect.gen(function* () {
       if (gone !== undefined) return yield* Effect.fail(gone)
+      if (!(yield* door.isOpen)) return yield* new SubsystemDown({ subsystem: "door", cause: "It does not listen." })
       const seen = yield* status
       const sent = gates.sent.filter(({ ok }) => ok).length
       const throughput = seen.links.reduce((sum, { deliveryRate }) => sum + deliveryRate, 0)

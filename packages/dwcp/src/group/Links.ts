@@ -256,8 +256,10 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       route.greetingAgain = true
       const ask = Effect.gen(function* () {
         const answer = yield* greet(route)
-        if (answer._tag === "V1") yield* Scope.close(answer.scope, Exit.void)
-        yield* exchangeIfNeeded(route)
+        if (answer._tag === "V3") return yield* exchangeIfNeeded(route)
+        // Another one has taken its place, and speaks v1: what is on its way over AMST would wait in vain.
+        yield* Scope.close(answer.scope, Exit.void)
+        yield* cutOff(route)
       })
       return ask.pipe(
         Effect.retry(Schedule.max([again, Schedule.recurs(10)])),
@@ -347,6 +349,15 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       if (carrier === undefined) return Effect.void
       route.carrier = undefined
       return Effect.asVoid(Effect.forkIn(Carrier.drain(carrier, options.drain), route.scope))
+    })
+
+  /** The same at once, of what goes over AMST. */
+  const cutOff = (route: Route): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { carrier } = route
+      if (carrier === undefined || carrier.version === "v1") return Effect.void
+      route.carrier = undefined
+      return Carrier.close(carrier)
     })
 
   // --------------------------------------------------------------------------------------------------------- sending
@@ -561,14 +572,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
     sendFile,
     reopen: (which = () => true) =>
       each((route) => (route.carrier !== undefined && which(route.carrier) ? retire(route) : Effect.void)),
-    drop: each((route) =>
-      Effect.suspend(() => {
-        const { carrier } = route
-        if (carrier === undefined || carrier.version === "v1") return Effect.void
-        route.carrier = undefined
-        return Carrier.close(carrier)
-      })
-    ),
+    drop: each((route) => cutOff(route)),
     renegotiate: each((route) =>
       Effect.suspend(() => {
         route.greeting?.say(hello())

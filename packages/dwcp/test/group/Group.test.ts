@@ -8,7 +8,7 @@ import * as Coding from "../../src/group/Coding.ts"
 import type { Event } from "../../src/group/Dwcp.ts"
 import type { Options } from "../../src/group/Group.ts"
 import * as Subsystem from "../../src/group/Subsystem.ts"
-import { Coder } from "../../src/group/Subsystems.ts"
+import { Coder, Forecaster } from "../../src/group/Subsystems.ts"
 import { eventually, folder, node, pair, platform, type Service } from "./fixtures/nodes.ts"
 
 const within = 30_000
@@ -391,6 +391,62 @@ describe("Group", () => {
         assert.strictEqual((yield* a.dwcp.send(b.peer, Buffer.from("?"))).version, "v1")
         assert.strictEqual(text((yield* b.dwcp.take("messages")).bytes), "?")
         assert.isDefined(node)
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "asks PBA what a link will carry, and packs the harder the less that is",
+    () =>
+      Effect.gen(function* () {
+        const text = Buffer.from(Array.from({ length: 300_000 }, (_, k) => (k * 2_654_435_761) % 61))
+        const codec = (bytesPerSecond: number) =>
+          Effect.gen(function* () {
+            const told: Array<string> = []
+            const by: Options["layered"] = (real) => {
+              const fixed = Layer.succeed(Forecaster, {
+                observe: (link) => Effect.sync(() => void told.push(link)),
+                forecast: () => Effect.succeed({ bytesPerSecond, low: 1, high: bytesPerSecond, by: "hand" }),
+                check: Effect.void,
+                by: Effect.succeed("hand")
+              })
+              return { ...real, pba: { datacenter: fixed, internet: fixed, hybrid: fixed } }
+            }
+            const { a, b } = yield* pair({}, {}, { layered: by })
+            yield* a.dwcp.setMode("internet")
+            const { codec } = yield* a.dwcp.send(b.peer, text)
+            // What it carries is told to PBA each second.
+            yield* eventually(
+              Effect.andThen(
+                a.dwcp.send(b.peer, randomBytes(500_000)),
+                Effect.sync(() => assert.include(told, `127.0.0.1:${b.peer.port}`))
+              )
+            )
+            return codec
+          }).pipe(Effect.scoped)
+        assert.strictEqual(yield* codec(1e12), "none")
+        assert.match(yield* codec(1e4), /^zstd-(?:6|9|1\d)$/u)
+      }).pipe(Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "ends what is sent where there is to be no fallback, and says that it is down",
+    () =>
+      Effect.gen(function* () {
+        const { a, b } = yield* pair({ fallback: "none", supervision: { intensity: 1 } }, {})
+        yield* a.dwcp.send(b.peer, Buffer.from("!"))
+        yield* a.dwcp.drill("ass")
+        yield* Effect.sleep(100)
+        yield* a.dwcp.drill("ass")
+        yield* eventually(
+          Effect.map(a.dwcp.status, ({ because, state }) => {
+            assert.strictEqual(state, "down")
+            assert.include(because, "ass")
+          })
+        )
+        assert.strictEqual((yield* Effect.flip(a.dwcp.send(b.peer, Buffer.from("?"))))._tag, "SubsystemDown")
+        assert.strictEqual((yield* Effect.flip(a.dwcp.check)).code, "NVC-2602")
       }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )
