@@ -17,7 +17,7 @@
  */
 import type * as Loro from "loro-crdt"
 import { DocumentDamaged, NewerDocument } from "./Failures.ts"
-import type { Change, Entry } from "./StateSync.ts"
+import { byKey, type Change, type Entry } from "./StateSync.ts"
 
 export type LoroModule = typeof Loro
 
@@ -249,10 +249,7 @@ export const make = (loro: LoroModule): Document => {
 
   return {
     get: (key) => entries.get(key),
-    list: (prefix) =>
-      [...entries.values()]
-        .filter(({ key }) => key.startsWith(prefix))
-        .toSorted((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))),
+    list: (prefix) => byKey([...entries.values()].filter(({ key }) => key.startsWith(prefix))),
     put: (key, value) => {
       write(key, value)
       return take(key, value)

@@ -328,7 +328,7 @@ export const make = Effect.fnUntraced(function* ({
       if (entry === undefined) entries.delete(key)
       else entries.set(key, entry)
     }
-    return [...entries.values()].toSorted((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
+    return StateSync.byKey(entries.values())
   })
 
   const watch = (prefix: string): Stream.Stream<StateSync.Change, StateError> =>

@@ -145,5 +145,11 @@ export const latest = (
     )
   }).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }))
 
+/** In the order of keys as every engine lists them: by their bytes. */
+export const byKey = (entries: Iterable<Entry>): ReadonlyArray<Entry> =>
+  Array.from(entries, (entry) => ({ entry, bytes: Buffer.from(entry.key) }))
+    .toSorted((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .map(({ entry }) => entry)
+
 /** The counts of a status when nothing was ever refused: of engines whose members have to be let in first. */
 export const nothingRefused = { forged: 0, damaged: 0, newer: 0 }

@@ -122,6 +122,29 @@ describe("etcd", () => {
   )
 
   live(
+    "keeps its ephemeral keys for longer than their lease, while the member that it spoke to is gone",
+    Effect.gen(function* () {
+      const engine = yield* open
+      yield* engine.put("eph/stays", bytes("1"), { ephemeral: true })
+      const [first] = cluster.members
+      if (first === undefined) return assert.fail("a cluster without members")
+      yield* Effect.promise(() => cluster.kill(first))
+      yield* Effect.addFinalizer(() =>
+        Effect.promise(async () => {
+          cluster.up(first)
+          await cluster.ready()
+        })
+      )
+      const held = () => Effect.retry(engine.list("eph/stays"), Schedule.spaced("50 millis"))
+      // Twice the lease, looked at all the time.
+      for (let i = 0; i < 40; i++) {
+        assert.strictEqual((yield* held()).length, 1, `after ${i} tenths of a second`)
+        yield* Effect.sleep("100 millis")
+      }
+    })
+  )
+
+  live(
     "says that it is full, still reads and deletes, and writes again when there is room",
     Effect.gen(function* () {
       const small = yield* Effect.acquireRelease(
