@@ -136,7 +136,13 @@ export const make = Effect.fn("Alerts.make")(function* (
 ): Effect.fn.Return<Alerts, never, Scope.Scope> {
   const book = makeBook()
   const told = new Map<string, Told>()
-  const post = delivery(settings)
+  const post = yield* Effect.match(Outgoing.authorities(settings.ca), {
+    onSuccess: (ca) => delivery(settings, ca),
+    onFailure:
+      ({ message }) =>
+      () =>
+        Effect.as(Effect.logWarning(message), "Away" as const)
+  })
   const repeatMs = Duration.toMillis(settings.repeat)
   let isRefused = false
 
@@ -224,12 +230,15 @@ const shared = ([first = {}, ...others]: ReadonlyArray<Labels>): Labels =>
 const iso = (ms: number): string => Option.match(DateTime.make(ms), { onNone: () => "", onSome: DateTime.formatIso })
 
 /** Tells, and whether that came to anything. Whatever goes wrong, it is tried again. */
-const delivery = (settings: typeof AlertsSettings.Type & { readonly webhook: Redacted.Redacted }) => {
+const delivery = (
+  settings: typeof AlertsSettings.Type & { readonly webhook: Redacted.Redacted },
+  ca: Buffer | undefined
+) => {
   const { authorization, timeout, webhook } = settings
   const secret = authorization === undefined ? {} : { authorization: Redacted.value(authorization) }
   const headers = { ...secret, "content-type": "application/json" }
   return (payload: object): Effect.Effect<"Taken" | "Away" | "Refused"> =>
-    Outgoing.post(Redacted.value(webhook), headers, Buffer.from(JSON.stringify(payload))).pipe(
+    Outgoing.post(Redacted.value(webhook), headers, Buffer.from(JSON.stringify(payload)), ca).pipe(
       Effect.timeoutOption(timeout),
       Effect.map((reply) => {
         const status = Option.isSome(reply) ? reply.value.status : 0

@@ -198,7 +198,10 @@ const lastBackoffMs = 100
 type Outcome = OtlpGrpc.Answer
 
 const delivery = Effect.fnUntraced(function* (settings: Destination) {
-  const send = yield* settings.protocol === "grpc" ? overGrpc(settings) : overHttp(settings, settings.protocol)
+  const { protocol } = settings
+  const send = yield* Effect.catch(protocol === "grpc" ? overGrpc(settings) : overHttp(settings, protocol), (error) =>
+    Effect.as(Effect.logWarning(error.message), () => Effect.succeed(again))
+  )
   return (items: ReadonlyArray<Otlp.Item>): Effect.Effect<Outcome> =>
     Effect.suspend(() => send(Otlp.encode(items))).pipe(
       Effect.timeoutOption(settings.timeout),
@@ -211,7 +214,9 @@ const delivery = Effect.fnUntraced(function* (settings: Destination) {
 
 type Destination = typeof TracesSettings.Type & { readonly endpoint: string }
 
-const overHttp = Effect.fnUntraced(function* ({ authorization, endpoint }: Destination, protocol: string) {
+const overHttp = Effect.fnUntraced(function* (destination: Destination, protocol: string) {
+  const { authorization, endpoint } = destination
+  const ca = yield* Outgoing.authorities(destination.ca)
   const format = protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
   const serialization = yield* Effect.provide(OtlpSerialization.OtlpSerialization, format)
   const url = urlOf(endpoint)
@@ -220,16 +225,18 @@ const overHttp = Effect.fnUntraced(function* ({ authorization, endpoint }: Desti
     const body = serialization.traces(traces)
     if (body._tag !== "Uint8Array") return Effect.die(new Error(`OTLP is no ${body._tag}`))
     return Effect.flatMap(
-      Outgoing.post(url, { ...secret, "content-type": body.contentType ?? "" }, body.body),
+      Outgoing.post(url, { ...secret, "content-type": body.contentType ?? "" }, body.body, ca),
       outcomeOf
     )
   }
 })
 
-const overGrpc = Effect.fnUntraced(function* ({ authorization, endpoint, maxBackoff, timeout }: Destination) {
+const overGrpc = Effect.fnUntraced(function* (destination: Destination) {
+  const { authorization, endpoint, maxBackoff, timeout } = destination
+  const ca = yield* Outgoing.authorities(destination.ca)
   const secret = authorization === undefined ? undefined : Redacted.value(authorization)
   const { make } = yield* Effect.promise(() => import("./OtlpGrpc.ts"))
-  const send = yield* make({ endpoint, authorization: secret, timeout, maxBackoff })
+  const send = yield* make({ endpoint, authorization: secret, ca, timeout, maxBackoff })
   const serialization = yield* Effect.provide(OtlpSerialization.OtlpSerialization, OtlpSerialization.layerProtobuf)
   return (traces: OtlpTracer.TraceData): Effect.Effect<Outcome, unknown> => {
     const body = serialization.traces(traces)

@@ -25,6 +25,8 @@ export interface Options {
   /** `http://host:4317`, or `https://` for TLS. */
   readonly endpoint: string
   readonly authorization?: string | undefined
+  /** Who says who the collector is (PEM); default: those that Node knows. */
+  readonly ca?: Buffer | undefined
   /** How long an answer may take. */
   readonly timeout: Duration.Duration
   readonly maxBackoff: Duration.Duration
@@ -39,7 +41,8 @@ export const make = Effect.fn("OtlpGrpc.make")(function* (
   const client = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const { host, protocol } = new URL(options.endpoint)
-      const credentials = protocol === "https:" ? grpc.credentials.createSsl() : grpc.credentials.createInsecure()
+      const credentials =
+        protocol === "https:" ? grpc.credentials.createSsl(options.ca ?? null) : grpc.credentials.createInsecure()
       return new grpc.Client(addressOf(host), credentials, {
         "grpc.initial_reconnect_backoff_ms": 100,
         "grpc.max_reconnect_backoff_ms": Math.max(100, Duration.toMillis(options.maxBackoff))

@@ -10,7 +10,8 @@
 import type * as Http from "node:http"
 import type * as Https from "node:https"
 import { createRequire } from "node:module"
-import { Effect } from "effect"
+import { readFile } from "node:fs/promises"
+import { Data, Effect } from "effect"
 
 /** What was said. */
 export interface Reply {
@@ -28,7 +29,9 @@ const mostBytes = 64 * 1024
 export const post = (
   url: string,
   headers: { readonly [name: string]: string },
-  body: Uint8Array
+  body: Uint8Array,
+  /** Who says who the other one is (PEM); default: those that Node knows. */
+  ca?: Buffer
 ): Effect.Effect<Reply, Error> =>
   Effect.callback((resume) => {
     const to = new URL(url)
@@ -36,7 +39,12 @@ export const post = (
     // What `require` gives for these names.
     const { request: ask } = load(isSecure ? "node:https" : "node:http") as typeof Http | typeof Https
     const fail = (error: Error): void => resume(Effect.fail(error))
-    const request = ask(to, { method: "POST", headers: { ...headers, "content-length": body.length } }, (response) => {
+    const options = {
+      method: "POST",
+      headers: { ...headers, "content-length": body.length },
+      ...(ca === undefined ? {} : { ca })
+    }
+    const request = ask(to, options, (response) => {
       const chunks: Array<Buffer> = []
       let size = 0
       const done = (): void =>
@@ -62,3 +70,22 @@ export const post = (
     request.end(body)
     return Effect.sync(() => request.destroy())
   })
+
+/** The file of the authorities is named and cannot be read: nobody is trusted, and nothing is sent. */
+export class AuthoritiesUnreadable extends Data.TaggedError("AuthoritiesUnreadable")<{
+  readonly file: string
+  readonly cause: unknown
+}> {
+  override get message() {
+    return `The authorities in ${this.file} cannot be read, so nothing is sent. Correct the setting ca, and start again.`
+  }
+}
+
+/** The authorities of a file, if one is named. */
+export const authorities = (file: string | undefined): Effect.Effect<Buffer | undefined, AuthoritiesUnreadable> =>
+  file === undefined
+    ? Effect.succeed(undefined)
+    : Effect.tryPromise({
+        try: () => readFile(file),
+        catch: (cause) => new AuthoritiesUnreadable({ file, cause })
+      })

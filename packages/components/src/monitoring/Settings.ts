@@ -34,6 +34,11 @@ export const TracesSettings = Schema.Struct({
   authorization: Schema.optionalKey(
     Field.secret.annotate({ description: "The Authorization header for the collector, such as `Bearer …`." })
   ),
+  ca: Schema.optionalKey(
+    Schema.NonEmptyString.annotate({
+      description: "File (PEM) of the authorities that the collector is trusted by; without it those of Node."
+    })
+  ),
   protocol: Field.withDefault(Schema.Literals(["http/json", "http/protobuf", "grpc"]), "http/json").annotate({
     description: "How spans go to the collector. Over gRPC the port is 4317 as a rule, and https:// means TLS."
   }),
@@ -76,6 +81,11 @@ export const AlertsSettings = Schema.Struct({
   ),
   authorization: Schema.optionalKey(
     Field.secret.annotate({ description: "The Authorization header for the webhook, such as `Bearer …`." })
+  ),
+  ca: Schema.optionalKey(
+    Schema.NonEmptyString.annotate({
+      description: "File (PEM) of the authorities that the webhook is trusted by; without it those of Node."
+    })
   ),
   interval: Field.withDefault(Field.duration, "30s").annotate({ description: "How often the rules are evaluated." }),
   repeat: Field.withDefault(Field.duration, "4h").annotate({

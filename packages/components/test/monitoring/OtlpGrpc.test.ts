@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
@@ -9,6 +10,7 @@ import * as OtlpGrpc from "../../src/monitoring/OtlpGrpc.ts"
 import * as OtlpWire from "../../src/monitoring/OtlpWire.ts"
 import { TracesSettings } from "../../src/monitoring/Settings.ts"
 import { decode, encode, encodeResponse, hex, spansOf } from "./fixtures/Decoder.ts"
+import { pki } from "./fixtures/Pki.ts"
 
 const path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -21,7 +23,11 @@ interface Collector {
 }
 
 /** A collector that speaks gRPC by the official library. `up` on a port; 0 for any. */
-const up = (collector: Collector, port = 0): Effect.Effect<number, never, Scope.Scope> =>
+const up = (
+  collector: Collector,
+  port = 0,
+  credentials = ServerCredentials.createInsecure()
+): Effect.Effect<number, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const server = new Server()
@@ -46,7 +52,7 @@ const up = (collector: Collector, port = 0): Effect.Effect<number, never, Scope.
         }
       )
       const real = await new Promise<number>((resolve, reject) =>
-        server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+        server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
           error === null ? resolve(bound) : reject(error)
         )
       )
@@ -76,6 +82,23 @@ describe("OtlpGrpc", () => {
       const partial = Buffer.from(encodeResponse({ partialSuccess: { rejectedSpans: "7" } }))
       collector.reply = (_body, _metadata, done) => done(null, partial)
       assert.deepStrictEqual(yield* send(body), { _tag: "Taken", rejected: 7 })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("speaks TLS to whom it is told to trust, and to nobody else", () =>
+    Effect.gen(function* () {
+      const { ca, cert, key } = yield* pki
+      const collector = make()
+      const credentials = ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }])
+      const port = yield* up(collector, 0, credentials)
+      const secure = { ...optionsFor(port), endpoint: `https://127.0.0.1:${port}` }
+      const trusting = yield* OtlpGrpc.make({ ...secure, ca: readFileSync(ca) })
+      assert.deepStrictEqual(yield* trusting(body), { _tag: "Taken", rejected: 0 })
+      const careful = yield* OtlpGrpc.make(secure)
+      assert.strictEqual((yield* careful(body))._tag, "Again")
+      const plain = yield* OtlpGrpc.make({ ...optionsFor(port), timeout: Duration.seconds(2) })
+      assert.strictEqual((yield* plain(body))._tag, "Again")
+      assert.lengthOf(collector.bodies, 1)
     }).pipe(Effect.scoped)
   )
 

@@ -1,8 +1,10 @@
 import { createServer, type IncomingHttpHeaders } from "node:http"
+import { createServer as createTls } from "node:https"
 import { type AddressInfo, createServer as createTcp } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import * as Outgoing from "../../src/monitoring/Outgoing.ts"
+import { pki } from "./fixtures/Pki.ts"
 
 interface Heard {
   readonly body: string
@@ -76,6 +78,28 @@ describe("Outgoing", () => {
       }
       const nobody = yield* Effect.flip(Outgoing.post("http://127.0.0.1:1/", {}, body))
       assert.include(nobody.message, "ECONNREFUSED")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("trusts whom it is told to trust, and nobody else", () =>
+    Effect.gen(function* () {
+      const { ca, cert, key } = yield* pki
+      const made = createTls({ cert, key }, (_, response) => void response.end("well"))
+      yield* Effect.acquireRelease(
+        Effect.callback<void>((resume) => void made.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () =>
+          Effect.sync(() => {
+            made.close()
+            made.closeAllConnections()
+          })
+      )
+      const url = `https://127.0.0.1:${(made.address() as AddressInfo).port}/` // it listens on a port
+      const authorities = yield* Outgoing.authorities(ca)
+      assert.strictEqual((yield* Outgoing.post(url, {}, body, authorities)).body.toString(), "well")
+      assert.match((yield* Effect.flip(Outgoing.post(url, {}, body))).message, /certificate/)
+      const error = yield* Effect.flip(Outgoing.authorities("/nowhere/ca.pem"))
+      assert.include(error.message, "The authorities in /nowhere/ca.pem cannot be read, so nothing is sent.")
+      assert.isUndefined(yield* Outgoing.authorities(undefined))
     }).pipe(Effect.scoped)
   )
 
