@@ -1,7 +1,7 @@
 /** What stands beside a picture: what is not ready, and why; or all about the component that is selected. */
 import { Report, type Report as Reports } from "@novacron/boot/model"
 import { For, Show, createMemo, createSignal, type JSX } from "solid-js"
-import { duration, toneOf, visible } from "../src/Words.ts"
+import { duration, type Tone, toneOf, visible } from "../src/Words.ts"
 import { facts, report } from "./live.ts"
 import { Mark, Said } from "./Mark.tsx"
 import { askToRestore } from "./Restoring.tsx"
@@ -26,32 +26,51 @@ export const Detail = (): JSX.Element => {
 const shown = 40
 
 const Overview = (): JSX.Element => {
-  const odd = createMemo(() => report().components.filter((one) => one.state !== "ready" && !isInGroupThatIsOdd(one)))
+  const all = createMemo(() => report().components.filter((one) => one.state !== "ready" && !isInGroupThatIsOdd(one)))
+  const odd = createMemo(() =>
+    all()
+      .filter((one) => !isAftermath(one))
+      .toSorted((a, b) => ranks.indexOf(toneOf(a.state)) - ranks.indexOf(toneOf(b.state)))
+  )
+  const aftermath = () => all().length - odd().length
   return (
     <>
       <section>
         <h2>
-          Not ready <span class="count">{odd().length}</span>
+          Not ready <span class="count">{all().length}</span>
         </h2>
-        <Show when={odd().length > 0} fallback={<p class="quiet">{nothingOdd()}</p>}>
-          <ul class="odd">
-            <For
-              each={odd()
-                .slice(0, shown)
-                .map(({ name }) => name)}
-            >
-              {(name) => <Odd name={name} />}
-            </For>
-          </ul>
-          <Show when={odd().length > shown}>
-            <p class="quiet">and {odd().length - shown} more</p>
-          </Show>
+        <Show when={all().length === 0}>
+          <p class="quiet">{nothingOdd()}</p>
+        </Show>
+        <ul class="odd">
+          <For
+            each={odd()
+              .slice(0, shown)
+              .map(({ name }) => name)}
+          >
+            {(name) => <Odd name={name} />}
+          </For>
+        </ul>
+        <Show when={odd().length > shown}>
+          <p class="quiet">and {odd().length - shown} more</p>
+        </Show>
+        <Show when={aftermath() > 0}>
+          <p class="quiet">
+            {aftermath()} {odd().length === 0 ? "" : "more "}taken down or not begun
+            {report().rollback === null ? "" : `, because of ${visible(report().rollback?.because ?? "", 80)}`}
+          </p>
         </Show>
       </section>
       <All />
     </>
   )
 }
+
+/** What is worst is told first. */
+const ranks: ReadonlyArray<Tone> = ["failed", "degraded", "busy", "held", "gone"]
+
+/** Whatever is no reason of anything: it went down with the node, or did not begin because the boot was over. */
+const isAftermath = ({ reason, state }: Component): boolean => state === "stopped" || reason?._tag === "RolledBack"
 
 const nothingOdd = (): string => (report().components.length === 0 ? "Nothing has begun yet." : "Everything is up.")
 
