@@ -91,8 +91,10 @@ const expectedRemark = (atMs: number, { expectedMs, lateMs, unknown }: Durations
   event: "BootExpected",
   atMs,
   text:
-    `expected up after ${duration(expectedMs)}, after ${duration(lateMs)} if it takes long` +
-    (unknown.length === 0 ? "" : `, not counting ${unknown.slice(0, 4).join(", ")}${unknown.length > 4 ? ", …" : ""}`),
+    unknown.length === 0
+      ? `expected up after ${duration(expectedMs)}, after ${duration(lateMs)} if it takes long`
+      : `expected up after more than ${duration(expectedMs)}: nothing is known of ${unknown.slice(0, 4).join(", ")}` +
+        (unknown.length > 4 ? ` and ${unknown.length - 4} more` : ""),
   facts: { expected_ms: Math.round(expectedMs), late_ms: Math.round(lateMs), unknown: unknown.slice(0, 20) }
 })
 

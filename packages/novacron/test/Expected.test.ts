@@ -53,6 +53,16 @@ describe("what a boot is expected to take", () => {
     })
   )
 
+  it.effect("says at least how long, where it knows nothing of who is still to come", () =>
+    Effect.gen(function* () {
+      using room = lessons()
+      const names = ["security", "vault", "cache", "api"] as const
+      const [remark] = yield* watched(room.path, boot({ databaseMs: 9_000, names }), 1_500)
+      assert.match(remark?.text ?? "", /^expected up after more than 1\.\d+ s: nothing is known of vault$/)
+      assert.deepStrictEqual(remark?.facts["unknown"], ["vault"])
+    })
+  )
+
   it.effect("names who is three deviations late while still at work, once, and what follows for the whole", () =>
     Effect.gen(function* () {
       using room = lessons()
