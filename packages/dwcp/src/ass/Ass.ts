@@ -16,7 +16,6 @@ import { readFile } from "node:fs/promises"
 import { Effect, Layer, Redacted, type Scope, type Stream } from "effect"
 import type { SqlClient } from "effect/sql"
 import * as Bounded from "./Bounded.ts"
-import * as Etcd from "./Etcd.ts"
 import type { Pki } from "./EtcdClient.ts"
 import { EngineUnavailable, type StateError, StoreRefused } from "./Failures.ts"
 import * as Gossip from "./Gossip.ts"
@@ -78,7 +77,11 @@ const etcd = ({ etcd, lease, namespace }: typeof Settings.Type) => {
     if (protocol === "http:" && !insecure)
       return unavailable(`${endpoint} goes without TLS, and etcd.insecure is not set`)
   }
-  return Etcd.make({ endpoints, attempt, timeout, namespace, lease, pki: readPki(etcd) })
+  // With it comes gRPC, which takes a tenth of a second to load: only who asks for etcd waits for that.
+  return Effect.flatMap(
+    Effect.promise(() => import("./Etcd.ts")),
+    (Etcd) => Etcd.make({ endpoints, attempt, timeout, namespace, lease, pki: readPki(etcd) })
+  )
 }
 
 const minSecret = 16

@@ -16,6 +16,7 @@
  * What comes from others is let in by the secret of the cluster and by nothing else. Whoever has it can write anything:
  * against members that lie there is `byzantine_tolerance`.
  */
+import { join } from "node:path"
 import {
   Clock,
   Duration,
@@ -96,7 +97,9 @@ export const make = Effect.fnUntraced(function* (
 
   // ---------------------------------------------------------------------------------------------------------- disk
 
-  const journal = directory === undefined ? undefined : yield* Journal.make(directory)
+  // Each room has files of its own: what is pending in one is no state of another.
+  const journal =
+    directory === undefined ? undefined : yield* Journal.make(join(directory, encodeURIComponent(namespace)))
   for (const record of journal?.records ?? []) {
     const merged = document.merge(record, directory ?? "")
     if (merged._tag !== "Merged" && merged._tag !== "Apart") return yield* Effect.fail(merged)

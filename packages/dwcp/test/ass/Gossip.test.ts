@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -103,7 +103,22 @@ describe("gossip", () => {
           })
         )
       }
-      assert.strictEqual(statSync(join(directory, "state.journal")).mode & 0o777, 0o600)
+      assert.strictEqual(statSync(join(directory, "test", "state.journal")).mode & 0o777, 0o600)
+    })
+  )
+
+  live(
+    "does not start over a document of a newer version, and leaves it as it is",
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const path = join(directory, "test", "state.journal")
+      mkdirSync(join(directory, "test"))
+      writeFileSync(path, "NVJ\u0009 of a newer version")
+      const error = yield* Effect.flip(Effect.scoped(node({ directory })))
+      assert.deepInclude(error, { _tag: "NewerDocument", version: 9 })
+      assert.strictEqual(readFileSync(path, "utf8"), "NVJ\u0009 of a newer version")
+      // Another room in the same place is none of its business.
+      yield* (yield* node({ directory, namespace: "another" })).put("k", bytes("1"))
     })
   )
 
