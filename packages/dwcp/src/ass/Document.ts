@@ -240,11 +240,13 @@ export const make = (loro: LoroModule): Document => {
   const compact = (known: ReadonlyArray<Version>): void => {
     const cut = meet(known)
     if (cut.length() === 0) return
+    const left = doc.export({ mode: "update", from: cut }).length
     const next = new LoroDoc()
     next.import(doc.export({ mode: "shallow-snapshot", frontiers: doc.vvToFrontiers(cut) }))
     // Its writes go on where they were: no number of it is given out twice.
     next.setPeerId(doc.peerId)
     replace(next)
+    history = left
   }
 
   return {

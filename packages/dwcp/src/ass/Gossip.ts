@@ -244,8 +244,13 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const compact = Effect.gen(function* () {
-    if (document.size().history < options.compactAt) return
-    document.compact([...exchange.known.values()])
+    const { history } = document.size()
+    if (history < options.compactAt) return
+    // What those who are away have not seen is kept for them, but not without a limit: a snapshot brings them back too.
+    const waitedFor = [...exchange.known].filter(
+      ([peer]) => history < options.compactAt * 4 || exchange.peers.has(peer)
+    )
+    document.compact(waitedFor.map(([, version]) => version))
     if (journal !== undefined) {
       yield* one.withPermits(1)(
         Effect.suspend(() => {

@@ -109,6 +109,12 @@ export const make = Effect.fnUntraced(function* (
 
   const learn = ({ addresses, peer }: Node): void => {
     if (peer === self || addresses.length === 0) return
+    // A node that was started again has another name at the same place.
+    const places = new Set(addresses.map(placeOf))
+    for (const [key, it] of known) {
+      const isGone = it.peer !== peer && it.peer !== undefined && !outboxes.has(it.peer)
+      if (!it.isSeed && isGone && it.addresses.some((at) => places.has(placeOf(at)))) known.delete(key)
+    }
     const before = known.get(peer)
     if (before === undefined ? known.size < maxPeers : before.addresses.join() !== addresses.join()) {
       known.set(peer, newcomer(addresses, peer, false))
@@ -265,6 +271,8 @@ const millis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_
 
 /** The name of a peer at the end of an address, if it is there. */
 const peerOf = (address: string): string | undefined => /\/p2p\/(\w+)$/.exec(address)?.[1]
+
+const placeOf = (address: string): string => address.replace(/\/p2p\/\w+$/, "")
 
 // ----------------------------------------------------------------------------------------------------------- frames
 

@@ -106,12 +106,22 @@ describe("a swarm", () => {
     () =>
       Effect.gen(function* () {
         const a = yield* member({ maxPeers: 3 })
-        for (let i = 0; i < 10; i++) a.swarm.learn({ peer: `p${i}`, addresses: ["/ip4/127.0.0.1/tcp/1"] })
+        const at = (port: number, peer: string) => ({ peer, addresses: [`/ip4/127.0.0.1/tcp/${port}/p2p/${peer}`] })
+        for (let i = 0; i < 10; i++) a.swarm.learn(at(i + 1, `p${i}`))
         assert.strictEqual(a.swarm.nodes().length, 3)
         a.swarm.forget("p0")
         assert.strictEqual(a.swarm.nodes().length, 2)
-        a.swarm.learn({ peer: a.swarm.self, addresses: ["/ip4/127.0.0.1/tcp/1"] })
+        a.swarm.learn(at(1, a.swarm.self))
         assert.strictEqual(a.swarm.nodes().length, 2)
+        // The same place under a new name: started again, and no other node.
+        a.swarm.learn(at(2, "p1again"))
+        assert.deepStrictEqual(
+          a.swarm
+            .nodes()
+            .map(({ peer }) => peer)
+            .toSorted(),
+          ["p1again", "p2"]
+        )
       }).pipe(Effect.scoped),
     60_000
   )
