@@ -39,6 +39,7 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
   for (const link of links) await add(link.id, () => share(link))
   await add("partition", partition)
   await add("beside rsync", beside)
+  await add("modes", modes)
   return { figures }
 }
 
@@ -162,6 +163,59 @@ const partition = async (): Promise<ReadonlyArray<Figure>> => {
     return 30
   })
   return [figure("recover_s", "s", 3, "lower", [seconds])]
+}
+
+interface Watched {
+  readonly sent: number
+  readonly changes: ReadonlyArray<{ readonly atMillis: number; readonly what: string; readonly to: string }>
+  readonly node: string
+}
+
+/** Links of three kinds, and one that changes its kind every two seconds: what nodes take them for, and what arrives. */
+const modes = async (): Promise<ReadonlyArray<Figure>> => {
+  const skipped = Wan.missing()
+  if (skipped !== undefined)
+    return ["mode_errors", "mode_flaps", "mode_lost"].map((id) => none(id, "count", 0, "lower", skipped))
+  const watch = async (link: Wan.Link, seconds: number, meanwhile: (lab: Wan.Lab) => Promise<void> = async () => {}) =>
+    await Wan.within({ ...link, seed: 1 }, async (lab) => {
+      certificate(lab.folder)
+      const script = join(import.meta.dirname, "../dwcp/modes.ts")
+      await lab.spawn("b", process.execPath, [script, "serve", lab.address, "4970", lab.folder])
+      await sleep(4_000)
+      const sending = lab.node("a", script, ["send", lab.address, "4970", lab.folder, lab.near, String(seconds)])
+      await meanwhile(lab)
+      const watched: Watched = JSON.parse(await sending)
+      await sleep(1_000)
+      const received: { numbers: number; doubled: number } = JSON.parse(
+        readFileSync(join(lab.folder, "received"), "utf8")
+      )
+      return { ...watched, lost: watched.sent - received.numbers + received.doubled }
+    })
+  let [wrong, lost] = [0, 0]
+  for (const [kind, rttMillis, mbit, lossPercent] of [
+    ["datacenter", 1, 1_000, 0],
+    ["hybrid", 40, 300, 0],
+    ["internet", 80, 100, 1]
+  ] as const) {
+    const watched = await watch({ rttMillis, mbit, lossPercent, seed: 1 }, 12)
+    if (watched.node !== kind) wrong++
+    lost += watched.lost
+  }
+  const cooldown = 30_000
+  const swung = await watch({ rttMillis: 1, mbit: 300, lossPercent: 0, seed: 1 }, 70, async (lab) => {
+    for (let k = 0; k < 33; k++) {
+      await sleep(2_000)
+      await lab.control(`a-b delay ${k % 2 === 0 ? 80 : 0.5}`)
+    }
+  })
+  lost += swung.lost
+  const at = swung.changes.filter(({ what }) => what === "LinkModeChanged").map(({ atMillis }) => atMillis)
+  const most = Math.max(0, ...at.map((from) => at.filter((each) => each >= from && each < from + cooldown).length))
+  return [
+    figure("mode_errors", "links", 0, "lower", [wrong]),
+    figure("mode_flaps", "switches per cooldown", 1, "lower", [most]),
+    figure("mode_lost", "messages lost or doubled", 0, "lower", [lost])
+  ]
 }
 
 /** Two versions of a package to somebody who has the first: `rsync -z` to its daemon, and HDE over AMST. */
