@@ -38,7 +38,7 @@ const code = { ok: 0, invalid: 3, exhausted: 8, unimplemented: 12, unavailable: 
 
 const path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
-const limits = { streams: 16, requestMs: 30_000, prefaceMs: 10_000 } as const
+const limits = { streams: 16, requestMs: 30_000, prefaceMs: 10_000, idleMs: 300_000 } as const
 
 /** A door that nobody has come through. */
 export const make = (options: Options): GrpcDoor => {
@@ -46,6 +46,7 @@ export const make = (options: Options): GrpcDoor => {
   const server = createHttp2({ settings: { maxConcurrentStreams: limits.streams, enablePush: false } })
   server.on("session", (session) => {
     session.on("error", () => session.destroy())
+    session.setTimeout(limits.idleMs, () => session.close())
   })
   server.on("sessionError", () => undefined)
   server.on("stream", (stream, headers) => {
