@@ -20,15 +20,15 @@ import {
 import * as Rpc from "@grpc/grpc-js"
 import { Contract, Problem, Tasks, Tokens } from "@novacron/api"
 import { Report } from "@novacron/boot/model"
-import { ByteSize, Cause, Context, Duration, Effect, Exit, Option, Schema, type Scope, Stream, Tracer } from "effect"
-import { Headers, HttpTraceContext } from "effect/http"
+import { ByteSize, Cause, Clock, Context, Duration, Effect, Exit, Schema, type Scope, Stream, Tracer } from "effect"
 import type { Security } from "../security/Security.ts"
-import type { Admission, Guest } from "./Admission.ts"
+import type { Admission, Guest, Knock } from "./Admission.ts"
 import type { Answers } from "./Answers.ts"
 import { bearerOf, personOf } from "./Door.ts"
 import type { Feed, Message } from "./Feed.ts"
 import * as Ports from "./Ports.ts"
 import type { Settings } from "./Settings.ts"
+import * as Spans from "./Spans.ts"
 import * as StandardServices from "./StandardServices.ts"
 import * as HealthProto from "./wire/HealthProto.ts"
 import * as NodeProto from "./wire/NodeProto.ts"
@@ -63,22 +63,9 @@ export const make = Effect.fn("Grpc.make")(function* (
   const { security, settings } = options
   const context = Context.omit(Tracer.ParentSpan)(yield* Effect.context())
   const run = Effect.runForkWith(context)
-  const isTraced = Context.get(context, Tracer.Tracer) !== Tracer.nativeTracer
-  /** In the trace of whoever calls, if anybody keeps traces. */
-  const traced = <A, E>(
-    method: DescMethod,
-    { metadata }: Pick<Rpc.ServerUnaryCall<unknown, unknown>, "metadata">,
-    work: Effect.Effect<A, E>
-  ) => {
-    if (!isTraced) return work
-    const [traceparent = ""] = metadata.get("traceparent")
-    const parent = HttpTraceContext.w3c(Headers.fromInput({ traceparent: traceparent.toString() }))
-    return Effect.withSpan(work, `${method.parent.typeName}/${method.name}`, {
-      kind: "server",
-      ...(Option.isSome(parent) ? { parent: parent.value } : { root: true })
-    })
-  }
-  const peers = new Map<string, TLSSocket>()
+  const tracer = Context.get(context, Tracer.Tracer)
+  const spans = Spans.make(yield* Clock.Clock)
+  const peers = new Map<string, Peer>()
   const streams = new Set<Streaming>()
   const server = new Rpc.Server({
     "grpc.max_receive_message_length": ByteSize.toNumberUnsafe(settings.maxBody),
@@ -87,15 +74,37 @@ export const make = Effect.fn("Grpc.make")(function* (
     "grpc.keepalive_timeout_ms": 10_000
   })
 
-  const admitted = (
-    call: { readonly metadata: Rpc.Metadata; getPeer: () => string },
-    action: string
-  ): Effect.Effect<Guest, Problem.Problem> => {
-    const socket = peers.get(call.getPeer())
-    const person = socket === undefined ? { certificate: undefined, address: "" } : personOf(socket)
-    const [authorization] = call.metadata.get("authorization")
-    const bearer = authorization === undefined ? undefined : (bearerOf(authorization.toString()) ?? "")
-    return options.admission.admit({ ...person, bearer }, action)
+  const knockOf = (call: Calling): Knock => {
+    const peer = peers.get(call.getPeer())
+    const authorization = textIn(call.metadata, "authorization")
+    if (peer?.knock !== undefined && peer.authorization === authorization) return peer.knock
+    const person = peer === undefined ? { certificate: undefined, address: "" } : personOf(peer.socket)
+    const knock = { ...person, bearer: authorization === undefined ? undefined : (bearerOf(authorization) ?? "") }
+    if (peer !== undefined) Object.assign(peer, { authorization, knock })
+    return knock
+  }
+
+  /** Lets in whoever may come, does the work in the trace of whoever calls, and says what has come of it. */
+  const begin = <A>(
+    method: DescMethod,
+    call: Calling,
+    action: string,
+    work: (guest: Guest) => Effect.Effect<A, Problem.Problem>,
+    done: (exit: Exit.Exit<A, Problem.Problem>) => void
+  ) => {
+    const knock = knockOf(call)
+    const guest = options.admission.again(knock, action)
+    const admitted: Effect.Effect<A, Problem.Problem> =
+      guest === undefined ? Effect.flatMap(options.admission.admit(knock, action), work) : work(guest)
+    const name = `${method.parent.typeName}/${method.name}`
+    const span = spans.begin(tracer, name, textIn(call.metadata, "traceparent"))
+    const fiber = run(span === undefined ? admitted : Effect.provideService(admitted, Tracer.ParentSpan, span))
+    fiber.addObserver((exit) => {
+      if (span !== undefined) spans.end(span, Exit.isFailure(exit))
+      done(exit)
+    })
+    if (fiber.pollUnsafe() === undefined) call.once("cancelled", () => fiber.interruptUnsafe())
+    return fiber
   }
 
   const book: Book = {
@@ -105,32 +114,36 @@ export const make = Effect.fn("Grpc.make")(function* (
         call: Rpc.ServerUnaryCall<MessageShape<typeof method.input>, unknown>,
         reply: Rpc.sendUnaryData<unknown>
       ) => {
-        const work = Effect.flatMap(admitted(call, action), (guest) => answer(call.request, guest))
-        const fiber = run(traced(method, call, work))
-        call.once("cancelled", () => fiber.interruptUnsafe())
-        fiber.addObserver((exit) => {
-          if (Exit.isSuccess(exit)) reply(null, create(method.output, exit.value))
-          else reply(statusOf(exit.cause, run))
-        })
+        begin(
+          method,
+          call,
+          action,
+          (guest) => answer(call.request, guest),
+          (exit) => {
+            if (Exit.isSuccess(exit)) reply(null, create(method.output, exit.value))
+            else reply(statusOf(exit.cause, run))
+          }
+        )
       }
     }),
     streaming: (method, action, answer) => ({
       method,
       handle: (call: Rpc.ServerWritableStream<MessageShape<typeof method.input>, unknown>) => {
         streams.add(call)
-        const work = Effect.flatMap(admitted(call, action), (guest) =>
-          answer(call.request, (message) => sent(call, create(method.output, message)), guest, call)
+        const fiber = begin(
+          method,
+          call,
+          action,
+          (guest) => answer(call.request, (message) => sent(call, create(method.output, message)), guest, call),
+          (exit) => {
+            streams.delete(call)
+            if (Exit.isSuccess(exit)) call.end()
+            else call.emit("error", statusOf(exit.cause, run))
+          }
         )
-        const fiber = run(traced(method, call, work))
-        call.once("cancelled", () => fiber.interruptUnsafe())
         call.once("close", () => {
           streams.delete(call)
           fiber.interruptUnsafe()
-        })
-        fiber.addObserver((exit) => {
-          streams.delete(call)
-          if (Exit.isSuccess(exit)) call.end()
-          else call.emit("error", statusOf(exit.cause, run))
         })
       }
     })
@@ -160,7 +173,7 @@ export const make = Effect.fn("Grpc.make")(function* (
     },
     (socket) => {
       const peer = `${socket.remoteAddress}:${socket.remotePort}`
-      peers.set(peer, socket)
+      peers.set(peer, { socket, authorization: undefined, knock: undefined })
       socket.setNoDelay(true)
       socket.on("error", () => socket.destroy())
       socket.once("close", () => peers.delete(peer))
@@ -178,7 +191,7 @@ export const make = Effect.fn("Grpc.make")(function* (
     const done = Effect.callback<void>((resume) => server.tryShutdown(() => resume(Effect.void)))
     yield* Effect.timeoutOption(done, settings.drainTimeout)
     server.forceShutdown()
-    for (const socket of peers.values()) socket.destroy()
+    for (const { socket } of peers.values()) socket.destroy()
   })
   const { port } = yield* Effect.acquireRelease(Ports.listen(listener, "gRPC", wanted), () => drain)
   yield* Stream.runForEach(security.renewals, () =>
@@ -194,6 +207,17 @@ export const make = Effect.fn("Grpc.make")(function* (
 })
 
 // ------------------------------------------------------------------------------------------------------------ places
+
+/** Who is at the other end of a connection, and what he has shown last. */
+interface Peer {
+  readonly socket: TLSSocket
+  authorization: string | undefined
+  knock: Knock | undefined
+}
+
+type Calling = Pick<Rpc.ServerUnaryCall<unknown, unknown>, "getPeer" | "metadata" | "once">
+
+const textIn = (metadata: Rpc.Metadata, name: string): string | undefined => metadata.get(name)[0]?.toString()
 
 interface Place {
   readonly method: DescMethod

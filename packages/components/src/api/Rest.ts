@@ -11,22 +11,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
 import { Contract, Problem } from "@novacron/api"
-import { ByteSize, Cause, Clock, Context, Effect, Exit, Layer, Option, SchemaIssue, Scope, Tracer } from "effect"
+import { ByteSize, Cause, Clock, Context, Effect, Layer, SchemaIssue, Scope, Tracer } from "effect"
 import {
-  Headers,
   HttpIncomingMessage,
   HttpMiddleware,
   HttpRouter,
   HttpServerError,
   HttpServerRequest,
   HttpServerRespondable,
-  HttpTraceContext,
   type HttpServerResponse
 } from "effect/http"
 import { HttpApiBuilder, HttpApiError } from "effect/http-api"
 import type { Admission, Guest, Knock, Refusal } from "./Admission.ts"
 import type { Answers } from "./Answers.ts"
 import { hints } from "./Hints.ts"
+import * as Spans from "./Spans.ts"
 
 /** A request, before anybody has looked at it. */
 export interface Arrival {
@@ -49,10 +48,10 @@ export const make = Effect.fn("Rest.make")(function* (options: Options): Effect.
   const arrivals: Arrivals = new WeakMap()
   // Of its own, and older than the door: requests under way end after the door has drained, and not before.
   const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
-  const clock = yield* Clock.Clock
+  const spans = Spans.make(yield* Clock.Clock)
   const routes = HttpApiBuilder.layer(Contract.Contract).pipe(
     Layer.provide(places(options.answers)),
-    Layer.provide(Layer.succeed(Contract.Admission, door(options, arrivals, clock))),
+    Layer.provide(Layer.succeed(Contract.Admission, door(options, arrivals, spans))),
     Layer.provide(NodeHttpServer.layerHttpServices)
   )
   // What a request does belongs to the trace of the request, and not to that of the start.
@@ -119,7 +118,7 @@ const places = (answers: Answers) =>
 // -------------------------------------------------------------------------------------------------------------- door
 
 const door =
-  (options: Options, arrivals: Arrivals, clock: Clock.Clock): Contract.Admission["Service"] =>
+  (options: Options, arrivals: Arrivals, spans: Spans.Spans): Contract.Admission["Service"] =>
   (answer, { endpoint }) => {
     const place: Place = {
       action: Contract.action(endpoint),
@@ -127,11 +126,23 @@ const door =
       takesBody: endpoint.payload.size > 0,
       limitBytes: ByteSize.toNumberUnsafe(options.maxBody)
     }
+    const route = endpoint.path
     return Effect.withFiber((fiber) => {
       const asked = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-      const { knock } = arrivals.get(NodeHttpServerRequest.toIncomingMessage(asked)) ?? nobody
+      const request = NodeHttpServerRequest.toIncomingMessage(asked)
+      const { knock } = arrivals.get(request) ?? nobody
+      const { traceparent } = request.headers
       const tracer = Context.get(fiber.context, Tracer.Tracer)
-      const span = tracer === Tracer.nativeTracer ? undefined : spanOf(tracer, place.name, asked, clock)
+      const span = spans.begin(tracer, place.name, typeof traceparent === "string" ? traceparent : undefined)
+      if (span !== undefined) {
+        const response = NodeHttpServerRequest.toServerResponse(asked)
+        span.attribute("http.request.method", request.method)
+        span.attribute("http.route", route)
+        response.once("close", () => {
+          span.attribute("http.response.status_code", response.statusCode)
+          spans.end(span, response.statusCode >= 500)
+        })
+      }
       return entered(answer, place, asked, options.admission, knock, span)
     })
   }
@@ -167,38 +178,6 @@ const entered = <E>(
   const guest = admission.again(knock, action)
   const all: Entering<E> = guest === undefined ? Effect.flatMap(admission.admit(knock, action), enter) : enter(guest)
   return Effect.catchCause(all, (cause) => blamed(cause, limitBytes, asked))
-}
-
-/** The span of a request, in the trace of whoever asks. It ends when the answer is out. */
-const spanOf = (
-  tracer: Tracer.Tracer,
-  name: string,
-  asked: HttpServerRequest.HttpServerRequest,
-  clock: Clock.Clock
-): Tracer.Span => {
-  const { headers, method } = NodeHttpServerRequest.toIncomingMessage(asked)
-  const response = NodeHttpServerRequest.toServerResponse(asked)
-  const { traceparent } = headers
-  const parent =
-    typeof traceparent === "string" ? HttpTraceContext.w3c(Headers.fromRecordUnsafe({ traceparent })) : Option.none()
-  const span = tracer.span({
-    name,
-    parent,
-    annotations: Context.empty(),
-    links: [],
-    startTime: clock.currentTimeNanosUnsafe(),
-    kind: "server",
-    root: Option.isNone(parent),
-    sampled: Option.match(parent, { onNone: () => true, onSome: ({ sampled }) => sampled })
-  })
-  span.attribute("http.request.method", method)
-  span.attribute("http.route", name.slice(name.indexOf(" ") + 1))
-  response.once("close", () => {
-    const { statusCode } = response
-    span.attribute("http.response.status_code", statusCode)
-    span.end(clock.currentTimeNanosUnsafe(), statusCode >= 500 ? Exit.fail(`status ${statusCode}`) : Exit.void)
-  })
-  return span
 }
 
 const judgeBody = (
