@@ -68,7 +68,7 @@ export interface SeenLimits {
   readonly numbers: number
 }
 
-export const seen = (limits: SeenLimits = { senders: 1_024, numbers: 65_536 }): Seen => {
+export const seen = (limits: SeenLimits = { senders: 256, numbers: 8_192 }): Seen => {
   // In the order in which they were heard of last.
   const senders = new Map<string, { floor: number; readonly above: Set<number> }>()
   return {

@@ -450,4 +450,29 @@ describe("Group", () => {
       }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )
+
+  it.live(
+    "reads what a peer has packed with HDE before it heard that HDE is not in use here any more",
+    () =>
+      Effect.gen(function* () {
+        const { a, b } = yield* pair()
+        const words = Buffer.from("novacron ".repeat(10_000))
+        for (let k = 0; k < 3; k++) {
+          assert.notStrictEqual((yield* a.dwcp.send(b.peer, words, { channel: "words" })).codec, "none")
+        }
+        yield* b.dwcp.setRollout({ enabled: new Set(["transport"]) })
+        yield* eventually(
+          Effect.map(b.dwcp.status, ({ subsystems }) => assert.strictEqual(subsystems[1]?.serves, "zstd-3"))
+        )
+        for (let k = 0; k < 3; k++) assert.isTrue(words.equals((yield* b.dwcp.take("words")).bytes))
+        // From now on it is sent as it is.
+        yield* eventually(
+          Effect.map(a.dwcp.send(b.peer, words), ({ codec, version }) =>
+            assert.deepStrictEqual([version, codec], ["v3", "none"])
+          )
+        )
+        assert.strictEqual((yield* b.dwcp.status).door.unreadable, 0)
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
 })
