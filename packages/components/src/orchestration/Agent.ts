@@ -102,21 +102,23 @@ export const make = Effect.fnUntraced(function* (
     it.transcript = transcript
     const grace = Math.min(submission.graceMs ?? Duration.toMillis(settings.grace), 600_000)
     const limit = submission.timeoutMs
-    const outcome = yield* driver.start({ task, attempt: claimed.attempt, submission, print: transcript.print }).pipe(
-      Effect.flatMap((running) =>
-        Effect.gen(function* () {
-          const late = limit === undefined ? Effect.never : Effect.as(Effect.sleep(limit), "TimedOut" as const)
-          const reason = yield* Effect.raceFirst(
-            Effect.as(running.ended, undefined),
-            Effect.raceFirst(Deferred.await(it.stop), late)
-          )
-          if (reason === undefined) return { reason, ending: yield* running.ended }
-          const most = reason === "Leaving" ? Duration.toMillis(settings.drainTimeout) : Infinity
-          return { reason, ending: yield* running.stop(reason === "Lost" ? 0 : Math.min(grace, most)) }
-        })
-      ),
-      Effect.catch((error) => Effect.succeed({ reason: undefined, ending: error }))
-    )
+    const outcome = yield* driver
+      .start({ task, attempt: claimed.attempt, submission, print: transcript.print, skip: transcript.skip })
+      .pipe(
+        Effect.flatMap((running) =>
+          Effect.gen(function* () {
+            const late = limit === undefined ? Effect.never : Effect.as(Effect.sleep(limit), "TimedOut" as const)
+            const reason = yield* Effect.raceFirst(
+              Effect.as(running.ended, undefined),
+              Effect.raceFirst(Deferred.await(it.stop), late)
+            )
+            if (reason === undefined) return { reason, ending: yield* running.ended }
+            const most = reason === "Leaving" ? Duration.toMillis(settings.drainTimeout) : Infinity
+            return { reason, ending: yield* running.stop(reason === "Lost" ? 0 : Math.min(grace, most)) }
+          })
+        ),
+        Effect.catch((error) => Effect.succeed({ reason: undefined, ending: error }))
+      )
     transcript.close()
     yield* record({ ended: conclude(settings, claimed, outcome), transcript })
   })

@@ -95,7 +95,7 @@ const start = (settings: Settings, facts: Facts) =>
     const agent = yield* named(Agent.make({ node, settings, tasks, nodes, outputs, bulletin, driver, revive }))
     const live = yield* Live.make({ node: node.id, settings, tasks, nodes, outputs, bulletin, agent, revive })
     yield* named(nodes.coordinator(Duration.toMillis(settings.deadAfter))).pipe(
-      Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: Option.isSome }),
+      Effect.repeat({ schedule: Schedule.spaced("20 millis"), until: Option.isSome }),
       Effect.timeoutOrElse({
         duration: coordinatorWithin,
         orElse: () => Effect.fail(new NobodyCoordinates({ seconds: Duration.toSeconds(coordinatorWithin) }))

@@ -8,6 +8,7 @@
  * `DelegateSubgroup=node`). Elsewhere memory is limited by `prlimit --data`, each process for itself; CPU and the number
  * of processes are not.
  */
+import { randomUUID } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import * as Cgroup from "../resources/Cgroup.ts"
@@ -30,7 +31,7 @@ export interface Confined {
 export interface Options {
   readonly cgroup: boolean
   readonly maxPids: number
-  /** Of this process: no other has its name. */
+  /** Of this process: what one that is gone has left is cleared away. */
   readonly pid: number
 }
 
@@ -69,7 +70,8 @@ const open = (pid: number): Group | undefined => {
   for (const above of places) {
     clearAway(above)
     for (const name of wanted) attempt(() => writeFileSync(`${above}/cgroup.subtree_control`, `+${name}`))
-    const directory = `${above}/novacron-tasks-${pid}`
+    // Not of the process alone: one that starts this part anew must not be hit by what the part before still clears away.
+    const directory = `${above}/novacron-tasks-${pid}-${randomUUID().slice(0, 8)}`
     if (attempt(() => mkdirSync(directory) ?? true) === undefined) continue
     for (const name of wanted) attempt(() => writeFileSync(`${directory}/cgroup.subtree_control`, `+${name}`))
     const controllers = new Set(read(`${directory}/cgroup.subtree_control`).trim().split(/\s+/))
@@ -82,7 +84,7 @@ const open = (pid: number): Group | undefined => {
 const clearAway = (above: string): void => {
   const names = (path: string) => attempt(() => readdirSync(path)) ?? []
   for (const name of names(above)) {
-    const [, pid] = /^novacron-tasks-(\d+)$/.exec(name) ?? []
+    const [, pid] = /^novacron-tasks-(\d+)-/.exec(name) ?? []
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue
     for (const one of names(`${above}/${name}`)) attempt(() => rmdirSync(`${above}/${name}/${one}`))
     attempt(() => rmdirSync(`${above}/${name}`))

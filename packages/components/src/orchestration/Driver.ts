@@ -16,6 +16,8 @@ export interface Run {
   readonly submission: Tasks.Submission
   /** Takes what is printed, as it comes. */
   readonly print: (stream: Tasks.Output["stream"], bytes: Uint8Array) => void
+  /** So many bytes came before what comes next, and more than is kept came after them. */
+  readonly skip: (stream: Tasks.Output["stream"], count: number) => void
 }
 
 /** How it ended: with a code or by a signal. */

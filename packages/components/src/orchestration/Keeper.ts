@@ -13,6 +13,8 @@
  * must use nothing but its parameters.
  */
 
+import type { Readable } from "node:stream"
+
 /** What the node tells, a line of JSON each. An empty line says that the node is alive. */
 export type Order =
   | {
@@ -37,24 +39,26 @@ export interface ControlGroup {
 }
 
 /** What is told to the node. Each has a head of 9 bytes: the kind, the number of the attempt, the length of the rest. */
-export const kinds = { stdout: 1, stderr: 2, started: 3, failed: 4, ended: 5 } as const
+export const kinds = { stdout: 1, stderr: 2, started: 3, failed: 4, ended: 5, skipped: 6 } as const
 
-/** How much of a stream is read before there is a pause, and how long that is: some 400 MiB a second at the most. */
+/** How often a stream that never rests is told, in milliseconds; and after how many bytes reading it pauses for as long. */
 const breath = { bytes: 4 * 1024 * 1024, millis: 10 }
 
 /** The text of a program for `node -e`. */
-export const program = (leaseMs: number, cgroup: string | undefined): string =>
-  `(${keeper.toString()})(process, ${JSON.stringify({ leaseMs, cgroup, kinds, breath })})`
+export const program = (leaseMs: number, keep: number, cgroup: string | undefined): string =>
+  `(${keeper.toString()})(process, ${JSON.stringify({ leaseMs, keep, cgroup, kinds, breath })})`
 
 interface Settings {
   readonly leaseMs: number
+  /** Of what is printed between two tellings, in bytes, for each stream: the latest. */
+  readonly keep: number
   readonly cgroup?: string | undefined
   readonly kinds: { readonly [K in keyof typeof kinds]: number }
   readonly breath: { readonly bytes: number; readonly millis: number }
 }
 
 /** What the other process does. */
-const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settings): void => {
+const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: Settings): void => {
   const { spawn } = host.getBuiltinModule("node:child_process")
   const { mkdirSync, readdirSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
   const { performance } = host.getBuiltinModule("node:perf_hooks")
@@ -96,6 +100,51 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
     // Those who were killed take a moment to be gone.
     if (!attempt(() => rmdirSync(directory)) && times > 0) setTimeout(() => removeSoon(directory, times - 1), 100)
   }
+  /** Tells what a stream says, at once when it has been silent, and not all when it is too much. Answers how to end it. */
+  const follow = (kind: number, number: number, stream: Readable): (() => void) => {
+    let chunks: Array<Buffer> = []
+    let [size, skipped, sinceBreath] = [0, 0, 0]
+    let isWaiting = false
+    const flush = (): void => {
+      if (skipped > 0) tell(kinds.skipped, number, json({ kind, count: skipped }))
+      skipped = 0
+      if (size === 0) return
+      const all = Buffer.concat(chunks)
+      chunks = []
+      size = 0
+      if (!tell(kind, number, all)) {
+        stream.pause()
+        paused.add(stream)
+      }
+    }
+    const rested = (): void => {
+      isWaiting = false
+      if (size > 0) flushAndRest()
+    }
+    const flushAndRest = (): void => {
+      flush()
+      isWaiting = true
+      setTimeout(rested, breath.millis)
+    }
+    stream.on("error", () => undefined) // it was destroyed
+    stream.on("data", (chunk: Buffer) => {
+      chunks.push(chunk)
+      size += chunk.length
+      while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) >= keep) {
+        const gone = chunks.shift()?.length ?? 0
+        size -= gone
+        skipped += gone
+      }
+      if (!isWaiting) flushAndRest()
+      sinceBreath += chunk.length
+      if (sinceBreath < breath.bytes) return
+      // Whoever prints without end must leave room for others.
+      sinceBreath = 0
+      stream.pause()
+      setTimeout(() => stream.resume(), breath.millis)
+    })
+    return flush
+  }
   const start = (order: Extract<Order, { readonly start: number }>): void => {
     const { args, cwd, env, gid, group, program, start: number, uid } = order
     let made = group !== undefined && attempt(() => mkdirSync(group.directory)) ? group : undefined
@@ -131,25 +180,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
     }
     groups.set(number, pid)
     tell(kinds.started, number, json({ pid }))
-    for (const [kind, stream] of [
-      [kinds.stdout, stdout],
-      [kinds.stderr, stderr]
-    ] as const) {
-      let bytes = 0
-      stream.on("error", () => undefined) // it was destroyed
-      stream.on("data", (chunk: Buffer) => {
-        if (!tell(kind, number, chunk)) {
-          stream.pause()
-          paused.add(stream)
-        }
-        bytes += chunk.length
-        if (bytes < breath.bytes) return
-        // Whoever prints without end must leave room for others.
-        bytes = 0
-        stream.pause()
-        setTimeout(() => stream.resume(), breath.millis)
-      })
-    }
+    const flushes = [follow(kinds.stdout, number, stdout), follow(kinds.stderr, number, stderr)]
     child.once("exit", (exitCode, name) => {
       // Whatever is left of it ends with it.
       signal(pid, "SIGKILL")
@@ -163,6 +194,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, kinds, leaseMs }: Settin
       child.once("close", () => {
         patience.close()
         remove()
+        for (const flush of flushes) flush()
         tell(kinds.ended, number, json({ exitCode, signal: name }))
       })
     })

@@ -9,8 +9,9 @@
  *
  * **Gotchas**
  *
- * A node that runs as root runs its tasks as nobody: a program that needs more is given a user in the settings. Without
- * control groups a process that leaves its group (`setsid`) is not found: it runs on until it ends by itself.
+ * A node that runs as root runs its tasks as nobody: a program that needs more is given a user in the settings. Any other
+ * node can run them only as itself, and then they can read what it can, its keys included. Without control groups
+ * a process that leaves its group (`setsid`) is not found: it runs on until it ends by itself.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { writeFileSync } from "node:fs"
@@ -27,7 +28,11 @@ export const layer = (settings: Settings, node: string, host: Host): Layer.Layer
       const { cgroup, gid, maxPids, path, uid } = settings.process
       const confinement = yield* Confinement.make({ cgroup, maxPids, pid: host.pid })
       const isRoot = host.getuid?.() === 0
-      const program = Keeper.program(Duration.toMillis(settings.lease), confinement.directory)
+      const program = Keeper.program(
+        Duration.toMillis(settings.lease),
+        Number(settings.process.keep),
+        confinement.directory
+      )
       const keeper = yield* Effect.acquireRelease(
         Effect.sync(() => keeperOf(host, program, confinement.directory)),
         ({ close }) => Effect.sync(close)
@@ -48,15 +53,15 @@ export const layer = (settings: Settings, node: string, host: Host): Layer.Layer
             env: {
               PATH: path,
               LANG: "C.UTF-8",
+              ...env,
               NOVACRON_NODE: node,
               NOVACRON_TASK: run.task,
-              NOVACRON_ATTEMPT: String(run.attempt),
-              ...env
+              NOVACRON_ATTEMPT: String(run.attempt)
             }
           })
         })
       return {
-        limits: confinement.limits,
+        limits: `${confinement.limits}${uid === undefined && !isRoot ? ` ${asNode}` : ""}`,
         start,
         killAll: Effect.sync(keeper.killAll),
         alive: Effect.sync(keeper.alive)
@@ -65,6 +70,9 @@ export const layer = (settings: Settings, node: string, host: Host): Layer.Layer
   )
 
 const nobody = 65_534
+
+const asNode =
+  "Tasks run as the user of the node and can read what it can, its keys included: set process.uid, as root."
 
 // -------------------------------------------------------------------------------------------------------------- keeper
 
@@ -96,6 +104,10 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
         return it.run.print("stdout", rest)
       case Keeper.kinds.stderr:
         return it.run.print("stderr", rest)
+      case Keeper.kinds.skipped: {
+        const { count, kind } = JSON.parse(rest.toString())
+        return it.run.skip(kind === Keeper.kinds.stdout ? "stdout" : "stderr", count)
+      }
       case Keeper.kinds.started:
         it.pid = JSON.parse(rest.toString()).pid // none, if it was killed before it began
         Deferred.doneUnsafe(it.started, Effect.void)

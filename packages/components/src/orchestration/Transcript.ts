@@ -15,6 +15,8 @@ type Stream = Tasks.Output["stream"]
 
 export interface Transcript {
   readonly print: (stream: Stream, bytes: Uint8Array) => void
+  /** Leaves a gap. */
+  readonly skip: (stream: Stream, count: number) => void
   /** What a half character at the end becomes. */
   readonly close: () => void
   /** What has come since it was last taken, `most` bytes or a little more, and what may go of what was taken before. */
@@ -51,9 +53,8 @@ export const make = (options: {
     sizes[stream] -= gone.bytes.length
     decoders[stream] = new TextDecoder()
     const before = waiting[oldest - 1]
-    const gap = { stream: undefined, bytes: undefined, size: gone.bytes.length, isLast: false }
-    if (before === undefined || before.bytes !== undefined) waiting[oldest] = gap
-    else waiting.splice(oldest - 1, 2, { ...gap, size: gap.size + before.size })
+    if (before === undefined || before.bytes !== undefined) waiting[oldest] = gapOf(gone.size)
+    else waiting.splice(oldest - 1, 2, gapOf(gone.size + before.size))
   }
   const written = ({ bytes, isLast, size, stream }: Waiting): ReadonlyArray<Piece> => {
     if (bytes === undefined) {
@@ -88,6 +89,11 @@ export const make = (options: {
       sizes[stream] += bytes.length
       while (sizes[stream] > keep) drop(stream)
     },
+    skip: (stream, count) => {
+      hasPrinted = true
+      decoders[stream] = new TextDecoder()
+      waiting.push(gapOf(count))
+    },
     close: () => {
       for (const stream of ["stdout", "stderr"] as const) {
         if (hasPrinted) waiting.push({ stream, bytes: Buffer.alloc(0), size: 0, isLast: true })
@@ -113,6 +119,8 @@ export const make = (options: {
 type Waiting =
   | { readonly stream: Stream; readonly bytes: Buffer; readonly size: number; readonly isLast: boolean }
   | { readonly stream: undefined; readonly bytes: undefined; readonly size: number; readonly isLast: false }
+
+const gapOf = (size: number): Waiting => ({ stream: undefined, bytes: undefined, size, isLast: false })
 
 /** Neighbours of one stream, as long as they are short, make one piece. */
 const joined = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {

@@ -74,10 +74,15 @@ describe("orchestration of a node that is alone", () => {
         Effect.gen(function* () {
           process.env["NOVACRON_TEST_SECRET"] = "swordfish"
           const work = yield* node(server.url())
-          const run = { driver: "process", command: ["/usr/bin/env"], env: { MINE: "yes" } } as const
+          const run = {
+            driver: "process",
+            command: ["/usr/bin/env"],
+            env: { MINE: "yes", NOVACRON_NODE: "another" }
+          } as const
           const task = yield* work.submit({ name: "env", run }, "ada")
           const text = yield* printed(work, task.id, "stdout")
           assert.include(text, "MINE=yes")
+          assert.include(text, "NOVACRON_NODE=node-1")
           assert.deepStrictEqual(
             text
               .split("\n")

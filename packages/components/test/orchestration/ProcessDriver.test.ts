@@ -12,13 +12,15 @@ const driver = (encoded: Encoded = {}) =>
 
 const run = (command: ReadonlyArray<string>, more: Partial<Run["submission"]> = {}) => {
   const printed = { stdout: "", stderr: "" }
+  const skipped = { stdout: 0, stderr: 0 }
   const it: Run = {
     task: "a-task",
     attempt: 1,
     submission: { name: "a", run: { driver: "process", command }, ...more },
-    print: (stream, bytes) => void (printed[stream] += Buffer.from(bytes).toString())
+    print: (stream, bytes) => void (printed[stream] += Buffer.from(bytes).toString()),
+    skip: (stream, count) => void (skipped[stream] += count)
   }
-  return { printed, run: it }
+  return { printed, skipped, run: it }
 }
 
 const shell = (script: string, more: Partial<Run["submission"]> = {}) => run(["/bin/sh", "-c", script], more)
@@ -121,6 +123,19 @@ describe("ProcessDriver", () => {
         concurrency: "unbounded"
       })
       for (const { i, printed } of all) assert.isTrue(printed.stdout === String(i % 10).repeat(100_000))
+    })
+  )
+
+  it.live("hands on the latest of what is too much, and how much it has left out", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver({ process: { keep: "64 KiB" } })
+      const script = "head -c 50000000 /dev/zero | tr '\\0' x; printf 'the end'; printf quiet >&2"
+      const { printed, run, skipped } = shell(script)
+      yield* (yield* start(run)).ended
+      assert.isTrue(printed.stdout.endsWith("xthe end"))
+      assert.strictEqual(printed.stdout.length + skipped.stdout, 50_000_007)
+      assert.isAbove(skipped.stdout, 0)
+      assert.deepStrictEqual([printed.stderr, skipped.stderr], ["quiet", 0])
     })
   )
 

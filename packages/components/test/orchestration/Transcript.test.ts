@@ -80,6 +80,20 @@ describe("Transcript", () => {
     assert.isAtLeast(table.size, 8)
   })
 
+  it("leaves a gap for what did not come", () => {
+    const transcript = of(1_000_000)
+    transcript.print("stdout", Buffer.from("before"))
+    transcript.skip("stdout", 1_000)
+    transcript.print("stdout", Buffer.from("after"))
+    assert.deepStrictEqual(
+      transcript.take(Infinity).pieces.map(({ position, text }) => [position, text]),
+      [
+        [0, "before"],
+        [1_006, "after"]
+      ]
+    )
+  })
+
   it("cuts a line that never ends into pieces, between characters", () => {
     const transcript = of(1_000_000)
     const text = "😀".repeat(50_000)
