@@ -58,6 +58,8 @@ export class Discovery extends Context.Service<
 export interface Self {
   readonly id: string
   readonly version: string
+  /** Where it runs: `datacenter`, `internet` or `hybrid`. */
+  readonly environment?: string
   /** Addresses by what is there: `{ api: "https://10.0.0.1:8443" }`. `discovery.advertise` goes before them. */
   readonly addresses: { readonly [name: string]: string }
 }
@@ -65,7 +67,7 @@ export interface Self {
 /** Enters this node in all registries, until the scope closes. */
 export const make = Effect.fn("Discovery.make")(function* (
   settings: Settings,
-  { addresses, id, version }: Self,
+  { addresses, environment = "", id, version }: Self,
   registries: ReadonlyArray<Registry.Registry>
 ): Effect.fn.Return<Discovery["Service"], never, Scope.Scope> {
   const clock = yield* Clock.Clock
@@ -73,6 +75,7 @@ export const make = Effect.fn("Discovery.make")(function* (
   const self: Registry.Peer = {
     id,
     version,
+    environment,
     incarnation: yield* incarnation,
     addresses: { ...addresses, ...advertised(settings.advertise) },
     startedAt: yield* Clock.currentTimeMillis

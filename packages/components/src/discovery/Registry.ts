@@ -19,6 +19,8 @@ export const Peer = Schema.Struct({
   /** Addresses by what is there, such as `api` and `network`. */
   addresses: Schema.Record(Schema.String, Schema.String),
   version: Schema.String,
+  /** Where it runs: `datacenter`, `internet` or `hybrid`; empty when it does not say. */
+  environment: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed(""))),
   /** Milliseconds since 1970. */
   startedAt: Schema.Finite
 })
@@ -65,6 +67,11 @@ export const migrations: ReadonlyArray<Migration> = [
         expires_at timestamptz NOT NULL
       )`
     ]
+  },
+  {
+    id: 2902,
+    name: "where peers run",
+    sql: ["ALTER TABLE novacron_peers ADD COLUMN environment text NOT NULL DEFAULT ''"]
   }
 ]
 
@@ -73,6 +80,7 @@ const Row = Schema.Struct({
   incarnation: Schema.String,
   addresses: Peer.fields.addresses,
   version: Schema.String,
+  environment: Schema.String,
   startedAt: Schema.Finite
 })
 
@@ -90,12 +98,12 @@ export const database = (
       Effect.tapError(() => Effect.ignore(revive)),
       Effect.mapError((cause) => new RegistryUnavailable({ registry: name, cause }))
     )
-  const enter = ({ addresses, id, incarnation, startedAt, version }: Peer) =>
-    sql`INSERT INTO novacron_peers (id, incarnation, addresses, version, started_at, expires_at)
-      VALUES (${id}, ${incarnation}, ${JSON.stringify(addresses)}::jsonb, ${version},
+  const enter = ({ addresses, environment, id, incarnation, startedAt, version }: Peer) =>
+    sql`INSERT INTO novacron_peers (id, incarnation, addresses, version, environment, started_at, expires_at)
+      VALUES (${id}, ${incarnation}, ${JSON.stringify(addresses)}::jsonb, ${version}, ${environment},
         to_timestamp(${startedAt / 1_000}::float8), now() + ${seconds}::float8 * interval '1 second')
       ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, addresses = excluded.addresses,
-        version = excluded.version, started_at = excluded.started_at, expires_at = excluded.expires_at`
+        version = excluded.version, environment = excluded.environment, started_at = excluded.started_at, expires_at = excluded.expires_at`
   const entered = new Set<string>()
   return {
     name,
@@ -118,7 +126,7 @@ export const database = (
       }).pipe(named),
     remove: ({ id, incarnation }) =>
       named(Effect.asVoid(sql`DELETE FROM novacron_peers WHERE id = ${id} AND incarnation = ${incarnation}`)),
-    list: sql`SELECT id, incarnation, addresses, version, (extract(epoch FROM started_at) * 1000)::float8 AS "startedAt"
+    list: sql`SELECT id, incarnation, addresses, version, environment, (extract(epoch FROM started_at) * 1000)::float8 AS "startedAt"
       FROM novacron_peers WHERE expires_at > now() ORDER BY id LIMIT ${mostPeers}`.pipe(
       Effect.map((rows) => rows.flatMap((row) => Option.toArray(Schema.decodeUnknownOption(Row)(row)))),
       named

@@ -31,7 +31,12 @@ const database = () =>
 /** A node of which only the database and discovery are there. */
 const node = (id: string, encoded: typeof Settings.Encoded = {}) =>
   Effect.gen(function* () {
-    const self = { id, version: "0.1.0", addresses: { api: `https://${id}:8443`, network: `${id}:9090` } }
+    const self = {
+      id,
+      version: "0.1.0",
+      environment: "datacenter",
+      addresses: { api: `https://${id}:8443`, network: `${id}:9090` }
+    }
     const { services } = yield* Boot.make([security(), database(), Discovery.component(settings(encoded), self)])
     const made = Context.get(services, Component.option(Discovery.Discovery))
     return {
@@ -61,6 +66,7 @@ describe("discovery", () => {
       assert.deepInclude(peer, {
         id: "b",
         version: "0.1.0",
+        environment: "datacenter",
         addresses: { api: "https://b.example:443", network: "b:9090", node: "10.0.0.2" }
       })
       assert.closeTo(peer?.startedAt ?? 0, b.discovery.self.startedAt, 1)

@@ -11,6 +11,7 @@ const peer = (id: string, incarnation = id): Registry.Peer => ({
   incarnation,
   addresses: { api: `https://${id}:8443` },
   version: "0.1.0",
+  environment: "hybrid",
   startedAt: 1_700_000_000_000
 })
 
