@@ -344,7 +344,7 @@ export const make = Effect.fn("Pbft.make")(function* (
     Effect.catch((error) => Effect.sync(() => void (ended = error))),
     Effect.forkScoped
   )
-  yield* Effect.sync(() => Queue.offerUnsafe(inbox, { _tag: "Tick" })).pipe(
+  yield* Effect.sync(() => ended === undefined && Queue.offerUnsafe(inbox, { _tag: "Tick" })).pipe(
     Effect.repeat(Schedule.spaced(settings.tick)),
     Effect.forkScoped
   )

@@ -331,8 +331,9 @@ export const make = (options: Options): Replica => {
       if (sequence > (ahead?.sequence ?? executed)) ahead = { sequence, digest, proof, ticks: 0 }
       return
     }
-    if (own.digest !== digest) return contradict(sequence)
-    keep(sequence, proof, own.bytes)
+    if (own.digest === digest) return keep(sequence, proof, own.bytes)
+    contradicted = true
+    outputs.push({ _tag: "Disarm" }, { _tag: "Contradicted", sequence })
   }
 
   const keep = (sequence: number, proof: ReadonlyArray<M.Signed<M.Checkpoint>>, bytes: Uint8Array): void => {
@@ -363,11 +364,6 @@ export const make = (options: Options): Replica => {
     keep(executed, proof, bytes)
     execute()
     watch()
-  }
-
-  const contradict = (sequence: number): void => {
-    contradicted = true
-    outputs.push({ _tag: "Disarm" }, { _tag: "Contradicted", sequence })
   }
 
   // ------------------------------------------------------------------------------------------------------ view changes

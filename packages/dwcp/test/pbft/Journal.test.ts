@@ -43,7 +43,7 @@ describe("Journal", () => {
     assert.match(String(error), /belongs to another replica/)
   })
 
-  it("loses no more than its last record to a crash in the middle of writing, and goes on behind the one before", async () => {
+  it("loses its last record at most to a crash in the middle of writing, and goes on", async () => {
     await write(records)
     const whole = readFileSync(path)
     const { length } = whole

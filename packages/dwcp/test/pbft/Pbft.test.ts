@@ -17,7 +17,7 @@ afterEach(async () => {
 })
 
 const settings = { viewChange: "2s", tick: "100ms", checkpointEvery: 5 }
-const patience = 90_000
+const patience = 240_000
 
 const up = async (options: Processes.Options = {}): Promise<Processes.Cluster> => {
   cluster = await Processes.make({ settings, ...options })

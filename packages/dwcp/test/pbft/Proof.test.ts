@@ -101,6 +101,19 @@ describe("a new view", () => {
     assert.isTrue(Proof.newView(Real.newView, q, window, keys, nothing))
   })
 
+  it("takes the certificate of the highest view, in whatever order they come", () => {
+    const of = (view: number, what: string): M.Certificate => ({
+      ...Real.certificate,
+      proposal: all[view % 4]!.sign({ _tag: "PrePrepare", view, sequence: 9, digest: what })
+    })
+    const changes = [of(3, nothing), of(4, digest), of(1, nothing)].map((one) =>
+      resigned(Real.change(1), { prepared: [one] })
+    )
+    for (const order of [changes, changes.toReversed(), [changes[1]!, changes[0]!, changes[2]!]]) {
+      assert.deepStrictEqual(Proof.opening(order, nothing).digests, [digest])
+    }
+  })
+
   it("is not believed when it forgets, adds or changes anything, or when it is not its primary's", () => {
     const { body } = Real.newView
     const no = (change: Partial<M.NewView>) =>
