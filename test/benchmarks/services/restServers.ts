@@ -89,6 +89,8 @@ const settings = Schema.decodeUnknownSync(Api.Settings)({
   grpc: { port: 0 },
   rate: { perMinute: 1_000_000_000, burst: 1_000_000_000 },
   sockets: { max: 20_000 },
+  // Until as many connections are open as it takes, the first ones have nothing to ask.
+  idleTimeout: "10m",
   tokens: { store: "file" }
 })
 
@@ -179,7 +181,9 @@ const bareGrpc = Effect.gen(function* () {
   // What the package uses inside of itself, to measure it: it is no dependency of the benchmarks.
   const load = (path: string) => import(pathToFileURL(join(components, path)).href)
   const require = createRequire(join(components, "package.json"))
-  const [{ Server, ServerCredentials }, { create }] = ["@grpc/grpc-js", "@bufbuild/protobuf"].map((name) => require(name))
+  const [{ Server, ServerCredentials }, { create }] = ["@grpc/grpc-js", "@bufbuild/protobuf"].map((name) =>
+    require(name)
+  )
   const [wire, proto, standard] = yield* Effect.promise(() =>
     Promise.all([load("src/api/Wire.ts"), load("src/api/wire/TasksProto.ts"), load("src/api/StandardServices.ts")])
   )
