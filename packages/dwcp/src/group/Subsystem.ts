@@ -6,12 +6,12 @@
  *
  * `run` is what a supervisor holds: it builds the service, serves until the probe fails three times, and fails then. A
  * subsystem with a stand-in never fails: it has a supervisor of its own, and when that gives up the stand-in serves, and the
- * real one is tried again after a while.
+ * real one is tried again beside it, after a while.
  *
  * A change of mode builds first and closes later: calls that are in the old service end in it, for up to the drain time.
  */
 import { Environment, Supervisor } from "@novacron/boot"
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Layer, Option, Queue, type Schedule, Scope } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Layer, Option, Queue, Schedule, Scope } from "effect"
 import type { Mode } from "../mode/Detector.ts"
 
 /** In the order in which they hear of a change of mode. */
@@ -247,6 +247,16 @@ export const make = <S>(options: Options<S>): Effect.Effect<Subsystem<S>> =>
 
     const real = serve(options.build, "v3", "up", Effect.never).pipe(Effect.onError(note))
 
+    /** Tried beside the stand-in, so that nobody has to wait for what does not come. */
+    const canBeBack = Effect.gen(function* () {
+      yield* Effect.sleep(timing.restore)
+      const trial = Effect.flatMap(Effect.scope, (within) => open(options.build, "v3", within))
+      yield* Effect.scoped(trial).pipe(
+        Effect.timeout(timing.start),
+        Effect.tapCause((cause) => Effect.sync(() => void (lastError = wordsOf(cause))))
+      )
+    }).pipe(Effect.retry(Schedule.forever), Effect.orDie)
+
     /** With a stand-in nobody else has to hear of it. */
     const lenient = (instead: StandIn<S>) =>
       Effect.gen(function* () {
@@ -268,7 +278,7 @@ export const make = <S>(options: Options<S>): Effect.Effect<Subsystem<S>> =>
         )
         if (Option.isNone(gaveUp)) return
         yield* Effect.logWarning(gaveUp.value.message, { instead: instead.name })
-        yield* Effect.flip(serve(instead.build, instead.name, "standIn", Effect.sleep(timing.restore)))
+        yield* Effect.flip(serve(instead.build, instead.name, "standIn", canBeBack))
       }).pipe(Effect.forever)
 
     const use: Subsystem<S>["use"] = (go) =>
