@@ -176,6 +176,9 @@ export const rules: ReadonlyArray<Rule> = [
   }
 ]
 
+/** What to do about it, in the documents. */
+export const runbookOf = ({ alert }: Rule): string => `docs/monitoring/ALERTS.md#${alert.toLowerCase()}`
+
 /** The expression as PromQL, on one line. */
 export const promql = (expression: Expression): string => {
   switch (expression._tag) {

@@ -18,7 +18,7 @@ import type { Family, Labels } from "./Tally.ts"
 /** Something that is so, or has been so until lately. */
 export interface Alert {
   readonly labels: Labels
-  readonly annotations: { readonly summary: string; readonly description: string }
+  readonly annotations: { readonly summary: string; readonly description: string; readonly runbook: string }
   /** `pending`: not for long enough. */
   readonly state: "pending" | "firing" | "resolved"
   /** Milliseconds since 1970: since when it is so, since when it fires, and when it ended. */
@@ -72,7 +72,8 @@ export const step = (
         labels,
         annotations: {
           summary: written(rule.summary, labels, sample.value),
-          description: written(rule.description, labels, sample.value)
+          description: written(rule.description, labels, sample.value),
+          runbook: AlertRules.runbookOf(rule)
         },
         state: fires ? "firing" : "pending",
         activeAt,

@@ -25,7 +25,8 @@ const documented = () =>
         forMinutes: minutes === null ? 0 : Number(minutes[1]) * (minutes[2] === "h" ? 60 : 1),
         severity: field("severity"),
         summary: JSON.parse(field("summary")),
-        description: JSON.parse(field("description"))
+        description: JSON.parse(field("description")),
+        runbook: JSON.parse(field("runbook"))
       }
     })
 
@@ -148,9 +149,28 @@ describe("the rules of a node", () => {
     assert.strictEqual(down?.alert, "NovacronDown")
     assert.isAbove(others.length, 8)
     assert.deepStrictEqual(
-      AlertRules.rules.map((rule) => ({ ...rule, when: AlertRules.promql(rule.when) })),
+      AlertRules.rules.map((rule) => ({
+        ...rule,
+        when: AlertRules.promql(rule.when),
+        runbook: AlertRules.runbookOf(rule)
+      })),
       others
     )
+  })
+
+  it("have a runbook each, with what to look at and what to do", () => {
+    const [, ...sections] = readFileSync(join(file, "../ALERTS.md"), "utf8").split(/^## /m)
+    const alerts = documented().map(({ alert, runbook }) => {
+      assert.strictEqual(runbook, `docs/monitoring/ALERTS.md#${alert?.toLowerCase()}`)
+      return alert
+    })
+    assert.deepStrictEqual(
+      sections.map((text) => text.split("\n")[0]),
+      alerts
+    )
+    for (const text of sections) {
+      for (const part of ["**What it means.**", "**Check.**", "**Fix.**"]) assert.include(text, part)
+    }
   })
 
   it("fire when those of a real Prometheus do, and only then", () => {
