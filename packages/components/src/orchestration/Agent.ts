@@ -21,7 +21,7 @@ import * as Batch from "./Batch.ts"
 import type { Bulletin } from "./Bulletin.ts"
 import type { Driver, Ending } from "./Driver.ts"
 import type { Announced, NodeTable } from "./NodeTable.ts"
-import type { OutputTable } from "./OutputTable.ts"
+import type { Cut, OutputTable, Piece } from "./OutputTable.ts"
 import type { Settings } from "./Settings.ts"
 import type { Claimed, Ended, TaskTable } from "./TaskTable.ts"
 import * as Transcript from "./Transcript.ts"
@@ -68,18 +68,23 @@ export const make = Effect.fnUntraced(function* (
       Effect.retry({ schedule: Schedule.spaced("100 millis"), while: isAway })
     )
 
-  // One at a time: what was taken before an end must be kept before it.
+  // All of it, or of each a share. One at a time: what was taken before an end must be kept before it.
   const keeping = Semaphore.makeUnsafe(1)
-  const keep = Effect.fnUntraced(function* (some: ReadonlyArray<Transcript.Transcript>, each: number) {
-    const taken = some.filter((one) => !one.isEmpty()).map((one) => one.take(each))
-    const pieces = taken.flatMap(({ pieces }) => pieces)
-    if (pieces.length === 0) return
-    yield* surely(
-      outputs.append(
-        pieces,
-        taken.flatMap(({ cuts }) => cuts)
-      )
-    )
+  const keep = Effect.fnUntraced(function* (some: ReadonlyArray<Transcript.Transcript>, share?: number) {
+    let rest = some.filter((one) => !one.isEmpty())
+    while (rest.length > 0) {
+      const [pieces, cuts] = [new Array<Piece>(), new Array<Cut>()]
+      let bytes = 0
+      for (const one of rest) {
+        if (bytes >= mostAtOnce) break
+        const taken = one.take(share ?? mostAtOnce - bytes)
+        pieces.push(...taken.pieces)
+        cuts.push(...taken.cuts)
+        bytes += taken.pieces.reduce((sum, { size }) => sum + size, 0)
+      }
+      if (pieces.length > 0) yield* surely(outputs.append(pieces, cuts))
+      rest = share === undefined ? rest.filter((one) => !one.isEmpty()) : []
+    }
   }, keeping.withPermits(1))
 
   const record = yield* Batch.make({
@@ -87,7 +92,7 @@ export const make = Effect.fnUntraced(function* (
     run: (some: ReadonlyArray<{ readonly ended: Ended; readonly transcript: Transcript.Transcript }>) =>
       Effect.gen(function* () {
         const printed = some.map(({ transcript }) => transcript).filter((it) => it.hasPrinted())
-        if (printed.length > 0) yield* keep(printed, Infinity)
+        if (printed.length > 0) yield* keep(printed)
         const done = yield* surely(tasks.end(some.map(({ ended }) => ended)))
         return some.map(({ ended }) => done.includes(ended.id))
       })
@@ -204,10 +209,11 @@ export const make = Effect.fnUntraced(function* (
   const flushing = Effect.gen(function* () {
     while (true) {
       yield* Effect.sleep("100 millis")
-      yield* keep(
-        [...attempts.values()].flatMap(({ transcript }) => transcript ?? []),
-        256 * 1024
+      // The same share for each: who prints without end must not keep others waiting.
+      const some = [...attempts.values()].flatMap(({ transcript }) =>
+        transcript?.isEmpty() === false ? [transcript] : []
       )
+      if (some.length > 0) yield* keep(some, Math.ceil(mostAtOnce / some.length))
     }
   })
 
@@ -258,6 +264,9 @@ interface Attempt {
   readonly stop: Deferred.Deferred<Reason>
   transcript: Transcript.Transcript | undefined
 }
+
+/** How much of what was printed goes into one statement, in bytes. */
+const mostAtOnce = 4 * 1024 * 1024
 
 /** Of a node that leaves, nobody waits long for the database. */
 const soon = <A>(effect: Effect.Effect<A, SqlError.SqlError>) =>

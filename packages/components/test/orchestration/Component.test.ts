@@ -318,7 +318,7 @@ describe("orchestration of a node that is alone", () => {
           })
         )
       ),
-    90_000
+    180_000
   )
 
   it.live("tells every change from now on, the last one of each task for sure", () =>
@@ -432,6 +432,6 @@ describe("orchestration of a node that is alone", () => {
           })
         )
       ),
-    90_000
+    180_000
   )
 })
