@@ -115,7 +115,7 @@ describe.skipIf(!Browser.isThere)("the pages, in a browser", () => {
       await judge("help")
       assert.strictEqual(judged, 28)
     },
-    2 * patience
+    3 * patience
   )
 
   it(
