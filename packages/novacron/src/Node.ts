@@ -97,7 +97,12 @@ const components = (
       checks
     ),
     Post.startupMetrics(report),
-    Discovery.component(settings.discovery, { id: nodeId, version: program, addresses: addressesOf(settings) }),
+    Discovery.component(settings.discovery, {
+      id: nodeId,
+      version: program,
+      environment: detection.kind,
+      addresses: addressesOf(settings)
+    }),
     Post.ready(settings.ready, pid, notify)
   ] as const
 
