@@ -470,11 +470,13 @@ export const codes: { readonly [tag: string]: Code } = {
   ApiPortTaken: {
     code: "NVC-2801",
     exit: 73,
+    setting: "api.port",
     remedy: "stop who listens there, or set api.port or api.grpc.port"
   },
   ApiCannotListen: {
     code: "NVC-2802",
     exit: 77,
+    setting: "api.host",
     remedy: "set api.host to an address of this machine, and the port above 1023"
   },
   ApiClosed: {
