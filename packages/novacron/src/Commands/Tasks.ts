@@ -47,8 +47,8 @@ export const nodes = Program.make(
         nodes.map((node) => [
           node.isCoordinator ? `${node.id} *` : node.id,
           node.state,
-          `${node.used.cpu}/${node.capacity.cpu}`,
-          `${node.used.memory}/${node.capacity.memory} MiB`,
+          `${rounded(node.used.cpu)}/${rounded(node.capacity.cpu)}`,
+          `${rounded(node.used.memory)}/${rounded(node.capacity.memory)} MiB`,
           `${node.tasks}`,
           node.region ?? "",
           node.address
@@ -57,6 +57,8 @@ export const nodes = Program.make(
     )
   })
 )
+
+const rounded = (n: number): string => `${Math.round(n * 10) / 10}`
 
 // ------------------------------------------------------------------------------------------------------------- tasks
 
