@@ -106,7 +106,8 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
         return it.run.print("stderr", rest)
       case Keeper.kinds.skipped: {
         const { count, kind } = JSON.parse(rest.toString())
-        return it.run.skip(kind === Keeper.kinds.stdout ? "stdout" : "stderr", count)
+        const { skip } = it.run
+        return skip(kind === Keeper.kinds.stdout ? "stdout" : "stderr", count)
       }
       case Keeper.kinds.started:
         it.pid = JSON.parse(rest.toString()).pid // none, if it was killed before it began
