@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { randomBytes } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -11,7 +11,7 @@ import * as Subsystem from "../../src/group/Subsystem.ts"
 import { Coder, Forecaster } from "../../src/group/Subsystems.ts"
 import { eventually, folder, node, pair, platform, type Service } from "./fixtures/nodes.ts"
 
-const within = 30_000
+const within = 60_000
 
 /** What happens from now on. */
 const watching = (dwcp: Service) =>
@@ -65,14 +65,14 @@ describe("Group", () => {
         const { a, b } = yield* pair({ drain: "0s" })
         const { events } = yield* watching(a.dwcp)
         yield* a.dwcp.send(b.peer, Buffer.from("first"), { channel: "start" })
-        const sizes = [10, 5_000, 300_000, 4_000_000]
+        const sizes = [10, 5_000, 300_000, 2_000_000]
         const filler = sizes.map((size) => randomBytes(size))
         let done = false
         let cut = 0
         const sender = (k: number) =>
           Effect.gen(function* () {
             let n = 0
-            while (!done || n < 8) {
+            while (!done || n < 4) {
               const bytes = Buffer.concat([Buffer.from(`${k}:${n}:`), filler[n % filler.length]!])
               const { attempts } = yield* a.dwcp.send(b.peer, bytes, { channel: `c${k}` })
               if (attempts > 1) cut++
@@ -93,7 +93,7 @@ describe("Group", () => {
         const takers = yield* Effect.forEach([0, 1, 2, 3], (k) => Effect.forkScoped(taker(k)))
         const senders = yield* Effect.forEach([0, 1, 2, 3], (k) => Effect.forkScoped(sender(k)))
         for (const mode of ["datacenter", "internet", "hybrid", "internet", "datacenter", "hybrid"] as const) {
-          yield* Effect.sleep(150)
+          yield* Effect.sleep(80)
           yield* a.dwcp.setMode(mode)
         }
         done = true
@@ -211,11 +211,11 @@ describe("Group", () => {
         yield* after("hde", [1, 2, 1, 1, 1, 1])
         yield* after("ass", [1, 2, 1, 2, 1, 2])
         yield* after("pba", [1, 2, 2, 2, 1, 2])
-        const sending = yield* Effect.forkScoped(a.dwcp.send(b.peer, randomBytes(60_000_000), { channel: "large" }))
+        const sending = yield* Effect.forkScoped(a.dwcp.send(b.peer, randomBytes(30_000_000), { channel: "large" }))
         yield* Effect.sleep(30)
         yield* after("amst", [2, 3, 3, 3, 2, 3])
         yield* Fiber.join(sending)
-        assert.strictEqual((yield* b.dwcp.take("large")).bytes.length, 60_000_000)
+        assert.strictEqual((yield* b.dwcp.take("large")).bytes.length, 30_000_000)
         const amst = (yield* a.dwcp.status).subsystems[0]
         assert.strictEqual(amst?.lastError, "This is a drill.")
       }).pipe(Effect.scoped, Effect.provide(platform)),
@@ -266,7 +266,7 @@ describe("Group", () => {
             Coder,
             Effect.succeed<Coding.Coding>({
               ...Coding.zstd3,
-              encode: (content) => Effect.delay(Coding.zstd3.encode(content, undefined), 100)
+              encode: (content) => Effect.delay(Coding.zstd3.encode(content, undefined), 1_000)
             })
           )
           return { ...real, hde: { datacenter: late, internet: late, hybrid: late } }
@@ -276,16 +276,14 @@ describe("Group", () => {
         const twenty = Effect.forEach(
           Array.from({ length: 20 }),
           () => a.dwcp.send(b.peer, Buffer.from("how long does it take?")),
-          { concurrency: 5 }
+          { concurrency: 20 }
         )
         assert.isTrue((yield* twenty).every(({ version }) => version === "v1"))
         yield* a.dwcp.setRollout({ killed: false })
         yield* Effect.andThen(twenty, twenty)
-        const began = yield* Clock.currentTimeMillis
         yield* eventually(
           Effect.map(a.dwcp.send(b.peer, Buffer.from("and now?")), ({ version }) => assert.strictEqual(version, "v1"))
         )
-        assert.isBelow((yield* Clock.currentTimeMillis) - began, 20_000)
         const record = events.find((event) => event._tag === "RolledBack")
         assert.deepStrictEqual(record?._tag === "RolledBack" ? record.features : [], ["transport", "compression"])
         assert.include(record?._tag === "RolledBack" ? record.because : "", "the latency is")
@@ -311,7 +309,10 @@ describe("Group", () => {
       const envelope = { sender: "0".repeat(32), number: 1, floor: 1, channel: "x", encoding: "zstd" as const }
       b.door.inbox.put({ from: "a", version: "v3", envelope, bytes: Buffer.from("nonsense"), release })
       yield* Effect.forkScoped(b.dwcp.take("x"))
-      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 200)))
+      // Read in a thread, which knows no clock of tests.
+      yield* TestClock.withLive(
+        eventually(Effect.map(b.dwcp.status, ({ door }) => assert.strictEqual(door.unreadable, 1)))
+      )
       assert.include((yield* b.dwcp.status).rollout.features, "transport")
       yield* TestClock.adjust("5 seconds")
       assert.notInclude((yield* b.dwcp.status).rollout.features, "transport")
