@@ -1,6 +1,6 @@
 /**
  * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which launches `cli.mjs`, which
- * reads the command line; `commands/`, which are loaded when they are asked for; the pages of the dashboard; the runbooks.
+ * reads the command line; `commands/`, which are loaded when they are asked for; the pages of the dashboard; the model of PBA; the runbooks.
  *
  * **Details**
  *
@@ -87,6 +87,7 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
   const pages: { readonly build: () => Promise<string> } = await import(join(root, "packages/dashboard/build.ts"))
   cpSync(await pages.build(), join(outdir, "pages"), { recursive: true, force: true })
   cpSync(join(root, "docs/runbooks"), join(outdir, "runbooks"), { recursive: true, force: true })
+  cpSync(join(root, "packages/dwcp/models"), join(outdir, "models"), { recursive: true, force: true })
   chmodSync(program, 0o755)
   return program
 }
