@@ -1,6 +1,7 @@
 /**
  * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which launches `cli.mjs`, which
- * reads the command line; `commands/`, which are loaded when they are asked for; the pages of the dashboard; the model of PBA; the runbooks.
+ * reads the command line; `commands/`, which are loaded when they are asked for; the pages of the dashboard; the model that
+ * forecasts; the runbooks.
  *
  * **Details**
  *
