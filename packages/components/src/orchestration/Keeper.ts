@@ -63,6 +63,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: 
   const { mkdirSync, readdirSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
   const { performance } = host.getBuiltinModule("node:perf_hooks")
   const { setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
+  host.title = "novacron-keeper" // not the text of all this
   const groups = new Map<number, number>()
   const paused = new Set<{ resume: () => unknown }>()
 

@@ -43,15 +43,8 @@ const processes = (word: string, until: (count: number) => boolean) =>
     { schedule: Schedule.spaced("20 millis"), until: ({ length }) => until(length) }
   )
 
-/** The process that starts programs for this one. */
-const keepers = () =>
-  processesWith("-e").filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1] === String(process.pid)
-    } catch {
-      return false
-    }
-  })
+const parentOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1])
 
 describe("ProcessDriver", () => {
   it.live("tells how a program ended, after all that it has printed", () =>
@@ -144,8 +137,10 @@ describe("ProcessDriver", () => {
       const { start } = yield* driver()
       const running = yield* start(shell("sleep 4722.5; sleep 4722.5").run)
       yield* processes("4722.5", (count) => count > 0)
-      const [keeper = 0] = keepers()
-      assert.notStrictEqual(keeper, 0)
+      // The shell of the task is a child of it, and `sleep` one of the shell.
+      const [sleeper = 0] = processesWith("4722.5")
+      const keeper = parentOf(parentOf(sleeper))
+      assert.strictEqual(parentOf(keeper), process.pid)
       process.kill(keeper, "SIGKILL")
       assert.deepStrictEqual(yield* running.ended, { exitCode: null, signal: "SIGKILL" })
       yield* processes("4722.5", (count) => count === 0)
