@@ -125,8 +125,10 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
   /** It has gone: what it has started must not stay. */
   const bury = () => {
     if (cgroup !== undefined) killGroup(cgroup)
-    for (const [number, { ended, pid, run, started }] of known) {
-      known.delete(number)
+    const buried = [...known.values()]
+    // First, because whoever hears of it may start something at once.
+    known.clear()
+    for (const { ended, pid, run, started } of buried) {
       if (pid !== undefined) kill(host, pid)
       const problem = { code: "", message: "the process that starts programs was killed" }
       Deferred.doneUnsafe(started, Effect.fail(cannot(run, problem)))
