@@ -61,7 +61,11 @@ const settingsPage = (keys: Keys, hot: ReadonlyArray<string>): string => {
   return [
     "# Settings",
     `${made}`,
-    "A key `section.key` stands in `novacron.yaml`, or in the environment as `NOVACRON_SECTION_KEY`, or on the command line as `--set section.key=value`; the command line is stronger than the environment, that than the file. `novacron config explain KEY` says where a value comes from. ↻ marks what a reload changes while the node runs.",
+    [
+      "A key `section.key` stands in `novacron.yaml`, or in the environment as `NOVACRON_SECTION_KEY`, or on the command",
+      "line as `--set section.key=value`; the command line is stronger than the environment, that than the file.",
+      "`novacron config explain KEY` says where a value comes from. ↻ marks what a reload changes while the node runs."
+    ].join("\n"),
     ...sections
   ]
     .join("\n\n")
@@ -91,7 +95,10 @@ const nodePage = (plan: Plan.Plan): string => {
   return [
     "# The parts of a node",
     `${made}`,
-    "With the defaults, in a hybrid environment; `novacron plan` and `novacron graph` show those of your settings. [node.json](node.json) is the same for programs.",
+    [
+      "With the defaults, in a hybrid environment; `novacron plan` and `novacron graph` show those of your settings.",
+      "[node.json](node.json) is the same for programs."
+    ].join("\n"),
     `\`\`\`mermaid\n${PlanView.toMermaid(plan).trimEnd()}\n\`\`\``,
     table(head, rows)
   ]

@@ -49,6 +49,11 @@ describe("settings of a node that runs", () => {
     await eventually(() => node.stderr().includes("logger.level"), "the changed file is told")
     assert.match(node.stderr(), /in effect now, as version \w+: ~ logger\.level: \W+info\W+ → \W+debug/)
 
+    writeFileSync(file, "logger:\n  level: debug\ndwcp:\n  force_v1_mode: true\n")
+    await eventually(() => node.stderr().includes("RolloutChanged"), "the node speaks v1")
+    writeFileSync(file, "logger:\n  level: debug\n")
+    await eventually(() => node.stderr().split("RolloutChanged").length > 2, "and v3 again")
+
     writeFileSync(file, "logger:\n  level: debug\nsystem:\n  node_id: other\n")
     const cold = await place.run(["reload"])
     assert.strictEqual(cold.code, 69)

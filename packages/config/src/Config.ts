@@ -105,7 +105,10 @@ export const define = <A, E>(options: Options<A, E>): Definition<A, E> => {
 
 /** Where settings come from. All of it is read once. */
 export interface LoadOptions {
-  /** A path to YAML or JSON, or a place as `Remote` has them. Without it there is no file; one that does not exist is an error. */
+  /**
+   * A path to YAML or JSON, or a place as `Remote` has them. Without it there is no file; one that does not exist is an
+   * error.
+   */
   readonly file?: string
   /** Default: nothing is set. */
   readonly environment?: { readonly [name: string]: string | undefined }

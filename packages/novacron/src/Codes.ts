@@ -467,6 +467,36 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 65,
     remedy: "correct what is named; novacron tasks submit --help"
   },
+  DwcpCannotListen: {
+    code: "NVC-2601",
+    exit: 73,
+    setting: "dwcp.bind_port",
+    remedy: "free the port, or set dwcp.bind_port"
+  },
+  SubsystemDown: {
+    code: "NVC-2602",
+    exit: 69,
+    setting: "dwcp.fallback",
+    remedy: "look at the cause, then novacron restore dwcp"
+  },
+  TablesUnusable: {
+    code: "NVC-2701",
+    exit: 69,
+    setting: "database.url",
+    remedy: "look at the database: is it up, and has it all migrations? then boot again"
+  },
+  CannotMeet: {
+    code: "NVC-2702",
+    exit: 73,
+    setting: "orchestration.cluster.port",
+    remedy: "free the port, or set orchestration.cluster.listen_address and port to an address of this machine"
+  },
+  NobodyCoordinates: {
+    code: "NVC-2703",
+    exit: 69,
+    setting: "orchestration.cluster.lock_expiration",
+    remedy: "look at the other nodes and at their database: one of them holds the lock and does nothing"
+  },
   ApiPortTaken: {
     code: "NVC-2801",
     exit: 73,

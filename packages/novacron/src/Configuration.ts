@@ -7,8 +7,8 @@
  * The file is the one of `--config`, of `NOVACRON_CONFIG`, or the first that is there of `novacron.yaml`, `.yml` and
  * `.json` in the current directory and `/etc/novacron/novacron.yaml`. The template is the one of `--template` or
  * `NOVACRON_TEMPLATE`; without one the environment chooses, which is why settings are read twice: once to learn where
- * the node runs, and once for good. Instead of a path it may be a key of etcd or Consul, `etcds://host:2379/key`: see `Remote`
- * of @novacron/config.
+ * the node runs, and once for good. Instead of a path it may be a key of etcd or Consul, `etcds://host:2379/key`: see
+ * `Remote` of @novacron/config.
  *
  * Some things cannot be said in the file that they protect, so they are variables of the environment:
  *

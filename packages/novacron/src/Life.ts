@@ -49,7 +49,9 @@ export interface Options {
   /** Boots. It gets what only the process can know. */
   readonly boot: (given: Alive.Given) => Effect.Effect<Alive.Running, unknown, Scope.Scope | Platform>
   /** Follows the settings while the node runs; reloads wait for `ready`. */
-  readonly reloading: (ready: Effect.Effect<unknown>) => Effect.Effect<Alive.Reloading, never, Scope.Scope | Platform>
+  readonly reloading: (
+    ready: Effect.Effect<Alive.Running>
+  ) => Effect.Effect<Alive.Reloading, never, Scope.Scope | Platform>
   /** What is known of a setting, for the last words. */
   readonly explain: (setting: string) => string | undefined
 }

@@ -22,7 +22,7 @@ import {
   Security
 } from "@novacron/components"
 import type { Config } from "@novacron/config"
-import { Clock, Duration, Effect, Option, Redacted, type Result, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Option, Redacted, type Result, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { Given, Running } from "./Alive.ts"
 import * as Dashboard from "./Dashboard.ts"
@@ -93,7 +93,15 @@ const components = (
     Monitoring.component(settings.monitoring),
     Post.systemHealth(
       settings.systemHealth,
-      [Security.Security, Database.Database, Cache.Cache, Network.Network, Orchestration.Orchestration, Api.Api],
+      [
+        Security.Security,
+        Database.Database,
+        Cache.Cache,
+        Network.Network,
+        Dwcp.Dwcp,
+        Orchestration.Orchestration,
+        Api.Api
+      ],
       checks
     ),
     Post.startupMetrics(report),
@@ -149,12 +157,14 @@ const checks = Effect.gen(function* () {
   const database = yield* Database.Database
   const cache = yield* Cache.Cache
   const network = yield* Network.Network
+  const dwcp = yield* Dwcp.Dwcp
   const orchestration = yield* Orchestration.Orchestration
   const api = yield* Api.Api
   return [
     { name: "security", critical: true, needs: [], probe: Effect.asVoid(security.check) },
     { name: "database", critical: true, needs: ["security"], probe: Effect.asVoid(database.check) },
     { name: "network", critical: true, needs: ["security"], probe: Effect.asVoid(network.check) },
+    { name: "dwcp", critical: true, needs: ["security", "network"], probe: Effect.asVoid(dwcp.check) },
     {
       name: "orchestration",
       critical: true,
@@ -222,6 +232,19 @@ export const boot = (
     yield* monitor.watch(running.health)
     return running
   }).pipe(Effect.provide(FetchHttpClient.layer))
+
+/** Puts into effect what may change while the node runs and belongs to one of its parts. */
+export const follow = ({ services }: Running, { dwcp: settings }: Settings): Effect.Effect<void> =>
+  Option.match(Context.getOption(services, Dwcp.Dwcp), {
+    onNone: () => Effect.void,
+    onSome: (dwcp) =>
+      Effect.gen(function* () {
+        // It is loaded by now, and whoever imports it with us would load it before the boot.
+        const { Group } = yield* Effect.promise(() => import("@novacron/dwcp"))
+        yield* dwcp.setRollout(Group.switchesOf(settings))
+        yield* dwcp.setMode(settings.forcedMode ?? "auto")
+      })
+  })
 
 /** From now until the boot begins its plan is being made: tells how long that took. */
 const resolution = ({ spent }: Monitoring.Monitor.Monitor["Service"]) =>

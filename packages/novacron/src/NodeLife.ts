@@ -23,7 +23,15 @@ export const live = (
       dataDir,
       ...Node.around(loaded, dataDir),
       boot: (given) => Node.boot(loaded, detection, dataDir, { ...given, parsing }),
-      reloading: (ready) => Reloading.make({ loaded, sources, dataDir, user: surroundings.user, ready }),
+      reloading: (ready) =>
+        Reloading.make({
+          loaded,
+          sources,
+          dataDir,
+          user: surroundings.user,
+          ready,
+          follow: (settings) => Effect.flatMap(ready, (running) => Node.follow(running, settings))
+        }),
       explain: (setting) => Configuration.explain(loaded, setting)
     })
   })

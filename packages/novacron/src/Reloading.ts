@@ -18,11 +18,14 @@ export interface Options {
   readonly user: string
   /** Reloads wait for it. */
   readonly ready: Effect.Effect<unknown>
+  /** Puts new settings into effect in the parts that take them. */
+  readonly follow: (settings: Settings.Settings) => Effect.Effect<void>
 }
 
 /** Records what was loaded, and reads it again when asked or when the file changes, until the scope closes. */
 export const make = Effect.fn("Reloading.make")(function* ({
   dataDir,
+  follow,
   loaded,
   ready,
   sources,
@@ -72,6 +75,7 @@ export const make = Effect.fn("Reloading.make")(function* ({
           if (differences.length === 0) return "the settings say what they said; nothing has changed."
           const { settings } = yield* SubscriptionRef.get(made.current)
           yield* logging.setLevel(Settings.loggerOf(settings).level)
+          yield* follow(settings)
           yield* keep
           yield* record({ action: "modify", success: true, changedKeys: differences.map(({ key }) => key) })
           return `in effect now, as version ${to}: ${Difference.text(differences).replaceAll("\n", ", ")}`

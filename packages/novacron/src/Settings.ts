@@ -56,11 +56,26 @@ export const definition = (): Config.Definition<Settings, typeof Settings.Encode
   (defined ??= Config.define({
     name: "novacron",
     schema: Settings,
-    hot: ["system.log_level", "logger.level"],
+    hot: ["system.log_level", "logger.level", ...rollout.map((key) => `dwcp.${key}`)],
     templates: Templates.templates,
     reserved: Templates.reserved,
     aliases: { NOVACRON_LOG_LEVEL: "system.log_level", NOVACRON_DATA_DIR: "system.data_dir" }
   }))
+
+/** What decides how much of DWCP v3 this node speaks. */
+const rollout = [
+  "enable_v3_transport",
+  "enable_v3_compression",
+  "enable_v3_prediction",
+  "enable_v3_state_sync",
+  "enable_v3_consensus",
+  "enable_v3_congestion",
+  "enable_v3_placement",
+  "v3_rollout_percentage",
+  "v3_except",
+  "force_v1_mode",
+  "forced_mode"
+]
 
 let defined: Config.Definition<Settings, typeof Settings.Encoded> | undefined
 

@@ -30,7 +30,14 @@ const begin = (ready: Effect.Effect<unknown> = Effect.void) =>
   Effect.gen(function* () {
     const sources = { file, resources: "skip" } as const
     const loaded = yield* Config.load(Settings.definition(), sources)
-    const { reload } = yield* Reloading.make({ loaded, sources, dataDir, user: "somebody", ready })
+    const { reload } = yield* Reloading.make({
+      loaded,
+      sources,
+      dataDir,
+      user: "somebody",
+      ready,
+      follow: () => Effect.void
+    })
     return { reload, level: (yield* Logger.Logging).level }
   })
 
