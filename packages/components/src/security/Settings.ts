@@ -140,7 +140,7 @@ export const Settings = Schema.Struct({
   authentication: Field.withDefault(Authentication, {}).annotate({ description: "Who somebody is." }),
   roles: Field.withDefault(Schema.Record(Schema.String, RoleNames), {
     admin: ["*"],
-    operator: ["status.*", "health.*", "components.*"],
+    operator: ["status.*", "health.*", "components.*", "tasks.*"],
     viewer: ["status.*", "health.*"],
     peer: ["peer.*"]
   }).annotate({ description: "The actions of each role; * stands for any word. What no role allows is forbidden." }),

@@ -55,6 +55,9 @@ describe("roles", () => {
   it("of the settings let an operator restore, a viewer look, and a peer do neither", () => {
     const { roles } = settings({})
     assert.isTrue(Roles.allows(roles, ["operator"], "components.restore"))
+    assert.isTrue(Roles.allows(roles, ["operator"], "tasks.cancel"))
+    assert.isFalse(Roles.allows(roles, ["operator"], "tokens.create"))
+    assert.isFalse(Roles.allows(roles, ["viewer"], "tasks.submit"))
     assert.isTrue(Roles.allows(roles, ["viewer"], "status.read"))
     assert.isFalse(Roles.allows(roles, ["viewer"], "components.restore"))
     assert.isTrue(Roles.allows(roles, ["peer"], "peer.connect"))
