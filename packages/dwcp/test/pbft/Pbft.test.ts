@@ -135,6 +135,23 @@ describe("four replicas as processes", () => {
     patience
   )
 
+  for (const lies of ["equivocating", "anything"] as const) {
+    it(
+      `decide in the same order while the primary is a liar (${lies})`,
+      async () => {
+        cluster = await Processes.make({ settings })
+        const [liar, ...honest] = cluster.members
+        await Promise.all([liar!.start(lies), ...honest.map((member) => member.start())])
+        const texts = Array.from({ length: 18 }, (_, k) => `${k}`)
+        await Promise.all(texts.map((text, k) => decide(honest[k % 3]!, text)))
+        agree(honest)
+        const all = new Set(honest.flatMap((member) => [...history(member).values()]))
+        assert.sameMembers([...all], texts)
+      },
+      patience
+    )
+  }
+
   it(
     "stop deciding when two of them are gone, and go on when one is back",
     async () => {
