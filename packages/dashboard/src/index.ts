@@ -3,5 +3,5 @@
  * `.br`. In a checkout `node build.ts` makes them first.
  */
 
-/** The folder, as a URL. It is the same from the sources and from what is published. */
-export const site = new URL("../dist/site/", import.meta.url)
+/** The folder, as the text of a `file:` URL. It is the same from the sources and from what is published. */
+export const site: string = new URL("../dist/site/", import.meta.url).href
