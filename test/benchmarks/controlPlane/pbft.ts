@@ -9,7 +9,6 @@
  */
 import type { Figure } from "../Figure.ts"
 import type { Group, Options } from "../src/control-plane.ts"
-import * as Replica from "../../../packages/dwcp/src/pbft/Replica.ts"
 import * as Processes from "../../../packages/dwcp/test/pbft/fixtures/Processes.ts"
 import * as Sealed from "../../../packages/dwcp/test/pbft/fixtures/Sealed.ts"
 import * as Simulation from "../../../packages/dwcp/test/pbft/fixtures/Simulation.ts"
@@ -51,7 +50,7 @@ const divergence = ({ quick }: Options): Figure => {
       seed,
       replicas,
       faulty: (replicas - 1) / 3,
-      make: Replica.make,
+      make: Simulation.honest,
       keysOf,
       crashes
     })

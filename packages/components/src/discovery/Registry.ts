@@ -103,7 +103,8 @@ export const database = (
       VALUES (${id}, ${incarnation}, ${JSON.stringify(addresses)}::jsonb, ${version}, ${environment},
         to_timestamp(${startedAt / 1_000}::float8), now() + ${seconds}::float8 * interval '1 second')
       ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, addresses = excluded.addresses,
-        version = excluded.version, environment = excluded.environment, started_at = excluded.started_at, expires_at = excluded.expires_at`
+        version = excluded.version, environment = excluded.environment, started_at = excluded.started_at,
+        expires_at = excluded.expires_at`
   const entered = new Set<string>()
   return {
     name,
@@ -126,7 +127,8 @@ export const database = (
       }).pipe(named),
     remove: ({ id, incarnation }) =>
       named(Effect.asVoid(sql`DELETE FROM novacron_peers WHERE id = ${id} AND incarnation = ${incarnation}`)),
-    list: sql`SELECT id, incarnation, addresses, version, environment, (extract(epoch FROM started_at) * 1000)::float8 AS "startedAt"
+    list: sql`SELECT id, incarnation, addresses, version, environment,
+        (extract(epoch FROM started_at) * 1000)::float8 AS "startedAt"
       FROM novacron_peers WHERE expires_at > now() ORDER BY id LIMIT ${mostPeers}`.pipe(
       Effect.map((rows) => rows.flatMap((row) => Option.toArray(Schema.decodeUnknownOption(Row)(row)))),
       named

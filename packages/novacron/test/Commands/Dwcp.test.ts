@@ -91,7 +91,7 @@ describe("novacron dwcp", () => {
     assert.include(missing.err, "is not there, or may not be read")
   })
 
-  it("forecasts recorded series, by classical means without a model, and with no other model than was asked for", async () => {
+  it("forecasts recorded series, classically without a model, and with no other model than was asked for", async () => {
     const v = Array.from({ length: 60 }, (_, i) => 50 + ((i * 7919) % 13))
     const input = file("series.jsonl", `${JSON.stringify({ id: "a", dt: 1, v })}\n`)
     const asked = { input, model: undefined, classical: false, json: false }
