@@ -113,6 +113,8 @@ export const visit = async (node: Node, options: BrowserContextOptions = {}): Pr
     if (said.type() === "error") complaints.push(said.text())
   })
   await page.goto(await node.link())
+  // The frame of the page is there before its code, which takes the ticket out of the address.
+  await page.waitForFunction(() => !location.hash.startsWith("#token"))
   const go = async (hash: string): Promise<void> => {
     await page.evaluate((to) => (location.hash = to), hash)
   }

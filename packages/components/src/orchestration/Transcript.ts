@@ -29,6 +29,9 @@ export interface Transcript {
 /** The largest piece, in bytes. */
 const pieceSize = 16 * 1024
 
+/** What is thrown away at a time, in bytes. */
+const partSize = 64 * 1024
+
 export const make = (options: {
   readonly task: string
   readonly fence: string
@@ -80,13 +83,19 @@ export const make = (options: {
       hasPrinted = true
       const last = waiting.at(-1)
       // Letter by letter would be an object for each letter. A copy, because what is small may be a part of something large.
-      if (last?.stream === stream && last.size + bytes.length <= pieceSize / 2) {
+      if (last?.stream === stream && last.size + bytes.length <= Math.min(keep, pieceSize / 2)) {
         const all = Buffer.concat([last.bytes, bytes])
         waiting[waiting.length - 1] = { stream, bytes: all, size: all.length, isLast: false }
       } else {
-        waiting.push({ stream, bytes: Buffer.from(bytes), size: bytes.length, isLast: false })
+        // Of more than is kept in one go the latest is kept; in parts, because the oldest goes by parts.
+        const gone = Math.max(0, bytes.length - keep)
+        if (gone > 0) waiting.push(gapOf(gone))
+        for (let at = gone; at < bytes.length || at === 0; at += partSize) {
+          const part = Buffer.from(bytes.subarray(at, at + partSize))
+          waiting.push({ stream, bytes: part, size: part.length, isLast: false })
+        }
       }
-      sizes[stream] += bytes.length
+      sizes[stream] += Math.min(bytes.length, keep)
       while (sizes[stream] > keep) drop(stream)
     },
     skip: (stream, count) => {

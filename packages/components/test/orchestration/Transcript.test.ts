@@ -63,6 +63,27 @@ describe("Transcript", () => {
     assert.isTrue(transcript.isEmpty())
   })
 
+  it("keeps the latest of what comes in one go and is more than is kept", () => {
+    fc.assert(
+      fc.property(fc.nat(300_000), fc.nat(300_000), fc.integer({ min: 1, max: 150_000 }), (before, size, keep) => {
+        const transcript = of(keep)
+        transcript.print("stdout", Buffer.alloc(before, "a"))
+        transcript.print("stdout", Buffer.from(`${"x".repeat(size)}the end`))
+        transcript.close()
+        const { pieces } = transcript.take(Infinity)
+        const text = textOf(pieces)
+        const all = `${"a".repeat(before)}${"x".repeat(size)}the end`
+        assert.isTrue(all.endsWith(text))
+        // Parts of 64 KiB go as a whole.
+        assert.isAtLeast(text.length, Math.min(all.length, keep) - 64 * 1024)
+        assert.isAtLeast(text.length, Math.min("the end".length, keep))
+        assert.isAtMost(text.length, keep)
+        const last = pieces.at(-1)
+        assert.strictEqual((last?.position ?? 0) + (last?.size ?? 0), all.length)
+      })
+    )
+  })
+
   it("says what may go of what was kept before, when there is more than is kept", () => {
     const transcript = of(32 * 1024)
     const table = new Map<number, number>()
