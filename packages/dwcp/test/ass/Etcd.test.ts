@@ -69,7 +69,7 @@ describe("etcd", () => {
       const [first] = cluster.members
       if (first === undefined) return assert.fail("a cluster without members")
       // The one that this client talks to.
-      cluster.freeze(first)
+      yield* Effect.promise(() => cluster.freeze(first))
       yield* Effect.addFinalizer(() => Effect.sync(() => cluster.thaw(first)))
       yield* surely(engine.put("silent", bytes("2")))
       assert.strictEqual(text(yield* engine.get("silent")), "2")
@@ -202,7 +202,7 @@ describe("etcd", () => {
       if (member === undefined) return assert.fail("a cluster without members")
       const engine = yield* Etcd.make({ ...options, endpoints: alone.endpoints, attempt: Duration.millis(200) })
       yield* engine.put("unknown", bytes("1"))
-      alone.freeze(member)
+      yield* Effect.promise(() => alone.freeze(member))
       const error = yield* Effect.flip(engine.put("unknown", bytes("2")))
       alone.thaw(member)
       assert.strictEqual(error._tag, "OutcomeUnknown")
