@@ -217,6 +217,7 @@ export const boot = (
       monitor: settings.system.monitorInterval,
       observe: (event) => {
         resolved(event)
+        loadBeside(event)
         trail.observe(event)
         monitor.observe(event)
         view.observe(event)
@@ -245,6 +246,11 @@ export const follow = ({ services }: Running, { dwcp: settings }: Settings): Eff
         yield* dwcp.setMode(settings.forcedMode ?? "auto")
       })
   })
+
+/** What is large and needed next is loaded while a server starts, which takes none of our time. */
+const loadBeside = (event: BootEvent.BootEvent): void => {
+  if (event._tag === "ComponentStarted" && event.component === "database") void Orchestration.load()
+}
 
 /** From now until the boot begins its plan is being made: tells how long that took. */
 const resolution = ({ spent }: Monitoring.Monitor.Monitor["Service"]) =>
