@@ -36,6 +36,13 @@ describe("a boot on a bare directory", () => {
       ["init_start", "pre_init_complete", "core_init_complete", "service_init_complete", "init_complete"]
     )
     assert.notInclude(stdout, "\u001b")
+    const lines = stderr.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line)] : []))
+    const opened = lines.find(({ event }) => event === "DatabaseOpened")
+    assert.deepInclude(opened, { component: "database", phase: "core", level: "info" })
+    assert.isAbove(opened.metrics.connections_established, 0)
+    assert.isAbove(opened.metrics.migrations_applied, 0)
+    assert.isTrue(opened.metrics.schema_validated)
+    assert.match(opened.trace_id, /^[0-9a-f]{32}$/)
     assert.deepStrictEqual(place.leftovers(), [])
   })
 

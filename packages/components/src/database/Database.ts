@@ -148,9 +148,20 @@ export const make = Effect.fn("Database.make")(function* (
     migrationsApplied: applied.length,
     schemaValidated: true
   }))
+  const { established, schemaValidated } = yield* stats
   yield* Effect.logInfo(
     `The database is PostgreSQL ${serverVersion} at ${place.target}; ` +
-      `migrations applied: ${applied.length === 0 ? "none" : applied.join(", ")}.`
+      `migrations applied: ${applied.length === 0 ? "none" : applied.join(", ")}.`,
+    {
+      component: "database",
+      phase: "core",
+      event: "DatabaseOpened",
+      metrics: {
+        connections_established: established,
+        migrations_applied: applied.length,
+        schema_validated: schemaValidated
+      }
+    }
   )
   return {
     sql: pool.sql,
