@@ -10,7 +10,7 @@
  * A line of JSON always has `timestamp`, `level`, `event` and `message`; `component`, `phase`, `dependencies`,
  * `duration_ms` and `attempt` where they mean something, and the remaining facts of the event under `facts`.
  */
-import type { BootEvent } from "@novacron/boot/model"
+import { type BootEvent, TimelineView } from "@novacron/boot/model"
 import { DateTime, Option, Schema } from "effect"
 import type { Remark } from "./Expected.ts"
 import { duration, paint, type Style, visible } from "./Terminal.ts"
@@ -27,6 +27,9 @@ export const Line = Schema.Struct({
   message: Schema.String,
   boot_id: Schema.String,
   node_id: Schema.String,
+  /** Of the trace of this boot, and in it of the component or of the boot as a whole. */
+  trace_id: Schema.String,
+  span_id: Schema.String,
   component: Schema.optionalKey(Schema.String),
   phase: Schema.optionalKey(Schema.String),
   dependencies: Schema.optionalKey(Schema.Array(Schema.String)),
@@ -65,18 +68,27 @@ interface Taken {
   readonly wasWell?: boolean
 }
 
-/** A reader that has read nothing yet. Each event goes to one of its two functions, once. */
-export const make = (style: Style): BootLines => {
+/**
+ * A reader that has read nothing yet. Each event goes to one of its two functions, once. `traceparent` is that of whoever
+ * started the process: the boot is a part of that trace then.
+ */
+export const make = (style: Style, traceparent?: string): BootLines => {
   const known = new Map<string, Known>()
   let epochMs = 0
-  let ids = { boot_id: "", node_id: "" }
+  const outer = /^00-([0-9a-f]{32})-/.exec(traceparent ?? "")?.[1]
+  let ids = { boot_id: "", node_id: "", trace_id: "" }
+  const spanOf = (component: string | undefined) =>
+    component === undefined
+      ? TimelineView.spanId(ids.boot_id)
+      : TimelineView.spanId(ids.boot_id, "component", component)
   let width = 8
 
   const take = (event: Event): Taken => {
     if (event._tag === "BootStarted") {
       known.clear()
       epochMs = event.startedAt - event.atMs
-      ids = { boot_id: event.bootId, node_id: event.nodeId }
+      const trace_id = outer ?? TimelineView.traceId(event.bootId)
+      ids = { boot_id: event.bootId, node_id: event.nodeId, trace_id }
       width = Math.min(24, Math.max(8, ...event.components.map(({ name }) => name.length)))
       for (const { name, needs, phase } of event.components) {
         known.set(name, { phase, needs, startedAtMs: NaN, attempt: 0, isSick: false })
@@ -121,6 +133,7 @@ export const make = (style: Style): BootLines => {
         event: _tag,
         message: visible(`${component === undefined ? "" : `${component}: `}${text}`),
         ...ids,
+        span_id: spanOf(component),
         ...(component === undefined ? {} : { component }),
         ...(phase === undefined ? {} : { phase }),
         ...(it === undefined ? {} : { dependencies: it.needs, attempt: it.attempt }),
@@ -142,6 +155,7 @@ export const make = (style: Style): BootLines => {
         event,
         message: visible(`${component === undefined ? "" : `${component}: `}${text}`),
         ...ids,
+        span_id: spanOf(component),
         ...(component === undefined ? {} : { component }),
         facts: { at_ms: atMs, ...facts }
       })

@@ -366,7 +366,9 @@ const serveTraces = Command.make(
   },
   (input) => lazily(traces, (it) => it.serve, { ...asked(input), port: input.port })
 ).pipe(
-  Command.withDescription("Receive the traces of any program by OTLP (HTTP, JSON) and show them in a browser"),
+  Command.withDescription(
+    "Receive the traces of any program by OTLP (JSON, protobuf, gRPC) and show them in a browser"
+  ),
   Command.withExamples([{ command: "novacron trace serve", description: "then send traces to http://127.0.0.1:4318" }])
 )
 

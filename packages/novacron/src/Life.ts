@@ -168,7 +168,7 @@ const tellTheEnd = (options: Options, node: Alive.Alive) =>
 
 const observer = ({ dataDir, style }: Options, node: Alive.Alive) => {
   const { stdout } = node.surroundings
-  const lines = BootLines.make(style)
+  const lines = BootLines.make(style, node.surroundings.env["TRACEPARENT"])
   const expected = Expected.make(`${dataDir}/journal`, (remark) => {
     const line = style === "json" ? JSON.stringify(lines.remark.json(remark)) : lines.remark.pretty(remark)
     stdout.write(`${line}\n`)

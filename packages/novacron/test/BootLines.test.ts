@@ -1,5 +1,5 @@
 import { Boot, Component } from "@novacron/boot"
-import { BootEvent } from "@novacron/boot/model"
+import { BootEvent, TimelineView } from "@novacron/boot/model"
 import { Arbitrary, Context, Data, Effect, Schema } from "effect"
 import { assert, describe, it } from "@effect/vitest"
 import * as BootLines from "../src/BootLines.ts"
@@ -30,6 +30,25 @@ const eventsOf = (message: string) =>
     yield* Effect.scoped(Boot.make([store, cache(message)], { observe, restoration: "off" }))
     return events
   })
+
+describe("a line of JSON", () => {
+  it.effect("names the trace of the boot, and the span of its component", () =>
+    Effect.gen(function* () {
+      const events = yield* eventsOf("no")
+      const first = events[0]!
+      const bootId = first._tag === "BootStarted" ? first.bootId : "none"
+      const lines = BootLines.make("json")
+      for (const event of events) {
+        const { span_id, trace_id } = lines.json(event)
+        assert.strictEqual(trace_id, TimelineView.traceId(bootId))
+        const path = "component" in event ? ["component", event.component] : []
+        assert.strictEqual(span_id, TimelineView.spanId(bootId, ...path))
+      }
+      const within = BootLines.make("json", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+      assert.strictEqual(within.json(first).trace_id, "0af7651916cd43dd8448eb211c80319c")
+    })
+  )
+})
 
 describe("lines for people", () => {
   it.effect("say when, who, how long and what, and leave out what only programs want", () =>
