@@ -24,6 +24,7 @@ const start = (number: number, directory = "-") => {
     })
   }
   const said = (line: string): Promise<void> => new Promise((resume) => waiting.set(line, resume))
+  child.stdin?.on("error", () => undefined) // it was killed: EPIPE
   return {
     started: said("start"),
     tell: (line: string): Promise<void> => {
