@@ -3,11 +3,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Redacted, Schema, type Scope } from "effect"
-import type { Span } from "../../src/monitoring/BootTrace.ts"
 import * as Exporter from "../../src/monitoring/Exporter.ts"
 import { TracesSettings } from "../../src/monitoring/Settings.ts"
 import { type Collector, make, valueOf } from "./fixtures/Collector.ts"
 import * as Decoder from "./fixtures/Decoder.ts"
+import * as Spans from "./fixtures/Spans.ts"
 
 const decode = Schema.decodeUnknownSync(TracesSettings)
 
@@ -15,26 +15,6 @@ const settingsFor = ({ url }: Collector, more: Partial<typeof TracesSettings.Enc
   ...decode({ endpoint: url, interval: "20ms", timeout: "300ms", maxBackoff: "100ms", stopBudget: "2s", ...more }),
   endpoint: url
 })
-
-const resource = { "service.name": "novacron", "service.instance.id": "node-1" }
-
-let made = 0
-
-const spansOf = (count: number): ReadonlyArray<Span> =>
-  Array.from({ length: count }, () => ({
-    traceId: "a".repeat(32),
-    spanId: (++made).toString(16).padStart(16, "0"),
-    parentSpanId: null,
-    name: "one",
-    startMs: 1_700_000_000_000.25,
-    endMs: 1_700_000_000_001.5,
-    attributes: { text: "t", flag: true, whole: 3, part: 0.5 },
-    events: [{ name: "event", atMs: 1_700_000_000_001, attributes: {} }],
-    links: [{ traceId: "c".repeat(32), spanId: "d".repeat(16), attributes: {} }],
-    dropped: 0,
-    status: "error",
-    message: "why"
-  }))
 
 const until = (isSo: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (isSo() ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), until(isSo)))).pipe(
@@ -61,8 +41,8 @@ describe("Exporter", () => {
         yield* collector.up
         const { authorization } = decode({ authorization: "Bearer s3cret" })
         const exporter = yield* Exporter.make({ ...settingsFor(collector), ...(authorization && { authorization }) })
-        const [span] = spansOf(1)
-        exporter.push(resource, [span!])
+        const [span] = Spans.make(1)
+        exporter.push(Spans.resource, [span!])
         yield* until(() => collector.spans.size === 1)
         const got = [...collector.spans.values()][0]!
         assert.deepInclude(got, {
@@ -91,7 +71,7 @@ describe("Exporter", () => {
         const collector = yield* make
         yield* collector.up
         const exporter = yield* Exporter.make(settingsFor(collector, { protocol: "http/protobuf" }))
-        exporter.push(resource, spansOf(2))
+        exporter.push(Spans.resource, Spans.make(2))
         yield* until(() => exporter.statistics().sent === 2)
         assert.strictEqual(collector.headers[0]?.["content-type"], "application/x-protobuf")
         // By a decoder that is not ours.
@@ -127,7 +107,7 @@ describe("Exporter", () => {
         const exporter = yield* Exporter.make(settingsFor(collector, { batch: 7 }))
         let pushed = 0
         const some = (count: number) => {
-          exporter.push(resource, spansOf(count))
+          exporter.push(Spans.resource, Spans.make(count))
           pushed += count
         }
         some(10)
@@ -161,8 +141,8 @@ describe("Exporter", () => {
       Effect.gen(function* () {
         const collector = yield* make
         const exporter = yield* Exporter.make(settingsFor(collector, { capacity: 10, stopBudget: "10ms" }))
-        exporter.push(resource, spansOf(1_000))
-        exporter.push(resource, spansOf(1_000))
+        exporter.push(Spans.resource, Spans.make(1_000))
+        exporter.push(Spans.resource, Spans.make(1_000))
         assert.strictEqual(exporter.statistics().waiting, 10)
         assert.strictEqual(exporter.statistics().dropped.full, 1_990)
       })
@@ -176,16 +156,16 @@ describe("Exporter", () => {
         yield* collector.up
         const exporter = yield* Exporter.make(settingsFor(collector))
         collector.mood = { status: 400 }
-        exporter.push(resource, spansOf(3))
+        exporter.push(Spans.resource, Spans.make(3))
         yield* until(() => exporter.statistics().dropped.refused === 3)
         collector.mood = { status: 413 }
-        exporter.push(resource, spansOf(4))
+        exporter.push(Spans.resource, Spans.make(4))
         const before = collector.requests
         yield* until(() => exporter.statistics().dropped.refused === 7)
         // 4, 2, 1, 1, 2, 1, 1 spans, one after the other
         assert.isAtLeast(collector.requests - before, 6)
         collector.mood = "well"
-        exporter.push(resource, spansOf(2))
+        exporter.push(Spans.resource, Spans.make(2))
         yield* until(() => collector.spans.size === 2)
       })
     )
@@ -198,7 +178,7 @@ describe("Exporter", () => {
       yield* run(
         Effect.gen(function* () {
           const exporter = yield* Exporter.make(settingsFor(collector, { interval: "1h" }))
-          exporter.push(resource, spansOf(3))
+          exporter.push(Spans.resource, Spans.make(3))
         })
       )
       assert.strictEqual(collector.spans.size, 3)
@@ -215,7 +195,7 @@ describe("Exporter", () => {
         run(
           Effect.gen(function* () {
             const exporter = yield* Exporter.make(settingsFor(collector, { stopBudget: "200ms" }), { spool })
-            exporter.push(resource, spansOf(9))
+            exporter.push(Spans.resource, Spans.make(9))
           })
         )
       )
@@ -253,7 +233,7 @@ describe("Exporter", () => {
       const statistics = yield* run(
         Effect.gen(function* () {
           const exporter = yield* Exporter.make(settingsFor(collector, { stopBudget: "20ms" }), { spool: nowhere })
-          exporter.push(resource, spansOf(2))
+          exporter.push(Spans.resource, Spans.make(2))
           return exporter.statistics
         })
       )

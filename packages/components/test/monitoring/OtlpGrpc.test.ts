@@ -4,12 +4,12 @@ import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Metadata, Server, ServerCredentials, status, type sendUnaryData } from "@grpc/grpc-js"
 import { Duration, Effect, Redacted, Schema, type Scope } from "effect"
-import type { Span } from "../../src/monitoring/BootTrace.ts"
 import * as Exporter from "../../src/monitoring/Exporter.ts"
 import * as OtlpGrpc from "../../src/monitoring/OtlpGrpc.ts"
 import * as OtlpWire from "../../src/monitoring/OtlpWire.ts"
 import { TracesSettings } from "../../src/monitoring/Settings.ts"
 import { decode, encode, encodeResponse, hex, spansOf } from "./fixtures/Decoder.ts"
+import * as Spans from "./fixtures/Spans.ts"
 import { pki } from "./fixtures/Pki.ts"
 
 const path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -180,7 +180,7 @@ describe("OtlpGrpc", () => {
         endpoint,
         authorization: Redacted.make("Bearer x")
       })
-      exporter.push(resource, spansOfCount(40))
+      exporter.push(Spans.resource, Spans.make(40))
       yield* until(() => exporter.statistics().failures > 0)
       yield* Effect.scoped(
         Effect.gen(function* () {
@@ -189,11 +189,11 @@ describe("OtlpGrpc", () => {
             spansOf(decode(bytes)).length > 4
               ? done({ code: status.RESOURCE_EXHAUSTED, details: "too many" })
               : taking(bytes, metadata, done)
-          exporter.push(resource, spansOfCount(20))
+          exporter.push(Spans.resource, Spans.make(20))
           yield* until(() => got.size >= 30)
         })
       )
-      exporter.push(resource, spansOfCount(10))
+      exporter.push(Spans.resource, Spans.make(10))
       collector.reply = taking
       yield* up(collector, port)
       yield* until(() => exporter.statistics().waiting === 0)
@@ -205,26 +205,6 @@ describe("OtlpGrpc", () => {
     }).pipe(Effect.scoped)
   )
 })
-
-const resource = { "service.name": "novacron", "service.instance.id": "node-1" }
-
-let made = 0
-
-const spansOfCount = (count: number): ReadonlyArray<Span> =>
-  Array.from({ length: count }, () => ({
-    traceId: "a".repeat(32),
-    spanId: (++made).toString(16).padStart(16, "0"),
-    parentSpanId: null,
-    name: "one",
-    startMs: 1_700_000_000_000.25,
-    endMs: 1_700_000_000_001.5,
-    attributes: {},
-    events: [],
-    links: [],
-    dropped: 0,
-    status: "ok",
-    message: ""
-  }))
 
 const until = (isSo: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (isSo() ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), until(isSo)))).pipe(
