@@ -111,19 +111,19 @@ const toDemand = ({ cpu, memory }: Tasks.Demand): TasksProto.Demand => ({
 export const fromSubmission = (it: TasksProto.Submission | undefined): unknown => {
   if (it === undefined) return {}
   const { constraints, demand, run } = it
-  const process = run.case === "process" ? run.value : undefined
+  const program = run.case === "process" ? run.value : undefined
   return {
     name: it.name,
     ...present("group", it.group),
     ...present(
       "run",
-      process === undefined
+      program === undefined
         ? undefined
         : {
             driver: "process",
-            command: process.command,
-            ...present("env", isEmpty(process.env) ? undefined : process.env),
-            ...present("directory", process.directory)
+            command: program.command,
+            ...present("env", isEmpty(program.env) ? undefined : program.env),
+            ...present("directory", program.directory)
           }
     ),
     ...present("demand", demand === undefined ? undefined : { cpu: demand.cpu, memory: demand.memory }),

@@ -27,6 +27,7 @@ export const large = (count = 1_000): ReadonlyArray<BootEvent.BootEvent> => {
       nodeId: "large",
       environment: "datacenter",
       configVersion: "c",
+      // Watched by a browser, which has no clock but the real one.
       startedAt: Date.now(),
       concurrency: 64,
       worstCaseMs: 60_000,

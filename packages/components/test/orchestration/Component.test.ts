@@ -72,7 +72,10 @@ describe("orchestration of a node that is alone", () => {
     live(
       Effect.scoped(
         Effect.gen(function* () {
-          process.env["NOVACRON_TEST_SECRET"] = "swordfish"
+          yield* Effect.acquireRelease(
+            Effect.sync(() => void (process.env["NOVACRON_TEST_SECRET"] = "swordfish")),
+            () => Effect.sync(() => void delete process.env["NOVACRON_TEST_SECRET"])
+          )
           const work = yield* node(server.url())
           const run = {
             driver: "process",
