@@ -20,3 +20,24 @@ export interface Figure {
 export interface Benchmark {
   readonly run: () => Promise<{ readonly figures: ReadonlyArray<Figure> }>
 }
+
+/** The value in the middle, or between the two of them. Of nothing it is nothing. */
+const median = (samples: ReadonlyArray<number>): number | null => {
+  const sorted = samples.toSorted((a, b) => a - b)
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]]
+  return low === undefined || high === undefined ? null : (low + high) / 2
+}
+
+/** A figure of these samples: their median, unless `of` says otherwise. */
+export const figure = (
+  id: string,
+  unit: string,
+  bar: number | null,
+  better: Figure["better"],
+  samples: ReadonlyArray<number>,
+  of: (samples: ReadonlyArray<number>) => number | null = median
+): Figure => {
+  const value = of(samples)
+  const ok = value === null || bar === null ? null : better === "lower" ? value <= bar : value >= bar
+  return { id, unit, bar, better, samples, value, ok }
+}

@@ -41,7 +41,7 @@ export interface Usage {
   readonly cpuMs: number
   readonly peakBytes: number
   readonly writtenBytes: number
-  /** Calls that write, to disk or elsewhere. */
+  /** Calls that write, to disk, pipes and sockets. */
   readonly writes: number
 }
 

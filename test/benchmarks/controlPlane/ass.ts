@@ -12,9 +12,9 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
-import type { Figure } from "../Figure.ts"
+import { type Figure, figure } from "../Figure.ts"
 import * as Wan from "../dwcp/Wan.ts"
-import type { Group } from "../src/control-plane.ts"
+import type { Group } from "../Groups.ts"
 
 const program = join(import.meta.dirname, "../../../packages/dwcp/test/ass/fixtures/measure.ts")
 const run = promisify(execFile)
@@ -36,23 +36,26 @@ const etcd = async (samples: number): Promise<ReadonlyArray<Figure>> => {
       "ass_put_vs_etcd",
       "ratio",
       1.3,
+      "lower",
       said.compared.map(({ bare, service }) => service / bare)
     ),
     figure(
       "ass_put_ms",
       "ms",
       null,
+      "lower",
       said.compared.map(({ service }) => service)
     ),
-    figure("ass_sync_ms", "ms", 100, [said.heard]),
+    figure("ass_sync_ms", "ms", 100, "lower", [said.heard]),
     figure(
       "ass_failover_s",
       "s",
       2,
+      "lower",
       said.failed.map(({ seconds }) => seconds)
     ),
     // Not the median: one lost write is one too many.
-    figure("ass_lost_writes", "writes", 0, [said.failed.reduce((sum, { lost }) => sum + lost, 0)])
+    figure("ass_lost_writes", "writes", 0, "lower", [said.failed.reduce((sum, { lost }) => sum + lost, 0)])
   ]
 }
 
@@ -64,6 +67,7 @@ const rounds = async (samples: number): Promise<ReadonlyArray<Figure>> => {
       "gossip_rounds_1k",
       "rounds per doubling",
       2,
+      "lower",
       said.rounds.map((it) => (it ?? Infinity) / Math.log2(1000))
     )
   ]
@@ -104,7 +108,7 @@ const gossip = async (samples: number): Promise<ReadonlyArray<Figure>> => {
       heal.push((performance.now() - healed) / 1000)
     })
   }
-  return [figure("gossip_converge_s", "s", 10, converge), figure("gossip_heal_s", "s", 15, heal)]
+  return [figure("gossip_converge_s", "s", 10, "lower", converge), figure("gossip_heal_s", "s", 15, "lower", heal)]
 }
 
 interface Node {
@@ -162,12 +166,6 @@ const start = async (tool: string, lab: string, host: string, args: ReadonlyArra
       await gone
     }
   }
-}
-
-const figure = (id: string, unit: string, bar: number | null, samples: ReadonlyArray<number>): Figure => {
-  const value = samples.toSorted((a, b) => a - b)[samples.length >> 1] ?? null
-  const ok = value === null || bar === null ? null : value <= bar
-  return { id, value, unit, bar, better: "lower", ok, samples }
 }
 
 const none = (id: string, bar: number, skipped: string): Figure => ({

@@ -15,8 +15,8 @@ import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { Pba } from "@novacron/dwcp"
 import { Result } from "effect"
-import type { Figure } from "../Figure.ts"
-import type { Group } from "../src/control-plane.ts"
+import { type Figure, figure } from "../Figure.ts"
+import type { Group } from "../Groups.ts"
 import { classical, from, horizons } from "./baselines.ts"
 import * as Traces from "./traces.ts"
 
@@ -29,7 +29,8 @@ export const figures: Group = async ({ quick }) => {
     : existsSync(file)
       ? undefined
       : "there is no model to judge: pnpm train bandwidth --held-out"
-  if (why !== undefined) return bars.map(({ bar, id, unit }) => ({ ...figure(id, unit, bar, []), skipped: why }))
+  if (why !== undefined)
+    return bars.map(({ bar, id, unit }) => ({ ...figure(id, unit, bar, "lower", []), skipped: why }))
   const model = Result.getOrThrow(Pba.Model.read(file))
   const { held, seen } = Traces.split()
   const sets = Traces.names.map((name) => {
@@ -57,25 +58,25 @@ export const figures: Group = async ({ quick }) => {
   const accuracy = (id: string, bar: number, of: ReadonlyArray<Traces.Name>): Figure => {
     const errors = sets.filter(({ name }) => of.includes(name)).map(({ error }) => error)
     const value = 1 - errors.reduce((sum, error) => sum + error, 0) / errors.length
-    return { ...figure(id, "share", bar, [value]), better: "higher", ok: value >= bar }
+    return figure(id, "share", bar, "higher", [value])
   }
   const violation = mean(({ below }) => below[0]!)
   return [
-    figure("pba_h1", "ratio", 0.95, [mean(({ ratios }) => ratios[0]!)]),
-    figure("pba_h5", "ratio", 0.95, [mean(({ ratios }) => ratios[1]!)]),
-    figure("pba_worst", "ratio", 1.02, [Math.max(...sets.flatMap(({ ratios }) => ratios.slice(0, 2)))]),
-    figure("pba_p10", "ratio", 0.92, [mean(({ ratios }) => ratios[2]!)]),
-    figure("pba_p10_h5", "ratio", null, [mean(({ ratios }) => ratios[3]!)]),
+    figure("pba_h1", "ratio", 0.95, "lower", [mean(({ ratios }) => ratios[0]!)]),
+    figure("pba_h5", "ratio", 0.95, "lower", [mean(({ ratios }) => ratios[1]!)]),
+    figure("pba_worst", "ratio", 1.02, "lower", [Math.max(...sets.flatMap(({ ratios }) => ratios.slice(0, 2)))]),
+    figure("pba_p10", "ratio", 0.92, "lower", [mean(({ ratios }) => ratios[2]!)]),
+    figure("pba_p10_h5", "ratio", null, "lower", [mean(({ ratios }) => ratios[3]!)]),
     // A bar with two sides: what lies below 8 % is as wrong as what lies above 12 %.
-    { ...figure("pba_violation", "share", 0.12, [violation]), ok: violation >= 0.08 && violation <= 0.12 },
-    figure("pba_violation_h5", "share", null, [mean(({ below }) => below[1]!)]),
+    { ...figure("pba_violation", "share", 0.12, "lower", [violation]), ok: violation >= 0.08 && violation <= 0.12 },
+    figure("pba_violation_h5", "share", null, "lower", [mean(({ below }) => below[1]!)]),
     accuracy("pba_accuracy_datacenter", 0.85, ["abilene", "geant", "bitbrains"]),
     accuracy("pba_accuracy_internet", 0.7, ["hsdpa", "fcc", "5g", "puffer"]),
     ...sets.flatMap(({ below, name, ratios }) => [
-      figure(`pba_${name}_h1`, "ratio", null, [ratios[0]!]),
-      figure(`pba_${name}_h5`, "ratio", null, [ratios[1]!]),
-      figure(`pba_${name}_p10`, "ratio", null, [ratios[2]!]),
-      figure(`pba_${name}_violation`, "share", null, [below[0]!])
+      figure(`pba_${name}_h1`, "ratio", null, "lower", [ratios[0]!]),
+      figure(`pba_${name}_h5`, "ratio", null, "lower", [ratios[1]!]),
+      figure(`pba_${name}_p10`, "ratio", null, "lower", [ratios[2]!]),
+      figure(`pba_${name}_violation`, "share", null, "lower", [below[0]!])
     ]),
     latency(held, model),
     command(held)
@@ -142,7 +143,7 @@ const latency = (traces: ReadonlyArray<Traces.Trace>, model: Pba.Model.Model): F
     }
     return took.sort()[took.length >> 1]! * 1e3
   })
-  return figure("pba_us", "µs", 200, samples)
+  return figure("pba_us", "µs", 200, "lower", samples)
 }
 
 /** `novacron dwcp forecast` as anyone runs it, starting included. */
@@ -166,13 +167,8 @@ const command = (traces: ReadonlyArray<Traces.Trace>): Figure => {
     const seconds = (performance.now() - began) / 1e3
     const answers = stdout.split("\n").length - 1
     if (status !== 0 || answers < 100_000) throw new Error(`forecast gave ${answers} answers and left with ${status}`)
-    return figure("pba_100k_s", "s", 60, [(seconds * 100_000) / answers])
+    return figure("pba_100k_s", "s", 60, "lower", [(seconds * 100_000) / answers])
   } finally {
     rmSync(folder, { recursive: true })
   }
-}
-
-const figure = (id: string, unit: string, bar: number | null, samples: ReadonlyArray<number>): Figure => {
-  const value = samples.toSorted((a, b) => a - b)[samples.length >> 1] ?? null
-  return { id, unit, bar, better: "lower", samples, value, ok: bar === null || value === null ? null : value <= bar }
 }

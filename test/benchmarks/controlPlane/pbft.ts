@@ -8,7 +8,7 @@
  * carried out twice, or one has no answer once the network is good: `SEEDS=` of them, 100,000 otherwise.
  */
 import type { Figure } from "../Figure.ts"
-import type { Group, Options } from "../src/control-plane.ts"
+import type { Group, Options } from "../Groups.ts"
 import * as Processes from "../../../packages/dwcp/test/pbft/fixtures/Processes.ts"
 import * as Sealed from "../../../packages/dwcp/test/pbft/fixtures/Sealed.ts"
 import * as Simulation from "../../../packages/dwcp/test/pbft/fixtures/Simulation.ts"

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connect, type TLSSocket } from "node:tls"
 import type { Figure } from "../Figure.ts"
-import type { Group } from "../src/services.ts"
+import type { Group } from "../Groups.ts"
 import { type Answer, type Question, token } from "./restServers.ts"
 
 export const figures: Group = async ({ quick }) => {

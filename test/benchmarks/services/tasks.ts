@@ -22,8 +22,8 @@ import { join } from "node:path"
 import { Effect, Exit, Logger, Schedule } from "effect"
 import { client, nodes, shell } from "../../../packages/components/test/orchestration/fixtures/nodes.ts"
 import * as Server from "../../../packages/components/test/orchestration/fixtures/server.ts"
-import type { Figure } from "../Figure.ts"
-import type { Options } from "../src/services.ts"
+import { type Figure, figure } from "../Figure.ts"
+import type { Options } from "../Groups.ts"
 
 export const figures = async ({ quick }: Options): Promise<ReadonlyArray<Figure>> => {
   const samples = quick ? 1 : 3
@@ -236,16 +236,3 @@ const restart = ({ crash, url }: Server.Server) =>
 const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN
 
 const worst = (values: ReadonlyArray<number>): number => Math.max(...values)
-
-const figure = (
-  id: string,
-  unit: string,
-  bar: number | null,
-  better: "lower" | "higher",
-  samples: ReadonlyArray<number>,
-  of: (samples: ReadonlyArray<number>) => number
-): Figure => {
-  const value = of(samples)
-  const ok = bar === null ? null : better === "lower" ? value <= bar : value >= bar
-  return { id, unit, bar, better, samples, value, ok }
-}

@@ -12,7 +12,7 @@ import { join } from "node:path"
 import { bundle } from "../../../scripts/bundle.ts"
 import { answering, load } from "../boot/Load.ts"
 import * as Node from "../boot/Node.ts"
-import type { Figure } from "../Figure.ts"
+import { type Figure, figure } from "../Figure.ts"
 
 export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }> => {
   const program = await bundle()
@@ -89,16 +89,4 @@ const whileItRuns = async (home: Node.Home): Promise<ReadonlyArray<Figure>> => {
   } finally {
     await node.stop()
   }
-}
-
-const figure = (
-  id: string,
-  unit: string,
-  bar: number | null,
-  better: "lower" | "higher",
-  samples: ReadonlyArray<number>
-): Figure => {
-  const value = samples.toSorted((a, b) => a - b)[samples.length >> 1]!
-  const ok = bar === null ? null : better === "lower" ? value <= bar : value >= bar
-  return { id, unit, bar, better, samples, value, ok }
 }

@@ -5,14 +5,15 @@
  * **Details**
  *
  * Each is a process of its own, on a data directory that exists. The bars are those of the design: half a minute, 99.9 %,
- * 80 % of the processors, 10 GB (ours: 500 MB), 500 writes a second. Besides, three first boots on empty directories.
+ * 80 % of the processors, 10 GB (ours: 500 MB), 500 blocks of
+ * 4 KiB a second to the disk; calls that write go to pipes and sockets as well, and are counted without a bar. Besides, three first boots on empty directories.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { bundle } from "../../../scripts/bundle.ts"
 import * as Node from "../boot/Node.ts"
-import type { Figure } from "../Figure.ts"
+import { type Figure, figure } from "../Figure.ts"
 
 const boots = Number(process.env["BOOTS"] ?? 20)
 
@@ -36,42 +37,31 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
     const runningMs = (name: string) =>
       all.flatMap(({ report }) => report.components.flatMap((one) => (one.name === name ? [one.runningMs] : [])))
     const speedups = all.map(({ report }) => report.sequentialMs / report.criticalPathMs)
+    const usages = all.map(({ usage }) => usage)
+    const p50 = (samples: ReadonlyArray<number>) => quantile(samples, 0.5)
+    const p95 = (samples: ReadonlyArray<number>) => quantile(samples, 0.95)
+    const p99 = (samples: ReadonlyArray<number>) => quantile(samples, 0.99)
+    const perSecond = all.map(({ readyMs, usage }) => usage.writes / (readyMs / 1_000))
+    const blocks = all.map(({ readyMs, usage }) => usage.writtenBytes / 4_096 / (readyMs / 1_000))
+    const written = usages.map(({ writtenBytes }) => writtenBytes / 1e3)
+    const peaks = usages.map(({ peakBytes }) => peakBytes / 1e6)
     return {
       figures: [
-        figure("success_share", "ratio", 0.999, "higher", all.length / boots, boots),
-        figure("ready_p50_ms", "ms", 30_000, "lower", quantile(ready, 0.5), ready),
-        figure("ready_p95_ms", "ms", 30_000, "lower", quantile(ready, 0.95), boots),
-        figure("ready_p99_ms", "ms", 30_000, "lower", quantile(ready, 0.99), boots),
-        figure("first_ready_ms", "ms", 30_000, "lower", quantile(first, 0.5), first),
-        figure("cpu_share", "ratio", 0.8, "lower", quantile(shares, 0.5), shares),
-        figure("peak_mb", "MB", 500, "lower", Math.max(...all.map(({ usage }) => usage.peakBytes)) / 1e6, boots),
-        figure(
-          "writes_per_s",
-          "1/s",
-          500,
-          "lower",
-          quantile(
-            all.map(({ readyMs, usage }) => usage.writes / (readyMs / 1_000)),
-            0.5
-          ),
-          boots
-        ),
-        figure(
-          "written_kb",
-          "kB",
-          null,
-          "lower",
-          quantile(
-            all.map(({ usage }) => usage.writtenBytes / 1e3),
-            0.5
-          ),
-          boots
-        ),
+        figure("success_share", "ratio", 0.999, "higher", [all.length / boots]),
+        figure("ready_p50_ms", "ms", 30_000, "lower", ready, p50),
+        figure("ready_p95_ms", "ms", 30_000, "lower", ready, p95),
+        figure("ready_p99_ms", "ms", 30_000, "lower", ready, p99),
+        figure("first_ready_ms", "ms", 30_000, "lower", first, p50),
+        figure("cpu_share", "ratio", 0.8, "lower", shares, p50),
+        figure("peak_mb", "MB", 500, "lower", peaks, (all) => Math.max(...all)),
+        figure("disk_blocks_per_s", "1/s", 500, "lower", blocks, p50),
+        figure("write_calls_per_s", "1/s", null, "lower", perSecond, p50),
+        figure("written_kb", "kB", null, "lower", written, p50),
         // What a boot of one part after the other would take, over the longest chain of needs: the most there is to win.
-        figure("speedup_bound", "ratio", null, "higher", quantile(speedups, 0.5), boots),
+        figure("speedup_bound", "ratio", null, "higher", speedups, p50),
         ...names.flatMap((name) => [
-          figure(`${name}_p50_ms`, "ms", null, "lower", quantile(runningMs(name), 0.5), boots),
-          figure(`${name}_p95_ms`, "ms", null, "lower", quantile(runningMs(name), 0.95), boots)
+          figure(`${name}_p50_ms`, "ms", null, "lower", runningMs(name), p50),
+          figure(`${name}_p95_ms`, "ms", null, "lower", runningMs(name), p95)
         ])
       ]
     }
@@ -81,17 +71,5 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
 }
 
 /** The smallest sample that this share of all samples do not exceed. */
-const quantile = (samples: ReadonlyArray<number>, share: number): number =>
-  samples.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(samples.length * share) - 1)] ?? Number.NaN
-
-const figure = (
-  id: string,
-  unit: string,
-  bar: number | null,
-  better: "lower" | "higher",
-  value: number,
-  samples: number | ReadonlyArray<number>
-): Figure => {
-  const ok = bar === null ? null : better === "lower" ? value <= bar : value >= bar
-  return { id, unit, bar, better, samples, value, ok }
-}
+const quantile = (samples: ReadonlyArray<number>, share: number): number | null =>
+  samples.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(samples.length * share) - 1)] ?? null

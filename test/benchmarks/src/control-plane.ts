@@ -1,44 +1,4 @@
-/**
- * What the half of DWCP achieves that predicts, agrees and decides: `pnpm --silent bench control-plane --json`.
- *
- * **Details**
- *
- * A file of `controlPlane/` is a group of figures and exports `figures`, a {@link Group}; a name of `groups` whose file is
- * not there is passed over. `BENCH_ONLY=pba,ass` measures only these. A group that breaks is told on stderr and counts as
- * `NAME_broke`, so that the figures of the others are not lost with it.
- */
-import { existsSync } from "node:fs"
-import { join } from "node:path"
-import { pathToFileURL } from "node:url"
-import type { Figure } from "../Figure.ts"
+/** What the half of DWCP achieves that predicts, agrees and decides: `pnpm --silent bench control-plane --json`. */
+import * as Groups from "../Groups.ts"
 
-/** What is passed to each group; `quick` asks for fewer samples (`BENCH_QUICK=1`), for a look and not for a verdict. */
-export interface Options {
-  readonly quick: boolean
-}
-
-/** What each file of `controlPlane/` exports under the name `figures`. */
-export type Group = (options: Options) => Promise<ReadonlyArray<Figure>>
-
-const groups = ["pba", "itp", "ass", "pbft"]
-
-export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }> => {
-  const only = process.env["BENCH_ONLY"]?.split(",") ?? groups
-  const options = { quick: process.env["BENCH_QUICK"] === "1" }
-  const figures: Array<Figure> = []
-  for (const name of groups.filter((name) => only.includes(name))) {
-    const file = join(import.meta.dirname, "../controlPlane", `${name}.ts`)
-    if (existsSync(file)) figures.push(...(await measured(name, file, options)))
-  }
-  return { figures }
-}
-
-const measured = async (name: string, file: string, options: Options): Promise<ReadonlyArray<Figure>> => {
-  try {
-    const group: { readonly figures: Group } = await import(pathToFileURL(file).href)
-    return await group.figures(options)
-  } catch (error) {
-    console.error(error)
-    return [{ id: `${name}_broke`, value: 1, unit: "count", bar: 0, better: "lower", ok: false, samples: [1] }]
-  }
-}
+export const run = Groups.of("controlPlane", ["pba", "itp", "ass", "pbft"])

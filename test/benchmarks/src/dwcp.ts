@@ -23,7 +23,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
 import { gunzipSync } from "node:zlib"
-import type { Figure } from "../Figure.ts"
+import { type Figure, figure } from "../Figure.ts"
 import * as Wan from "../dwcp/Wan.ts"
 
 const samples = Number(process.env["SAMPLES"] ?? 3)
@@ -309,15 +309,3 @@ const none = (id: string, unit: string, bar: number, better: Figure["better"], s
   samples: [],
   skipped
 })
-
-const figure = (
-  id: string,
-  unit: string,
-  bar: number | null,
-  better: Figure["better"],
-  measured: ReadonlyArray<number>
-): Figure => {
-  const value = measured.toSorted((a, b) => a - b)[measured.length >> 1]!
-  const ok = bar === null ? null : better === "lower" ? value <= bar : value >= bar
-  return { id, unit, bar, better, samples: measured, value, ok }
-}

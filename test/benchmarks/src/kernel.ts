@@ -11,7 +11,7 @@
 import { execFile } from "node:child_process"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import type { Figure } from "../Figure.ts"
+import { type Figure, figure } from "../Figure.ts"
 import { criticalPathMs, nine, reference } from "../kernel/graphs.ts"
 import { makespan, planCpuMs, progressBootsPerCpuSecond, simulatedBootsPerCpuSecond } from "../kernel/inProcess.ts"
 
@@ -127,31 +127,6 @@ const besideFrameworks = async (): Promise<ReadonlyArray<Figure>> => {
     )
   }
   return [await of("avvio", 0.6), await of("nest", 1)]
-}
-
-const figure = (
-  id: string,
-  unit: string,
-  bar: number | null,
-  better: "lower" | "higher",
-  samples: ReadonlyArray<number>
-): Figure => {
-  const value = median(samples)
-  return {
-    id,
-    unit,
-    bar,
-    better,
-    samples,
-    value,
-    ok: bar === null ? null : better === "lower" ? value <= bar : value >= bar
-  }
-}
-
-const median = (samples: ReadonlyArray<number>): number => {
-  const sorted = samples.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
 // ----------------------------------------------------------------------------------------------------------- processes

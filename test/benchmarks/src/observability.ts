@@ -16,7 +16,7 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { load } from "../boot/Load.ts"
-import type { Figure } from "../Figure.ts"
+import { type Figure, figure } from "../Figure.ts"
 import * as Collector from "../observability/Collector.ts"
 import { lost } from "../observability/spans.ts"
 
@@ -140,24 +140,5 @@ const dashboard = async (): Promise<ReadonlyArray<Figure>> => {
     // The figures of the others are not lost with it.
     console.error(error)
     return [{ id: "dashboard_broke", value: 1, unit: "count", bar: 0, better: "lower", ok: false, samples: [1] }]
-  }
-}
-
-const figure = (
-  id: string,
-  unit: string,
-  bar: number | null,
-  better: "lower" | "higher",
-  samples: ReadonlyArray<number>
-): Figure => {
-  const value = samples.toSorted((a, b) => a - b)[samples.length >> 1]!
-  return {
-    id,
-    unit,
-    bar,
-    better,
-    samples,
-    value,
-    ok: bar === null ? null : better === "lower" ? value <= bar : value >= bar
   }
 }

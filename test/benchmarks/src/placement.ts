@@ -14,7 +14,7 @@ import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { Itp } from "@novacron/dwcp"
 import { Result } from "effect"
-import type { Figure } from "../Figure.ts"
+import { type Figure, figure } from "../Figure.ts"
 
 const data = join(import.meta.dirname, "../../../../shared/data")
 const packings = "bp-vector-opt/instances.jsonl.gz"
@@ -31,7 +31,7 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
     ...clouds("huawei", huawei, 0.34, broke),
     decisions()
   ]
-  return { figures: [...figures, figure("itp_violations", "count", 0, [violations])] }
+  return { figures: [...figures, figure("itp_violations", "count", 0, "lower", [violations])] }
 }
 
 // ------------------------------------------------------------------------------------------------------------ packings
@@ -68,10 +68,10 @@ const packed = (broke: (count: number) => void): ReadonlyArray<Figure> => {
   const figures = budgets.map(({ id, budgetMs, every, bar }) => {
     console.error(`… ${id}`)
     const some = odd.filter((_, i) => i % every === 0)
-    return figure(id, "ratio", bar, [above(some, (given) => Itp.Pack.solve(given, { budgetMs, now }))])
+    return figure(id, "ratio", bar, "lower", [above(some, (given) => Itp.Pack.solve(given, { budgetMs, now }))])
   })
   console.error("… itp_online")
-  return [...figures, figure("itp_online", "ratio", 0.106, [above(odd, Itp.Online.pack)])]
+  return [...figures, figure("itp_online", "ratio", 0.106, "lower", [above(odd, Itp.Online.pack)])]
 }
 
 const overfilled = ({ cap, items }: Recorded, { hosts, host }: Itp.Pack.Packing): number => {
@@ -94,10 +94,10 @@ const clouds = (name: string, file: string, bar: number, broke: (count: number) 
   const moved = replay(Math.floor(trace.n / 10))
   broke(rule.violations + moved.violations)
   return [
-    figure(`itp_${name}`, "ratio", bar, [rule.above_bound]),
-    figure(`itp_${name}_at_arrivals`, "ratio", null, [rule.above_bound_at_arrivals]),
-    figure(`itp_${name}_first_fit`, "ratio", null, [firstFit(trace) / rule.bound - 1]),
-    figure(`itp_${name}_migrating`, "ratio", 0.15, [moved.above_bound])
+    figure(`itp_${name}`, "ratio", bar, "lower", [rule.above_bound]),
+    figure(`itp_${name}_at_arrivals`, "ratio", null, "lower", [rule.above_bound_at_arrivals]),
+    figure(`itp_${name}_first_fit`, "ratio", null, "lower", [firstFit(trace) / rule.bound - 1]),
+    figure(`itp_${name}_migrating`, "ratio", 0.15, "lower", [moved.above_bound])
   ]
 }
 
@@ -172,7 +172,7 @@ const decisions = (): Figure => {
     took.sort()
     return took[Math.floor(took.length * 0.99)]! * 1e3
   })
-  return figure("itp_p99_us_10k", "µs", 2, samples)
+  return figure("itp_p99_us_10k", "µs", 2, "lower", samples)
 }
 
 // ------------------------------------------------------------------------------------------------------------- figures
@@ -182,11 +182,6 @@ const lines = (file: string): ReadonlyArray<string> =>
     .toString("utf8")
     .trim()
     .split("\n")
-
-const figure = (id: string, unit: string, bar: number | null, samples: ReadonlyArray<number>): Figure => {
-  const value = samples.toSorted((a, b) => a - b)[samples.length >> 1]!
-  return { id, unit, bar, better: "lower", samples, value, ok: bar === null ? null : value <= bar }
-}
 
 const absent = (id: string, bar: number): Figure => ({
   id,
