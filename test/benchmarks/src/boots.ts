@@ -5,8 +5,8 @@
  * **Details**
  *
  * Each is a process of its own, on a data directory that exists. The bars are those of the design: half a minute, 99.9 %,
- * 80 % of the processors, 10 GB (ours: 500 MB), 500 blocks of
- * 4 KiB a second to the disk; calls that write go to pipes and sockets as well, and are counted without a bar. Besides, three first boots on empty directories.
+ * 80 % of the processors, 10 GB (ours: 500 MB), 500 blocks of 4 KiB a second to the disk; calls that write go to pipes and
+ * sockets as well, and are counted without a bar. Besides, three first boots on empty directories.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
