@@ -44,6 +44,8 @@ export interface Facts {
   /** The variables of the process. */
   readonly env: { readonly [name: string]: string | undefined }
   readonly pid: number
+  /** The name of the machine. */
+  readonly hostname: string
   /** The process, for those who start programs and end them. */
   readonly host: Surroundings["Service"]["host"]
   readonly lock: Lock.Lock["Service"]
@@ -59,7 +61,7 @@ export interface Facts {
 /** The parts of a node with these settings. Their order means nothing. */
 const components = (
   settings: Settings,
-  { dataDir, detection, env, host, lock, nodeId, notify, pid, report, trail, view }: Facts
+  { dataDir, detection, env, host, hostname, lock, nodeId, notify, pid, report, trail, view }: Facts
 ) =>
   [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
@@ -85,6 +87,7 @@ const components = (
     Orchestration.component(settings.orchestration, {
       nodeId,
       host,
+      address: addressOf(settings, hostname),
       environment: detection.kind,
       version: program
     }),
@@ -109,17 +112,35 @@ const components = (
       id: nodeId,
       version: program,
       environment: detection.kind,
-      addresses: addressesOf(settings)
+      addresses: addressesOf(settings, hostname)
     }),
     Post.ready(settings.ready, pid, notify)
   ] as const
 
 /** Where other nodes and programs reach this one. */
-const addressesOf = ({ api, dwcp, network }: Settings): { readonly [name: string]: string } => ({
-  api: `https://${api.host}:${api.port}`,
-  dwcp: `${dwcp.listenAddress}:${dwcp.bindPort}`,
-  peers: `${network.listenAddress}:${network.bindPort}`
-})
+export const addressesOf = (
+  { api, dwcp, network }: Settings,
+  hostname: string
+): { readonly api: string; readonly dwcp: string; readonly peers: string } => {
+  const at = (host: string, port: number) => `${reachable(host, hostname)}:${port}`
+  return {
+    api: `https://${at(api.host, api.port)}`,
+    dwcp: at(dwcp.listenAddress, dwcp.bindPort),
+    peers: at(network.listenAddress, network.bindPort)
+  }
+}
+
+/** Where people and other nodes find the work of this one: the port of the cluster, or the API of a node that is alone. */
+export const addressOf = (settings: Settings, hostname: string): string => {
+  const { advertise, enabled, listenAddress, port } = settings.orchestration.cluster
+  return enabled ? `${advertise ?? reachable(listenAddress, hostname)}:${port}` : addressesOf(settings, hostname).api
+}
+
+/** Who listens at all addresses is found by name. */
+const reachable = (host: string, hostname: string): string => {
+  if (host === "0.0.0.0" || host === "::") return hostname
+  return host.includes(":") ? `[${host}]` : host
+}
 
 /** What the parts may need together when they are busy. */
 export const plansOf = ({ cache, database, network }: Settings): Resources.Capacity.Plans => ({
@@ -205,7 +226,7 @@ export const boot = (
     const { lock, notify, report } = given
     const trail = yield* Security.BootTrail.make
     const view = Api.NodeView.make({ nodeId, version: program })
-    const facts: Facts = { detection, dataDir, nodeId, env, host, pid, lock, notify, report, trail, view }
+    const facts: Facts = { detection, dataDir, nodeId, env, host, hostname, pid, lock, notify, report, trail, view }
     const resolved = yield* resolution(monitor)
     const running = yield* Boot.make(components(settings, facts), {
       nodeId,
@@ -285,6 +306,7 @@ export const factsOf = Effect.fnUntraced(function* (settings: Settings, detectio
     nodeId,
     env,
     host,
+    hostname,
     pid,
     view: Api.NodeView.make({ nodeId, version: program }),
     lock: nobodys,

@@ -85,6 +85,34 @@ describe("who has to answer before the core starts", () => {
   )
 })
 
+describe("the addresses that a node tells others", () => {
+  it.effect("are those that it listens at, and its name where it listens at all of them", () =>
+    Effect.gen(function* () {
+      const settings = yield* settingsOf({
+        NOVACRON_API_HOST: "0.0.0.0",
+        NOVACRON_NETWORK_LISTEN_ADDRESS: "fd00::1",
+        NOVACRON_NETWORK_BIND_PORT: "7100"
+      })
+      const found = Node.addressesOf(settings, "vm-1")
+      assert.deepInclude(found, { api: "https://vm-1:8443", peers: "[fd00::1]:7100" })
+      assert.strictEqual(Node.addressOf(settings, "vm-1"), "https://vm-1:8443")
+    }).pipe(Effect.provide(within))
+  )
+
+  it.effect("are for work that of the cluster, where there is one", () =>
+    Effect.gen(function* () {
+      const cluster = { NOVACRON_ORCHESTRATION_CLUSTER_ENABLED: "true" }
+      const everywhere = { ...cluster, NOVACRON_ORCHESTRATION_CLUSTER_LISTEN_ADDRESS: "0.0.0.0" }
+      const advertised = { ...everywhere, NOVACRON_ORCHESTRATION_CLUSTER_ADVERTISE: "n1.example" }
+      const told = (environment: { readonly [name: string]: string }) =>
+        Effect.map(settingsOf(environment), (settings) => Node.addressOf(settings, "vm-1"))
+      assert.strictEqual(yield* told(cluster), "127.0.0.1:9097")
+      assert.strictEqual(yield* told(everywhere), "vm-1:9097")
+      assert.strictEqual(yield* told(advertised), "n1.example:9097")
+    }).pipe(Effect.provide(within))
+  )
+})
+
 describe("how many parts start at a time", () => {
   it.effect("is never more than the settings allow", () =>
     Effect.gen(function* () {

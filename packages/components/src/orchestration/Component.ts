@@ -25,8 +25,6 @@ export interface Facts {
   readonly version: string
   /** Where others reach this node, for people. Default: the address of the cluster. */
   readonly address?: string
-  /** What this machine gives the node, such as the component `resources` has measured. Default: all of the machine. */
-  readonly machine?: { readonly cores: number; readonly memoryBytes: number }
 }
 
 /** The component `orchestration`. Only a coordinator that is not there yet is worth another attempt. */
@@ -37,7 +35,7 @@ export const component = (settings: Settings, facts: Facts) =>
     needs: [Database, Security],
     severity: "Critical",
     start: Effect.flatMap(Effect.promise(load), ({ start }) => start(settings, facts)),
-    health: (orchestration) => orchestration.check,
+    health: ({ check }) => Effect.map(check, (detail) => ({ detail })),
     stop: Duration.sum(settings.drainTimeout, Duration.seconds(10))
   }).pipe(
     Component.retry(

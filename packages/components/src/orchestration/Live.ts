@@ -21,6 +21,8 @@ export interface Options {
   readonly outputs: OutputTable
   readonly bulletin: Bulletin
   readonly agent: Agent
+  /** What holds tasks here to what they asked for, in sentences. */
+  readonly limits: string
   /** Asks the database whether it is back. */
   readonly revive: Effect.Effect<void>
 }
@@ -37,7 +39,7 @@ const look = Duration.seconds(2)
 export const make = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<Orchestration["Service"], never, Scope.Scope> {
-  const { agent, bulletin, node, nodes, outputs, revive, settings, tasks } = options
+  const { agent, bulletin, limits, node, nodes, outputs, revive, settings, tasks } = options
   const deadAfterMs = Duration.toMillis(settings.deadAfter)
   let isLeaving = false
 
@@ -180,7 +182,7 @@ export const make = Effect.fnUntraced(function* (
         return yield* new Unavailable({ reason: `another node has announced itself as ${node}` })
       if (state === "NoLease")
         return yield* new Unavailable({ reason: "this node has not reached the database for too long" })
-      return `${coordinator.value} coordinates; ${yield* agent.running} tasks run here`
+      return `${coordinator.value} coordinates; ${yield* agent.running} tasks run here. ${limits}`
     })
   }
 })

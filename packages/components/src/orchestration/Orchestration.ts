@@ -71,7 +71,7 @@ export class Orchestration extends Context.Service<
     /** Every change of every task from now on. A slow reader loses the oldest versions of a task, never its last. */
     readonly changes: Stream.Stream<Tasks.Task>
     readonly nodes: Effect.Effect<ReadonlyArray<Tasks.Node>, Unavailable>
-    /** Fails when the coordinator is unknown or the database is away. */
+    /** Who coordinates, what runs here, and to what tasks are held. Fails without a coordinator or the database. */
     readonly check: Effect.Effect<string, Unavailable>
   }
 >()("@novacron/components/orchestration/Orchestration") {}

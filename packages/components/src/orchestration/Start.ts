@@ -3,11 +3,11 @@
  * coordinates. It brings `effect/cluster`, so it is loaded when it is needed and not before.
  */
 import { randomUUID } from "node:crypto"
-import { availableParallelism, totalmem } from "node:os"
 import { Context, Duration, Effect, Layer, Option, Schedule, type Scope } from "effect"
 import { Sharding } from "effect/cluster"
 import type { SqlError } from "effect/sql"
 import { Database } from "../database/Database.ts"
+import { Host } from "../environment/Host.ts"
 import { Security } from "../security/Security.ts"
 import * as Agent from "./Agent.ts"
 import * as Bulletin from "./Bulletin.ts"
@@ -17,6 +17,7 @@ import * as Coordinator from "./Coordinator.ts"
 import { Driver } from "./Driver.ts"
 import * as Live from "./Live.ts"
 import * as NodeTable from "./NodeTable.ts"
+import * as Offer from "./Offer.ts"
 import type { Orchestration } from "./Orchestration.ts"
 import { CannotMeet, NobodyCoordinates, TablesUnusable } from "./OrchestrationError.ts"
 import * as OutputTable from "./OutputTable.ts"
@@ -53,9 +54,11 @@ export const start = (settings: Settings, facts: Facts) =>
     )
 
     const driver = Context.get(yield* Layer.build(ProcessDriver.layer(settings, facts.nodeId, facts.host)), Driver)
-    const node = announced(settings, facts)
+    const offer = yield* Effect.provide(Offer.make(settings.capacity), Host.layer)
+    const node = announced(settings, facts, offer)
     const agent = yield* named(Agent.make({ node, settings, tasks, nodes, outputs, bulletin, driver, revive }))
-    const live = yield* Live.make({ node: node.id, settings, tasks, nodes, outputs, bulletin, agent, revive })
+    const { limits } = driver
+    const live = yield* Live.make({ node: node.id, settings, tasks, nodes, outputs, bulletin, agent, limits, revive })
     yield* named(nodes.coordinator(Duration.toMillis(settings.deadAfter))).pipe(
       Effect.repeat({ schedule: Schedule.spaced("20 millis"), until: Option.isSome }),
       Effect.timeoutOrElse({
@@ -64,7 +67,7 @@ export const start = (settings: Settings, facts: Facts) =>
       })
     )
     const memory = `${Math.round(node.memory)} MiB`
-    yield* Effect.logInfo(`Node ${node.id} takes ${node.slots} tasks, ${node.cpu} cores, ${memory}. ${driver.limits}`)
+    yield* Effect.logInfo(`Node ${node.id} takes ${node.slots} tasks, ${node.cpu} cores, ${memory}. ${limits}`)
     return live
   }) satisfies Effect.Effect<
     Orchestration["Service"],
@@ -72,7 +75,11 @@ export const start = (settings: Settings, facts: Facts) =>
     Database | Security | Scope.Scope
   >
 
-const announced = (settings: Settings, { address, environment, machine, nodeId, version }: Facts) => {
+const announced = (
+  settings: Settings,
+  { address, environment, nodeId, version }: Facts,
+  offer: Offer.Offer
+): NodeTable.Announced => {
   const { advertise, listenAddress, port } = settings.cluster
   return {
     id: nodeId,
@@ -82,8 +89,7 @@ const announced = (settings: Settings, { address, environment, machine, nodeId, 
     version,
     region: settings.region,
     labels: settings.labels,
-    cpu: settings.capacity.cpu ?? machine?.cores ?? availableParallelism(),
-    memory: Number(settings.capacity.memory ?? machine?.memoryBytes ?? totalmem()) / (1024 * 1024),
+    ...offer,
     slots: settings.maxConcurrent
   }
 }
