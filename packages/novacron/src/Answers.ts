@@ -44,7 +44,9 @@ export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unkno
     case "Restore":
       return restore(node, request.component, request.confirmed)
     case "Dashboard":
-      return node.dashboard === undefined ? Effect.fail(noDashboard) : node.dashboard.link
+      return node.dashboard === undefined
+        ? Effect.fail(noDashboard)
+        : Effect.mapError(node.dashboard.link(request), refused)
     case "Stop":
       return Effect.andThen(Alive.end(node, { because: request.because, signal: undefined }), Deferred.await(node.over))
     case "Reload":

@@ -141,17 +141,28 @@ const dashboard = Command.make(
     port: Flag.Int("port").pipe(
       Flag.withDefault(0),
       Flag.withDescription("Where to show the journals when no node runs (default: any)")
+    ),
+    role: Flag.optional(Flag.String("role")).pipe(
+      Flag.withDescription("What whoever opens it may do, a role of security.roles (default: admin)")
+    ),
+    name: Flag.optional(Flag.String("for")).pipe(
+      Flag.withDescription("Who opens it, for the audit log (default: local)")
     )
   },
   (input) =>
     lazily(
       () => import("./Commands/Dashboard.ts"),
       (it) => it.dashboard,
-      { ...asked(input), port: input.port }
+      {
+        ...asked(input),
+        port: input.port,
+        role: Option.getOrUndefined(input.role),
+        name: Option.getOrUndefined(input.name)
+      }
     )
 ).pipe(
   Command.withDescription("Print an address that opens the dashboard of the node; without a node, of its journals"),
-  Command.withExamples([{ command: "novacron dashboard" }, { command: "xdg-open $(novacron dashboard)" }])
+  Command.withExamples([{ command: "novacron dashboard" }, { command: "novacron dashboard --role viewer --for alice" }])
 )
 
 // ------------------------------------------------------------------------------------------------------- the settings

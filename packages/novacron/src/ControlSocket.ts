@@ -27,8 +27,11 @@ export const Request = Schema.Union([
   Schema.TaggedStruct("Why", { component: Schema.String }),
   /** Without `confirmed` only what it would concern is answered. */
   Schema.TaggedStruct("Restore", { component: Schema.String, confirmed: Schema.Boolean }),
-  /** Answers with an address that opens the dashboard once. */
-  Schema.TaggedStruct("Dashboard", {}),
+  /** Answers with an address that opens the dashboard once, for somebody of that name with that role. */
+  Schema.TaggedStruct("Dashboard", {
+    name: Schema.optionalKey(Schema.NonEmptyString.check(Schema.isMaxLength(64))),
+    role: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(64)))
+  }),
   /** Answers with the final report, when everything is down. */
   Schema.TaggedStruct("Stop", { because: Schema.String }),
   Schema.TaggedStruct("Reload", {})

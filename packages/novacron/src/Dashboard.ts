@@ -11,9 +11,9 @@ import { fork } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { type BootEvent, Rehearsal, Report, Timeline } from "@novacron/boot/model"
-import { Operator, type Security } from "@novacron/components"
+import { Operator, Orchestration, Security } from "@novacron/components"
 import type { Config } from "@novacron/config"
-import { Effect, FileSystem, Result, type Scope } from "effect"
+import { Context, Effect, FileSystem, Option, Result, type Scope } from "effect"
 import * as Alive from "./Alive.ts"
 import * as Answers from "./Answers.ts"
 import * as NodeId from "./NodeId.ts"
@@ -64,16 +64,27 @@ export const ofNode =
             Effect.logInfo(`The dashboard asks to restore ${JSON.stringify(component)}.`),
             Answers.restore(node, component, true)
           ),
-        settings: Effect.sync(() => explain(""))
+        settings: Effect.sync(() => explain("")),
+        orchestration: Effect.sync(() =>
+          Option.flatMap(up(node), (services) => Context.getOption(services, Orchestration.Orchestration))
+        ),
+        security: Effect.sync(() =>
+          Option.flatMap(up(node), (services) => Context.getOption(services, Security.Security))
+        )
       }
       return yield* Operator.make({
         settings,
+        roles: security.roles,
         dataDir,
         ...pages(),
         tls: Effect.provideService(tls, FileSystem.FileSystem, fileSystem),
         sources
       })
     }).pipe(Effect.catch((error) => Effect.as(Effect.logWarning(`${error.code} ${error.message}`), undefined)))
+
+/** The services of a node that is up, and not on its way down. */
+const up = ({ end, running }: Alive.Alive) =>
+  running === undefined || end !== undefined ? Option.none() : Option.some(running.services)
 
 /** Shows the journals of a data directory where no node runs: the last boot as if it were there, and nothing to do. */
 export const ofJournals = (dataDir: string, pid: number, settings: typeof Operator.Settings.Type) =>
@@ -86,6 +97,8 @@ export const ofJournals = (dataDir: string, pid: number, settings: typeof Operat
     const report = Report.fromEvents(events)
     const dashboard = yield* Operator.make({
       settings: { ...settings, host: "127.0.0.1" },
+      // Whoever may read the journals may look at them.
+      roles: { admin: ["status.*", "health.*"] },
       dataDir,
       ...pages(),
       sources: {
@@ -95,7 +108,9 @@ export const ofJournals = (dataDir: string, pid: number, settings: typeof Operat
         health: Effect.never,
         impact: () => noNode,
         restore: () => noNode,
-        settings: Effect.succeed([])
+        settings: Effect.succeed([]),
+        orchestration: Effect.succeedNone,
+        security: Effect.succeedNone
       }
     })
     for (const event of events) dashboard.observe(event)

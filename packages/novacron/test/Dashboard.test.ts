@@ -38,7 +38,7 @@ const within = (value: unknown, [key, ...rest]: ReadonlyArray<string | number>):
 /** What a browser does with a link, and then asks. */
 const browse = (dashboard: Operator.Dashboard) =>
   Effect.gen(function* () {
-    const { hash, origin } = new URL((yield* dashboard.link).url)
+    const { hash, origin } = new URL((yield* dashboard.link()).url)
     const opened = yield* Effect.promise(() =>
       fetch(`${origin}/api/session`, {
         method: "POST",

@@ -12,9 +12,11 @@
  * | `/api/node`, `/api/report`, `/api/why?component=`, `/api/health`, `/api/settings` | how it is |
  * | `/api/boots`, `/api/boot?id=`, `/api/difference?a=&b=` | the journals |
  * | `/api/restore?component=` | whom it would concern; `POST` with `confirmed: true` does it |
+ * | `/api/nodes`, `/api/tasks`, `/api/task?id=`, `/api/fit?id=` | the work of the cluster, as the contract says it |
+ * | `/api/output?id=&offset=` | what a task prints, server-sent, from `Last-Event-ID` on; `POST /api/cancel` ends it |
  *
- * - Everything below `/api` needs a session, except for asking for one. What changes something is a `POST` of JSON from a
- *   page of this origin. See `Door.ts`.
+ * - Everything below `/api` needs a session, except for asking for one, and a role that allows it: see `Access.ts`. What
+ *   changes something is a `POST` of JSON from a page of this origin. See `Door.ts`.
  * - Plain HTTP is spoken on the loopback interface only. Elsewhere it is TLS, or nothing is served.
  * - The policy of the pages lets them load and ask what is here, and nothing anywhere else.
  * - A body has 4 KiB, a path 1 KiB, a request 10 seconds.
@@ -29,7 +31,6 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from "n
 import type { createServer as CreateSecureServer } from "node:https"
 import { createRequire } from "node:module"
 import type { TlsOptions } from "node:tls"
-import { gzip } from "node:zlib"
 import type { Health } from "@novacron/boot"
 import { type BootEvent, type Rehearsal, Report } from "@novacron/boot/model"
 import {
@@ -43,16 +44,21 @@ import {
   FileSystem,
   Option,
   Schedule,
-  Schema,
   type Scope
 } from "effect"
+import type { Orchestration } from "../orchestration/Orchestration.ts"
 import * as Listening from "../post/Listening.ts"
+import type { Roles } from "../security/Roles.ts"
+import type { Security } from "../security/Security.ts"
+import * as Access from "./Access.ts"
 import * as Door from "./Door.ts"
 import * as Feed from "./Feed.ts"
 import * as HealthHistory from "./HealthHistory.ts"
+import { beginEvents, json, refuse, send, withBody } from "./Reply.ts"
 import type { Settings } from "./Settings.ts"
 import * as Site from "./Site.ts"
 import * as Wire from "./Wire.ts"
+import type * as Work from "./Work.ts"
 
 /** Nobody can look at the node. It goes on without. */
 export class DashboardUnavailable extends Data.TaggedError("DashboardUnavailable")<{
@@ -82,11 +88,13 @@ export class DashboardUnavailable extends Data.TaggedError("DashboardUnavailable
 /** Why something that was asked for is not done, as a sentence. */
 export interface Refused {
   readonly message: string
+  /** Of HTTP. Default: 409. */
+  readonly status?: number
 }
 
 /** Who is asked. What fails is told to whoever asked. */
 export interface Sources {
-  readonly node: Effect.Effect<Omit<Wire.Node, "nowMs">>
+  readonly node: Effect.Effect<Omit<Wire.Node, "nowMs" | "who">>
   readonly report: () => Report.Report
   /** What is known of the health at once, without a probe. */
   readonly health: Effect.Effect<Health.HealthReport>
@@ -96,11 +104,17 @@ export interface Sources {
   readonly boot: (id: string) => Effect.Effect<Wire.Opened, Refused>
   readonly difference: (a: string, b: string) => Effect.Effect<Rehearsal.Difference, Refused>
   readonly settings: Effect.Effect<ReadonlyArray<Wire.Setting>>
+  /** Nothing as long as it is not up. */
+  readonly orchestration: Effect.Effect<Option.Option<Orchestration["Service"]>>
+  /** Nothing as long as it is not up. */
+  readonly security: Effect.Effect<Option.Option<Security["Service"]>>
 }
 
 /** What the server has to know besides its settings. */
 export interface Options {
   readonly settings: Settings
+  /** What each role allows. */
+  readonly roles: Roles
   /** Where the key of the sessions is kept. */
   readonly dataDir: string
   /** Where the built pages are. */
@@ -119,8 +133,14 @@ export interface Dashboard {
   readonly port: number
   /** To be told every event of the boot, as it happens. */
   readonly observe: (event: BootEvent.BootEvent) => void
-  /** An address that opens the dashboard once, within the time. */
-  readonly link: Effect.Effect<{ readonly url: string; readonly forMs: number }>
+  /** An address that opens the dashboard once, within the time, for somebody with a role. Fails when there is no such. */
+  readonly link: (whom?: Partial<Whom>) => Effect.Effect<{ readonly url: string; readonly forMs: number }, Refused>
+}
+
+/** For whom a link is: what the audit log calls them, and what they may. Default: `local`, an `admin`. */
+export interface Whom {
+  readonly name: string
+  readonly role: string
 }
 
 /** Listens until the scope closes. */
@@ -138,12 +158,14 @@ export const make = Effect.fn("Dashboard.make")(function* (
     feed,
     history,
     site: Site.make(options.site),
+    access: Access.make(options.roles, sources.security),
     door: Door.make({ key: yield* keyOf(options.dataDir), nowMs, sessionMs: Duration.toMillis(settings.session) }),
     hosts: new Set([...localNames, settings.host.toLowerCase(), ...settings.names.map((name) => name.toLowerCase())]),
     cookie: "novacron",
     isSecure: !isLocal,
     nowMs,
     building: undefined,
+    outputs: 0,
     run: yield* runnerOf
   }
   const listener: RequestListener = (request, response) => answer(house, request, response)
@@ -169,16 +191,34 @@ export const make = Effect.fn("Dashboard.make")(function* (
   })
   yield* Effect.forkScoped(Effect.repeat(Effect.exit(sample), Schedule.spaced(settings.sampleInterval)))
   yield* Effect.forkScoped(Effect.repeat(Effect.sync(feed.beat), Schedule.spaced("5 seconds")))
+  yield* Effect.forkScoped(watchWork(sources, feed))
   return {
     url,
     port,
     observe: feed.observe,
-    link: Effect.sync(() => {
-      const { forMs, token } = house.door.ticket()
-      return { url: `${url}/#token=${token}`, forMs }
-    })
+    link: ({ name = "local", role = "admin" } = {}) =>
+      Effect.suspend(() => {
+        if (!Object.hasOwn(options.roles, role)) {
+          const roles = Object.keys(options.roles).join(", ")
+          return Effect.fail({ message: `There is no role "${role}". Those of security.roles are: ${roles}.` })
+        }
+        const { forMs, token } = house.door.ticket({ name, by: "token", roles: [role] })
+        return Effect.succeed({ url: `${url}/#token=${token}`, forMs })
+      })
   }
 })
+
+/** As soon as there is work, the pages hear of what changes. */
+const watchWork = ({ orchestration }: Sources, feed: Feed.Feed) =>
+  Effect.gen(function* () {
+    const it = yield* Effect.repeat(orchestration, { until: Option.isSome, schedule: Schedule.spaced("1 second") })
+    if (Option.isNone(it)) return
+    const { watch } = yield* loadWork
+    yield* watch(it.value, (news) => feed.mention("work", news))
+  })
+
+/** It brings the contract, which nobody needs before there is work to look at. */
+const loadWork = Effect.promise(() => import("./Work.ts"))
 
 const localNames = ["127.0.0.1", "localhost", "::1"]
 
@@ -240,11 +280,14 @@ interface House {
   readonly history: HealthHistory.HealthHistory
   readonly site: Site.Site
   readonly door: Door.Door
+  readonly access: Access.Access
   readonly hosts: ReadonlySet<string>
   cookie: string
   readonly isSecure: boolean
   readonly nowMs: () => number
   building: Building | undefined
+  /** How many follow what a task prints. */
+  outputs: number
   readonly run: <A, E>(effect: Effect.Effect<A, E>, then: (exit: Exit.Exit<A, E>) => void) => void
 }
 
@@ -285,7 +328,7 @@ const limits = {
 }
 
 const maxPath = 1_024
-const maxBody = 4 * 1_024
+const maxOutputs = 16
 
 type Method = "GET" | "HEAD" | "POST" | "DELETE"
 
@@ -308,30 +351,45 @@ const answer = (house: House, request: IncomingMessage, response: ServerResponse
   if (isChange && !Door.isFromOurselves(headers)) {
     return refuse(house, response, 403, "That was asked by a page of another site.")
   }
+  const to = { house, request, response }
   if (pathname === "/api/session" && method === "POST") {
-    return withBody(house, request, response, Wire.Ticket, ({ token }) => begin(house, response, token))
+    return withBody(to, Wire.Ticket, ({ token }) => begin(house, response, token))
   }
-  if (!house.door.admits(Door.cookieOf(headers.cookie, house.cookie))) {
-    return refuse(house, response, 401, "No session. Get a link: novacron dashboard")
+  const guest = house.door.guestOf(Door.cookieOf(headers.cookie, house.cookie))
+  if (guest === undefined) return refuse(house, response, 401, "No session. Get a link: novacron dashboard")
+  const place = `${isChange ? method : "GET"} ${pathname}`
+  const action = Access.actions[place]
+  if (action === undefined) return refuse(house, response, 404, "There is nothing here.")
+  if (!house.access.may(guest, action)) {
+    return house.run(house.access.refused(guest, action), () => refuse(house, response, 403, notAllowed(guest, action)))
   }
-  const asked: Asked = { house, request, response, query: searchParams }
-  switch (`${isChange ? method : "GET"} ${pathname}`) {
+  const asked: Asked = { ...to, query: searchParams, guest }
+  switch (place) {
     case "DELETE /api/session":
       return send(house, response, 204, "", { "set-cookie": cookie(house, "", 0) })
     case "GET /api/session":
       return json(asked, 200, { isOpen: true })
     case "GET /api/events":
       return follow(asked)
+    case "GET /api/output":
+      return followOutput(asked)
     case "POST /api/restore":
-      return withBody(house, request, response, Wire.Wanted, ({ component }) =>
-        tell(asked, house.options.sources.restore(component))
-      )
-    default: {
-      const found = isChange ? undefined : question(house, pathname, searchParams)
-      return found === undefined ? refuse(house, response, 404, "There is nothing here.") : tell(asked, found)
-    }
+      return withBody(asked, Wire.Wanted, ({ component }) => {
+        const restored = house.options.sources.restore(component)
+        tell(asked, house.access.audited("component.restored", guest, component)(restored))
+      })
+    case "POST /api/cancel":
+      return withBody(asked, Wire.Unwanted, ({ task }) => {
+        const cancelled = work(house, ({ cancel }, it) => cancel(it, task, guest.name))
+        tell(asked, house.access.audited("task.cancelled", guest, task)(cancelled))
+      })
+    default:
+      return tell(asked, question(asked, pathname))
   }
 }
+
+const notAllowed = ({ roles }: Door.Guest, action: string): string =>
+  `The role ${roles.join(", ")} does not allow ${action}. A link for another one: novacron dashboard --role operator`
 
 const methodOf = (text: string | undefined): Method | undefined =>
   text === "GET" || text === "HEAD" || text === "POST" || text === "DELETE" ? text : undefined
@@ -341,18 +399,32 @@ interface Asked {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly query: URLSearchParams
+  readonly guest: Door.Guest
 }
 
+/** Asks the orchestration, once it is up. */
+const work = <A>(
+  { options: { sources } }: House,
+  ask: (work: typeof Work, it: Orchestration["Service"]) => Effect.Effect<A, Refused>
+): Effect.Effect<A, Refused> =>
+  Effect.gen(function* () {
+    const it = yield* sources.orchestration
+    if (Option.isNone(it)) return yield* Effect.fail({ status: 503, message: "The orchestration is not up here." })
+    return yield* ask(yield* loadWork, it.value)
+  })
+
 /** What can be asked, and who answers it. */
-const question = (
-  { history, nowMs, options: { sources } }: House,
-  path: string,
-  query: URLSearchParams
-): Effect.Effect<unknown, Refused> | undefined => {
+const question = ({ guest, house, query }: Asked, path: string): Effect.Effect<unknown, Refused> => {
+  const { access, history, nowMs, options } = house
+  const { sources } = options
   const said = (name: string) => query.get(name) ?? ""
   switch (path) {
     case "/api/node":
-      return Effect.map(sources.node, (node) => ({ ...node, nowMs: nowMs() }))
+      return Effect.map(sources.node, (node) => ({
+        ...node,
+        nowMs: nowMs(),
+        who: { name: guest.name, roles: guest.roles, may: access.allowed(guest) }
+      }))
     case "/api/report":
       return Effect.sync(sources.report)
     case "/api/why":
@@ -378,8 +450,16 @@ const question = (
       return sources.difference(said("a"), said("b"))
     case "/api/restore":
       return sources.impact(said("component"))
+    case "/api/nodes":
+      return work(house, ({ nodes }, it) => nodes(it))
+    case "/api/tasks":
+      return work(house, ({ list }, it) => list(it, query))
+    case "/api/task":
+      return work(house, ({ get }, it) => get(it, said("id")))
+    case "/api/fit":
+      return work(house, ({ fit }, it) => fit(it, said("id"), sources.report().environment))
     default:
-      return undefined
+      return Effect.fail({ status: 404, message: "There is nothing here." })
   }
 }
 
@@ -403,31 +483,21 @@ const tell = (asked: Asked, effect: Effect.Effect<unknown, Refused>): void =>
   asked.house.run(effect, (exit) => {
     if (Exit.isSuccess(exit)) return json(asked, 200, exit.value)
     const error = Cause.findErrorOption(exit.cause)
-    if (Option.isSome(error)) return json(asked, 409, { error: error.value.message })
-    json(asked, 500, { error: "The node has made a mistake. Its log says which." })
+    if (Option.isSome(error)) return json(asked, error.value.status ?? 409, { error: error.value.message })
+    json(asked, 500, { error: mistake })
   })
 
-/** JSON is packed when it is large. */
-const json = ({ house, request, response }: Asked, status: number, value: unknown): void => {
-  const bytes = Buffer.from(`${JSON.stringify(value ?? null)}\n`)
-  const headers = { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" }
-  if (bytes.length < 4_096 || !/\bgzip\b/.test(request.headers["accept-encoding"]?.toString() ?? "")) {
-    return send(house, response, status, bytes, headers)
-  }
-  gzip(bytes, { level: 1 }, (error, packed) =>
-    error === null
-      ? send(house, response, status, packed, { ...headers, "content-encoding": "gzip" })
-      : send(house, response, status, bytes, headers)
-  )
-}
+const mistake = "The node has made a mistake. Its log says which."
 
 const begin = (house: House, response: ServerResponse, token: string): void => {
-  const session = house.door.exchange(token)
-  if (session === undefined) {
+  const entered = house.door.exchange(token)
+  if (entered === undefined) {
     return refuse(house, response, 401, "This link was used already, or is too old. Get another: novacron dashboard")
   }
   const seconds = Math.floor(Duration.toSeconds(house.options.settings.session))
-  send(house, response, 204, "", { "set-cookie": cookie(house, session, seconds) })
+  const { guest, session } = entered
+  const noted = house.access.audited("dashboard.opened", guest, guest.roles.join(", "))(Effect.void)
+  house.run(noted, () => send(house, response, 204, "", { "set-cookie": cookie(house, session, seconds) }))
 }
 
 const cookie = ({ cookie: name, isSecure }: House, value: string, seconds: number): string =>
@@ -436,11 +506,10 @@ const cookie = ({ cookie: name, isSecure }: House, value: string, seconds: numbe
 /** Server-sent events, until either side has gone. */
 const follow = ({ house, query, request, response }: Asked): void => {
   const lastId = request.headers["last-event-id"]?.toString() ?? query.get("after") ?? undefined
-  request.socket.setTimeout(0)
-  const head = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store" }
   const sink: Feed.Sink = {
     write: (text) => {
-      if (!response.headersSent) response.writeHead(200, { ...securityHeaders(house), ...head })
+      // Even when there is nothing to tell, the page is to know that it is heard.
+      if (!response.headersSent) beginEvents(house, response)
       return response.write(text)
     },
     onDrain: (listener) => response.on("drain", listener),
@@ -449,10 +518,39 @@ const follow = ({ house, query, request, response }: Asked): void => {
   }
   const leave = house.feed.attach(sink, lastId)
   if (leave === undefined) return refuse(house, response, 503, "Too many pages are open. Close one of them.")
-  // Even when there is nothing to tell, the page is to know that it is heard.
-  sink.write("retry: 1000\n\n")
+  if (!response.headersSent) beginEvents(house, response)
   response.on("close", leave)
 }
+
+/** What a task prints, until it has ended or the reader has gone. Nothing is read on for one that takes nothing. */
+const followOutput = (asked: Asked): void => {
+  const { house, query, request, response } = asked
+  if (house.outputs >= maxOutputs) {
+    return refuse(house, response, 503, "The output of too many tasks is being followed. Close one of the pages.")
+  }
+  const from = request.headers["last-event-id"]?.toString() ?? query.get("offset") ?? "0"
+  const offset = /^\d{1,15}$/.test(from) ? Number(from) : 0
+  const room = Effect.callback<void>((resume) => void response.once("drain", () => resume(Effect.void)))
+  const write = (text: string) =>
+    Effect.suspend(() => {
+      if (response.write(text)) return Effect.void
+      return Effect.timeoutOrElse(room, { duration: patience, orElse: () => Effect.sync(() => response.destroy()) })
+    })
+  const closed = Effect.callback<void>((resume) => void response.once("close", () => resume(Effect.void)))
+  const reader = { begin: () => beginEvents(house, response), write }
+  const told = work(house, ({ output }, it) => output(it, query.get("id") ?? "", offset, reader))
+  house.outputs++
+  house.run(Effect.raceFirst(told, closed), (exit) => {
+    house.outputs--
+    if (response.headersSent) return void response.end()
+    const error = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
+    const { message, status = 500 } = Option.getOrElse(error, (): Refused => ({ message: mistake }))
+    refuse(house, response, status, message)
+  })
+}
+
+/** How long a reader may take nothing. */
+const patience = Duration.seconds(30)
 
 const page = (house: House, request: IncomingMessage, response: ServerResponse, method: Method, path: string): void => {
   const { headers } = request
@@ -496,75 +594,4 @@ const prepare = (house: House, build: Effect.Effect<void, Refused>, then: () => 
     building.waiting = undefined
     for (const one of all) one()
   })
-}
-
-/** Takes in a body of JSON and decodes it. */
-const withBody = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
-  house: House,
-  request: IncomingMessage,
-  response: ServerResponse,
-  schema: S,
-  then: (value: S["Type"]) => void
-): void => {
-  if (!/^application\/json\b/.test(request.headers["content-type"] ?? "")) {
-    return refuse(house, response, 415, "A body of JSON is wanted.")
-  }
-  const chunks: Array<Buffer> = []
-  let length = 0
-  request.on("data", (chunk: Buffer) => {
-    length += chunk.length
-    if (length <= maxBody) return void chunks.push(chunk)
-    refuse(house, response, 413, "A body has 4 KiB at the most.")
-    request.destroy()
-  })
-  request.on("end", () => {
-    if (length > maxBody) return
-    const decoded = Schema.decodeUnknownExit(Schema.fromJsonString(schema))(Buffer.concat(chunks).toString("utf8"))
-    if (Exit.isFailure(decoded)) return refuse(house, response, 400, "The body is not what is wanted here.")
-    then(decoded.value)
-  })
-}
-
-const refuse = (house: House, response: ServerResponse, status: number, why: string): void =>
-  send(house, response, status, `${JSON.stringify({ error: why } satisfies typeof Wire.Refusal.Type)}\n`, {
-    "content-type": "application/json; charset=utf-8",
-    "cache-control": "no-store",
-    ...(status === 401 || status === 404 ? {} : { connection: "close" })
-  })
-
-/** Nothing from elsewhere, nothing to elsewhere, no frame around it, no script but ours. */
-const policy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "worker-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'"
-].join("; ")
-
-const securityHeaders = ({ isSecure }: House) => ({
-  "content-security-policy": policy,
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "permissions-policy": "camera=(), microphone=(), geolocation=()",
-  ...(isSecure ? { "strict-transport-security": "max-age=31536000" } : {})
-})
-
-const send = (
-  house: House,
-  response: ServerResponse,
-  status: number,
-  body: string | Buffer,
-  headers: { readonly [name: string]: string }
-): void => {
-  if (response.headersSent || response.destroyed) return
-  const isBare = status === 204 || status === 304
-  const length = isBare ? {} : { "content-length": Buffer.byteLength(body) }
-  response.writeHead(status, { ...securityHeaders(house), ...length, ...headers })
-  response.end(isBare || response.req.method === "HEAD" ? undefined : body)
 }

@@ -5,15 +5,17 @@
  *
  * - A link carries a ticket: 256 bits, good once and for two minutes. The node makes one for whoever may talk to its
  *   control socket, so the right to look is the right to open a file of mode 0600.
+ * - A ticket is for somebody with roles, which are those of the API; what they allow is looked up with each request.
  * - A ticket is exchanged for a session, a cookie that no script can read and no other site can send. It says until when
- *   it is good, and is signed (HMAC-SHA256) with a key that is kept in the data directory: a page that is open while the
- *   node restarts goes on afterwards. Removing the key ends all sessions.
+ *   it is good and for whom, and is signed (HMAC-SHA256) with a key that is kept in the data directory: a page that is open
+ *   while the node restarts goes on afterwards. Removing the key ends all sessions.
  * - Nothing of a ticket is kept but its hash.
  * - Another site cannot reach the node by a name of its own that resolves to it: a request must name a host of ours. One
  *   that changes something must come from a page of ours.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { isIP } from "node:net"
+import type { Principal } from "../security/Security.ts"
 
 /** What a door needs to know. */
 export interface Options {
@@ -25,11 +27,15 @@ export interface Options {
 
 /** Gives tickets, takes them for sessions, and knows sessions again. */
 export interface Door {
-  readonly ticket: () => { readonly token: string; readonly forMs: number }
-  /** The session for a ticket; nothing when it is not one of ours, was used, or is too old. */
-  readonly exchange: (token: string) => string | undefined
-  readonly admits: (session: string | undefined) => boolean
+  readonly ticket: (guest: Guest) => { readonly token: string; readonly forMs: number }
+  /** The session for a ticket, and whose it is; nothing when it is not one of ours, was used, or is too old. */
+  readonly exchange: (token: string) => { readonly session: string; readonly guest: Guest } | undefined
+  /** Whose session it is; nothing when it is none of ours, or is over. */
+  readonly guestOf: (session: string | undefined) => Guest | undefined
 }
+
+/** Somebody who was let in, as security knows people. */
+export type Guest = Principal
 
 const ticketMs = 120_000
 
@@ -37,31 +43,41 @@ const ticketMs = 120_000
 const maxTickets = 64
 
 export const make = ({ key, nowMs, sessionMs }: Options): Door => {
-  const tickets = new Map<string, number>()
+  const tickets = new Map<string, { readonly untilMs: number; readonly guest: Guest }>()
   const sign = (text: string): string => createHmac("sha256", key).update(text).digest("base64url")
   return {
-    ticket: () => {
+    ticket: (guest) => {
       const token = randomBytes(32).toString("base64url")
       for (const oldest of [...tickets.keys()].slice(0, Math.max(0, tickets.size + 1 - maxTickets))) {
         tickets.delete(oldest)
       }
-      tickets.set(hashOf(token), nowMs() + ticketMs)
+      tickets.set(hashOf(token), { untilMs: nowMs() + ticketMs, guest })
       return { token, forMs: ticketMs }
     },
     exchange: (token) => {
       const hash = hashOf(token)
-      const until = tickets.get(hash)
+      const ticket = tickets.get(hash)
       tickets.delete(hash)
-      if (until === undefined || until < nowMs()) return undefined
-      const said = `${nowMs() + sessionMs}.${randomBytes(16).toString("base64url")}`
-      return `${said}.${sign(said)}`
+      if (ticket === undefined || ticket.untilMs < nowMs()) return undefined
+      const { guest } = ticket
+      const said = `${nowMs() + sessionMs}.${randomBytes(16).toString("base64url")}.${written(guest)}`
+      return { session: `${said}.${sign(said)}`, guest }
     },
-    admits: (session) => {
-      const [, said = "", until = "", signature = ""] =
-        /^((\d{1,15})\.[\w-]{22})\.([\w-]{43})$/.exec(session ?? "") ?? []
-      return said !== "" && isSame(sign(said), signature) && Number(until) >= nowMs()
+    guestOf: (session) => {
+      const [, said = "", until = "", guest = "", signature = ""] =
+        /^((\d{1,15})\.[\w-]{22}\.([\w-]{1,2048}))\.([\w-]{43})$/.exec(session ?? "") ?? []
+      if (said === "" || !isSame(sign(said), signature) || Number(until) < nowMs()) return undefined
+      return read(guest)
     }
   }
+}
+
+const written = ({ name, roles }: Guest): string => Buffer.from(JSON.stringify([name, ...roles])).toString("base64url")
+
+/** Only what we have signed comes here, and that is a name and roles. */
+const read = (text: string): Guest => {
+  const [name = "", ...roles]: ReadonlyArray<string> = JSON.parse(Buffer.from(text, "base64url").toString())
+  return { name, by: "token", roles }
 }
 
 const hashOf = (token: string): string => createHash("sha256").update(token).digest("hex")

@@ -15,7 +15,9 @@ export const Node = Schema.Struct({
   health: Schema.String,
   /** Milliseconds since 1970, by the clock of the node. */
   nowMs: Schema.Finite,
-  isStopping: Schema.Boolean
+  isStopping: Schema.Boolean,
+  /** Who looks, and which actions their roles allow. */
+  who: Schema.Struct({ name: Schema.String, roles: Schema.Array(Schema.String), may: Schema.Array(Schema.String) })
 })
 export type Node = typeof Node.Type
 
@@ -75,6 +77,28 @@ export const Wanted = Schema.Struct({
   component: Schema.String.check(Schema.isMaxLength(512)),
   confirmed: Schema.Literal(true)
 })
+
+/** Which task a browser asks to cancel. */
+export const Unwanted = Schema.Struct({
+  task: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(128)),
+  confirmed: Schema.Literal(true)
+})
+
+/** What a node is to a task, as the placement would judge now. */
+export const Fit = Schema.Struct({
+  node: Schema.String,
+  /** `chosen`: the task is there. `fits`: it could be. `refuses`: a constraint or the room speaks against it. `away`. */
+  verdict: Schema.Literals(["chosen", "fits", "refuses", "away"]),
+  /** A sentence. */
+  why: Schema.String,
+  /** How good it would be, from 0 to 1, where the task could be. */
+  score: Schema.NullOr(Schema.Finite)
+})
+export type Fit = typeof Fit.Type
+
+/** Tasks have changed: which, or too many to say. */
+export const News = Schema.Struct({ tasks: Schema.Array(Schema.String), isMore: Schema.Boolean })
+export type News = typeof News.Type
 
 /** Something that was asked for cannot be done. */
 export const Refusal = Schema.Struct({ error: Schema.String })

@@ -181,7 +181,7 @@ describe("the dashboard", () => {
       const { dashboard } = yield* scene({ settings: { port } })
       assert.isAbove(dashboard.port, 0)
       assert.notStrictEqual(dashboard.port, port)
-      assert.include((yield* dashboard.link).url, `:${dashboard.port}/#token=`)
+      assert.include((yield* dashboard.link()).url, `:${dashboard.port}/#token=`)
     })
   )
 

@@ -8,51 +8,54 @@ const door = (key = new Uint8Array(randomBytes(32))) => {
   return { clock, key, it: Door.make({ key, nowMs: () => clock.nowMs, sessionMs: 60_000 }) }
 }
 
+const alice: Door.Guest = { name: "alice", by: "token", roles: ["viewer", "night shift"] }
+
 describe("a door", () => {
-  it("exchanges a ticket once, for a session that it knows again", () => {
+  it("exchanges a ticket once, for a session that it knows again, with whose it is", () => {
     const { it: door_ } = door()
-    const { token } = door_.ticket()
-    const session = door_.exchange(token)
-    assert.isTrue(door_.admits(session))
+    const { token } = door_.ticket(alice)
+    const entered = door_.exchange(token)
+    assert.deepStrictEqual(entered?.guest, alice)
+    assert.deepStrictEqual(door_.guestOf(entered?.session), alice)
     assert.isUndefined(door_.exchange(token))
   })
 
   it("takes no ticket after two minutes, and no session after its time", () => {
     const { clock, it: door_ } = door()
-    const late = door_.ticket()
+    const late = door_.ticket(alice)
     clock.nowMs += late.forMs + 1
     assert.isUndefined(door_.exchange(late.token))
-    const session = door_.exchange(door_.ticket().token)
+    const session = door_.exchange(door_.ticket(alice).token)?.session
     clock.nowMs += 60_000
-    assert.isTrue(door_.admits(session))
+    assert.isDefined(door_.guestOf(session))
     clock.nowMs += 1
-    assert.isFalse(door_.admits(session))
+    assert.isUndefined(door_.guestOf(session))
   })
 
   it("knows the sessions of the process before by the key, and of nobody else", () => {
     const first = door()
-    const session = first.it.exchange(first.it.ticket().token)
-    assert.isTrue(door(first.key).it.admits(session))
-    assert.isFalse(door().it.admits(session))
+    const session = first.it.exchange(first.it.ticket(alice).token)?.session
+    assert.isDefined(door(first.key).it.guestOf(session))
+    assert.isUndefined(door().it.guestOf(session))
   })
 
   it("admits no session in which a character is another one", () => {
     const { it: door_ } = door()
-    const session = door_.exchange(door_.ticket().token) ?? ""
-    assert.isTrue(door_.admits(session))
+    const session = door_.exchange(door_.ticket(alice).token)?.session ?? ""
+    assert.isDefined(door_.guestOf(session))
     // The last character holds two bits that say nothing.
     fc.assert(
       fc.property(fc.nat(session.length - 2), fc.stringMatching(/^[\w.-]$/), (at, other) => {
         fc.pre(session[at] !== other)
-        return !door_.admits(session.slice(0, at) + other + session.slice(at + 1))
+        return undefined === door_.guestOf(session.slice(0, at) + other + session.slice(at + 1))
       })
     )
-    fc.assert(fc.property(fc.string(), (text) => !door_.admits(text)))
+    fc.assert(fc.property(fc.string(), (text) => door_.guestOf(text) === undefined))
   })
 
   it("keeps 64 tickets that nobody takes, and no more", () => {
     const { it: door_ } = door()
-    const tickets = Array.from({ length: 65 }, () => door_.ticket().token)
+    const tickets = Array.from({ length: 65 }, () => door_.ticket(alice).token)
     assert.isUndefined(door_.exchange(tickets[0] ?? ""))
     assert.isDefined(door_.exchange(tickets[1] ?? ""))
     assert.isDefined(door_.exchange(tickets[64] ?? ""))

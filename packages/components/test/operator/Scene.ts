@@ -8,6 +8,7 @@ import { type BootEvent, Rehearsal, Report, Timeline } from "@novacron/boot/mode
 import { DateTime, Effect, type FileSystem, Schema, type Scope } from "effect"
 import * as Dashboard from "../../src/operator/Dashboard.ts"
 import { Settings } from "../../src/operator/Settings.ts"
+import { Settings as SecuritySettings } from "../../src/security/Settings.ts"
 
 export interface Reply {
   readonly status: number
@@ -36,9 +37,9 @@ export const ask = (url: string, path: string, { body, headers = {}, method = "G
   })
 
 /** A browser that has used a link: what it sends with each request. */
-export const enter = (dashboard: Dashboard.Dashboard) =>
+export const enter = (dashboard: Dashboard.Dashboard, whom?: Partial<Dashboard.Whom>) =>
   Effect.gen(function* () {
-    const link = new URL((yield* dashboard.link).url)
+    const link = new URL((yield* dashboard.link(whom)).url)
     const reply = yield* Effect.promise(() =>
       post(dashboard.url, "/api/session", { token: link.hash.replace("#token=", "") })
     )
@@ -107,9 +108,12 @@ export const scene = ({ options, settings, sources }: Cast = {}): Effect.Effect<
     })
     const dashboard = yield* Dashboard.make({
       settings: Schema.decodeUnknownSync(Settings)({ port: 0, ...settings }),
+      roles: Schema.decodeUnknownSync(SecuritySettings)({}).roles,
       dataDir,
       site,
       sources: {
+        orchestration: Effect.succeedNone,
+        security: Effect.succeedNone,
         node: Effect.succeed({
           program: "novacron",
           version: "1",

@@ -15,6 +15,7 @@ import { type BootEvent, Plan, Rehearsal, Report, Timeline } from "@novacron/boo
 import { Context, Data, DateTime, Deferred, Effect, Exit, Schema } from "effect"
 import * as Dashboard from "../../src/operator/Dashboard.ts"
 import { Settings } from "../../src/operator/Settings.ts"
+import { Settings as SecuritySettings } from "../../src/security/Settings.ts"
 import { large } from "./Large.ts"
 
 const [sceneName = "small", site = "", port = "0", dataDir = ""] = process.argv.slice(2)
@@ -138,9 +139,12 @@ const program = Effect.gen(function* () {
   }
   const dashboard = yield* Dashboard.make({
     settings: Schema.decodeUnknownSync(Settings)({ port: Number(port), sampleInterval: "200 millis" }),
+    roles: Schema.decodeUnknownSync(SecuritySettings)({}).roles,
     dataDir,
     site,
     sources: {
+      orchestration: Effect.succeedNone,
+      security: Effect.succeedNone,
       node: Effect.succeed({
         program: "novacron",
         version: "0",
@@ -231,11 +235,11 @@ const program = Effect.gen(function* () {
     if (message === "break") isWell = false
     if (message === "release") Deferred.doneUnsafe(released, Effect.void)
     if (message === "stop") Deferred.doneUnsafe(told, Effect.void)
-    if (message === "link") Effect.runFork(Effect.map(dashboard.link, ({ url }) => process.send?.({ link: url })))
+    if (message === "link") Effect.runFork(Effect.map(dashboard.link(), ({ url }) => process.send?.({ link: url })))
   })
   // The parent has gone: nobody is there to be shown anything.
   process.on("disconnect", () => Deferred.doneUnsafe(told, Effect.void))
-  process.send?.({ url: dashboard.url, link: (yield* dashboard.link).url })
+  process.send?.({ url: dashboard.url, link: (yield* dashboard.link()).url })
   if (sceneName === "large") {
     for (const event of large()) observe(event)
     yield* Deferred.await(told)

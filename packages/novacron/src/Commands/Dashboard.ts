@@ -17,13 +17,17 @@ export interface Flags extends Asked {
   readonly json: boolean
   /** Where to serve journals when no node runs; 0 for any. */
   readonly port: number
+  /** For whom the address is, as the audit log calls them. Default: `local`. */
+  readonly name?: string | undefined
+  /** What they may. Default: `admin`. */
+  readonly role?: string | undefined
 }
 
 /** Prints an address that opens the dashboard; serves the journals where there is no node. */
 export const dashboard = Program.make(
   Effect.fnUntraced(function* (flags: Flags) {
     const dataDir = yield* dataDirFor(flags)
-    const asked = ControlSocket.ask(ControlSocket.pathOf(dataDir), { _tag: "Dashboard" })
+    const asked = ControlSocket.ask(ControlSocket.pathOf(dataDir), { _tag: "Dashboard", ...whomOf(flags) })
     const link = yield* Effect.flatMap(asked, Schema.decodeUnknownEffect(Answers.Link)).pipe(
       Effect.catchTag("NoNode", () => Effect.succeed(undefined))
     )
@@ -31,6 +35,11 @@ export const dashboard = Program.make(
     yield* say(flags, link, "It opens the dashboard once, within two minutes.")
   })
 )
+
+const whomOf = ({ name, role }: Flags) => ({
+  ...(name === undefined ? {} : { name }),
+  ...(role === undefined ? {} : { role })
+})
 
 const say = Effect.fnUntraced(function* (flags: Flags, link: typeof Answers.Link.Type, remark: string) {
   const { stderr, stdout } = yield* Surroundings
@@ -44,7 +53,7 @@ const journals = (flags: Flags, dataDir: string) =>
       const { onSignal, pid } = yield* Surroundings
       const settings = Schema.decodeUnknownSync(Operator.Settings)({ port: flags.port })
       const served = yield* Dashboard.ofJournals(dataDir, pid, settings)
-      yield* say(flags, yield* served.link, "No node runs here: these are its journals, until Ctrl-C.")
+      yield* say(flags, yield* served.link(), "No node runs here: these are its journals, until Ctrl-C.")
       const end = yield* Deferred.make<void>()
       yield* onSignal((signal) => {
         if (signal !== "SIGHUP") Deferred.doneUnsafe(end, Effect.void)
