@@ -12,10 +12,11 @@
  * Its code is loaded when it starts, which others use to wait for their servers.
  */
 import { type Boot, Component, Environment, Policy, type Severity } from "@novacron/boot"
-import type { Group } from "@novacron/dwcp"
-import { Duration, Effect, Exit, FileSystem, Path, type Schedule, Scope, Semaphore } from "effect"
+import type { Group, Pbft } from "@novacron/dwcp"
+import { Duration, Effect, Exit, FileSystem, Option, Path, type Schedule, Scope, Semaphore } from "effect"
+import { Database } from "../database/Database.ts"
 import { Network } from "../network/Network.ts"
-import { Security } from "../security/Security.ts"
+import { type SecretUnavailable, Security } from "../security/Security.ts"
 import { Acp, Amst, Ass, Door, Dwcp, Hde, Itp, Pba, type View } from "./Members.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -49,18 +50,18 @@ export type Offers =
   | Component.Provided<Itp>
   | Component.Provided<Group.Dwcp>
 
-type Needs = Security | Network | FileSystem.FileSystem | Path.Path
+/** The database may come later, or never: only a node that is alone keeps its state there, and it waits for it. */
+type Needs = Security | Network | FileSystem.FileSystem | Path.Path | Component.Late<Database>
+
+/** What ends its boot. Whoever is to decide with others and cannot must not decide otherwise: `fallback` does not help. */
+type Fatal = Group.DwcpCannotListen | Group.SubsystemDown | Pbft.MembershipInvalid | SecretUnavailable
 
 /** The component `dwcp`. */
 export const component = (
   settings: Settings,
   facts: Facts,
   changes: Changes = {}
-): Component.Component<
-  Offers,
-  Severity.Critical<Group.DwcpCannotListen | Group.SubsystemDown | Severity.Critical | Boot.InvalidBoot>,
-  Needs
-> => {
+): Component.Component<Offers, Severity.Critical<Fatal | Severity.Critical | Boot.InvalidBoot>, Needs> => {
   const door: Shared = shared(openDoor(settings, facts))
   const group = (variant: "v1" | "v3") => members(variant, settings, facts, changes, door)
   // Time to drain, and a moment to cut off the rest.
@@ -85,11 +86,13 @@ const members = (
   [
     Component.make(Door, {
       name: "door",
-      needs: [Security, Network, FileSystem.FileSystem, Path.Path],
+      needs: [Security, Network, FileSystem.FileSystem, Path.Path, Component.late(Database)],
       start: Effect.gen(function* () {
         const { Group } = yield* load
         const security = yield* Security
         const directory = `${facts.dataDir}/dwcp`
+        const database = yield* Component.late(Database)
+        const consensus = yield* membership(settings)
         return yield* Group.start({
           settings,
           variant,
@@ -99,6 +102,11 @@ const members = (
           tls: security.clientTls,
           holds: yield* Group.Holds.file(directory),
           directory,
+          sql: Effect.map(
+            database,
+            Option.map(({ sql }) => sql)
+          ),
+          ...(consensus === undefined ? {} : { consensus }),
           ...(backoff === undefined ? {} : { backoff }),
           ...(detector === undefined ? {} : { detector }),
           ...(layered === undefined ? {} : { layered })
@@ -119,6 +127,22 @@ const members = (
       health: (dwcp) => dwcp.check
     })
   ] as const
+
+/** Whom this node decides with: by a key that security keeps, over connections that security vouches for. */
+const membership = Effect.fnUntraced(function* ({ consensus, serverName }: Settings) {
+  const { byzantineTolerance, key, members } = consensus
+  if (!byzantineTolerance) return undefined
+  const { Pbft } = yield* load
+  const security = yield* Security
+  const privateKey = yield* security.secret(key)
+  yield* Effect.fromResult(Pbft.identify({ members, privateKey }))
+  const tls: Pbft.Tls = {
+    server: security.serverTls(),
+    client: (member) => security.clientTls(members[member]?.serverName ?? serverName),
+    renewals: security.renewals
+  }
+  return { privateKey, tls }
+})
 
 /** One of the six: up when it serves, and down when it does not. */
 const part = (name: Group.Subsystem.Name) => ({

@@ -13,13 +13,14 @@
  * ```
  */
 import { readFile } from "node:fs/promises"
-import { Effect, Layer, Redacted, type Scope, type Stream } from "effect"
+import { Duration, Effect, Layer, type Option, Redacted, type Scope, type Stream } from "effect"
 import type { SqlClient } from "effect/sql"
 import * as Bounded from "./Bounded.ts"
 import type { Pki } from "./EtcdClient.ts"
 import { EngineUnavailable, type StateError, StoreRefused } from "./Failures.ts"
 import * as Gossip from "./Gossip.ts"
 import * as Hybrid from "./Hybrid.ts"
+import * as Late from "./Late.ts"
 import * as Local from "./Local.ts"
 import type { Settings } from "./Settings.ts"
 import { type Engine, StateSync } from "./StateSync.ts"
@@ -36,8 +37,31 @@ export const make = Effect.fn("Ass.make")(function* (
   settings: typeof Settings.Type,
   surroundings: Surroundings = {}
 ): Effect.fn.Return<Engine, StateError | EngineUnavailable, Scope.Scope> {
-  return Bounded.make(yield* choose(settings, surroundings), { maxValue: Number(settings.maxValue) })
+  return bounded(settings, yield* choose(settings, surroundings))
 })
+
+/** The engine of a node alone whose database may come later than it, or be away: it waits for it, and goes on without. */
+export const makeAlone = (
+  settings: Pick<typeof Settings.Type, "maxValue" | "namespace" | "poll">,
+  sql: Effect.Effect<Option.Option<SqlClient.SqlClient>>
+): Effect.Effect<Engine, never, Scope.Scope> =>
+  Effect.map(
+    Late.make({
+      engine: "alone",
+      promises: Local.promises,
+      store: Local.store,
+      patience: Duration.seconds(5),
+      build: Effect.gen(function* () {
+        const { namespace, poll } = settings
+        return yield* Local.make({ sql: yield* Effect.fromOption(yield* sql), namespace, poll })
+      })
+    }),
+    (engine) => bounded(settings, engine)
+  )
+
+/** An engine that is asked for nothing that another one would not take. */
+export const bounded = ({ maxValue }: Pick<typeof Settings.Type, "maxValue">, engine: Engine): Engine =>
+  Bounded.make(engine, { maxValue: Number(maxValue) })
 
 export const layer = (settings: typeof Settings.Type, surroundings: Surroundings = {}) =>
   Layer.effect(StateSync, make(settings, surroundings))

@@ -30,7 +30,7 @@ import {
   Semaphore,
   Stream
 } from "effect"
-import { Conflict, type StateError, StoreUnreachable } from "./Failures.ts"
+import { Conflict, type StateError, StoreRefused, StoreUnreachable } from "./Failures.ts"
 import * as Pending from "./Pending.ts"
 import * as Picture from "./Picture.ts"
 import * as StateSync from "./StateSync.ts"
@@ -353,6 +353,10 @@ export const make = Effect.fnUntraced(function* ({
       { bufferSize: 1024, strategy: "suspend" }
     )
 
+  const agreed = Effect.catchTag(strong.check, "EngineUnavailable", ({ reason }) =>
+    Effect.fail(new StoreRefused({ store: "a majority", reason }))
+  )
+
   const status = Effect.gen(function* () {
     const near = yield* Effect.timeoutOption(strong.status, "2 seconds")
     const { peers, refused } = yield* weak.status
@@ -398,7 +402,7 @@ export const make = Effect.fnUntraced(function* ({
       return { succeeded, version: widened(version) }
     }),
     check: Effect.suspend(() =>
-      Effect.flatMap(withinBudget(strong.check), (answer) =>
+      Effect.flatMap(withinBudget(agreed), (answer) =>
         Option.isSome(answer) ? Effect.void : new StoreUnreachable({ store: "a majority" })
       )
     ),

@@ -31,8 +31,8 @@ export interface Options {
 export const channel = "novacron_state"
 
 const marksStay = "1 hour"
-const promises: StateSync.Promises = { consistency: "linearizable", compareAndSet: true, ephemeral: true }
-const store = "the database of this node"
+export const promises: StateSync.Promises = { consistency: "linearizable", compareAndSet: true, ephemeral: true }
+export const store = "the database of this node"
 
 interface Row {
   readonly key: string

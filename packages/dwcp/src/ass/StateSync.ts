@@ -9,6 +9,7 @@
  * | gossip | internet | eventual; a node sees its own writes at once | refused | in the document of this node |
  * | hybrid | hybrid | linearizable while a majority is near, else eventual | linearizable, or fails | one or the other |
  * | alone | no peers | linearizable | linearizable | committed by the node's PostgreSQL |
+ * | pbft | any, with `byzantine_tolerance` | linearizable, though f of 3f + 1 lie | linearizable | f + 1 members say it was decided |
  *
  * A write that fails was not done and will not be, with one exception that has an error of its own: `OutcomeUnknown`.
  *
@@ -24,7 +25,7 @@
  * ```
  */
 import { Context, type Effect, Option, Stream } from "effect"
-import type { Conflict, StateError } from "./Failures.ts"
+import type { Conflict, EngineUnavailable, StateError } from "./Failures.ts"
 
 export interface Entry {
   readonly key: string
@@ -61,13 +62,29 @@ export interface Outcome {
   readonly version: bigint
 }
 
-export type EngineName = "etcd" | "gossip" | "hybrid" | "alone"
+export type EngineName = "etcd" | "gossip" | "hybrid" | "alone" | "pbft"
 
 /** What an engine promises, for whoever has to decide by it. */
 export interface Promises {
   readonly consistency: "linearizable" | "eventual" | "linearizable-or-eventual"
   readonly compareAndSet: boolean
   readonly ephemeral: boolean
+}
+
+/** How those who decide stand to each other, as this node sees it. Members are numbered as in the settings, from 0. */
+export interface Decisions {
+  readonly id: number
+  readonly members: number
+  /** How many may lie, or be gone, without harm: f. */
+  readonly faults: number
+  readonly view: number
+  readonly primary: number
+  /** Who can be spoken to, this node included. */
+  readonly reached: number
+  readonly silent: ReadonlyArray<number>
+  readonly executed: number
+  /** Requests that have come and are not decided. */
+  readonly pending: number
 }
 
 export interface Status {
@@ -83,6 +100,8 @@ export interface Status {
   readonly pending: number
   /** Messages that were refused since the start: forged, damaged, or of a newer version. */
   readonly refused: { readonly forged: number; readonly damaged: number; readonly newer: number }
+  /** Of the engine `pbft`. */
+  readonly decisions?: Decisions
 }
 
 export interface Engine {
@@ -112,7 +131,7 @@ export interface Engine {
   ) => Effect.Effect<bigint, StateError | Conflict>
   readonly transaction: (transaction: Transaction) => Effect.Effect<Outcome, StateError>
   /** Succeeds if reads are answered as promised. */
-  readonly check: Effect.Effect<void, StateError>
+  readonly check: Effect.Effect<void, StateError | EngineUnavailable>
   readonly status: Effect.Effect<Status>
 }
 
@@ -150,6 +169,10 @@ export const byKey = (entries: Iterable<Entry>): ReadonlyArray<Entry> =>
   Array.from(entries, (entry) => ({ entry, bytes: Buffer.from(entry.key) }))
     .toSorted((a, b) => Buffer.compare(a.bytes, b.bytes))
     .map(({ entry }) => entry)
+
+/** In the order in which they were written. */
+export const byVersion = (entries: ReadonlyArray<Entry>): ReadonlyArray<Entry> =>
+  entries.toSorted((a, b) => (a.version < b.version ? -1 : a.version > b.version ? 1 : 0))
 
 /** The counts of a status when nothing was ever refused: of engines whose members have to be let in first. */
 export const nothingRefused = { forged: 0, damaged: 0, newer: 0 }

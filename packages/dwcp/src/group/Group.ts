@@ -11,6 +11,7 @@ import {
   Effect,
   Exit,
   type FileSystem,
+  type Option,
   type Path,
   PubSub,
   type Schedule,
@@ -52,7 +53,10 @@ export interface Options {
   }
   /** A folder of this component alone. */
   readonly directory: string
-  readonly sql?: SqlClient.SqlClient
+  /** The database of the node, as soon as it is there. */
+  readonly sql?: Effect.Effect<Option.Option<SqlClient.SqlClient>>
+  /** Whom this node decides with, where the settings ask for that. */
+  readonly consensus?: Subsystems.Consensus
   /** `v1`: the fallback, which has none of the six and does what v1 did. */
   readonly variant: "v1" | "v3"
   readonly detector?: Partial<Detector.Settings>
@@ -123,6 +127,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
     settings,
     directory: options.directory,
     sql: options.sql,
+    consensus: options.consensus,
     files,
     features,
     known
@@ -136,7 +141,8 @@ export const start = Effect.fn("Dwcp.start")(function* (
     onAmstChanged: Effect.suspend(() => links.reopen(({ version }) => version === "v3"))
   }
   const layered = options.layered?.(real) ?? real
-  let six = yield* Subsystems.make(variant === "v1" ? Subsystems.withoutV3(real) : layered, hooks)
+  const withoutV3 = Subsystems.withoutV3(real, { settings, sql: options.sql })
+  let six = yield* Subsystems.make(variant === "v1" ? withoutV3 : layered, hooks)
   const inOrder = () => Subsystem.names.map((name) => six[name])
   // Reads what others have sent before they heard that HDE is not in use here.
   const spare = yield* Effect.cached(
@@ -203,7 +209,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
       yield* advertise
       // What was on its way over AMST goes again over one stream.
       yield* links.drop
-      six = yield* Subsystems.make(Subsystems.withoutV3(real), hooks)
+      six = yield* Subsystems.make(withoutV3, hooks)
       yield* tell({ _tag: "WentBackToV1", because: down.message })
       yield* Effect.orDie(supervise)
     })
@@ -358,7 +364,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
 
   const status = Effect.gen(function* () {
     const all = yield* subsystems
-    const broken = all.filter(({ state }) => state === "standIn" || state === "down" || state === "starting")
+    const broken = all.filter(isBroken)
     const isBack = variant === "v1" || gone !== undefined
     const seen: Status = {
       speaks: features().has("transport") ? "v3" : "v1",
@@ -490,10 +496,20 @@ const instead: { readonly [N in Subsystem.Name]: string } = {
 
 const asV1 = (status: Subsystem.Status): Subsystem.Status => ({ ...status, state: "off", serves: instead[status.name] })
 
+/** Something else serves for it, or it serves and those that it depends on do not. */
+const isBroken = ({ detail, state }: Subsystem.Status): boolean =>
+  state === "standIn" || state === "down" || state === "starting" || isUnwell(detail)
+
+const isUnwell = ({ healthy }: Subsystem.Detail): boolean => healthy === false
+
 const says = (broken: ReadonlyArray<Subsystem.Status>): string | undefined =>
   broken.length === 0
     ? undefined
-    : broken.map(({ lastError, name, serves }) => `${name} is on ${serves} (${lastError ?? "starting"})`).join("; ")
+    : broken
+        .map(({ detail, lastError, name, serves }) =>
+          isUnwell(detail) ? `${name}: ${detail["detail"]}` : `${name} is on ${serves} (${lastError ?? "starting"})`
+        )
+        .join("; ")
 
 const describe = ({ because, links, listening, mode, speaks }: Status): string =>
   `${speaks} in mode ${mode}, listening on ${listening.host}:${listening.port}, ${links.length} links` +

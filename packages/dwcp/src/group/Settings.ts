@@ -5,6 +5,7 @@ import * as Amst from "../amst/Settings.ts"
 import * as Ass from "../ass/Settings.ts"
 import * as Hde from "../hde/Settings.ts"
 import * as Pba from "../pba/Settings.ts"
+import { Consensus } from "../pbft/Settings.ts"
 
 const flag = (what: string) => Field.withDefault(Schema.Boolean, true).annotate({ description: what })
 
@@ -95,6 +96,9 @@ export const Settings = Schema.Struct({
   prediction: Field.withDefault(Pba.Settings, {}).annotate({ description: "PBA." }),
   sync: Field.withDefault(Schema.Struct(Struct.omit(Ass.Settings.fields, ["environment"])), {}).annotate({
     description: "ASS."
+  }),
+  consensus: Field.withDefault(Consensus, {}).annotate({
+    description: "Decisions of ASS among members of whom some may lie."
   })
 })
 

@@ -8,13 +8,15 @@
  * average, ITP to placement in turn.
  */
 import { Environment } from "@novacron/boot"
-import { Context, Effect, type FileSystem, Layer, type Path, type Schedule, type Scope } from "effect"
+import { Context, Effect, type FileSystem, Layer, type Option, type Path, type Schedule, type Scope } from "effect"
 import type { SqlClient } from "effect/sql"
 import { Acp } from "../acp/Acp.ts"
 import * as Preference from "../acp/Preference.ts"
 import { Amst } from "../amst/Amst.ts"
 import * as Ass from "../ass/Ass.ts"
+import type { EngineUnavailable, StateError } from "../ass/Failures.ts"
 import { type Engine, StateSync } from "../ass/StateSync.ts"
+import * as Tolerant from "../ass/Tolerant.ts"
 import { Hde } from "../hde/Hde.ts"
 import type { Mode } from "../mode/Detector.ts"
 import { Pba } from "../pba/Pba.ts"
@@ -46,59 +48,72 @@ export interface Layered {
   readonly itp: Layers<Placer>
 }
 
+/** What the members that decide know each other by. */
+export type Consensus = Pick<Tolerant.Options, "privateKey" | "tls">
+
 export interface Given {
   readonly settings: Settings
   /** A folder of this component alone. */
   readonly directory: string
-  readonly sql: SqlClient.SqlClient | undefined
+  /** The database of the node, as soon as it is there. */
+  readonly sql: Effect.Effect<Option.Option<SqlClient.SqlClient>> | undefined
+  /** Whom this node decides with, if it does. */
+  readonly consensus: Consensus | undefined
   readonly files: Context.Context<FileSystem.FileSystem | Path.Path>
   readonly features: () => Features.Features
   readonly known: Placing.Known
 }
 
 /** The six as they are, with these settings. */
-export const layers = ({ directory, features, files, known, settings, sql }: Given): Layered => ({
-  amst: forEach((mode) =>
-    Layer.unwrap(
-      Effect.sync(() =>
-        Amst.layer({
-          ...settings.transport,
-          environment: mode,
-          // A control that no kernel has leaves each socket as the system has it.
-          congestion: features().has("congestion") ? settings.transport.congestion : "system"
-        })
+export const layers = (given: Given): Layered => {
+  const { directory, features, files, known, settings } = given
+  return {
+    amst: forEach((mode) =>
+      Layer.unwrap(
+        Effect.sync(() =>
+          Amst.layer({
+            ...settings.transport,
+            environment: mode,
+            // A control that no kernel has leaves each socket as the system has it.
+            congestion: features().has("congestion") ? settings.transport.congestion : "system"
+          })
+        )
+      ).pipe(Layer.provide(Acp.layer))
+    ),
+    hde: forEach((mode) =>
+      Layer.effect(
+        Coder,
+        Effect.map(Hde, (hde) => Coding.ofHde(hde, mode))
+      ).pipe(
+        // A folder for each mode, as two of them are open while one is exchanged for the other.
+        Layer.provide(Hde.layer({ ...settings.compression, goal: mode }, `${directory}/hde/${mode}`)),
+        Layer.provide(Layer.succeedContext(files))
       )
-    ).pipe(Layer.provide(Acp.layer))
-  ),
-  hde: forEach((mode) =>
-    Layer.effect(
-      Coder,
-      Effect.map(Hde, (hde) => Coding.ofHde(hde, mode))
-    ).pipe(
-      // A folder for each mode, as two of them are open while one is exchanged for the other.
-      Layer.provide(Hde.layer({ ...settings.compression, goal: mode }, `${directory}/hde/${mode}`)),
-      Layer.provide(Layer.succeedContext(files))
-    )
-  ),
-  pba: forEach(() =>
-    Layer.effect(
-      Forecaster,
-      Effect.map(Pba, (pba) => ({
-        ...pba,
-        by: Effect.map(pba.model, (model) => (model._tag === "Ready" ? `the model ${model.id}` : "classical means"))
-      }))
-    ).pipe(Layer.provide(Pba.layer(settings.prediction)), Layer.provide(Layer.succeedContext(files)))
-  ),
-  ass: forEach((mode) => Layer.effect(StateSync, engine(settings, mode, features, sql))),
-  acp: forEach(() => Acp.layer),
-  itp: forEach((mode) => Layer.sync(Placer, () => Placing.ofItp(mode, known)))
-})
+    ),
+    pba: forEach(() =>
+      Layer.effect(
+        Forecaster,
+        Effect.map(Pba, (pba) => ({
+          ...pba,
+          by: Effect.map(pba.model, (model) => (model._tag === "Ready" ? `the model ${model.id}` : "classical means"))
+        }))
+      ).pipe(Layer.provide(Pba.layer(settings.prediction)), Layer.provide(Layer.succeedContext(files)))
+    ),
+    ass: forEach((mode) => Layer.effect(StateSync, engine(given, mode))),
+    acp: forEach(() => Acp.layer),
+    itp: forEach((mode) => Layer.sync(Placer, () => Placing.ofItp(mode, known)))
+  }
+}
 
 /** What is left of the six without v3: nothing of them fails, and nothing of them is asked for much. */
-export const withoutV3 = (real: Layered): Layered => ({
+export const withoutV3 = (real: Layered, given: Pick<Given, "settings" | "sql">): Layered => ({
   ...real,
   amst: forEach(() => Amst.layerStandard.pipe(Layer.provide(Acp.layerUntuned("v1 is spoken")))),
-  ass: forEach(() => Layer.effect(StateSync, LocalState.make)),
+  ass: forEach(() =>
+    given.settings.consensus.byzantineTolerance
+      ? Layer.succeed(StateSync, Tolerant.refusing("this node speaks v1"))
+      : Layer.effect(StateSync, alone(given))
+  ),
   acp: forEach(() => Acp.layerUntuned("v1 is spoken"))
 })
 
@@ -116,23 +131,30 @@ const engines: { readonly [M in Mode]: ReadonlyArray<"datacenter" | "internet" |
 }
 
 /** The engine of the environment, where its servers or peers are known; without any the node is alone. */
-const engine = (
-  settings: Settings,
-  mode: Mode,
-  features: () => Features.Features,
-  sql: SqlClient.SqlClient | undefined
-): Effect.Effect<Engine, unknown, Scope.Scope> =>
+const engine = (given: Given, mode: Mode): Effect.Effect<Engine, unknown, Scope.Scope> =>
   Effect.suspend((): Effect.Effect<Engine, unknown, Scope.Scope> => {
+    const { consensus, directory, features, settings } = given
     const { sync } = settings
     const isOn = features().has("stateSync")
-    const decides = isOn && features().has("consensus") && sync.etcd.endpoints.length > 0
+    const mayDecide = isOn && features().has("consensus")
+    if (settings.consensus.byzantineTolerance) {
+      if (!mayDecide || consensus === undefined) return Effect.succeed(Tolerant.refusing("the rollout leaves it out"))
+      const { listenAddress } = settings
+      const { lease, namespace } = sync
+      const members = { ...consensus, settings: settings.consensus, directory: `${directory}/consensus` }
+      return Effect.map(Tolerant.make({ ...members, listenAddress, lease, namespace }), (it) => Ass.bounded(sync, it))
+    }
+    const decides = mayDecide && sync.etcd.endpoints.length > 0
     const spreads = isOn && sync.gossip.secret !== undefined
     const environment = engines[mode].find(
       (one) => one === "alone" || ((one === "internet" || decides) && (one === "datacenter" || spreads))
     )
-    if (environment === undefined || (environment === "alone" && (sql === undefined || !isOn))) return LocalState.make
-    return Ass.make({ ...sync, environment }, sql === undefined ? {} : { sql })
+    return environment === undefined || environment === "alone" ? alone(given) : Ass.make({ ...sync, environment })
   })
+
+/** In the database of the node, if it has one; also in v1, as what was written before is to be there. */
+const alone = ({ settings, sql }: Pick<Given, "settings" | "sql">): Effect.Effect<Engine, never, Scope.Scope> =>
+  sql === undefined ? LocalState.make : Ass.makeAlone(settings.sync, sql)
 
 // ------------------------------------------------------------------------------------------------------------ as one
 
@@ -195,9 +217,15 @@ export const make = Effect.fn("Subsystems.make")(function* (layered: Layered, ho
       // Engines listen, and keep files.
       exclusive: true,
       isOn: isOn("stateSync"),
-      probe: (engine) => engine.check,
+      probe: ({ check }) => Effect.catchIf(check, isElsewhere, () => Effect.void),
       detail: (engine) =>
-        Effect.map(engine.status, ({ detail, engine, healthy, peers }) => ({ engine, healthy, peers, detail }))
+        Effect.map(engine.status, ({ decisions, detail, engine, healthy, peers }) => ({
+          engine,
+          healthy,
+          peers,
+          detail,
+          ...(decisions === undefined ? {} : { decisions })
+        }))
     }),
     acp: yield* Subsystem.make<Acp["Service"]>({
       ...shared,
@@ -234,6 +262,12 @@ const built =
       )
       return Context.get(context, tag)
     })
+
+/**
+ * Whether it is the servers or the other members that do not do what they should. Another engine would not do better, and
+ * this one goes on by itself when they do: `healthy` says so meanwhile.
+ */
+const isElsewhere = (error: StateError | EngineUnavailable): boolean => error._tag !== "EngineUnavailable"
 
 const sample = Buffer.from("novacron ".repeat(64))
 

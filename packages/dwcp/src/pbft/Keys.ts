@@ -1,6 +1,9 @@
-/** Real keys: Ed25519 for signatures, SHA-256 for digests. */
-import { createHash, hash, type KeyObject, sign, verify } from "node:crypto"
+/** Real keys: Ed25519 for signatures, SHA-256 for digests; and which member one is by the key that one has. */
+import { Redacted, Result } from "effect"
+import { createHash, createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from "node:crypto"
 import * as Codec from "./Codec.ts"
+import { MembershipInvalid } from "./Failures.ts"
+import * as Membership from "./Membership.ts"
 import type { Body, Keys, Signed } from "./Message.ts"
 
 export interface Options {
@@ -31,5 +34,40 @@ export const make = ({ cluster, id, privateKey, publicKeys }: Options): Keys => 
     },
     ofBatch: (batch) => hash("sha256", Codec.encodeBatch(batch), "hex"),
     ofState: (bytes) => hash("sha256", bytes, "hex")
+  }
+}
+
+/** Who one is among these members. */
+export interface Place {
+  readonly id: number
+  readonly privateKey: KeyObject
+  readonly publicKeys: ReadonlyArray<KeyObject>
+}
+
+/** Finds the member whose key this is. */
+export const identify = ({
+  members,
+  privateKey: given
+}: {
+  readonly members: ReadonlyArray<{ readonly publicKey: string }>
+  readonly privateKey: Redacted.Redacted
+}): Result.Result<Place, MembershipInvalid> => {
+  const problem = (problem: string) => Result.fail(new MembershipInvalid({ problem }))
+  const wrong = Membership.problemOf(members)
+  if (wrong !== undefined) return problem(wrong)
+  const publicKeys = members.map(({ publicKey }) => Membership.publicKeyOf(publicKey))
+  const privateKey = read(Redacted.value(given))
+  if (privateKey === undefined) return problem("the key of this replica cannot be read")
+  if (privateKey.asymmetricKeyType !== "ed25519") return problem("the key of this replica is not Ed25519")
+  const own = createPublicKey(privateKey)
+  const id = publicKeys.findIndex((one) => one.equals(own))
+  return id < 0 ? problem("its key is not that of a member") : Result.succeed({ id, privateKey, publicKeys })
+}
+
+const read = (pem: string): KeyObject | undefined => {
+  try {
+    return createPrivateKey(pem)
+  } catch {
+    return undefined
   }
 }

@@ -28,18 +28,18 @@ import {
   FiberHandle,
   PubSub,
   Queue,
-  Redacted,
+  type Redacted,
   Schedule,
   type Scope,
   Stream
 } from "effect"
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
+import { createHash } from "node:crypto"
 import * as Client from "./Client.ts"
 import * as Codec from "./Codec.ts"
 import type { Application } from "./Execution.ts"
 import {
   JournalUnusable,
-  MembershipInvalid,
+  type MembershipInvalid,
   NoAgreement,
   ProposalRefused,
   type ReplicaCannotListen,
@@ -69,7 +69,7 @@ export interface Options {
   readonly journal: string
   /** Where to listen, if not at the member's address. */
   readonly listen?: Peers.Address
-  readonly tls?: Peers.Identity
+  readonly tls?: Peers.Tls
   /** What decisions are applied to. Without one they are only put in order, and a result is eight bytes: how many so far. */
   readonly application?: Application
 }
@@ -102,8 +102,12 @@ export interface Proposal {
 export interface Position extends Replica.Position {
   readonly id: number
   readonly primary: number
+  /** How many of them may lie, or be gone, and decisions go on. */
+  readonly faults: number
   /** Members that can be spoken to, this one included. */
   readonly reached: number
+  /** Members that have said nothing for a while that carries their signature. */
+  readonly silent: ReadonlyArray<number>
 }
 
 export interface Pbft {
@@ -137,6 +141,9 @@ const maxWaiting = 10_000
 const requestsAtOnce = 4
 /** So many timestamps are set aside at once. */
 const asideAtOnce = 65_536
+/** Who has not been heard for this long, and for so many ticks, is called silent. */
+const silentMillis = 2_000
+const fewestTicks = 4
 /** A journal that has grown by this is written anew. */
 const rewriteBytes = 16 * 1024 * 1024
 
@@ -144,10 +151,7 @@ export const make = Effect.fn("Pbft.make")(function* (
   options: Options,
   settings: typeof Settings.Type
 ): Effect.fn.Return<Pbft, MembershipInvalid | JournalUnusable | ReplicaCannotListen, Scope.Scope> {
-  const { id, privateKey, publicKeys } = yield* Effect.try({
-    try: () => identify(options),
-    catch: (cause) => (cause instanceof MembershipInvalid ? cause : new MembershipInvalid({ problem: String(cause) }))
-  })
+  const { id, privateKey, publicKeys } = yield* Effect.fromResult(Keys.identify(options))
   const { cluster, members } = options
   const keys = Keys.make({ cluster, id, privateKey, publicKeys })
   const q = Proof.quorum(members.length)
@@ -368,7 +372,10 @@ export const make = Effect.fn("Pbft.make")(function* (
   })
   const position = Effect.sync((): Position => {
     const now = replica.position()
-    return { ...now, id, primary: Proof.primary(q, now.view), reached: peers.connected() + 1 }
+    const isSilent = (ticks: number) => ticks > Math.max(fewestTicks, silentMillis / Duration.toMillis(settings.tick))
+    const silent = now.unheard.flatMap((ticks, member) => (isSilent(ticks) ? [member] : []))
+    const reached = peers.connected() + 1
+    return { ...now, id, primary: Proof.primary(q, now.view), faults: q.faults, reached, silent }
   })
   const check = Effect.gen(function* () {
     if (ended !== undefined) return yield* ended
@@ -401,32 +408,6 @@ const unusable =
   (path: string) =>
   (cause: unknown): JournalUnusable =>
     cause instanceof JournalUnusable ? cause : new JournalUnusable({ path, problem: "it failed unexpectedly", cause })
-
-const identify = ({
-  members,
-  privateKey: given
-}: Options): { readonly id: number; readonly privateKey: KeyObject; readonly publicKeys: ReadonlyArray<KeyObject> } => {
-  const problem = (problem: string) => new MembershipInvalid({ problem })
-  if (members.length < 4) throw problem(`there are ${members.length} members, and fewer than four tolerate no liar`)
-  const key = (pem: () => KeyObject, whose: string): KeyObject => {
-    let made: KeyObject
-    try {
-      made = pem()
-    } catch {
-      throw problem(`the key of ${whose} cannot be read`)
-    }
-    if (made.asymmetricKeyType !== "ed25519") throw problem(`the key of ${whose} is not Ed25519`)
-    return made
-  }
-  const publicKeys = members.map((member, k) => key(() => createPublicKey(member.publicKey), `member ${k}`))
-  const texts = publicKeys.map((one) => one.export({ type: "spki", format: "der" }).toString("hex"))
-  if (new Set(texts).size < texts.length) throw problem("two members have the same key")
-  const privateKey = key(() => createPrivateKey(Redacted.value(given)), "this replica")
-  const own = createPublicKey(privateKey).export({ type: "spki", format: "der" }).toString("hex")
-  const id = texts.indexOf(own)
-  if (id < 0) throw problem("its key is not that of a member")
-  return { id, privateKey, publicKeys }
-}
 
 /** Counts. */
 const counter = (): Application => {

@@ -7,9 +7,9 @@
  * signatures in it and not by the connection. What cannot be sent, or only to a peer that does not read, is dropped: the
  * protocol says again what matters. A frame that is too long ends its connection; while the reader is full nothing is read.
  */
-import { Effect, Schedule, type Scope } from "effect"
+import { Effect, Schedule, type Scope, Stream } from "effect"
 import * as Net from "node:net"
-import * as Tls from "node:tls"
+import * as TlsSockets from "node:tls"
 import { ReplicaCannotListen } from "./Failures.ts"
 
 export interface Address {
@@ -22,12 +22,27 @@ export interface Identity {
   readonly cert: string
   readonly ca: string
 }
+/** TLS each way, asked for whenever a connection is made, as certificates are renewed. */
+export interface Tls {
+  readonly server: Effect.Effect<TlsSockets.TlsOptions>
+  /** Towards the member at that place in the list. */
+  readonly client: (member: number) => Effect.Effect<TlsSockets.ConnectionOptions>
+  /** Emits when `server` is another one. */
+  readonly renewals: Stream.Stream<void>
+}
+
+/** TLS by an identity that stays the same. */
+export const fixed = (identity: Identity): Tls => ({
+  server: Effect.succeed({ ...identity, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: true }),
+  client: () => Effect.succeed({ ...identity, minVersion: "TLSv1.3" }),
+  renewals: Stream.never
+})
 
 export interface Options {
   readonly self: number
   readonly members: ReadonlyArray<Address>
   readonly listen: Address
-  readonly tls: Identity | undefined
+  readonly tls: Tls | undefined
   readonly maxFrameBytes: number
   /** False: enough for now, until `resume`. */
   readonly onFrame: (bytes: Buffer) => boolean
@@ -60,29 +75,41 @@ export const make = Effect.fnUntraced(function* (
     socket.setNoDelay(true)
     reading(socket, options)
   }
-  const server = yield* Effect.acquireRelease(listening(options, accept), (server) =>
+  const { tls } = options
+  const secure = tls === undefined ? undefined : yield* tls.server
+  const server = yield* Effect.acquireRelease(listening(options, secure, accept), (server) =>
     Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
       for (const socket of readers) socket.destroy()
     })
   )
-  for (const [id, address] of members.entries()) {
+  if (tls !== undefined && server instanceof TlsSockets.Server) {
+    yield* tls.renewals.pipe(
+      Stream.runForEach(() => Effect.map(tls.server, (next) => server.setSecureContext(next))),
+      Effect.forkScoped
+    )
+  }
+  for (const [id, { host, port }] of members.entries()) {
     if (id === self) continue
-    const once = Effect.callback<void>((resume) => {
-      const socket = dial(address, options.tls)
-      socket.on("error", () => socket.destroy())
-      socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
-        socket.setNoDelay(true)
-        links.set(id, socket)
+    const secured = tls === undefined ? Effect.undefined : tls.client(id)
+    const speak = (secured: TlsSockets.ConnectionOptions | undefined) =>
+      Effect.callback<void>((resume) => {
+        const socket =
+          secured === undefined ? Net.connect({ host, port }) : TlsSockets.connect({ ...secured, host, port })
+        socket.on("error", () => socket.destroy())
+        socket.once(secured === undefined ? "connect" : "secureConnect", () => {
+          socket.setNoDelay(true)
+          links.set(id, socket)
+        })
+        // Nobody answers on a connection that is spoken on.
+        socket.on("data", () => socket.destroy())
+        socket.on("close", () => {
+          if (links.get(id) === socket) links.delete(id)
+          resume(Effect.void)
+        })
+        return Effect.sync(() => socket.destroy())
       })
-      // Nobody answers on a connection that is spoken on.
-      socket.on("data", () => socket.destroy())
-      socket.on("close", () => {
-        if (links.get(id) === socket) links.delete(id)
-        resume(Effect.void)
-      })
-      return Effect.sync(() => socket.destroy())
-    })
+    const once = Effect.flatMap(secured, speak)
     yield* once.pipe(Effect.repeat(again), Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
   }
 
@@ -110,15 +137,16 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-const dial = ({ host, port }: Address, tls: Identity | undefined): Net.Socket =>
-  tls === undefined ? Net.connect({ host, port }) : Tls.connect({ ...tls, host, port, minVersion: "TLSv1.3" })
-
-const listening = ({ listen: { host, port }, tls }: Options, accept: (socket: Net.Socket) => void) =>
+const listening = (
+  { listen: { host, port } }: Options,
+  secure: TlsSockets.TlsOptions | undefined,
+  accept: (socket: Net.Socket) => void
+) =>
   Effect.callback<Net.Server, ReplicaCannotListen>((resume) => {
     const server =
-      tls === undefined
+      secure === undefined
         ? Net.createServer(accept)
-        : Tls.createServer({ ...tls, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: true }, accept)
+        : TlsSockets.createServer({ ...secure, requestCert: true, rejectUnauthorized: true }, accept)
     server.on("tlsClientError", (_error: Error, socket: Net.Socket) => socket.destroy())
     server.once("error", (cause) => resume(Effect.fail(new ReplicaCannotListen({ address: `${host}:${port}`, cause }))))
     server.listen({ host, port }, () => resume(Effect.succeed(server)))

@@ -66,6 +66,8 @@ export interface Decision {
 export interface Position extends Omit<M.Status, "_tag"> {
   readonly pending: number
   readonly contradicted: boolean
+  /** For each replica the ticks since it was last heard, by its own signature; 0 for this one. */
+  readonly unheard: ReadonlyArray<number>
 }
 
 export interface Replica {
@@ -120,9 +122,8 @@ export const make = (options: Options): Replica => {
   let outputs: Array<Output> = []
   let contradicted = false
   let executedAtTick = -1
-  /** Whoever asks gets one answer between ticks, however often it asks. */
-  let answered = new Set<number>()
-  let fetched = new Set<number>()
+  let fetched = new Set<number>() // Whoever asks gets one answer between ticks.
+  const unheard = Array.from({ length: replicas }, () => 0)
 
   const isPrimary = () => Proof.primary(q, view) === id
   const send = (to: number | "others", message: M.Message): void => void outputs.push({ _tag: "Send", to, message })
@@ -463,8 +464,8 @@ export const make = (options: Options): Replica => {
   // --------------------------------------------------------------------------------------------------- keeping in step
 
   const tell = (): void => {
-    answered = new Set()
     fetched = new Set()
+    for (let other = 0; other < replicas; other++) if (other !== id) unheard[other]!++
     send("others", keys.sign({ _tag: "Status", view, active, stable, executed }))
     const mine = changes.get(id)
     if (!active && mine !== undefined) send("others", mine)
@@ -492,8 +493,8 @@ export const make = (options: Options): Replica => {
 
   const onStatus = (status: M.Signed<M.Status>): void => {
     const { body, from } = status
-    if (answered.has(from) || from === id || !keys.verify(status)) return
-    answered.add(from)
+    if (unheard[from] === 0 || !keys.verify(status)) return // once between ticks
+    unheard[from] = 0
     if (active && opened !== undefined && (body.view < view || (body.view === view && !body.active))) send(from, opened)
     if (body.stable < stable) send(from, { _tag: "Stable", proof: stableProof })
     for (let sequence = body.executed + 1; sequence <= Math.min(executed, body.executed + atOnce); sequence++) {
@@ -613,7 +614,7 @@ export const make = (options: Options): Replica => {
       answer(() => {
         if (armed !== undefined) leave(view + 1)
       }),
-    position: () => ({ view, active, stable, executed, pending: waiting.size(), contradicted }),
+    position: () => ({ view, active, stable, executed, pending: waiting.size(), contradicted, unheard: [...unheard] }),
     facts
   }
 }

@@ -1,6 +1,10 @@
-/** The settings of PBFT. An empty section is that of the paper, with a view change after ten seconds. */
+/**
+ * The settings of PBFT. An empty section is that of the paper, with a view change after ten seconds; and nothing is decided
+ * by it before `byzantine_tolerance` says so.
+ */
 import { Field } from "@novacron/config"
 import { Schema } from "effect"
+import * as Membership from "./Membership.ts"
 
 export const Settings = Schema.Struct({
   checkpointEvery: Field.withDefault(Field.count, 100).annotate({
@@ -26,3 +30,41 @@ export const Settings = Schema.Struct({
     description: "The largest message that is taken from a peer, the state of a checkpoint included."
   })
 })
+
+const Member = Schema.Struct({
+  host: Schema.NonEmptyString.annotate({ description: "The name or address that the others reach it at." }),
+  port: Field.withDefault(Field.port, 9094).annotate({ description: "The port that the others reach it at." }),
+  publicKey: Schema.NonEmptyString.annotate({
+    description: "Its Ed25519 key: PEM, or the base64 between its lines in one line."
+  }),
+  serverName: Schema.optionalKey(Schema.NonEmptyString).annotate({
+    description: "A name that its certificate bears. Default: dwcp.server_name."
+  })
+})
+
+interface Members {
+  readonly byzantineTolerance: boolean
+  readonly members: ReadonlyArray<{ readonly publicKey: string }>
+}
+
+/** The section `dwcp.consensus`: who decides when some of those who decide may lie. */
+export const Consensus = Schema.Struct({
+  byzantineTolerance: Field.withDefault(Schema.Boolean, false).annotate({
+    description: "Whether shared state is decided by PBFT among the members, up to a third of whom may lie."
+  }),
+  members: Field.withDefault(Schema.Array(Member), []).annotate({
+    description: "3f + 1 nodes where f may lie: four, seven. The same list in the same order on each of them."
+  }),
+  key: Field.withDefault(Schema.NonEmptyString, "consensus-key").annotate({
+    description: "Name of the secret that holds the Ed25519 private key of this node, as PEM (PKCS 8)."
+  }),
+  bindPort: Schema.optionalKey(Field.port).annotate({
+    description: "The port to listen at for the others, where it is not that of this node's entry among the members."
+  }),
+  ...Settings.fields
+}).check(
+  Schema.makeFilter(({ byzantineTolerance, members }: Members) => {
+    const problem = byzantineTolerance ? Membership.problemOf(members) : undefined
+    return problem === undefined || { path: ["members"], issue: `byzantine_tolerance cannot be had: ${problem}` }
+  })
+)

@@ -11,5 +11,6 @@ export {
   type Position,
   type Proposal
 } from "./Pbft.ts"
-export type { Address, Identity } from "./Peers.ts"
+export { identify } from "./Keys.ts"
+export { type Address, fixed, type Identity, type Tls } from "./Peers.ts"
 export { Settings } from "./Settings.ts"

@@ -15,6 +15,7 @@ const layers = (given: Parameters<typeof settings>[0] = {}, features: Features.F
       settings: settings(given),
       directory: yield* folder,
       sql: undefined,
+      consensus: undefined,
       files,
       features: () => features,
       known: Placing.nothing()
