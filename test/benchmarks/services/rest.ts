@@ -30,17 +30,9 @@ export const figures: Group = async ({ quick }) => {
     const api = await start("api")
     const bare = await start("bare")
     const bareGrpc = await start("bareGrpc")
-    const rounds = quick ? 3 : 7
-    const rest = await compared(rounds, quick ? 2_000 : 5_000, {
-      ours: (n) => requests(api, n),
-      theirs: (n) => requests(bare, n),
-      servers: [api, bare]
-    })
-    const grpc = await compared(rounds, quick ? 1_000 : 3_000, {
-      ours: (n) => calls(api, api.grpcPort, n),
-      theirs: (n) => calls(bareGrpc, bareGrpc.port, n),
-      servers: [api, bareGrpc]
-    })
+    const rounds = quick ? 5 : 41
+    const rest = await compared(rounds, 1_000, [await requests(api), await requests(bare)])
+    const grpc = await compared(rounds, 1_000, [calls(api, api.grpcPort), calls(bareGrpc, bareGrpc.port)])
     const latencies = await latenciesAt(api, 1_000, 300, quick ? 6 : 20)
     const events = await eventsTo(api, quick ? 1_000 : 5_000, quick ? 5 : 20)
     return [
@@ -73,7 +65,7 @@ class Server {
 
   static async start(mode: string, folder: string): Promise<Server> {
     const file = join(import.meta.dirname, "restServers.ts")
-    const child = fork(file, [mode, folder], { stdio: ["ignore", "inherit", "inherit", "ipc"] })
+    const child = fork(file, [mode, folder], { stdio: ["ignore", 2, 2, "ipc"] })
     const answer = await said(child)
     if (!("port" in answer)) throw new Error(`${mode} does not say where it listens`)
     return new Server(child, answer.port, answer.grpcPort ?? 0, answer.ca)
@@ -106,35 +98,43 @@ const said = (child: ChildProcess): Promise<Answer> =>
     })
   })
 
-/** CPU time per request of theirs, divided by that of ours, a sample a round. 1: the same; 0.5: ours takes twice as much. */
+/**
+ * CPU time per request of theirs, divided by that of ours, a sample a round. 1: the same; 0.5: ours takes twice as much.
+ * Many short rounds: what somebody else does on the machine spoils a few of them, and the median stands.
+ */
 const compared = async (
   rounds: number,
-  batch: number,
-  {
-    ours,
-    servers,
-    theirs
-  }: { readonly ours: Batch; readonly theirs: Batch; readonly servers: readonly [Server, Server] }
+  requests: number,
+  [ours, theirs]: readonly [Asker, Asker]
 ): Promise<ReadonlyArray<number>> => {
-  const cost = async (run: Batch, server: Server) => {
+  const cost = async ({ ask, server }: Asker) => {
     const before = await server.cpu()
-    await run(batch)
-    return ((await server.cpu()) - before) / batch
+    await ask(requests)
+    return ((await server.cpu()) - before) / requests
   }
   // Both are warm before anything counts.
-  await ours(batch)
-  await theirs(batch)
+  for (let round = 0; round < 5; round++) {
+    await ours.ask(requests)
+    await theirs.ask(requests)
+  }
   const ratios: Array<number> = []
   for (let round = 0; round < rounds; round++) {
-    const mine = await cost(ours, servers[0])
-    const other = await cost(theirs, servers[1])
+    const mine = await cost(ours)
+    const other = await cost(theirs)
     ratios.push(other / mine)
     console.error(`${mine.toFixed(0)} µs, and ${other.toFixed(0)} µs without: ${(other / mine).toFixed(2)}`)
   }
+  ours.close()
+  theirs.close()
   return ratios
 }
 
-type Batch = (n: number) => Promise<void>
+/** Asks one server, over connections that are open before anything is measured. */
+interface Asker {
+  readonly server: Server
+  readonly ask: (requests: number) => Promise<void>
+  readonly close: () => void
+}
 
 // -------------------------------------------------------------------------------------------------------------- REST
 
@@ -194,16 +194,21 @@ class Line {
   }
 }
 
-/** So many, over 32 connections at a time. */
-const requests = async (server: Server, n: number): Promise<void> => {
+/** Requests over 32 connections at a time. */
+const requests = async (server: Server): Promise<Asker> => {
   const lines = await Promise.all(Array.from({ length: 32 }, () => Line.open(server)))
-  let left = n
-  await Promise.all(
-    lines.map(async (line) => {
-      while (left-- > 0) await line.ask()
-      line.close()
-    })
-  )
+  return {
+    server,
+    ask: async (n) => {
+      let left = n
+      await Promise.all(
+        lines.map(async (line) => {
+          while (left-- > 0) await line.ask()
+        })
+      )
+    },
+    close: () => lines.forEach((line) => line.close())
+  }
 }
 
 /** How long answers take over many open connections, at so many requests per second, which do not wait for each other. */
@@ -240,8 +245,8 @@ const framed = (() => {
   return Buffer.concat([head, message])
 })()
 
-/** So many unary calls, 32 at a time over one connection. */
-const calls = async (server: Server, port: number, n: number): Promise<void> => {
+/** Unary calls, 32 at a time over one connection. */
+const calls = (server: Server, port: number): Asker => {
   const session = connectHttp2(`https://localhost:${port}`, { ca: server.ca, host: "127.0.0.1" })
   const headers = {
     ":method": "POST",
@@ -261,13 +266,18 @@ const calls = async (server: Server, port: number, n: number): Promise<void> => 
       stream.on("close", () => (status === "0" ? resolve() : reject(new Error(`grpc-status ${status}`))))
       stream.end(framed)
     })
-  let left = n
-  await Promise.all(
-    Array.from({ length: 32 }, async () => {
-      while (left-- > 0) await one()
-    })
-  )
-  session.close()
+  return {
+    server,
+    ask: async (n) => {
+      let left = n
+      await Promise.all(
+        Array.from({ length: 32 }, async () => {
+          while (left-- > 0) await one()
+        })
+      )
+    },
+    close: () => session.close()
+  }
 }
 
 // --------------------------------------------------------------------------------------------------------- WebSocket
