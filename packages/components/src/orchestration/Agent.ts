@@ -287,14 +287,16 @@ const nothing = {
   signal: null
 } as const
 
+const unknownEnd: Ending = { exitCode: null, signal: null }
+
 /** What follows from the end of an attempt. */
 export const conclude = (
   settings: Pick<Settings, "attempts" | "retry" | "maxLosses">,
   { attempt, fence, id, losses, submission }: Claimed,
   { ending, reason }: { readonly reason: Reason | undefined; readonly ending: Ending | Error }
 ): Ended => {
-  const exit = ending instanceof Error ? { exitCode: null, signal: null } : ending
-  const base = { ...nothing, ...exit, id, fence }
+  const { exitCode, isOutOfMemory, signal }: Ending = ending instanceof Error ? unknownEnd : ending
+  const base = { ...nothing, exitCode, signal, id, fence }
   switch (reason) {
     case "Lost":
     case "Leaving": {
@@ -306,16 +308,17 @@ export const conclude = (
       return { ...base, state: "cancelled", isLoss: false, error: "It was cancelled." }
     case "TimedOut":
     case undefined: {
-      if (reason === undefined && exit.exitCode === 0)
-        return { ...base, state: "succeeded", isLoss: false, error: null }
+      if (reason === undefined && exitCode === 0) return { ...base, state: "succeeded", isLoss: false, error: null }
       const error =
         reason === "TimedOut"
           ? `It ran longer than ${submission.timeoutMs} ms.`
           : ending instanceof Error
             ? ending.message
-            : exit.signal === null
-              ? `It exited with code ${exit.exitCode}.`
-              : `It was ended by ${exit.signal}.`
+            : isOutOfMemory === true
+              ? `It used more memory than the ${submission.demand?.memory} MiB it had asked for, and was killed.`
+              : signal === null
+                ? `It exited with code ${exitCode}.`
+                : `It was ended by ${signal}.`
       const failures = attempt - losses
       const isLast = failures >= (submission.attempts ?? settings.attempts)
       const { cap, delay } = settings.retry

@@ -119,13 +119,20 @@ const confine = (
       directory: `${group.directory}/${name}`,
       home: group.home,
       files: {
-        ...(has("memory") && bytes > 0 ? { "memory.max": String(bytes) } : {}),
+        ...(has("memory") && bytes > 0 ? memoryFiles(bytes) : {}),
         ...(has("cpu") && cpu > 0 ? { "cpu.max": `${Math.max(Math.ceil(cpu * 100_000), 1_000)} 100000` } : {}),
         ...(has("pids") ? { "pids.max": String(maxPids) } : {})
       }
     }
   }
 }
+
+/** What does not fit is not written to disk instead; and half an attempt is worth nothing: all of it is killed. */
+const memoryFiles = (bytes: number) => ({
+  "memory.max": String(bytes),
+  "memory.swap.max": "0",
+  "memory.oom.group": "1"
+})
 
 const attempt = <A>(act: () => A): A | undefined => {
   try {

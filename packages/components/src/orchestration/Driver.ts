@@ -24,6 +24,8 @@ export interface Run {
 export interface Ending {
   readonly exitCode: number | null
   readonly signal: string | null
+  /** It was killed because it used more memory than it had asked for. Only a control group tells that. */
+  readonly isOutOfMemory?: boolean
 }
 
 export interface Running {

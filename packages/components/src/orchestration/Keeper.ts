@@ -60,7 +60,7 @@ interface Settings {
 /** What the other process does. */
 const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: Settings): void => {
   const { spawn } = host.getBuiltinModule("node:child_process")
-  const { mkdirSync, readdirSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
+  const { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
   const { performance } = host.getBuiltinModule("node:perf_hooks")
   const { setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
   host.title = "novacron-keeper" // not the text of all this
@@ -97,6 +97,12 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: 
     paused.clear()
   })
 
+  /** Whether the system has killed somebody of a group for its memory. */
+  const isOutOfMemory = (directory: string): boolean => {
+    let events = ""
+    attempt(() => void (events = readFileSync(`${directory}/memory.events`, "utf8")))
+    return /^oom_kill [1-9]/m.test(events)
+  }
   const removeSoon = (directory: string, times: number): void => {
     // Those who were killed take a moment to be gone.
     if (!attempt(() => rmdirSync(directory)) && times > 0) setTimeout(() => removeSoon(directory, times - 1), 100)
@@ -183,6 +189,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: 
     tell(kinds.started, number, json({ pid }))
     const flushes = [follow(kinds.stdout, number, stdout), follow(kinds.stderr, number, stderr)]
     child.once("exit", (exitCode, name) => {
+      const outOfMemory = made !== undefined && isOutOfMemory(made.directory) ? { isOutOfMemory: true } : {}
       // Whatever is left of it ends with it.
       signal(pid, "SIGKILL")
       if (made !== undefined) killGroup(made.directory)
@@ -196,7 +203,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: 
         patience.close()
         remove()
         for (const flush of flushes) flush()
-        tell(kinds.ended, number, json({ exitCode, signal: name }))
+        tell(kinds.ended, number, json({ exitCode, signal: name, ...outOfMemory }))
       })
     })
   }

@@ -174,6 +174,12 @@ describe("what follows from the end of an attempt", () => {
       { reason: "TimedOut" as const, ending: { exitCode: 0, signal: null } }
     ].map((outcome) => Agent.conclude(settings, claimed(1), outcome).error)
     assert.deepStrictEqual(errors, ["It exited with code 3.", "It was ended by SIGSEGV.", "It ran longer than 50 ms."])
+    const killed = { exitCode: null, signal: "SIGKILL", isOutOfMemory: true }
+    const claimedMemory = { ...claimed(1), submission: shell("true", { demand: { cpu: 0, memory: 64 } }) }
+    assert.strictEqual(
+      Agent.conclude(settings, claimedMemory, { reason: undefined, ending: killed }).error,
+      "It used more memory than the 64 MiB it had asked for, and was killed."
+    )
     const ending = new CannotStart({ program: "x", problem: "there is no such program" })
     assert.strictEqual(
       Agent.conclude(settings, claimed(1), { reason: undefined, ending }).error,

@@ -1,7 +1,10 @@
-import { existsSync } from "node:fs"
-import { assert, describe, it } from "@effect/vitest"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Confinement from "../../src/orchestration/Confinement.ts"
+import * as Guest from "./fixtures/Guest.ts"
 
 const demand = { cpu: 0.5, memory: 64 }
 
@@ -43,4 +46,46 @@ describe("Confinement", () => {
       if (found !== undefined) assert.isFalse(existsSync(found))
     })
   )
+})
+
+/** A machine of its own, which takes apt and half a minute of CPU: only when it is asked for. */
+describe.runIf(process.env["GUEST"] === "1")("on a machine with control groups of its own", () => {
+  for (const uid of [0, 1_000]) {
+    it(`holds tasks to all that they asked for, as user ${uid}`, { timeout: 300_000 }, async () => {
+      const facts = await told
+      const first = facts.findIndex((it) => it.what === "limits" && it["uid"] === uid)
+      const of = (what: string) => facts.slice(first).find((it) => it.what === what) ?? { what: "nothing" }
+      const all =
+        "Memory is limited by the control group of an attempt. CPU is limited. The number of processes is limited."
+      assert.include(String(of("limits")["limits"]), `${all} No process leaves its attempt.`)
+      // Three processes that are too much together, and none of them alone: all of it is killed, and it is told why.
+      assert.deepInclude(of("memory"), { exitCode: null, signal: "SIGKILL", isOutOfMemory: true })
+      assert.deepInclude(of("modest"), { exitCode: 0, signal: null })
+      assert.match(String(of("pids")["printed"]), /can't fork/)
+      assert.isAtMost(Number(of("pids")["now"]), 24)
+      // A fifth of a core, with room for what an emulated machine takes to look.
+      assert.isBelow(Number(of("cpu")["share"]), 0.3)
+      assert.isAbove(Number(of("cpu")["share"]), 0.1)
+      assert.deepInclude(of("escape"), { left: 0 })
+      assert.deepInclude(of("directories"), { left: [] })
+      assert.deepInclude(of("exit"), { part: "scenarios", uid, code: 0 })
+    })
+  }
+
+  it("lets nothing outlive a node that is killed, nor its groups", { timeout: 300_000 }, async () => {
+    const facts = await told
+    assert.deepInclude(
+      facts.find(({ what }) => what === "killed"),
+      { left: 0, groups: [] }
+    )
+    assert.strictEqual(facts.at(-1)?.what, "done")
+  })
+
+  let folder = ""
+  let told: Promise<ReadonlyArray<Guest.Told>>
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "novacron-guest-"))
+    told = Guest.boot(folder)
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
 })
