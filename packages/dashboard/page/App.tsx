@@ -11,6 +11,8 @@ import { go, hashOf, page, pages, select, setTheme, theme, titles, type Theme } 
 
 const TimelinePage = lazy(async () => ({ default: (await import("./TimelinePage.tsx")).TimelinePage }))
 const HealthPage = lazy(async () => ({ default: (await import("./HealthPage.tsx")).HealthPage }))
+const NodesPage = lazy(async () => ({ default: (await import("./NodesPage.tsx")).NodesPage }))
+const TasksPage = lazy(async () => ({ default: (await import("./TasksPage.tsx")).TasksPage }))
 const BootsPage = lazy(async () => ({ default: (await import("./BootsPage.tsx")).BootsPage }))
 const SettingsPage = lazy(async () => ({ default: (await import("./SettingsPage.tsx")).SettingsPage }))
 
@@ -43,6 +45,12 @@ export const App = (): JSX.Element => {
                 </Match>
                 <Match when={page() === "health"}>
                   <HealthPage />
+                </Match>
+                <Match when={page() === "nodes"}>
+                  <NodesPage />
+                </Match>
+                <Match when={page() === "tasks"}>
+                  <TasksPage />
                 </Match>
                 <Match when={page() === "boots"}>
                   <BootsPage />
@@ -145,12 +153,18 @@ const shortcut = (event: KeyboardEvent): void => {
   const to = pages[Number(key) - 1]
   if (to !== undefined) go(to)
   else if (key === "?") openHelp()
-  else if (key === "Escape") select(undefined)
+  else if (key === "Escape") leave()
   else if (key === "t") setTheme(isDark() ? "light" : "dark")
   else if (key === "/") document.querySelector<HTMLElement>("input[type=search]")?.focus()
   else if (key === "L") void lock()
   else return
   event.preventDefault()
+}
+
+/** Looks at nothing in particular any more. */
+const leave = (): void => {
+  if (page() === "nodes" || page() === "tasks") go(page())
+  else select(undefined)
 }
 
 const isDark = (): boolean =>

@@ -2,7 +2,7 @@
 import { Report, type Report as Reports } from "@novacron/boot/model"
 import { For, Show, createMemo, createSignal, type JSX } from "solid-js"
 import { duration, type Tone, toneOf, visible } from "../src/Words.ts"
-import { facts, report } from "./live.ts"
+import { facts, may, report, whyNot } from "./live.ts"
 import { Mark, Said } from "./Mark.tsx"
 import { askToRestore } from "./Restoring.tsx"
 import { select, selected } from "./view.ts"
@@ -179,9 +179,17 @@ const About = (props: { readonly component: Component }): JSX.Element => {
           <Why name={it().name} />
         </Show>
         <Show when={facts()?.mode === "live" && isRestorable(it().state)}>
-          <button type="button" class="main" onClick={() => askToRestore(it().name)}>
+          <button
+            type="button"
+            class="main"
+            disabled={!may("components.restore")}
+            onClick={() => askToRestore(it().name)}
+          >
             Restore…
           </button>
+          <Show when={!may("components.restore")}>
+            <p class="quiet small">{whyNot("components.restore")}</p>
+          </Show>
         </Show>
       </section>
       <section>

@@ -3,7 +3,7 @@
  * a path for each tone when it is far, so that a thousand components move as easily as ten.
  */
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, type JSX } from "solid-js"
-import { box, type Laid } from "../src/Layout.ts"
+import { box, type Laid } from "../src/Picture.ts"
 import { duration, shapes, toneOf, visible, type Tone } from "../src/Words.ts"
 import { Detail } from "./Detail.tsx"
 import { nowMs, report } from "./live.ts"

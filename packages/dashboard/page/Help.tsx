@@ -8,7 +8,7 @@ let dialog: HTMLDialogElement | undefined
 export const openHelp = (): void => dialog?.showModal()
 
 const keys: ReadonlyArray<readonly [string, string]> = [
-  ["1 … 5", "graph, timeline, health, boots, settings"],
+  ["1 … 7", "graph, timeline, health, nodes, tasks, boots, settings"],
   ["← ↑ → ↓", "from component to component in the graph"],
   ["Enter", "look at the component"],
   ["Esc", "look at nothing; close what is open"],

@@ -9,6 +9,7 @@ export interface NodeFacts {
   readonly health: string
   readonly nowMs: number
   readonly isStopping: boolean
+  readonly who: { readonly name: string; readonly roles: ReadonlyArray<string>; readonly may: ReadonlyArray<string> }
 }
 
 export interface Part {
@@ -68,6 +69,92 @@ export interface Restoring {
   readonly isBegun: boolean
 }
 
+export type TaskState = "queued" | "placed" | "running" | "waiting" | "succeeded" | "failed" | "cancelled"
+
+export interface Demand {
+  readonly cpu: number
+  /** MiB. */
+  readonly memory: number
+}
+
+export interface Attempt {
+  readonly number: number
+  readonly node: string
+  readonly startedAt: string
+  readonly endedAt: string | null
+  readonly exitCode: number | null
+  readonly signal: string | null
+  readonly error: string | null
+}
+
+/** `Tasks.Task` of the contract. */
+export interface Task {
+  readonly id: string
+  readonly name: string
+  readonly group: string | null
+  readonly state: TaskState
+  readonly version: number
+  readonly submission: {
+    readonly run: {
+      readonly driver: string
+      readonly command: ReadonlyArray<string>
+      readonly env?: { readonly [name: string]: string }
+      readonly directory?: string
+    }
+    readonly demand?: Demand
+    readonly constraints?: {
+      readonly labels?: { readonly [name: string]: string }
+      readonly regions?: ReadonlyArray<string>
+      readonly excludedRegions?: ReadonlyArray<string>
+      readonly affinity?: ReadonlyArray<string>
+      readonly antiAffinity?: ReadonlyArray<string>
+      readonly node?: string
+    }
+    readonly attempts?: number
+    readonly timeoutMs?: number
+    readonly graceMs?: number
+    readonly idempotencyKey?: string
+  }
+  readonly submittedBy: string
+  readonly createdAt: string
+  readonly updatedAt: string
+  readonly placement: {
+    readonly node: string | null
+    readonly explanation: string
+    readonly considered: number
+    readonly feasible: number
+  } | null
+  readonly attempts: ReadonlyArray<Attempt>
+}
+
+/** `Tasks.Node` of the contract. */
+export interface ClusterNode {
+  readonly id: string
+  readonly address: string
+  readonly state: "up" | "draining" | "down"
+  readonly isCoordinator: boolean
+  readonly region: string | null
+  readonly labels: { readonly [name: string]: string }
+  readonly capacity: Demand
+  readonly used: Demand
+  readonly tasks: number
+  readonly version: string
+  readonly seenAt: string
+}
+
+export interface Tasks {
+  readonly tasks: ReadonlyArray<Task>
+  readonly next: string | null
+  readonly looked: number
+}
+
+export interface Fit {
+  readonly node: string
+  readonly verdict: "chosen" | "fits" | "refuses" | "away"
+  readonly why: string
+  readonly score: number | null
+}
+
 /** The node said no, or nothing. Status 0: nobody answered. */
 export class NotAnswered extends Error {
   readonly status: number
@@ -107,6 +194,11 @@ export const settings = () => get<ReadonlyArray<Setting>>("/api/settings")
 export const impact = (component: string) => get<Restoring>("/api/restore", { component })
 export const restore = async (component: string): Promise<Restoring> =>
   (await post("/api/restore", { component, confirmed: true })) as Restoring
+export const nodes = () => get<{ readonly nodes: ReadonlyArray<ClusterNode> }>("/api/nodes")
+export const tasks = (query: { readonly [name: string]: string }) => get<Tasks>("/api/tasks", query)
+export const task = (id: string) => get<Task>("/api/task", { id })
+export const fit = (id: string) => get<ReadonlyArray<Fit>>("/api/fit", { id })
+export const cancel = (task: string): Promise<unknown> => post("/api/cancel", { task, confirmed: true })
 export const begin = (token: string) => post("/api/session", { token })
 export const leave = () => asked("/api/session", { method: "DELETE" })
 

@@ -21,8 +21,16 @@ const [report, setReport] = createSignal<Report.Report>(Report.fromEvents([]))
 const [facts, setFacts] = createSignal<asking.NodeFacts | undefined>()
 const [sample, setSample] = createSignal<({ readonly atMs: number } & asking.HealthNow) | undefined>()
 const [beat, setBeat] = createSignal(0)
+/** Which tasks have changed just now. */
+const [news, setNews] = createSignal<News>({ tasks: [], isMore: true }, { equals: false })
 
-export { facts, line, lostSince, report, sample }
+export { facts, line, lostSince, news, report, sample }
+
+export interface News {
+  readonly tasks: ReadonlyArray<string>
+  /** Others besides. */
+  readonly isMore: boolean
+}
 
 let fold = Timeline.make()
 /** By how much the clock of the node is ahead of ours. */
@@ -40,6 +48,19 @@ export const nowMs = (): number => {
   if (endedAtMs !== null || startedAt === "" || facts()?.mode === "journals") return atMs
   return Math.max(atMs, Date.now() + aheadMs - Date.parse(startedAt))
 }
+
+/** Milliseconds since 1970, by the clock of the node; moves as long as it is heard. */
+export const clock = (): number => {
+  beat()
+  return Date.now() + aheadMs
+}
+
+/** Whether whoever looks may do that; the node decides, this is for what is shown. */
+export const may = (action: string): boolean => facts()?.who.may.includes(action) ?? false
+
+/** Why not, and what helps. */
+export const whyNot = (action: string): string =>
+  `The role ${facts()?.who.roles.join(", ") ?? ""} does not allow ${action}.`
 
 /** The timeline of the boot that is watched. */
 export const timeline = (): Timeline.Timeline => {
@@ -97,6 +118,8 @@ const follow = (): void => {
   mine.onopen = () => {
     heardAt = performance.now()
     setLine("live")
+    // What has changed meanwhile nobody knows.
+    setNews({ tasks: [], isMore: true })
   }
   mine.onerror = () => {
     if (source === mine) lose()
@@ -108,6 +131,7 @@ const follow = (): void => {
     heardAt = performance.now()
     setSample(JSON.parse(message.data))
   })
+  mine.addEventListener("work", (message) => setNews(JSON.parse(message.data)))
 }
 
 const take = (message: MessageEvent<string>, isNew: boolean): void => {

@@ -1,13 +1,15 @@
 /** What is looked at: the page, the component that is selected, the colours. In the address, as far as it can be shared. */
 import { createSignal } from "solid-js"
 
-export const pages = ["graph", "timeline", "health", "boots", "settings"] as const
+export const pages = ["graph", "timeline", "health", "nodes", "tasks", "boots", "settings"] as const
 export type Page = (typeof pages)[number]
 
 export const titles: { readonly [P in Page]: string } = {
   graph: "Graph",
   timeline: "Timeline",
   health: "Health",
+  nodes: "Nodes",
+  tasks: "Tasks",
   boots: "Boots",
   settings: "Settings"
 }

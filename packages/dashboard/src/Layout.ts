@@ -12,6 +12,7 @@
  * - The direction, down or to the right, is the one in which the graph is larger on the page.
  */
 import { graphlib, layout as dagre } from "@dagrejs/dagre"
+import { box, type Edge, type Laid } from "./Picture.ts"
 
 /** Who needs whom, by position. */
 export interface Wanted {
@@ -19,26 +20,6 @@ export interface Wanted {
   /** Width by height of the place. */
   readonly aspect: number
 }
-
-/** A picture. Boxes are where their corner at the upper left is. */
-export interface Laid {
-  readonly width: number
-  readonly height: number
-  readonly x: ReadonlyArray<number>
-  readonly y: ReadonlyArray<number>
-  readonly edges: ReadonlyArray<Edge>
-  readonly direction: "down" | "right"
-}
-
-/** From a need to who needs it, by the path of an SVG. */
-export interface Edge {
-  readonly from: number
-  readonly to: number
-  readonly path: string
-}
-
-/** The size of a box, and the room between. */
-export const box = { width: 168, height: 46, between: 20, layers: 44 } as const
 
 /** Graphs with more components than this are too large for dagre. */
 const small = 120

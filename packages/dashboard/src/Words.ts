@@ -45,6 +45,22 @@ const outcomeTones: { readonly [O in Report.Report["outcome"]]: Tone } = {
 
 export const toneOfOutcome = (outcome: Report.Report["outcome"]): Tone => outcomeTones[outcome]
 
+const taskTones: { readonly [state: string]: Tone | undefined } = {
+  queued: "held",
+  placed: "busy",
+  running: "busy",
+  waiting: "held",
+  succeeded: "up",
+  failed: "failed",
+  cancelled: "gone"
+}
+
+export const toneOfTask = (state: string): Tone => taskTones[state] ?? "held"
+
+const nodeTones: { readonly [state: string]: Tone | undefined } = { up: "up", draining: "degraded", down: "failed" }
+
+export const toneOfNode = (state: string): Tone => nodeTones[state] ?? "held"
+
 /** The shape of a tone, in a box of 12 by 12: colour is never the only sign. */
 export const shapes: { readonly [T in Tone]: string } = {
   up: "M2.5 6.5 5 9l4.5-6",
@@ -80,14 +96,48 @@ export const duration = (ms: number): string => {
 export const elapsed = (ms: number): string =>
   ms < 59_500 ? `${Math.floor(ms / 1_000)} s` : duration(Math.floor(ms / 1_000) * 1_000)
 
+/** How long ago something was: `just now`, `40 s ago`. */
+export const ago = (ms: number): string => (ms < 1_000 ? "just now" : `${elapsed(ms)} ago`)
+
+/** An amount with three digits that mean something at the most: `0.25`, `3.5`, `128`. */
+export const amount = (value: number): string => `${Number(value.toPrecision(value < 1_000 ? 3 : 4))}`
+
+/** Memory, from MiB: `512 MiB`, `1.5 GiB`, `2 TiB`. */
+export const memory = (mebibytes: number): string => {
+  const [value, unit] =
+    mebibytes < 1_024
+      ? ([mebibytes, "MiB"] as const)
+      : mebibytes < 1_048_576
+        ? ([mebibytes / 1_024, "GiB"] as const)
+        : ([mebibytes / 1_048_576, "TiB"] as const)
+  return `${amount(value)} ${unit}`
+}
+
+/** How much was printed, from bytes: `0 B`, `16 KiB`. */
+export const bytes = (count: number): string =>
+  count < 1_024 ? `${count} B` : count < 1_048_576 ? `${amount(count / 1_024)} KiB` : memory(count / 1_048_576)
+
+/** How long attempts took, the one that runs until now included. */
+export const ranMs = (
+  attempts: ReadonlyArray<{ readonly startedAt: string; readonly endedAt: string | null }>,
+  nowMs: number
+): number =>
+  attempts.reduce((sum, { endedAt, startedAt }) => {
+    const endMs = endedAt === null ? nowMs : Date.parse(endedAt)
+    return sum + Math.max(0, endMs - Date.parse(startedAt))
+  }, 0)
+
 /** With a sign: `+120 ms`, `−1.30 s`, `±0`. */
 export const difference = (ms: number): string => (ms === 0 ? "±0" : ms > 0 ? `+${duration(ms)}` : duration(ms))
 
 /** Text of strangers as it may be shown in a line: control characters are seen, not obeyed; what is long is cut. */
 export const visible = (text: string, limit = 400): string => {
-  const shown = text.replace(invisible, (one) => `\\u{${(one.codePointAt(0) ?? 0).toString(16)}}`)
+  const shown = text.replace(invisible, escaped)
   return shown.length <= limit ? shown : `${shown.slice(0, limit - 1)}…`
 }
+
+/** How a character is shown that must not be obeyed. */
+export const escaped = (one: string): string => `\\u{${(one.codePointAt(0) ?? 0).toString(16)}}`
 
 /** Control characters, and those that turn the direction of a text. */
 const invisible = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu

@@ -1,6 +1,7 @@
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { arrange, box, type Laid } from "../src/Layout.ts"
+import { arrange } from "../src/Layout.ts"
+import { box, type Laid } from "../src/Picture.ts"
 
 /** Graphs in which everything needs some of what came before it. */
 const graphs = (size: { readonly min: number; readonly max: number }) =>

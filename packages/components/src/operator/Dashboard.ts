@@ -54,7 +54,7 @@ import * as Access from "./Access.ts"
 import * as Door from "./Door.ts"
 import * as Feed from "./Feed.ts"
 import * as HealthHistory from "./HealthHistory.ts"
-import { beginEvents, json, refuse, send, withBody } from "./Reply.ts"
+import { beginEvents, json, type Refused, refuse, send, withBody } from "./Reply.ts"
 import type { Settings } from "./Settings.ts"
 import * as Site from "./Site.ts"
 import * as Wire from "./Wire.ts"
@@ -83,13 +83,6 @@ export class DashboardUnavailable extends Data.TaggedError("DashboardUnavailable
         return `The dashboard cannot listen on ${where}. ${rest} The cause says why.`
     }
   }
-}
-
-/** Why something that was asked for is not done, as a sentence. */
-export interface Refused {
-  readonly message: string
-  /** Of HTTP. Default: 409. */
-  readonly status?: number
 }
 
 /** Who is asked. What fails is told to whoever asked. */

@@ -25,7 +25,7 @@ export const judge = (
   nodes: ReadonlyArray<Tasks.Node>,
   neighbours: ReadonlyArray<Tasks.Task>
 ): ReadonlyArray<Fit> => {
-  const others = neighbours.filter(({ id, placement }) => id !== task.id && placement?.node != null)
+  const others = neighbours.filter(({ id, placement }) => id !== task.id && typeof placement?.node === "string")
   const holds = (node: string, group: string) =>
     others.some((one) => one.placement?.node === node && one.group === group)
   /** The first of its own group may be anywhere; one that follows may not. */

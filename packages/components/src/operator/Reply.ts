@@ -20,6 +20,13 @@ export interface Asked {
   readonly response: ServerResponse
 }
 
+/** Why something that was asked for is not done, as a sentence. */
+export interface Refused {
+  readonly message: string
+  /** Of HTTP. Default: 409. */
+  readonly status?: number
+}
+
 interface Headers {
   readonly [name: string]: string
 }

@@ -11,8 +11,8 @@ import { Contract, Tasks } from "@novacron/api"
 import { Cause, Effect, Exit, Option, Schedule, Schema, Stream } from "effect"
 import type { NoSuchTask, Orchestration, Unavailable } from "../orchestration/Orchestration.ts"
 import type { Environment } from "../orchestration/Scheduling.ts"
-import type { Refused } from "./Dashboard.ts"
 import * as Fit from "./Fit.ts"
+import type { Refused } from "./Reply.ts"
 import type * as Wire from "./Wire.ts"
 
 type Service = Orchestration["Service"]
