@@ -122,6 +122,24 @@ export const codes: { readonly [tag: string]: Code } = {
     setting: "security.audit_file",
     remedy: "keep a copy as evidence, then make room, or move it away to begin another"
   },
+  ProgramTampered: {
+    code: "NVC-2011",
+    exit: 65,
+    setting: "security.boot_chain.manifest",
+    remedy: "keep it as evidence, and install the release again"
+  },
+  TrustRootUnusable: {
+    code: "NVC-2012",
+    exit: 69,
+    setting: "security.boot_chain.root",
+    remedy: "mend the TPM or install tpm2-tools; or set security.boot_chain.root to software"
+  },
+  IdentityRefused: {
+    code: "NVC-2013",
+    exit: 77,
+    setting: "security.boot_chain.identities",
+    remedy: "if the program was meant to change: remove security/components in the data directory"
+  },
   BadDatabaseUrl: {
     code: "NVC-2101",
     exit: 78,

@@ -55,6 +55,20 @@ export const make = (name: string, validity: Validity): Effect.Effect<string> =>
 
 /** Makes the certificate of a node: for its name, and for this machine as it calls itself. */
 export const issue = (authority: string, nodeId: string, validity: Validity): Effect.Effect<string> =>
+  issueFor(authority, nodeId, validity, [
+    { type: "dns", value: nodeId },
+    { type: "dns", value: "localhost" },
+    { type: "ip", value: "127.0.0.1" },
+    { type: "ip", value: "::1" }
+  ])
+
+/** Makes the certificate of something that is known by addresses of its own. */
+export const issueFor = (
+  authority: string,
+  name: string,
+  validity: Validity,
+  names: ReadonlyArray<{ readonly type: "dns" | "ip" | "url"; readonly value: string }>
+): Effect.Effect<string> =>
   Effect.promise(async () => {
     const issuer = new X509Certificate(PemConverter.decodeFirst(authority.slice(authority.indexOf(certificateHead))))
     const signingKey = await webcrypto.subtle.importKey(
@@ -67,7 +81,7 @@ export const issue = (authority: string, nodeId: string, validity: Validity): Ef
     const keys = await newKeys()
     const certificate = await X509CertificateGenerator.create(
       {
-        ...common(nodeId, validity),
+        ...common(name, validity),
         issuer: issuer.subjectName,
         publicKey: keys.publicKey,
         signingKey,
@@ -75,12 +89,7 @@ export const issue = (authority: string, nodeId: string, validity: Validity): Ef
           new BasicConstraintsExtension(false, undefined, true),
           new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
           new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
-          new SubjectAlternativeNameExtension([
-            { type: "dns", value: nodeId },
-            { type: "dns", value: "localhost" },
-            { type: "ip", value: "127.0.0.1" },
-            { type: "ip", value: "::1" }
-          ]),
+          new SubjectAlternativeNameExtension([...names]),
           await SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
           await AuthorityKeyIdentifierExtension.create(issuer, false, webcrypto)
         ]

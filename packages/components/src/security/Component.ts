@@ -13,9 +13,11 @@ import { Clock, Effect, FileSystem, Option, PubSub, Redacted, Ref, Schedule, Str
 import { HttpClient } from "effect/http"
 import * as AuditLog from "./AuditLog.ts"
 import * as Authentication from "./Authentication.ts"
+import * as BootChain from "./BootChain.ts"
 import type { BootTrail } from "./BootTrail.ts"
 import * as Certificates from "./Certificates.ts"
 import * as KeyRing from "./KeyRing.ts"
+import type { Measurement } from "./Measurements.ts"
 import * as PrivateFiles from "./PrivateFiles.ts"
 import * as Roles from "./Roles.ts"
 import * as Secrets from "./Secrets.ts"
@@ -42,6 +44,8 @@ export interface Surroundings {
   readonly environment: { readonly [name: string]: string | undefined }
   /** What the boot does, for the audit log. Default: only what security does is written there. */
   readonly trail?: BootTrail
+  /** What counts beneath the boot besides the program: settings, components. Default: nothing. */
+  readonly measured?: ReadonlyArray<Measurement>
 }
 
 /** How often it is looked whether a key or the certificate is due. */
@@ -90,7 +94,10 @@ const start = Effect.fnUntraced(function* (settings: typeof Settings.Type, surro
   // The last word, after what the trail still has to say.
   yield* Effect.addFinalizer(() => audit({ action: "security.stopped", principal: nodeId, success: true }))
   if (trail !== undefined) yield* trail.writeTo(audit)
-  const security = yield* build(settings, surroundings, files, audit).pipe(
+  const security = yield* Effect.andThen(
+    measure(settings, surroundings, files, audit),
+    build(settings, surroundings, files, audit)
+  ).pipe(
     Effect.tapError(({ _tag }) =>
       audit({ action: "security.failed", principal: nodeId, subject: _tag, success: false })
     )
@@ -102,6 +109,21 @@ const start = Effect.fnUntraced(function* (settings: typeof Settings.Type, surro
     if (Option.isSome(failed)) return yield* failed.value
   })
   return Security.of({ ...security, check })
+})
+
+/** What stands beneath the boot, before any key is read; and a word about it, whatever it is. */
+const measure = Effect.fnUntraced(function* (
+  { bootChain }: typeof Settings.Type,
+  { environment, measured = [], nodeId }: Surroundings,
+  files: PrivateFiles.PrivateFiles,
+  audit: Audit
+) {
+  const result = yield* BootChain.measure(bootChain, { files, environment, measured })
+  const isAsked = bootChain.manifest !== undefined || bootChain.root !== "software"
+  yield* (isAsked ? Effect.logInfo : Effect.logDebug)(BootChain.describe(result))
+  if (result.log.length === 0) return
+  const subject = `${result.root.kind} ${result.digest}${result.isSigned ? "" : ", program not checked"}`
+  yield* audit({ action: "boot.measured", principal: nodeId, subject, success: true })
 })
 
 const build = Effect.fnUntraced(function* (

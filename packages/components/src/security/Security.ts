@@ -207,6 +207,48 @@ move it away to begin another.`
   }
 }
 
+/** The files of the program are not those that were signed. */
+export class ProgramTampered extends Data.TaggedError("ProgramTampered")<{
+  readonly manifest: string
+  /** What is wrong, as the end of a sentence. */
+  readonly reason: string
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2011"
+  override get message() {
+    return `This program is not the one that ${this.manifest} lists and somebody has signed: ${this.reason}. It does not \
+start. If nobody was meant to change it, keep it as evidence; install the release again.`
+  }
+}
+
+/** There is to be a TPM beneath the boot, and it is not there or does not do what it must. */
+export class TrustRootUnusable extends Data.TaggedError("TrustRootUnusable")<{
+  /** What is wrong, as the end of a sentence. */
+  readonly reason: string
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2012"
+  override get message() {
+    return `The root of trust of this boot cannot be used: ${this.reason}. Mend it, or set security.boot_chain.root to \
+software, and nothing beneath the process vouches for it.`
+  }
+}
+
+/** A component that cannot prove that it is what it is called. */
+export class IdentityRefused extends Data.TaggedError("IdentityRefused")<{
+  readonly component: string
+  readonly path: string
+  /** What is wrong with its identity, as the end of a sentence. */
+  readonly reason: string
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2013"
+  override get message() {
+    return `The component ${this.component} is not started, because its identity (${this.path}) is not accepted: \
+${this.reason}. If the program was meant to change, remove the folder of identities, and the next boot makes new ones.`
+  }
+}
+
 /** All that the start of security can fail with. Each of them ends the boot. */
 export type Failure =
   | AuditLogBroken
@@ -215,6 +257,8 @@ export type Failure =
   | IssuerUnreachable
   | KeyMaterialExposed
   | KeyMaterialUnusable
+  | ProgramTampered
   | SecretUnavailable
+  | TrustRootUnusable
   | VaultRefused
   | VaultUnreachable

@@ -132,6 +132,39 @@ const Authentication = Schema.Struct({
   })
 )
 
+const Tpm = Schema.Struct({
+  tcti: Schema.optionalKey(Schema.NonEmptyString).annotate({
+    description: "How the TPM is reached, in the words of tpm2-tools. Default: TPM2TOOLS_TCTI, or /dev/tpmrm0."
+  }),
+  pcr: Field.withDefault(Schema.Literals([16, 23]), 23).annotate({
+    description: "The register that is extended; one that may be reset."
+  })
+})
+
+const BootChain = Schema.Struct({
+  manifest: Schema.optionalKey(Schema.NonEmptyString).annotate({
+    description:
+      "The list of the program's files, as sha256sum writes it, in their folder, with a signature beside it. Not set: not checked."
+  }),
+  publicKeys: Field.withDefault(Schema.Array(Schema.NonEmptyString), []).annotate({
+    description: "PEM files; one of them must fit the signature of the list."
+  }),
+  root: Field.withDefault(Schema.Literals(["auto", "tpm", "software"]), "software").annotate({
+    description:
+      "What vouches for what was started: tpm fails without a TPM, auto takes one that is there, and says so."
+  }),
+  tpm: Field.withDefault(Tpm, {}).annotate({ description: "The TPM 2.0, by tpm2-tools." }),
+  identities: Field.withDefault(Schema.Literals(["off", "require"]), "off").annotate({
+    description: "Whether each component must prove by a certificate of its own what it is before it is started."
+  })
+}).check(
+  Schema.makeFilter(
+    ({ manifest, publicKeys }: { readonly manifest?: string; readonly publicKeys: ReadonlyArray<string> }) =>
+      manifest === undefined ||
+      publicKeys.length > 0 || { path: ["publicKeys"], issue: "A list needs a key that its signature must fit" }
+  )
+)
+
 /** The section `security`. */
 export const Settings = Schema.Struct({
   secrets: Field.withDefault(Secrets, {}).annotate({ description: "Where secrets come from." }),
@@ -144,6 +177,9 @@ export const Settings = Schema.Struct({
     viewer: ["status.*", "health.*"],
     peer: ["peer.*"]
   }).annotate({ description: "The actions of each role; * stands for any word. What no role allows is forbidden." }),
+  bootChain: Field.withDefault(BootChain, {}).annotate({
+    description: "What is measured and checked before anything else is started."
+  }),
   auditFile: Schema.optionalKey(Schema.NonEmptyString).annotate({
     description: "The audit log. Default: security/audit.jsonl, in the data directory."
   })
