@@ -22,12 +22,13 @@ import type { Consensus } from "../pbft/Settings.ts"
 import {
   Conflict,
   EngineUnavailable,
+  NotPromised,
   OutcomeUnknown,
+  RequestRefused,
   type StateError,
   StoreFull,
   StoreUnreachable
 } from "./Failures.ts"
-import { NotPromised, RequestRefused } from "./Failures.ts"
 import * as Picture from "./Picture.ts"
 import * as Register from "./Register.ts"
 import * as StateSync from "./StateSync.ts"

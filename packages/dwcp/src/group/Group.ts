@@ -507,7 +507,9 @@ const says = (broken: ReadonlyArray<Subsystem.Status>): string | undefined =>
     ? undefined
     : broken
         .map(({ detail, lastError, name, serves }) =>
-          isUnwell(detail) ? `${name}: ${detail["detail"]}` : `${name} is on ${serves} (${lastError ?? "starting"})`
+          isUnwell(detail)
+            ? `${name}: ${String(detail["detail"])}`
+            : `${name} is on ${serves} (${lastError ?? "starting"})`
         )
         .join("; ")
 
