@@ -172,12 +172,19 @@ const isReduced = (s: State, i: number): boolean => {
 /** Gives free slots to those who may start, the most urgent first. */
 const fill = (s: State, out: Output): void => {
   while (s.running < s.limits.slots && s.queue.length > 0) start(s, s.byPosition[Heap.pop(s.queue, ascending)!]!, out)
-  for (const i of s.fresh) {
-    if (s.status[i] === Status.Queued) {
-      out.events.push({ _tag: "ComponentQueued", atMs: s.atMs, component: name(s, i) })
-    }
+  const { fresh } = s
+  if (fresh.length === 0) return
+  for (let at = 0; at < fresh.length; at++) {
+    const i = fresh[at]!
+    if (s.status[i] !== Status.Queued) continue
+    out.events.push({ _tag: "ComponentQueued", atMs: s.atMs, component: name(s, i) })
   }
-  s.fresh.length = 0
+  clear(fresh)
+}
+
+/** Item by item: a list whose length is set to 0 gives up its memory, and asks for it again a moment later. */
+const clear = (list: Array<number>): void => {
+  while (list.length > 0) list.pop()
 }
 
 const start = (s: State, i: number, out: Output): void => {
@@ -379,7 +386,7 @@ const settleAll = (s: State, out: Output): void => {
     }
   }
   if (s.settling.length > 0) {
-    s.settling.length = 0
+    clear(s.settling)
     if (s.stage === "booting") openGates(s)
   }
 }
@@ -393,8 +400,9 @@ const openGates = (s: State): void => {
     if (s.limits.scheduling === "phased") for (let p = 0; p < phase; p++) open &&= s.phaseLeft[p] === 0
     if (!open) continue
     s.gateOpen[phase] = true
-    for (const i of s.gated[phase]!) if (s.status[i] === Status.Waiting) enqueue(s, i)
-    s.gated[phase]!.length = 0
+    const gated = s.gated[phase]!
+    for (let at = 0; at < gated.length; at++) if (s.status[gated[at]!] === Status.Waiting) enqueue(s, gated[at]!)
+    clear(gated)
   }
 }
 

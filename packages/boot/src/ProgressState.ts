@@ -212,18 +212,7 @@ export const Kind = {
 /** The state before anything has happened. */
 export const make = (plan: Plan.Plan, limits: Limits = defaultLimits): State => {
   const n = plan.components.length
-  const byPosition = Int32Array.from({ length: n }, (_, i) => i).sort((i, j) => Plan.first(plan, i, j))
-  const position = new Int32Array(n)
-  byPosition.forEach((i, p) => {
-    position[i] = p
-  })
-  const phaseLeft = new Int32Array(4)
-  let criticalLeft = 0
-  for (let i = 0; i < n; i++) {
-    const phase = plan.phase[i]!
-    phaseLeft[phase]!++
-    if (Plan.holdsPost(plan, i)) criticalLeft++
-  }
+  const { byPosition, criticalLeft, pending, phaseLeft, position } = outsetOf(plan)
   return {
     plan,
     limits,
@@ -241,7 +230,7 @@ export const make = (plan: Plan.Plan, limits: Limits = defaultLimits): State => 
     takedown: undefined,
     late: undefined,
     stamp: new Int32Array(n),
-    pending: Int32Array.from(plan.needs, (needs) => needs.length),
+    pending: pending.slice(),
     budgetAtMs: new Float64Array(n),
     retryInMs: new Float64Array(n),
     restoreInMs: new Float64Array(n).fill(NaN),
@@ -254,7 +243,7 @@ export const make = (plan: Plan.Plan, limits: Limits = defaultLimits): State => 
     gated: [[], [], [], []],
     gateOpen: [false, false, false, false],
     phaseBegun: [false, false, false, false],
-    phaseLeft,
+    phaseLeft: phaseLeft.slice(),
     criticalLeft,
     unsettled: n,
     phaseNow: 0,
@@ -264,6 +253,44 @@ export const make = (plan: Plan.Plan, limits: Limits = defaultLimits): State => 
     settling: [],
     fresh: []
   }
+}
+
+/** What is the same at the begin of every boot of a plan. */
+type Outset = Pick<State, "position" | "byPosition" | "pending" | "phaseLeft" | "criticalLeft">
+
+const outsets = new WeakMap<Plan.Plan, Outset>()
+
+const outsetOf = (plan: Plan.Plan): Outset => {
+  const known = outsets.get(plan)
+  if (known !== undefined) return known
+  const n = plan.components.length
+  const byPosition = byUrgency(plan)
+  const position = new Int32Array(n)
+  const pending = new Int32Array(n)
+  const phaseLeft = new Int32Array(4)
+  let criticalLeft = 0
+  for (let i = 0; i < n; i++) {
+    position[byPosition[i]!] = i
+    pending[i] = plan.needs[i]!.length
+    phaseLeft[plan.phase[i]!]!++
+    if (Plan.holdsPost(plan, i)) criticalLeft++
+  }
+  const outset = { position, byPosition, pending, phaseLeft, criticalLeft }
+  outsets.set(plan, outset)
+  return outset
+}
+
+/** All components, the most urgent first. By insertion while there are few, which is quick before any code is warm. */
+const byUrgency = (plan: Plan.Plan): Int32Array => {
+  const sorted = new Int32Array(plan.components.length)
+  for (let i = 0; i < sorted.length; i++) sorted[i] = i
+  if (sorted.length > 64) return sorted.sort((i, j) => Plan.first(plan, i, j))
+  for (let i = 1; i < sorted.length; i++) {
+    let at = i
+    for (; at > 0 && Plan.first(plan, i, sorted[at - 1]!) < 0; at--) sorted[at] = sorted[at - 1]!
+    sorted[at] = i
+  }
+  return sorted
 }
 
 /** An independent copy: what a model checker branches on. */

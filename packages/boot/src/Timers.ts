@@ -73,7 +73,8 @@ const queueFresh = <Owner>(self: Timers, owner: Owner, counts: Counts<Owner>): v
     if (!counts(owner, kind, subject, stamp)) continue
     Heap.push(heap, before, { atMs: fresh[k]!, kind, subject, stamp, seq: self.seq++ })
   }
-  fresh.length = 0
+  // Item by item: a list whose length is set to 0 gives up its memory, and asks for it again a moment later.
+  while (fresh.length > 0) fresh.pop()
   self.freshMs = Infinity
 }
 

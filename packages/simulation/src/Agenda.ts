@@ -7,18 +7,22 @@
  * The moments lie side by side in no order, and the first one is found by looking at all. That is faster than a heap
  * or a tree while there are some dozens of them, and a boot seldom waits for more. Among equal moments the smaller
  * `turn` comes first, then the smaller slot: whoever draws the turns decides how things interleave. Moments are whole
- * milliseconds below 2^31, because whole numbers stay out of the garbage collector's sight.
+ * milliseconds from 0 to below 2^31 and turns whole numbers from -2^20 to below 2^20, so that one number holds both
+ * exactly, and one comparison says which of two comes first.
  */
 
 /** A moment that never comes. */
 export const never = Infinity
 
+/** How many turns there are at one moment. */
+const turns = 2 ** 21
+
 /** Moments by slot. Make it with {@link make}; {@link set} changes it. */
 export interface Agenda {
   /** How many slots hold a moment; the lists count for so many of their items. */
   count: number
-  readonly atMs: Int32Array
-  readonly turn: Int32Array
+  /** Moment and turn in one. */
+  readonly key: Float64Array
   readonly slot: Int32Array
   /** Where each slot's moment lies in the lists; -1 when the slot is empty. */
   readonly place: Int32Array
@@ -27,8 +31,7 @@ export interface Agenda {
 /** An agenda of so many slots, all of them empty. */
 export const make = (slots: number): Agenda => ({
   count: 0,
-  atMs: new Int32Array(slots),
-  turn: new Int32Array(slots),
+  key: new Float64Array(slots),
   slot: new Int32Array(slots),
   place: new Int32Array(slots).fill(-1)
 })
@@ -41,16 +44,15 @@ export const clear = (self: Agenda): void => {
 
 /** The slot that comes first; -1 when all are empty. */
 export const first = (self: Agenda): number => {
-  const { atMs, count, slot, turn } = self
+  const { count, key, slot } = self
   if (count === 0) return -1
   let least = 0
-  let leastMs = atMs[0]!
+  let leastKey = key[0]!
   for (let at = 1; at < count; at++) {
-    const ms = atMs[at]!
-    if (ms > leastMs) continue
-    if (ms === leastMs && (turn[at]! - turn[least]! || slot[at]! - slot[least]!) > 0) continue
+    const other = key[at]!
+    if (other > leastKey || (other === leastKey && slot[at]! > slot[least]!)) continue
     least = at
-    leastMs = ms
+    leastKey = other
   }
   return slot[least]!
 }
@@ -58,7 +60,7 @@ export const first = (self: Agenda): number => {
 /** When a slot is due, in milliseconds; {@link never} when it is empty. */
 export const dueMs = (self: Agenda, slot: number): number => {
   const at = slot < 0 ? -1 : self.place[slot]!
-  return at < 0 ? never : self.atMs[at]!
+  return at < 0 ? never : Math.floor(self.key[at]! / turns)
 }
 
 /** Puts a moment into a slot. */
@@ -69,8 +71,7 @@ export const set = (self: Agenda, slot: number, atMs: number, turn = 0): void =>
     self.place[slot] = at
     self.slot[at] = slot
   }
-  self.atMs[at] = atMs
-  self.turn[at] = turn
+  self.key[at] = atMs * turns + (turn + turns / 2)
 }
 
 /** Takes the moment out of a slot, if there is one. */
@@ -79,8 +80,7 @@ export const empty = (self: Agenda, slot: number): void => {
   if (at < 0) return
   const last = --self.count
   const moved = self.slot[last]!
-  self.atMs[at] = self.atMs[last]!
-  self.turn[at] = self.turn[last]!
+  self.key[at] = self.key[last]!
   self.slot[at] = moved
   self.place[moved] = at
   self.place[slot] = -1

@@ -149,7 +149,7 @@ export const breaks = (s: Scene, invariant: keyof typeof Invariants.titles, i: n
 /** Says what a component does next, and when. Among equal moments chance decides who is first. */
 export const schedule = (s: Scene, i: number, next: number, atMs: number): void => {
   s.next[i] = next
-  Agenda.set(s.agenda, i, atMs, draw(s, i))
+  Agenda.set(s.agenda, i, atMs, draw(s, i) >> 11)
 }
 
 /** 32 bits of chance that depend on the seed, the component and how often it was asked for. */
