@@ -29,6 +29,7 @@
  */
 import { createHash, createHmac, randomBytes } from "node:crypto"
 import { Effect, FileSystem, type Path, type PlatformError } from "effect"
+import * as Compliance from "./Compliance.ts"
 import * as Document from "./Document.ts"
 import * as Encryption from "./Encryption.ts"
 import * as Gather from "./Gather.ts"
@@ -38,7 +39,7 @@ import { entryAt, type Migration, migrate } from "./Migration.ts"
 import { codes, ConfigInvalid, didYouMean, type Problem, place, type Source } from "./Problem.ts"
 import * as Remote from "./Remote.ts"
 import * as Signature from "./Signature.ts"
-import * as Verdict from "./Verdict.ts"
+import * as Trial from "./Trial.ts"
 
 /** A rule about several keys. Pure; it sees settings that the Schema allows. */
 export interface Constraint<A> {
@@ -74,6 +75,8 @@ export interface Options<A, E> {
   readonly templates?: { readonly [name: string]: Partially<NoInfer<E>> }
   /** Variables with the prefix that are not keys and belong to somebody else: `NOVACRON_CONFIG`. */
   readonly reserved?: ReadonlyArray<string>
+  /** The key of a section that `Experiment.Settings` describes. Default: nothing is tried out. */
+  readonly experiments?: string
   /** Other names of keys in the environment: `{ NOVACRON_LOG_LEVEL: "system.log_level" }`. The derived name wins. */
   readonly aliases?: { readonly [variable: string]: string }
 }
@@ -96,6 +99,7 @@ export const define = <A, E>(options: Options<A, E>): Definition<A, E> => {
     ...(options.constraints ?? []).flatMap((it) => it.keys),
     ...(options.resources ?? []).flatMap((it) => it.keys),
     ...(options.hot ?? []).map((key) => key.replace(/\.\*$/, "")),
+    ...(options.experiments === undefined ? [] : [options.experiments]),
     ...Object.values(options.aliases ?? {})
   ]
   const unknown = named.filter((name) => Keys.find(keys, name) === undefined)
@@ -118,6 +122,10 @@ export interface LoadOptions {
   readonly template?: string
   readonly keyring?: Encryption.KeyringSource
   readonly signature?: Signature.Settings
+  /** Who this is, for experiments. Without it nobody takes part in any. */
+  readonly node?: string
+  /** Rules that the settings must keep. */
+  readonly compliance?: Compliance.Settings
   /** Whether `resources` are asked. Default: `check`. */
   readonly resources?: "check" | "skip"
 }
@@ -132,6 +140,8 @@ export interface Loaded<A> {
   readonly isCached: boolean
   /** What was wrong and is tolerated by a policy. */
   readonly warnings: ReadonlyArray<Problem>
+  /** What this node got of each experiment that it takes part in, by name: labels for what is measured. */
+  readonly variants: { readonly [experiment: string]: string }
   /** All that is said about a key, or about all keys below it; empty when there is no such key. */
   readonly explain: (key: string) => ReadonlyArray<Explanation>
   /** All of it as a file would have it; secrets are masked. */
@@ -183,11 +193,13 @@ export const load = Effect.fn("Config.load")(function* <A, E>(definition: Defini
   const { aliases = {}, keys, prefix, reserved = [] } = definition
   const { flags = {} } = options
   const from = { keys, prefix, reserved, aliases, flags, environment, file: source, template, keyring }
-  const gathered = Gather.gather(from)
-  const verdict = Verdict.judge(definition.schema, keys, gathered, source?.path, source?.item)
+  const tried = Trial.tryOut(definition, from, options.node, (settings, problems) =>
+    constrain(definition, settings, problems)
+  )
+  const { gathered, verdict } = tried
   const exposed =
     source && (source.mode & 0o077) !== 0 ? gathered.written.filter((it) => it.isExposed).map(tooOpen) : []
-  const found = [...exposed, ...gathered.problems, ...verdict.problems]
+  const found = [...exposed, ...gathered.problems, ...verdict.problems, ...tried.problems]
 
   const problems = found.map((problem) => scrubbed(problem, gathered.secrets))
   if (verdict.settings) {
@@ -195,9 +207,13 @@ export const load = Effect.fn("Config.load")(function* <A, E>(definition: Defini
     const blamed = (it: Found) => scrubbed(blame(it, verdict.winners, source), gathered.secrets)
     const wrong = [...problems, ...constrain(definition, settings, problems).map(blamed)]
     const asked = options.resources === "skip" ? [] : yield* ask(definition, settings, wrong)
-    const [first, ...more] = [...wrong, ...asked.map(blamed)]
+    const answer = (warnings: ReadonlyArray<Problem>) =>
+      loaded(definition, settings, gathered, source, { warnings, variants: tried.variants })
+    const judged = { keys, values: () => answer([]).values, winners: verdict.winners }
+    const ruled = yield* Compliance.check(options.compliance, judged)
+    const [first, ...more] = [...wrong, ...asked.map(blamed), ...ruled.problems]
     if (first) return yield* new ConfigInvalid({ problems: [first, ...more] })
-    return loaded(definition, settings, gathered, source)
+    return answer([...(source?.warnings ?? []), ...ruled.warnings])
   }
   const [first, ...more] = problems
   return yield* new ConfigInvalid({ problems: [first ?? inexplicable, ...more] })
@@ -326,12 +342,7 @@ const templateOf = <A, E>({ templates = {} }: Definition<A, E>, name: string | u
 
 // ----------------------------------------------------------------------------------------------- the three levels
 
-/** What a rule about several keys found. */
-interface Found {
-  readonly code: Problem["code"]
-  readonly keys: readonly [string, ...ReadonlyArray<string>]
-  readonly message: string
-}
+type Found = Trial.Found
 
 const tooOpen = ({ key, source }: Gather.Written): Problem => ({
   code: codes.exposed,
@@ -402,7 +413,8 @@ const loaded = <A, E>(
   definition: Definition<A, E>,
   settings: A,
   { secrets, written }: Gather.Gathered,
-  file: { readonly path: string; readonly warnings: ReadonlyArray<Problem>; readonly isCached: boolean } | undefined
+  file: { readonly path: string; readonly isCached: boolean } | undefined,
+  { variants, warnings }: Pick<Loaded<A>, "variants" | "warnings">
 ): Loaded<A> => {
   const leaves = Keys.lazy(() => {
     const said = new Map<string, Array<Gather.Written>>()
@@ -454,7 +466,8 @@ const loaded = <A, E>(
     },
     file: file?.path,
     isCached: file?.isCached ?? false,
-    warnings: file?.warnings ?? [],
+    warnings,
+    variants,
     explain,
     masked,
     get values() {

@@ -82,6 +82,18 @@ export const parse = (text: string): Parsed => {
   }
 }
 
+/** What stands there, without its places. */
+export const plain = (item: Item): unknown => {
+  switch (item._tag) {
+    case "List":
+      return item.items.map(plain)
+    case "Map":
+      return Object.fromEntries([...item.entries].map(([name, entry]) => [name, plain(entry.item)]))
+    case "Scalar":
+      return item.value
+  }
+}
+
 const faulty = (...faults: readonly [Fault, ...ReadonlyArray<Fault>]): Parsed => ({ _tag: "Faulty", faults })
 
 const tooDeep = `The file is nested deeper than ${maxDepth} levels.`

@@ -7,8 +7,9 @@
  * opened wherever they stand. A text that came about in one of these ways means what it would mean in the environment.
  */
 import { Redacted, Result, SchemaAST } from "effect"
-import type { Entry, Item, Place } from "./Document.ts"
+import * as Document from "./Document.ts"
 import * as Encryption from "./Encryption.ts"
+import type { Chosen } from "./Experiment.ts"
 import * as Keys from "./Keys.ts"
 import * as Mask from "./Mask.ts"
 import { codes, didYouMean, type Problem, type Source } from "./Problem.ts"
@@ -32,7 +33,7 @@ export interface Written {
   /** Could not be opened or expanded; the problem is known already. */
   readonly isBroken: boolean
   /** Where parts of it stand, in a file. */
-  readonly item: Item | undefined
+  readonly item: Document.Item | undefined
 }
 
 export interface Gathered {
@@ -52,7 +53,9 @@ export interface From {
   readonly aliases: { readonly [variable: string]: string }
   readonly flags: { readonly [key: string]: string }
   readonly environment: { readonly [name: string]: string | undefined }
-  readonly file: { readonly path: string; readonly item: Item } | undefined
+  /** What is tried out on this node: stronger than the file. */
+  readonly variants?: ReadonlyArray<Chosen>
+  readonly file: { readonly path: string; readonly item: Document.Item } | undefined
   readonly template: { readonly name: string; readonly tree: unknown } | undefined
   readonly keyring: Encryption.Keyring | undefined
 }
@@ -68,6 +71,7 @@ export const gather = (from: From): Gathered => {
   Object.entries(from.flags).forEach(([name, text]) => fromFlag(name, text))
   Object.entries(environment).forEach(([name, text]) => text === undefined || fromVariable(name, text))
   Object.entries(from.aliases).forEach(([name, key]) => fromAlias(name, key))
+  from.variants?.forEach(fromVariant)
   if (from.file) fromFile(from.file.path, from.file.item)
   if (from.template) fromTemplate(from.template.name, from.template.tree)
   return { written, present, problems, secrets }
@@ -113,6 +117,22 @@ export const gather = (from: From): Gathered => {
     if (text !== undefined && node && node._tag !== "Section") said(node, text, { _tag: "Environment", name })
   }
 
+  function fromVariant({ experiment, set, variant }: Chosen): void {
+    const source: Source = { _tag: "Variant", experiment, variant }
+    for (const [name, value] of Object.entries(set)) {
+      const node = Keys.find(keys, name)
+      const complaint = untriable(node)
+      if (node?._tag === "Key" && complaint === undefined) write(node, itemOf(value), source, false)
+      else problems.push({ code: codes.experiment, key: name, message: complaint ?? "", source, ...meant(name, node) })
+    }
+  }
+
+  function meant(name: string, node: Keys.Node | undefined): { readonly suggestion?: string } {
+    const names = keys.leaves.map((key) => key.name)
+    const suggestion = node === undefined ? didYouMean(name, names) : undefined
+    return suggestion === undefined ? {} : { suggestion }
+  }
+
   /** A text from outside of a file. */
   function said(node: Keys.Key | Keys.Table, text: string, source: Source): void {
     if (node._tag === "Key") return write(node, { _tag: "Scalar", value: text, line: 0, column: 0 }, source, true)
@@ -121,8 +141,8 @@ export const gather = (from: From): Gathered => {
     misplaced(node, "a text", source)
   }
 
-  function fromFile(file: string, item: Item): void {
-    const at = ({ column, line }: Place): Source => ({ _tag: "File", file, line, column })
+  function fromFile(file: string, item: Document.Item): void {
+    const at = ({ column, line }: Document.Place): Source => ({ _tag: "File", file, line, column })
     walk(keys.root, item, at, asIs)
   }
 
@@ -130,7 +150,12 @@ export const gather = (from: From): Gathered => {
     walk(keys.root, itemOf(tree), () => ({ _tag: "Template", name }), Keys.toSnake)
   }
 
-  function walk(node: Keys.Node, item: Item, at: (place: Place) => Source, nameOf: (name: string) => string): void {
+  function walk(
+    node: Keys.Node,
+    item: Document.Item,
+    at: (place: Document.Place) => Source,
+    nameOf: (name: string) => string
+  ): void {
     if (node._tag === "Key") return write(node, item, at(item), false)
     if (item._tag === "Scalar" && item.value === null) return
     if (item._tag !== "Map") return misplaced(node, item._tag === "List" ? "a list" : Mask.kindOf(item.value), at(item))
@@ -142,7 +167,12 @@ export const gather = (from: From): Gathered => {
     }
   }
 
-  function unknown(section: Keys.Section, name: string, entry: Entry, at: (place: Place) => Source): void {
+  function unknown(
+    section: Keys.Section,
+    name: string,
+    entry: Document.Entry,
+    at: (place: Document.Place) => Source
+  ): void {
     // What does not look like a name may be anything, a secret that lost its colon too.
     const isName = /^[\w.-]{1,64}$/.test(name)
     const sibling = isName ? didYouMean(name, section.children.keys()) : undefined
@@ -166,10 +196,10 @@ export const gather = (from: From): Gathered => {
     problems.push({ code: codes.notAllowed, key: node.name, message, source, found, allowed })
   }
 
-  function write(key: Keys.Key, item: Item, source: Source, isText: boolean): void {
+  function write(key: Keys.Key, item: Document.Item, source: Source, isText: boolean): void {
     const state = { isExpanded: false, isOpened: false, isBroken: false, isPlain: false }
     const raw = Keys.fromFile(key.ast, valueOf(item, SchemaAST.toEncoded(key.ast), key.name))
-    const plain = plainOf(item)
+    const plain = Document.plain(item)
     const isSecret = key.isSecret || state.isOpened
     if (isSecret) textsOf(raw).forEach((text) => secrets.add(text))
     const shown = isSecret ? Mask.hidden : Mask.show(state.isExpanded ? plain : raw)
@@ -177,7 +207,7 @@ export const gather = (from: From): Gathered => {
     const { isBroken, isExpanded } = state
     written.push({ key, source, value: raw, shown, plain, isExpanded, isSecret, isExposed, isBroken, item })
 
-    function valueOf(part: Item, ast: SchemaAST.AST, at: string): unknown {
+    function valueOf(part: Document.Item, ast: SchemaAST.AST, at: string): unknown {
       switch (part._tag) {
         case "List":
           return part.items.map((it, i) => valueOf(it, elementOf(ast, i), at))
@@ -237,6 +267,13 @@ export const gather = (from: From): Gathered => {
   }
 }
 
+/** Why a setting cannot be tried out. */
+const untriable = (node: Keys.Node | undefined): string | undefined => {
+  if (node === undefined) return "There is no setting of this name."
+  if (node._tag !== "Key") return "This is not a single setting."
+  return node.isSecret ? "A secret cannot be tried out: it would stand in the file in plain text." : undefined
+}
+
 const asIs = (name: string): string => name
 
 const reference = /\$(\$?)\{([^}]*)\}/g
@@ -260,7 +297,7 @@ const propertyOf = (ast: SchemaAST.AST, name: string): SchemaAST.AST => {
 }
 
 /** What a tree would be in a file, at no place. */
-const itemOf = (tree: unknown): Item => {
+const itemOf = (tree: unknown): Document.Item => {
   const nowhere = { line: 0, column: 0 }
   if (Array.isArray(tree)) return { _tag: "List", items: tree.map(itemOf), ...nowhere }
   if (Keys.isTree(tree)) {
@@ -269,18 +306,6 @@ const itemOf = (tree: unknown): Item => {
   }
   const isPrimitive = typeof tree === "string" || typeof tree === "number" || typeof tree === "boolean"
   return { _tag: "Scalar", value: isPrimitive ? tree : null, ...nowhere }
-}
-
-/** What stands in the file, unexpanded. */
-const plainOf = (item: Item): unknown => {
-  switch (item._tag) {
-    case "List":
-      return item.items.map(plainOf)
-    case "Map":
-      return Object.fromEntries([...item.entries].map(([name, entry]) => [name, plainOf(entry.item)]))
-    case "Scalar":
-      return item.value
-  }
 }
 
 const textsOf = (value: unknown): ReadonlyArray<string> => {

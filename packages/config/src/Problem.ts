@@ -14,6 +14,7 @@ interface Position {
 export type Source =
   | { readonly _tag: "Flag"; readonly name: string }
   | { readonly _tag: "Environment"; readonly name: string }
+  | { readonly _tag: "Variant"; readonly experiment: string; readonly variant: string }
   | ({ readonly _tag: "File" } & Position)
   | { readonly _tag: "Template"; readonly name: string }
   | { readonly _tag: "Default" }
@@ -52,6 +53,8 @@ export const codes = {
   version: "NVC-1014",
   exposed: "NVC-1015",
   unknownFlag: "NVC-1016",
+  compliance: "NVC-1017",
+  experiment: "NVC-1018",
   reload: "NVC-1020",
   history: "NVC-1030",
   audit: "NVC-1031"
@@ -102,7 +105,7 @@ export const describe = (problem: Problem): string => {
 
 const together = (parts: ReadonlyArray<string>, between: string) => parts.filter((part) => part !== "").join(between)
 
-/** `novacron.yaml:4:14`, `NOVACRON_LOG_LEVEL`, `--log-level`, `template hybrid`, `default`. */
+/** `novacron.yaml:4:14`, `NOVACRON_LOG_LEVEL`, `--log-level`, `variant pool/large`, `template hybrid`, `default`. */
 export const place = (source: Source | undefined): string => {
   if (source === undefined) return ""
   switch (source._tag) {
@@ -110,6 +113,8 @@ export const place = (source: Source | undefined): string => {
       return `--${source.name}`
     case "Environment":
       return source.name
+    case "Variant":
+      return `variant ${source.experiment}/${source.variant}`
     case "File":
       return `${source.file}:${source.line}:${source.column}`
     case "Template":

@@ -1,8 +1,10 @@
 /** Settings of an application, from a Schema. */
 export * as Audit from "./Audit.ts"
+export * as Compliance from "./Compliance.ts"
 export * as Config from "./Config.ts"
 export * as Difference from "./Difference.ts"
 export * as Encryption from "./Encryption.ts"
+export * as Experiment from "./Experiment.ts"
 export * as Field from "./Field.ts"
 export * as Flags from "./Flags.ts"
 export * as History from "./History.ts"

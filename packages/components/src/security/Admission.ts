@@ -4,7 +4,8 @@
  * **Example**
  *
  * ```ts
- * const admission = yield* Admission.open({ folder: `${dataDir}/security`, nodeId, mode: "require", manifest, publicKeys, measured })
+ * const measured = parts.map((part) => Admission.measure(part))
+ * const admission = yield* Admission.open({ folder: `${dataDir}/security`, nodeId, mode: "require", measured })
  * const running = yield* Boot.make(parts.map(Admission.guard(admission)))
  * ```
  *

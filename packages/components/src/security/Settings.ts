@@ -144,7 +144,7 @@ const Tpm = Schema.Struct({
 const BootChain = Schema.Struct({
   manifest: Schema.optionalKey(Schema.NonEmptyString).annotate({
     description:
-      "The list of the program's files, as sha256sum writes it, in their folder, with a signature beside it. Not set: not checked."
+      "The signed list of the program's files, as sha256sum writes it, in their folder. Without it they are not checked."
   }),
   publicKeys: Field.withDefault(Schema.Array(Schema.NonEmptyString), []).annotate({
     description: "PEM files; one of them must fit the signature of the list."

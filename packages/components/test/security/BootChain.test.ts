@@ -121,8 +121,8 @@ describe("a measured boot", () => {
         const nothing = yield* BootChain.measure(settings({}).bootChain, { files, environment: {}, measured: [] })
         assert.strictEqual(
           BootChain.describe(nothing),
-          "Nobody has checked the files of the program; nothing was measured; nothing beneath this process vouches for what was \
-started: as it is set (security.boot_chain.root)."
+          "Nobody has checked the files of the program; nothing was measured; nothing beneath this process vouches for \
+what was started: as it is set (security.boot_chain.root)."
         )
         assert.deepStrictEqual(yield* files.names, [])
       })
