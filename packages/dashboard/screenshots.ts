@@ -1,6 +1,6 @@
 /**
  * `pnpm --filter @novacron/dashboard screenshots` takes the pictures of the documents: a real node whose Redis is not there,
- * booted twice in a directory of its own, in a real browser. They are written to `docs/images`.
+ * booted twice in a directory of its own with tasks that run, in a real browser. They are written to `docs/images`.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
@@ -24,6 +24,9 @@ const env = {
   NOVACRON_NETWORK_BIND_PORT: "0",
   NOVACRON_MONITORING_PORT: "0",
   NOVACRON_DASHBOARD_PORT: "0",
+  NOVACRON_API_PORT: "0",
+  NOVACRON_API_GRPC_PORT: "0",
+  NOVACRON_ORCHESTRATION_REGION: "eu-north",
   NOVACRON_DASHBOARD_SAMPLE_INTERVAL: "500ms",
   // Nobody listens there.
   NOVACRON_CACHE_URL: "redis://127.0.0.1:1"
@@ -55,6 +58,62 @@ const picture = async (page: Page, name: string): Promise<void> => {
   await page.screenshot({ path: join(images, `dashboard-${name}.png`), animations: "disabled", caret: "hide" })
 }
 
+/** What runs in the pictures: some that are done, one that prints, and one that no node takes. */
+const submit = (...args: ReadonlyArray<string>): string =>
+  JSON.parse(
+    execFileSync(process.execPath, [main, "tasks", "submit", "--json", ...args], { cwd: room, env, encoding: "utf8" })
+  ).id
+
+const render = `echo "reading 240 frames" >&2; i=0; while [ $i -lt 240 ]; do i=$((i+1))
+printf 'frame %03d of 240  1920x1080  %d.%d ms\n' $i $((30 + i * 7 % 19)) $((i % 10))
+[ $((i % 8)) -eq 0 ] && echo "frame $i: texture reloaded" >&2; sleep 0.4; done`
+
+const work = async (page: Page): Promise<void> => {
+  const shell = (script: string) => ["--", "/bin/sh", "-c", script]
+  submit(
+    "--name",
+    "backup-users",
+    "--group",
+    "nightly",
+    "--cpu",
+    "0.25",
+    "--memory",
+    "64",
+    ...shell("echo 14 tables; exit 0")
+  )
+  submit("--name", "backup-orders", "--group", "nightly", "--cpu", "0.25", "--memory", "64", ...shell("exit 2"))
+  submit("--name", "train-embeddings", "--cpu", "16", "--memory", "65536", ...shell("exit 0"))
+  submit("--name", "mail-digest", ...shell("echo sent"))
+  const id = submit(
+    "--name",
+    "render-intro",
+    "--group",
+    "video",
+    "--cpu",
+    "0.5",
+    "--memory",
+    "256",
+    "--timeout",
+    "600",
+    ...shell(render)
+  )
+  await page.keyboard.press("5")
+  await page.getByRole("link", { name: "render-intro" }).waitFor()
+  await page.locator("tr", { hasText: "train-embeddings" }).getByText("No node because of").waitFor()
+  await picture(page, "tasks")
+  await page.evaluate((to) => void (location.hash = to), `#/tasks/${id}`)
+  await page.locator(".output", { hasText: "frame 024" }).waitFor()
+  await page.locator(".fits li").first().waitFor()
+  await picture(page, "task")
+  await page.emulateMedia({ colorScheme: "dark" })
+  await page.getByRole("button", { name: "Cancel…" }).click()
+  await picture(page, "cancel-dark")
+  await page.keyboard.press("Escape")
+  await page.evaluate(() => void (location.hash = "#/nodes/node-1"))
+  await page.locator(".detail .line").first().waitFor()
+  await picture(page, "nodes-dark")
+}
+
 const take = async (): Promise<void> => {
   mkdirSync(images, { recursive: true })
   await build()
@@ -83,7 +142,9 @@ const take = async (): Promise<void> => {
   // Enough samples to draw.
   await page.waitForTimeout(15_000)
   await picture(page, "health")
-  await page.keyboard.press("4")
+  await work(page)
+  await page.emulateMedia({ colorScheme: "light" })
+  await page.keyboard.press("6")
   await page.locator(".list input:enabled").nth(1).waitFor()
   for (const box of await page.locator(".list input:enabled").all()) await box.check()
   await page.getByRole("button", { name: "Compare two" }).click()

@@ -3,10 +3,11 @@ import { createMemo, For, Show, type JSX } from "solid-js"
 import { ago, amount, memory, toneOfNode, toneOfTask, visible } from "../src/Words.ts"
 import * as asking from "./asking.ts"
 import { fresh } from "./fresh.ts"
-import { clock, may, whyNot } from "./live.ts"
+import { may, whyNot } from "./live.ts"
 import { Said } from "./Mark.tsx"
 import { NotUp } from "./NotUp.tsx"
 import { Figure } from "./TimelinePage.tsx"
+import { sinceMs } from "./timing.ts"
 import { hashOf, selected } from "./view.ts"
 
 type Node = asking.ClusterNode
@@ -147,7 +148,7 @@ const states: { readonly [S in Node["state"]]: string } = { up: "up", draining: 
 
 const stateOf = ({ state }: Node): string => states[state] ?? state
 
-const heard = ({ seenAt }: Node): string => ago(Math.max(0, clock() - Date.parse(seenAt)))
+const heard = ({ seenAt }: Node): string => ago(sinceMs(seenAt))
 
 /** What is taken of what there is, as words and as a bar. */
 const Used = (props: {

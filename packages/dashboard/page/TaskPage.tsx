@@ -1,6 +1,6 @@
 /** One task: what it prints as it prints it, what it is, why it is where it is, and how to end it. */
 import { createMemo, createSignal, For, onCleanup, Show, type JSX } from "solid-js"
-import { ago, amount, bytes, duration, elapsed, memory, ranMs, toneOfTask, visible } from "../src/Words.ts"
+import { ago, amount, bytes, duration, elapsed, memory, toneOfTask, visible } from "../src/Words.ts"
 import * as asking from "./asking.ts"
 import { Cancelling } from "./Cancelling.tsx"
 import { follow, nothing, type Told } from "./following.ts"
@@ -11,6 +11,7 @@ import { Stale } from "./NodesPage.tsx"
 import { NotUp } from "./NotUp.tsx"
 import { Why } from "./Placement.tsx"
 import { Figure } from "./TimelinePage.tsx"
+import { ranMs, sinceMs } from "./timing.ts"
 import { hashOf } from "./view.ts"
 
 type Task = asking.Task
@@ -60,7 +61,7 @@ const at = (time: string): number => Date.parse(time)
 const Head = (props: { readonly task: Task; readonly onCancel: () => void }): JSX.Element => {
   const it = () => props.task
   const endMs = () => (isOver(it()) ? at(it().updatedAt) : clock())
-  const waited = () => Math.max(0, endMs() - at(it().createdAt) - ranMs(it().attempts, clock()))
+  const waited = () => Math.max(0, endMs() - at(it().createdAt) - ranMs(it()))
   const reason = () => (isOver(it()) ? "It is over." : may("tasks.cancel") ? undefined : whyNot("tasks.cancel"))
   return (
     <header class="taskhead">
@@ -89,7 +90,7 @@ const Head = (props: { readonly task: Task; readonly onCancel: () => void }): JS
       </div>
       <dl class="figures">
         <Figure name="node" value={visible(it().placement?.node ?? "none", 40)} />
-        <Figure name="submitted" value={ago(Math.max(0, clock() - at(it().createdAt)))} />
+        <Figure name="submitted" value={ago(sinceMs(it().createdAt))} />
         <Figure name="waited" value={waited() < 1_000 ? duration(waited()) : elapsed(waited())} />
         <Figure name={isOver(it()) ? "ran" : "runs for"} value={timeOf(it())} />
         <Figure name="attempt" value={`${it().attempts.length} of ${it().submission.attempts ?? 1}`} />
@@ -102,7 +103,7 @@ const Head = (props: { readonly task: Task; readonly onCancel: () => void }): JS
 
 const timeOf = (task: Task): string => {
   if (task.attempts.length === 0) return "–"
-  return isOver(task) ? duration(ranMs(task.attempts, clock())) : elapsed(ranMs(task.attempts, clock()))
+  return isOver(task) ? duration(ranMs(task)) : elapsed(ranMs(task))
 }
 
 const endingOf = (attempt: asking.Attempt | undefined): string => {
@@ -245,7 +246,7 @@ const Attempts = (props: { readonly task: Task }): JSX.Element => (
             <span>
               on <span class="mono">{visible(attempt.node, 60)}</span>,{" "}
               {attempt.endedAt === null
-                ? `since ${elapsed(Math.max(0, clock() - at(attempt.startedAt)))}`
+                ? `since ${elapsed(sinceMs(attempt.startedAt))}`
                 : `${duration(at(attempt.endedAt) - at(attempt.startedAt))}, ${endingOf(attempt)}`}
               <Show when={attempt.error}>{(error) => <p class="quiet">{visible(error(), 400)}</p>}</Show>
             </span>

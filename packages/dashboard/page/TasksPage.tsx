@@ -1,13 +1,14 @@
 /** The tasks of the cluster, newest first, a page at a time; or the one that is named in the address. */
 import { createMemo, createSignal, For, Show, type JSX } from "solid-js"
-import { ago, elapsed, ranMs, toneOfTask, visible } from "../src/Words.ts"
+import { ago, elapsed, toneOfTask, visible } from "../src/Words.ts"
 import * as asking from "./asking.ts"
 import { fresh } from "./fresh.ts"
-import { clock, may, whyNot } from "./live.ts"
+import { may, whyNot } from "./live.ts"
 import { Said } from "./Mark.tsx"
 import { Stale } from "./NodesPage.tsx"
 import { NotUp } from "./NotUp.tsx"
 import { TaskPage } from "./TaskPage.tsx"
+import { ranMs, sinceMs } from "./timing.ts"
 import { hashOf, selected } from "./view.ts"
 
 /** Tasks on one page: as many as a person can look at. */
@@ -185,7 +186,7 @@ const Row = (props: { readonly task: asking.Task }): JSX.Element => {
       </td>
       <td class="mono">{visible(it().placement?.node ?? "–", 40)}</td>
       <td class="number" title={it().createdAt}>
-        {ago(Math.max(0, clock() - Date.parse(it().createdAt)))}
+        {ago(sinceMs(it().createdAt))}
       </td>
       <td class="number">{ran(it())}</td>
       <td class="quiet">{visible(remark(it()), 160)}</td>
@@ -193,7 +194,7 @@ const Row = (props: { readonly task: asking.Task }): JSX.Element => {
   )
 }
 
-const ran = (task: asking.Task): string => (task.attempts.length === 0 ? "–" : elapsed(ranMs(task.attempts, clock())))
+const ran = (task: asking.Task): string => (task.attempts.length === 0 ? "–" : elapsed(ranMs(task)))
 
 /** Why it waits, or what went wrong last. */
 const remark = ({ attempts, placement, state }: asking.Task): string => {

@@ -117,16 +117,6 @@ export const memory = (mebibytes: number): string => {
 export const bytes = (count: number): string =>
   count < 1_024 ? `${count} B` : count < 1_048_576 ? `${amount(count / 1_024)} KiB` : memory(count / 1_048_576)
 
-/** How long attempts took, the one that runs until now included. */
-export const ranMs = (
-  attempts: ReadonlyArray<{ readonly startedAt: string; readonly endedAt: string | null }>,
-  nowMs: number
-): number =>
-  attempts.reduce((sum, { endedAt, startedAt }) => {
-    const endMs = endedAt === null ? nowMs : Date.parse(endedAt)
-    return sum + Math.max(0, endMs - Date.parse(startedAt))
-  }, 0)
-
 /** With a sign: `+120 ms`, `−1.30 s`, `±0`. */
 export const difference = (ms: number): string => (ms === 0 ? "±0" : ms > 0 ? `+${duration(ms)}` : duration(ms))
 
