@@ -150,6 +150,7 @@ const take = async (): Promise<void> => {
   await page.getByRole("button", { name: "Compare two" }).click()
   await page.locator(".difference tbody tr").first().waitFor()
   await picture(page, "difference")
+  await page.mouse.move(0, 0)
   await page.setViewportSize({ width: 400, height: 660 })
   await page.keyboard.press("1")
   await page.locator(".box").first().waitFor()

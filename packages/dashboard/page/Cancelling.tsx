@@ -40,8 +40,11 @@ export const Cancelling = (props: {
       <Switch>
         <Match when={step()._tag === "Asked" || step()._tag === "Sent"}>
           <p>
-            It is <b>{props.task.state}</b>. If it runs, its process gets SIGTERM, and SIGKILL after{" "}
-            {grace() === undefined ? "its grace" : duration(grace() ?? 0)}. It is not tried again.
+            It is <b>{props.task.state}</b>.{" "}
+            <Show when={props.task.state === "running"} fallback="It will not begin any more.">
+              Its process gets SIGTERM, and SIGKILL after{" "}
+              {grace() === undefined ? "the grace that the node gives" : duration(grace() ?? 0)}. It is not tried again.
+            </Show>
           </p>
         </Match>
         <Match when={step()._tag === "Begun"}>

@@ -54,7 +54,6 @@ const Nodes = (): JSX.Element => {
                     Heard
                   </th>
                   <th scope="col">Region</th>
-                  <th scope="col">Address</th>
                 </tr>
               </thead>
               <tbody>
@@ -138,8 +137,7 @@ const Row = (props: { readonly node: Node }): JSX.Element => {
       </td>
       <td class="number">{it().tasks}</td>
       <td class="number">{heard(it())}</td>
-      <td>{it().region === null ? <span class="quiet">–</span> : visible(it().region ?? "", 40)}</td>
-      <td class="mono quiet">{visible(it().address, 60)}</td>
+      <td class="whole">{it().region === null ? <span class="quiet">–</span> : visible(it().region ?? "", 40)}</td>
     </tr>
   )
 }

@@ -263,12 +263,7 @@ const Spec = (props: { readonly task: Task }): JSX.Element => {
   return (
     <section>
       <h3>What was asked for</h3>
-      <pre class="command">
-        {it()
-          .run.command.slice(0, 64)
-          .map((word) => quoted(visible(word, 400)))
-          .join(" ")}
-      </pre>
+      <pre class="command">{written(it().run.command)}</pre>
       <dl class="pairs">
         <dt>id</dt>
         <dd class="mono">{props.task.id}</dd>
@@ -322,6 +317,21 @@ const Spec = (props: { readonly task: Task }): JSX.Element => {
     </section>
   )
 }
+
+/** What a command is in a shell; more of it than this nobody reads. */
+const written = (command: ReadonlyArray<string>): string =>
+  command
+    .slice(0, 64)
+    .map((word) =>
+      quoted(
+        word
+          .slice(0, 4_000)
+          .split("\n")
+          .map((line) => visible(line))
+          .join("\n")
+      )
+    )
+    .join(" ")
 
 /** As a shell would want it, so that it can be read. */
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)

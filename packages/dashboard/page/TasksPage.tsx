@@ -1,6 +1,6 @@
 /** The tasks of the cluster, newest first, a page at a time; or the one that is named in the address. */
 import { createMemo, createSignal, For, Show, type JSX } from "solid-js"
-import { ago, elapsed, toneOfTask, visible } from "../src/Words.ts"
+import { ago, duration, elapsed, toneOfTask, visible } from "../src/Words.ts"
 import * as asking from "./asking.ts"
 import { fresh } from "./fresh.ts"
 import { may, whyNot } from "./live.ts"
@@ -194,7 +194,11 @@ const Row = (props: { readonly task: asking.Task }): JSX.Element => {
   )
 }
 
-const ran = (task: asking.Task): string => (task.attempts.length === 0 ? "–" : elapsed(ranMs(task)))
+const ran = (task: asking.Task): string => {
+  const last = task.attempts.at(-1)
+  if (last === undefined) return "–"
+  return last.endedAt === null ? elapsed(ranMs(task)) : duration(ranMs(task))
+}
 
 /** Why it waits, or what went wrong last. */
 const remark = ({ attempts, placement, state }: asking.Task): string => {

@@ -28,7 +28,7 @@ const visit = async (
   page.on("console", (said) => {
     if (said.type() === "error") complaints.push(said.text())
   })
-  await page.goto(await change(await node.link(role, `ada the ${role}`)))
+  await page.goto(change(await node.link(role, `ada the ${role}`)))
   await page.waitForFunction(() => !location.hash.startsWith("#token"))
   await page.locator(".outcome").waitFor()
   return { page, complaints }
