@@ -1,0 +1,250 @@
+/**
+ * A node as others see it: what it dials and when, whether it answers while one of its parts hangs, whether its ports are
+ * there again after it was killed, and that none of its doors lets a secret out.
+ */
+import { execFileSync, spawnSync } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { Agent, createServer as createHttpServer, get, type Server as HttpServer } from "node:http"
+import { request } from "node:https"
+import { createServer, isIP, type Server } from "node:net"
+import { join } from "node:path"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { eventually, isOpen, Place, type Running } from "./Novacron.ts"
+import { freePort } from "./Servers.ts"
+import type { Deed } from "./Sockets.ts"
+
+let place: Place
+const servers: Array<Server | HttpServer> = []
+beforeEach(() => {
+  place = new Place()
+})
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close()
+  place.remove()
+})
+
+const stop = async (node: Running) => {
+  node.child.kill("SIGTERM")
+  const { code, stderr } = await node.ended
+  assert.strictEqual(code, 0, stderr)
+  assert.deepStrictEqual(place.leftovers(), [])
+}
+
+const listening = async <S extends Server | HttpServer>(server: S): Promise<number> => {
+  servers.push(server)
+  await new Promise<void>((resume) => server.listen(0, "127.0.0.1", resume))
+  const address = server.address()
+  return typeof address === "object" && address !== null ? address.port : 0
+}
+
+/** An answer of a port on loopback, and how long it took. */
+const ask = (port: number, path: string, agent?: Agent) =>
+  new Promise<{ readonly status: number; readonly text: string; readonly ms: number }>((resume, reject) => {
+    const began = performance.now()
+    const asked = get({ host: "127.0.0.1", port, path, ...(agent === undefined ? {} : { agent }) }, (response) => {
+      let text = ""
+      response.on("data", (chunk: Buffer) => (text += chunk.toString()))
+      response.on("end", () => resume({ status: response.statusCode ?? 0, text, ms: performance.now() - began }))
+    })
+    asked.once("error", reject)
+  })
+
+describe("before security is ready", () => {
+  it("a node dials nobody and looks up no name, and listens for those who ask after its health alone", async () => {
+    const file = place.path("sockets.jsonl")
+    const env = {
+      NODE_OPTIONS: `--import=${join(import.meta.dirname, "Sockets.ts")}`,
+      SOCKETS: file,
+      // Said, and not measured: measuring asks the gateway how far it is.
+      NOVACRON_ENVIRONMENT_KIND: "hybrid"
+    }
+    const node = await place.ready([], env)
+    await stop(node)
+    const deeds = readFileSync(file, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line): Deed => JSON.parse(line))
+      .filter(({ pid }) => pid === node.child.pid)
+    const security = node.lines().find((line) => line.event === "ComponentReady" && line.component === "security")
+    const readyAt = String(security?.["timestamp"])
+    assert.match(readyAt, /^\d{4}-/)
+    const before = deeds.filter(({ at }) => at < readyAt)
+    // An address is no name, and a socket of the file system is no way out.
+    const isInside = ({ did, what }: Deed) =>
+      did === "lookup" ? isIP(JSON.parse(what)[0]) !== 0 : what.includes(place.directory)
+    assert.deepStrictEqual(
+      before.filter((deed) => deed.did !== "listen" && !isInside(deed)),
+      []
+    )
+    const opened = before.filter(({ did }) => did === "listen").map(({ what }) => what)
+    assert.isAbove(opened.length, 0)
+    for (const what of opened) assert.match(what, /control\.sock|"host":"127\.0\.0\.1"/)
+    // The recorder has seen something: what comes after is there.
+    assert.isAbove(deeds.filter(({ at, did }) => at >= readyAt && did === "connect").length, 0)
+    assert.isAbove(deeds.filter(({ at, did }) => at >= readyAt && did === "listen").length, 2)
+  })
+})
+
+describe("health", () => {
+  it("is told within ten milliseconds while a part hangs: alive, not ready", async () => {
+    // Takes connections and never says a word.
+    const silent = await listening(createServer(() => undefined))
+    const port = await freePort()
+    const node = await place.start(["boot"], {
+      NOVACRON_HEALTH_PORT: `${port}`,
+      NOVACRON_DATABASE_URL: `postgres://a:swordfish@127.0.0.1:${silent}/d?sslmode=disable`
+    })
+    await node.until((line) => line.event === "ComponentStarted" && line.component === "database")
+    await node.until((line) => line.event === "ComponentSlow" && line.component === "database")
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const took: Array<number> = []
+    for (let i = 0; i < 100; i++) {
+      const { ms, status } = await ask(port, "/live", agent)
+      assert.strictEqual(status, 200)
+      took.push(ms)
+    }
+    agent.destroy()
+    // The machine may be busy with other things; the node is not.
+    assert.isBelow(Math.min(...took), 10)
+    assert.strictEqual((await ask(port, "/ready")).status, 503)
+    node.child.kill("SIGTERM")
+    const { code, stderr } = await node.ended
+    assert.strictEqual(code, 143, stderr)
+    assert.deepStrictEqual(place.leftovers(), [])
+  })
+
+  it("is told right 9,990 times of 10,000 and more, by a node that is asked by 32 at a time", async () => {
+    const port = await freePort()
+    const node = await place.ready([], { NOVACRON_HEALTH_PORT: `${port}` })
+    await eventually(async () => (await ask(port, "/health")).status === 200, "it is healthy")
+    const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+    let asked = 0
+    let passed = 0
+    const asking = async () => {
+      while (asked++ < 10_000) {
+        const { status, text } = await ask(port, "/health", agent).catch(() => ({ status: 0, text: "" }))
+        if (status === 200 && text.includes('"status":"healthy"')) passed++
+      }
+    }
+    await Promise.all(Array.from({ length: 32 }, asking))
+    agent.destroy()
+    assert.isAtLeast(passed, 9_990)
+    await stop(node)
+  })
+})
+
+describe("ports of a node that was killed", () => {
+  it("are those of the next one at once", async () => {
+    const names = ["HEALTH", "NETWORK_BIND", "MONITORING", "DASHBOARD", "DWCP_BIND", "API", "API_GRPC"]
+    const ports = await Promise.all(names.map(freePort))
+    const env = Object.fromEntries(names.map((name, i) => [`NOVACRON_${name}_PORT`, `${ports[i]}`]))
+    for (let life = 0; life < 3; life++) {
+      const node = await place.ready([], env)
+      // Somebody is connected to each of them when it happens.
+      for (const port of ports) assert.isTrue(await isOpen(port), `${port}`)
+      assert.strictEqual(node.lines().filter(({ event }) => event === "AttemptFailed").length, 0)
+      node.child.kill("SIGKILL")
+      await node.ended
+      for (const port of ports) assert.isFalse(await isOpen(port), `${port}`)
+    }
+    await stop(await place.ready([], env))
+    for (const port of ports) assert.isFalse(await isOpen(port), `${port}`)
+  })
+})
+
+describe("a secret", () => {
+  it("gets out by no door: metrics, health, every page of the API, traces, the timeline, the dashboard", async () => {
+    const canary = "kanarienvogel-4711"
+    let exported = ""
+    const collector = await listening(
+      createHttpServer((question, answer) => {
+        question.on("data", (chunk: Buffer) => (exported += chunk.toString("latin1")))
+        question.on("end", () => answer.writeHead(200, { "content-type": "application/json" }).end("{}"))
+      })
+    )
+    const [health, metrics, api, dashboard] = await Promise.all([0, 1, 2, 3].map(() => freePort()))
+    const env = {
+      NOVACRON_CACHE_URL: `redis://:${canary}@127.0.0.1:1`,
+      NOVACRON_MONITORING_TRACES_ENDPOINT: `http://127.0.0.1:${collector}`,
+      NOVACRON_MONITORING_TRACES_AUTHORIZATION: `Bearer ${canary}`,
+      NOVACRON_HEALTH_PORT: `${health}`,
+      NOVACRON_MONITORING_PORT: `${metrics}`,
+      NOVACRON_API_PORT: `${api}`,
+      NOVACRON_DASHBOARD_PORT: `${dashboard}`,
+      // Whoever has a certificate of this node may see everything that there is to see.
+      NOVACRON_SECURITY_AUTHENTICATION_CERTIFICATE_ROLES: "admin"
+    }
+    const node = await place.ready([], env)
+    const said: Array<readonly [string, string]> = []
+    for (const path of ["/live", "/ready", "/health", "/health/components"]) {
+      said.push([path, (await ask(health!, path)).text])
+    }
+    said.push(["metrics", (await ask(metrics!, "/metrics")).text])
+    for (const path of ["/", "/api/settings", "/api/report", "/events"]) {
+      said.push([`dashboard ${path}`, (await ask(dashboard!, path)).text])
+    }
+    const document = await askApi(api!, "/openapi.json")
+    assert.strictEqual(document.status, 200, document.text)
+    const paths = Object.entries<object>(JSON.parse(document.text).paths).filter(([, methods]) => "get" in methods)
+    const plain = paths.map(([path]) => path).filter((path) => !path.includes("{") && !/watch|events|stream/.test(path))
+    assert.isAbove(plain.length, 4, paths.map(([path]) => path).join())
+    let answered = 0
+    for (const path of plain) {
+      const { status, text } = await askApi(api!, path)
+      if (status === 200) answered++
+      said.push([path, text])
+    }
+    assert.isAbove(answered, 3, said.map(([path, text]) => `${path} ${text.slice(0, 80)}`).join("\n"))
+    for (const args of [["trace"], ["trace", "--json"], ["dwcp", "status"], ["tasks", "list"], ["doctor"]]) {
+      const { stderr, stdout } = await place.run(args, env)
+      said.push([args.join(" "), `${stdout}${stderr}`])
+    }
+    await stop(node)
+    await eventually(() => exported.length > 0, "spans were sent")
+    assert.include(said.find(([what]) => what === "metrics")?.[1], "novacron_")
+    for (const [what, text] of [...said, ["spans", exported] as const]) assert.notInclude(text, canary, what)
+  })
+
+  /** Asks the API with the certificate of the node itself, which nobody but its user can read. */
+  const askApi = (port: number, path: string) =>
+    new Promise<{ readonly status: number; readonly text: string }>((resume, reject) => {
+      const [own, ca] = ["node.pem", "ca.pem"].map((name) => readFileSync(join(place.dataDir, "security", name)))
+      const tls = { cert: own!, key: own!, ca: certificatesOf(ca!), rejectUnauthorized: true, servername: "localhost" }
+      request({ host: "127.0.0.1", port, path, ...tls }, (response) => {
+        let text = ""
+        response.on("data", (chunk: Buffer) => (text += chunk.toString()))
+        response.on("end", () => resume({ status: response.statusCode ?? 0, text }))
+      })
+        .once("error", reject)
+        .end()
+    })
+
+  const certificatesOf = (pem: Buffer): string => {
+    const text = pem.toString()
+    return text.slice(text.indexOf("-----BEGIN CERTIFICATE"))
+  }
+})
+
+describe.skipIf(spawnSync("systemd-analyze", ["--version"]).status !== 0)("the unit of systemd", () => {
+  it("in the guide is one that systemd accepts", () => {
+    const guide = readFileSync(join(import.meta.dirname, "../../docs/OPERATIONS.md"), "utf8")
+    const unit = /```ini\n([^]*?)```/.exec(guide)?.[1]
+    assert.isDefined(unit)
+    if (unit === undefined) return
+    const path = place.path("novacron.service")
+    execFileSync("tee", [path], {
+      input: unit.replaceAll(/\/usr\/[\w/.-]*novacron/g, "/bin/true"),
+      stdio: ["pipe", "ignore", "pipe"]
+    })
+    assert.isTrue(existsSync(path))
+    const { status, stderr } = spawnSync("systemd-analyze", ["verify", path], { encoding: "utf8" })
+    assert.strictEqual(status, 0, stderr)
+    assert.strictEqual(
+      stderr
+        .split("\n")
+        .filter((line) => line.includes(path))
+        .join("\n"),
+      ""
+    )
+  })
+})
