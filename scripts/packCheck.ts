@@ -1,23 +1,23 @@
 /**
- * Packs every package that can be published, as a registry would receive it, and holds it against what users need:
- * publint finds nothing, every door opens, nothing points back into the workspace.
+ * Packs every package that can be published, as a registry would receive it, installs the archives into an empty project,
+ * and holds them against what users need: publint finds nothing, the types compile, every door opens, every program
+ * starts, nothing points back into the workspace.
  *
  * **Details**
  *
- * `dist` is built anew first, so that a file which lost its source cannot be shipped. The doors are opened by Node from
- * the unpacked archives, beside `effect` and each other, with the sources out of reach.
+ * `dist` is built anew first, so that a file which lost its source cannot be shipped. The project is outside of the
+ * workspace, and pnpm gives each package its own dependencies and nothing else: what a package imports and does not name
+ * is not there. Dependencies have the versions of the lockfile, so a run today and one tomorrow say the same.
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import {
-  existsSync,
+  copyFileSync,
   globSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
-  symlinkSync,
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -29,14 +29,16 @@ import { bundle } from "./bundle.ts"
 interface Manifest {
   readonly name: string
   readonly private?: boolean
+  readonly version: string
   readonly exports?: { readonly [door: string]: unknown }
+  readonly bin?: { readonly [program: string]: string }
   readonly dependencies?: { readonly [name: string]: string }
   readonly peerDependencies?: { readonly [name: string]: string }
 }
 
 interface Packed {
   readonly manifest: Manifest
-  /** The unpacked archive. */
+  /** The archive as it was installed. */
   readonly directory: string
 }
 
@@ -52,38 +54,47 @@ const main = async (): Promise<ReadonlyArray<string>> => {
   for (const directory of publishable) rmSync(join(directory, "dist"), { recursive: true, force: true })
   execFileSync(pnpm, ["--silent", "build"], { cwd: root, stdio: "inherit" })
   await bundle()
-  const packed = publishable.map(pack)
-  for (const source of publishable) linkDependencies(source)
-  link(join(root, "node_modules/@types/node"), "@types/node")
+  const packed = install(publishable)
   const complaints = [...typesOf(packed)]
-  for (const one of packed) complaints.push(...(await publintOf(one)), ...leftoversOf(one), ...doorsOf(one))
-  if (complaints.length === 0) process.stdout.write(`packed and opened: ${packed.flatMap(specifiers).join(", ")}\n`)
+  for (const one of packed)
+    complaints.push(...(await publintOf(one)), ...leftoversOf(one), ...doorsOf(one), ...startsOf(one))
+  if (complaints.length === 0)
+    process.stdout.write(`packed, installed and opened: ${packed.flatMap(specifiers).join(", ")}\n`)
   return complaints
 }
 
-/** Packs one package and unpacks it to where a project of its users would have it. */
-const pack = (source: string): Packed => {
-  const tarball = join(room, "package.tgz")
-  execFileSync(pnpm, ["pack", "--out", tarball], { cwd: source, stdio: ["ignore", "ignore", "inherit"] })
-  const directory = join(room, "node_modules", readManifest(source).name)
-  mkdirSync(directory, { recursive: true })
-  execFileSync("tar", ["-xzf", tarball, "-C", directory, "--strip-components=1"])
-  rmSync(tarball)
-  return { manifest: readManifest(directory), directory }
-}
-
-/** What a package manager would install with it; what is packed here is there already. */
-const linkDependencies = (source: string): void => {
-  const { dependencies, peerDependencies } = readManifest(source)
-  for (const name of Object.keys({ ...dependencies, ...peerDependencies }))
-    link(join(source, "node_modules", name), name)
-}
-
-const link = (from: string, name: string): void => {
-  const to = join(room, "node_modules", name)
-  if (existsSync(to)) return
-  mkdirSync(dirname(to), { recursive: true })
-  symlinkSync(realpathSync(from), to)
+/** An empty project with nothing but the archives and what they want beside them. */
+const install = (sources: ReadonlyArray<string>): ReadonlyArray<Packed> => {
+  const archives = Object.fromEntries(
+    sources.map((source) => {
+      const archive = `${source.split(/[\\/]/).at(-1)}.tgz`
+      execFileSync(pnpm, ["pack", "--out", join(room, archive)], {
+        cwd: source,
+        stdio: ["ignore", "ignore", "inherit"]
+      })
+      return [readManifest(source).name, `file:./${archive}`]
+    })
+  )
+  const versionOf = (name: string) => readManifest(realpathSync(join(root, "node_modules", name))).version
+  const beside = ["effect", "@effect/platform-node", "@types/node"].map((name) => [name, versionOf(name)])
+  const dependencies = { ...archives, ...Object.fromEntries(beside) }
+  writeFileSync(join(room, "package.json"), JSON.stringify({ private: true, type: "module", dependencies }))
+  const [allowBuilds = ""] =
+    /^allowBuilds:\n(?: .*\n)+/m.exec(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8")) ?? []
+  // They are not in a registry: whoever needs one of them gets the archive too.
+  writeFileSync(
+    join(room, "pnpm-workspace.yaml"),
+    `overrides: ${JSON.stringify(archives)}\npmOnFail: ignore\n${allowBuilds}`
+  )
+  copyFileSync(join(root, "pnpm-lock.yaml"), join(room, "pnpm-lock.yaml"))
+  execFileSync(pnpm, ["install", "--no-frozen-lockfile", "--prefer-offline", "--silent"], {
+    cwd: room,
+    stdio: "inherit"
+  })
+  return Object.keys(archives).map((name) => {
+    const directory = realpathSync(join(room, "node_modules", name))
+    return { manifest: readManifest(directory), directory }
+  })
 }
 
 /** What a user writes to import: one specifier for each entry of `exports`. */
@@ -110,6 +121,13 @@ const doorsOf = (packed: Packed): ReadonlyArray<string> =>
     const program = `if (${names}.length === 0) throw new Error("nothing behind it")`
     return attempt(`${specifier} does not open`, process.execPath, ["--input-type=module", "--eval", program])
   })
+
+const startsOf = ({ directory, manifest }: Packed): ReadonlyArray<string> =>
+  Object.keys(manifest.bin ?? {}).flatMap((program) =>
+    attempt(`${program} of ${manifest.name} in ${directory} does not start`, join(room, "node_modules/.bin", program), [
+      "--version"
+    ])
+  )
 
 /**
  * Compiles the imports of all doors as a strict user would, without the sources; what runs anywhere without the types of
