@@ -6,7 +6,7 @@
  * ```ts
  * const measured = parts.map((part) => Admission.measure(part))
  * const admission = yield* Admission.open({ folder: `${dataDir}/security`, nodeId, mode: "require", measured })
- * const running = yield* Boot.make(parts.map(Admission.guard(admission)))
+ * const running = yield* Boot.make(Admission.guardAll(admission, parts))
  * ```
  *
  * **Details**
@@ -23,7 +23,7 @@
  * person: they keep out a program that was changed, and not somebody who is that user.
  */
 import { randomBytes } from "node:crypto"
-import { Component, type Recipe } from "@novacron/boot"
+import { Component, Policy, type Recipe } from "@novacron/boot"
 import { Clock, Duration, Effect, type FileSystem, Option, Result, Semaphore } from "effect"
 import * as Certificates from "./Certificates.ts"
 import * as ComponentIdentity from "./ComponentIdentity.ts"
@@ -31,6 +31,7 @@ import { digestOf, type Measurement } from "./Measurements.ts"
 import * as PrivateFiles from "./PrivateFiles.ts"
 import * as Program from "./Program.ts"
 import { IdentityRefused, type KeyMaterialExposed, type KeyMaterialUnusable, type ProgramTampered } from "./Security.ts"
+import type { Settings } from "./Settings.ts"
 
 /** Lets components in, by name. */
 export interface Admission {
@@ -123,8 +124,9 @@ export const open = Effect.fn("Admission.open")(function* ({
 })
 
 /**
- * A component that is admitted before each attempt to start it, whichever way it is built. A refusal ends the boot and is
- * never tried again, also for a component whose own failures would not: somebody has changed the program.
+ * A component that is admitted before each attempt to start it, whichever way it is built. A refusal is never tried again,
+ * and ends the boot, unless every failure of the component means less: then it is absent, or its fallback is asked, which
+ * is refused too.
  */
 export const guard =
   ({ admit }: Admission) =>
@@ -132,11 +134,42 @@ export const guard =
     Component.mapRecipe(component, (recipe) => {
       const admitted = (build: Recipe.Build): Recipe.Build => ({
         ...build,
-        start: Effect.andThen(Effect.orDie(admit(recipe.name)), build.start)
+        start: Effect.andThen(admit(recipe.name), build.start),
+        table: typeof build.table === "string" ? build.table : { ...build.table, IdentityRefused: "Critical" },
+        policy: Policy.perError(build.policy, { ...build.policy.perError, IdentityRefused: Policy.never })
       })
       const [first, ...fallbacks] = recipe.builds
       return { ...recipe, builds: [admitted(first), ...fallbacks.map(admitted)] }
     })
+
+/** All parts of a node, each admitted before it starts. */
+export const guardAll = <const Parts extends ReadonlyArray<Component.Any>>(
+  admission: Admission,
+  parts: Parts
+): { readonly [K in keyof Parts]: Parts[K] } =>
+  // Each of them is of the type it was; `map` does not say so.
+  parts.map(guard(admission)) as { readonly [K in keyof Parts]: Parts[K] }
+
+/** What a boot of these parts stands on: what is measured of it, and who is let in. `version` is that of the settings. */
+export const beneath = Effect.fn("Admission.beneath")(function* (
+  parts: ReadonlyArray<Component.Any>,
+  {
+    bootChain: { identities: mode, manifest, publicKeys },
+    dataDir,
+    nodeId,
+    version
+  }: {
+    readonly bootChain: (typeof Settings.Type)["bootChain"]
+    readonly dataDir: string
+    readonly nodeId: string
+    readonly version: string
+  }
+) {
+  const measured = parts.map((part) => measure(part))
+  const admission = yield* open({ folder: `${dataDir}/security`, nodeId, mode, manifest, publicKeys, measured })
+  const components = measured.map(({ digest, what }) => ({ what: `component/${what}`, digest }))
+  return { admission, measured: [{ what: "settings", digest: digestOf(version) }, ...components] }
+})
 
 /** What is measured of a component: what it declares, and the files of the program that are its own. */
 export const measure = (component: Component.Any, files: ReadonlyMap<string, string> = new Map()): Measurement => {

@@ -35,14 +35,16 @@ const boot = Effect.fnUntraced(function* (
   const [cache, database, guess] = parts(initialised)
   const measured = [cache, database, guess].map((part) => Admission.measure(part, files))
   const admission = yield* Admission.open({ folder, nodeId: "node-1", mode: "require", measured, ...given })
-  const guarded = Admission.guard(admission)
   const exit = yield* Effect.exit(
     Effect.scoped(
-      Boot.make([guarded(cache), guarded(database), guarded(guess)], { observe: (event) => events.push(event) })
+      Boot.make(Admission.guardAll(admission, [cache, database, guess]), { observe: (event) => events.push(event) })
     )
   )
   const attempts = events.filter((event) => event._tag === "ComponentStarted" && event.component === "database").length
-  return { exit, initialised: initialised.toSorted(), attempts }
+  const absent = events
+    .flatMap((event) => (event._tag === "ComponentAbsent" ? [JSON.stringify(event.reason)] : []))
+    .join()
+  return { exit, initialised: initialised.toSorted(), attempts, absent }
 })
 
 const all = ["cache", "database", "guess"]
