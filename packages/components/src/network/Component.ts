@@ -26,5 +26,5 @@ export const component = (
     start: Listener.make(settings),
     health: (network) => network.check
   })
-  return listening.pipe(Component.retry(options.retry ?? patience), Component.timeout("5 seconds"))
+  return listening.pipe(Component.retry(options.retry ?? patience), Component.timeout("15 seconds"))
 }

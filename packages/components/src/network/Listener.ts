@@ -30,8 +30,11 @@ import * as Reception from "./Reception.ts"
 import type { Settings } from "./Settings.ts"
 import * as Traffic from "./Traffic.ts"
 
-/** How long this node may take to answer itself. */
-const probePatience = "2 seconds"
+/**
+ * How long this node may take to answer itself. What is wrong with its certificate shows at once; the rest of the time is for
+ * a machine that is busy, which is no reason to end a boot.
+ */
+const probePatience = "8 seconds"
 
 const tooMany = new Link.TurnedAway({ refusal: "limit", words: "this node has too many connections already" })
 
