@@ -90,3 +90,33 @@ describe("the words of the pages", () => {
     assert.strictEqual(Words.summary(booting, 1_200), "1 of 2 up after 1.20 s")
   })
 })
+
+describe("amounts", () => {
+  it("have few digits, and the unit that fits", () => {
+    assert.deepStrictEqual([0, 0.25, 3.14159, 128, 1_024].map(Words.amount), ["0", "0.25", "3.14", "128", "1024"])
+    assert.deepStrictEqual([0, 512, 1_536, 65_536, 2_097_152].map(Words.memory), [
+      "0 MiB",
+      "512 MiB",
+      "1.5 GiB",
+      "64 GiB",
+      "2 TiB"
+    ])
+    assert.deepStrictEqual([0, 1_023, 16_384, 3_145_728].map(Words.bytes), ["0 B", "1023 B", "16 KiB", "3 MiB"])
+    assert.deepStrictEqual([200, 12_300, 200_000].map(Words.ago), ["just now", "12 s ago", "3 min 20 s ago"])
+  })
+})
+
+describe("the tones of the work", () => {
+  it("alarm only where something went wrong, and know every state", () => {
+    const tones = ["queued", "placed", "running", "waiting", "succeeded", "failed", "cancelled", "new"].map(
+      Words.toneOfTask
+    )
+    assert.deepStrictEqual(tones, ["held", "busy", "busy", "held", "up", "failed", "gone", "held"])
+    assert.deepStrictEqual(["up", "draining", "down", "new"].map(Words.toneOfNode), [
+      "up",
+      "degraded",
+      "failed",
+      "held"
+    ])
+  })
+})

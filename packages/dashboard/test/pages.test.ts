@@ -100,7 +100,8 @@ describe.skipIf(!Browser.isThere)("the pages, in a browser", () => {
         ["#/timeline", ".lane"],
         ["#/health", "tbody tr"],
         ["#/boots", ".list li"],
-        ["#/settings", "tbody tr"]
+        ["#/settings", "tbody tr"],
+        ["#/tasks", ".notup h2"]
       ] as const) {
         await go(hash)
         await page.locator(there).first().waitFor()
@@ -113,7 +114,7 @@ describe.skipIf(!Browser.isThere)("the pages, in a browser", () => {
       }
       await page.getByRole("button", { name: "Shortcuts and help" }).click()
       await judge("help")
-      assert.strictEqual(judged, 28)
+      assert.strictEqual(judged, 32)
     },
     3 * patience
   )
@@ -243,6 +244,20 @@ describe.skipIf(!Browser.isThere)("the pages, in a browser", () => {
       assert.notStrictEqual(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), before)
       await page.keyboard.press("?")
       await page.getByRole("dialog", { name: "Shortcuts and signs" }).waitFor()
+    },
+    patience
+  )
+
+  it(
+    "say that there is no work to look at where nothing takes part in any",
+    async () => {
+      const node = await start("small")
+      const { page } = await Browser.visit(node)
+      await page.locator(".outcome", { hasText: "degraded" }).waitFor()
+      for (const key of ["4", "5"]) {
+        await page.keyboard.press(key)
+        await page.getByRole("heading", { name: "This node takes part in no work" }).waitFor()
+      }
     },
     patience
   )
