@@ -8,7 +8,7 @@
  * is told with its code, and decides what the program exits with.
  */
 import { readFile } from "node:fs/promises"
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Client, Problem } from "@novacron/api"
 import { Api } from "@novacron/components"
 import { Data, Effect, Layer, Option, Redacted } from "effect"

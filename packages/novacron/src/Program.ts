@@ -6,7 +6,7 @@
  *
  * A promise stands between the command line and its commands, so that each can be bundled with what it needs alone.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Context, Effect, Exit, Layer, Logger } from "effect"
 import { explained } from "./Explained.ts"
 import { Leave } from "./Leave.ts"

@@ -9,7 +9,8 @@
  * an answer to: an address that there is not, a method that is not used there, a bug.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Contract, Problem } from "@novacron/api"
 import { ByteSize, Cause, Clock, Context, Effect, Layer, SchemaIssue, Scope, Tracer } from "effect"
 import {

@@ -12,7 +12,9 @@
  * `ShardingConfig.layerFromEnv` would read variables of the process such as HOST and PORT: settings come from here alone.
  */
 import { createSecureContext, type TlsOptions } from "node:tls"
-import { NodeCrypto, NodeSocket, NodeSocketServer } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { Duration, Effect, Layer, Option, Ref, Stream } from "effect"
 import {
   type MessageStorage,

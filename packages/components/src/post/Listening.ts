@@ -4,10 +4,13 @@ import { createRequire } from "node:module"
 import { Effect } from "effect"
 
 /**
- * `createServer` of `node:http`, asked for in the old way: an import reads everything that the module exports, and with
- * it loads the WebSocket client of Node, which is 25 ms of every boot (Node 24).
+ * `createServer` of `node:http`, asked for when it is needed and in the old way: an import reads everything that the
+ * module exports, and with it loads the WebSocket client of Node, which is 25 ms of every boot (Node 24).
  */
-export const createServer: typeof Http.createServer = createRequire(import.meta.url)("node:http").createServer
+export const createServer = (options: Http.ServerOptions, listener: Http.RequestListener): Http.Server => {
+  const http: typeof Http = createRequire(import.meta.url)("node:http")
+  return http.createServer(options, listener)
+}
 
 /** Why an address cannot be listened on. */
 export type Obstacle = "taken" | "denied" | "no such address" | "other"
