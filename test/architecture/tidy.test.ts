@@ -27,6 +27,7 @@ const untested: { readonly [file: string]: string } = {
   "packages/components/src/orchestration/Start.ts": "how it starts, tested through Component",
   "packages/components/src/orchestration/Orchestration.ts": "the tag and its errors, tested through Component",
   "packages/components/src/orchestration/OrchestrationError.ts": "sentences, which the runbooks explain",
+  "packages/dashboard/src/Picture.ts": "types, and the size of a box, tested with Layout",
   "packages/dwcp/src/pbft/Message.ts": "types, and one line that Codec and Replica live by",
   "packages/dwcp/src/pbft/Peers.ts": "a part of Pbft, tested between processes",
   "packages/dwcp/src/pbft/Places.ts": "a part of Replica, tested in its simulation",

@@ -96,13 +96,15 @@ const restOf = (
 /** What a constraint asks for, beside what there is. */
 const wordsOf = (constraint: string, task: Tasks.Task, node: Tasks.Node): string => {
   const { constraints = {}, demand } = task.submission
+  const free = {
+    cpu: round(node.capacity.cpu - node.used.cpu),
+    memory: round(node.capacity.memory - node.used.memory)
+  }
   switch (constraint) {
     case "cpu":
-      return `wants ${round(demand?.cpu ?? 0)} cores, ${round(node.capacity.cpu - node.used.cpu)} of ${round(node.capacity.cpu)} are free`
-    case "memory": {
-      const free = node.capacity.memory - node.used.memory
-      return `wants ${round(demand?.memory ?? 0)} MiB, ${round(free)} of ${round(node.capacity.memory)} are free`
-    }
+      return `wants ${round(demand?.cpu ?? 0)} cores, ${free.cpu} of ${round(node.capacity.cpu)} are free`
+    case "memory":
+      return `wants ${round(demand?.memory ?? 0)} MiB, ${free.memory} of ${round(node.capacity.memory)} are free`
     case "labels": {
       const missing = Object.entries(constraints.labels ?? {}).filter(([name, value]) => node.labels[name] !== value)
       const wanted = missing.map(([name, value]) => `${name}=${value}`)
