@@ -32,7 +32,7 @@ import {
 import type * as Component from "./Component.ts"
 import type { Driver } from "./Driver.ts"
 import * as Health from "./Health.ts"
-import { type InvalidBoot, launch, type Options } from "./Launch.ts"
+import { begin, type InvalidBoot, type Options } from "./Launch.ts"
 import * as Plan from "./Plan.ts"
 import * as Progress from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
@@ -143,23 +143,34 @@ const start = (
   recipes: ReadonlyArray<Recipe.Recipe>,
   options: RunOptions
 ): Effect.Effect<Running<unknown>, Critical | InvalidBoot, Scope.Scope> =>
-  Effect.gen(function* () {
-    const driver = yield* launch(recipes, options)
-    const health = healthOf(driver, yield* Effect.scope)
-    if (options.monitor !== undefined) yield* watch(driver, health, options.monitor)
-    const report = Effect.sync(() => driver.views.report())
-    return {
-      plan: driver.settings.plan,
-      services: Context.makeUnsafe<unknown>(driver.services.byKey),
-      status: driver.views.status,
-      report,
-      health,
-      restore: (name) => restore(driver, name),
-      stop: (because = "it was asked to") =>
-        Effect.andThen(Effect.andThen(health.setAccepting(false), driver.stop(because)), report),
-      ended: Deferred.await(driver.ended)
-    }
-  })
+  Effect.flatMap(begin(recipes, options), (driver) =>
+    Effect.flatMap(Effect.scope, (scope) => {
+      // While the first components start; nobody who waits for the last one is to wait for this.
+      const running = runningOf(driver, scope)
+      const ready = Effect.as(Deferred.await(driver.settled), running)
+      const { monitor } = options
+      return monitor === undefined ? ready : Effect.tap(ready, ({ health }) => watch(driver, health, monitor))
+    })
+  )
+
+const runningOf = (driver: Driver, scope: Scope.Scope): Running<unknown> => {
+  let made: Health.Health | undefined
+  const health = () => (made ??= healthOf(driver, scope))
+  const report = Effect.sync(() => driver.views.report())
+  return {
+    plan: driver.settings.plan,
+    services: Context.makeUnsafe<unknown>(driver.services.byKey),
+    status: driver.views.status,
+    report,
+    get health() {
+      return health()
+    },
+    restore: (name) => restore(driver, name),
+    stop: (because = "it was asked to") =>
+      Effect.suspend(() => Effect.andThen(Effect.andThen(health().setAccepting(false), driver.stop(because)), report)),
+    ended: Deferred.await(driver.ended)
+  }
+}
 
 /** Made when somebody asks for the first time: a boot that is over in a moment has no use for it. */
 const healthOf = (driver: Driver, scope: Scope.Scope): Health.Health => {

@@ -33,7 +33,7 @@ export interface Settings extends Opening {
   readonly recipes: ReadonlyArray<Recipe.Recipe>
   readonly restoration: Policy.Policy | undefined
   readonly journal: Journal | undefined
-  readonly observe: (event: BootEvent) => void
+  readonly observe: ((event: BootEvent) => void) | undefined
   /** What a boot that was killed has left behind. */
   readonly previous: Unfinished | undefined
   readonly redact: (text: string) => string
@@ -81,7 +81,7 @@ export class Driver {
   private readonly env: Context.Context<never>
   private readonly clock: Clock.Clock
   private readonly dispatcher: Scheduler.SchedulerDispatcher
-  private readonly originNanos: bigint
+  private readonly originNanos: number
   private readonly checker: Invariants.Checker | undefined
   private readonly instances: Array<Instance.Instance | undefined>
   private readonly swaps: Array<Fiber.Fiber<unknown, unknown> | undefined>
@@ -109,7 +109,7 @@ export class Driver {
     this.clock = Context.get(env, Clock.Clock)
     this.dispatcher = dispatcher
     this.views = new Views(env, dispatcher)
-    this.originNanos = this.clock.monotonicTimeNanosUnsafe()
+    this.originNanos = Number(this.clock.monotonicTimeNanosUnsafe())
     this.checker = settings.checked ? Invariants.make(plan, limits, { toleranceMs: Infinity }) : undefined
     this.instances = nothing(n)
     this.swaps = nothing(n)
@@ -124,7 +124,12 @@ export class Driver {
 
   /** Begins the boot: settings first, then components. */
   begin(): void {
-    this.publish(started(this.settings, this.clock.currentTimeMillisUnsafe()))
+    const { journal, observe } = this.settings
+    const startedAt = this.clock.currentTimeMillisUnsafe()
+    const opening = () => started(this.settings, startedAt)
+    // It tells all of the plan: that is left until somebody looks, when nobody listens.
+    if (journal === undefined && observe === undefined && this.checker === undefined) this.views.open(opening)
+    else this.publish(opening())
     const toValidate = this.settings.recipes.flatMap((recipe, i) =>
       recipe.validate === undefined || this.settings.plan.excluded[i] ? [] : [{ i, validate: recipe.validate }]
     )
@@ -182,9 +187,9 @@ export class Driver {
     if (!this.taking) this.take()
   }
 
-  /** Milliseconds since the boot began, to the microsecond. */
+  /** Milliseconds since the boot began, to the microsecond. As numbers, nanoseconds of a clock are more exact than that. */
   now(): number {
-    return toGrain(Number(this.clock.monotonicTimeNanosUnsafe() - this.originNanos) / 1e6)
+    return toGrain((Number(this.clock.monotonicTimeNanosUnsafe()) - this.originNanos) / 1e6)
   }
 
   /** Publishes what happened inside a component that is itself a boot. */
@@ -237,7 +242,7 @@ export class Driver {
     const { journal, observe } = this.settings
     if (journal !== undefined) journal.append(event)
     this.views.tell(event)
-    observe(event)
+    observe?.(event)
     if (this.checker !== undefined) {
       const violation = Invariants.check(this.checker, event)
       if (violation !== undefined) this.break(violation)
@@ -269,13 +274,12 @@ export class Driver {
   /** One sleeper for all deadlines of the boot, moved when an earlier one appears. */
   private wake(): void {
     const next = Progress.nextWakeMs(this.state)
-    if (next === this.wakeMs) return
-    if (next !== undefined && this.wakeMs !== undefined && this.wakeMs < next) return
+    // Who wakes for what no longer counts finds nothing due, and is sent back: cheaper than to be woken for that.
+    if (next === undefined || (this.wakeMs !== undefined && this.wakeMs <= next)) return
     const before = this.waker
     this.wakeMs = next
     this.waker = undefined
     before?.interruptUnsafe()
-    if (next === undefined) return
     // At least the grain of `now`: a shorter sleep might end before it began, over and over.
     const waker = Instance.run(this.env, Effect.sleep(Duration.millis(Math.max(grainMs, next - this.now()))))
     this.waker = waker
@@ -470,8 +474,8 @@ export class Driver {
   /** Waits for the journal as long as it may take; one that hangs is left behind. */
   private persist(): void {
     const { journal, persistMs } = this.settings
+    if (journal === undefined) return this.tell({ _tag: "Persisted", atMs: this.state.atMs })
     const done = () => this.tell({ _tag: "Persisted", atMs: this.now() })
-    if (journal === undefined) return done()
     const flush = Instance.run(this.env, journal.flush)
     const patience = Instance.run(this.env, Effect.sleep(Duration.millis(persistMs)))
     patience.addObserver(() => {

@@ -4,7 +4,7 @@
  */
 import { Config, Context, Data, Deferred, Duration, Effect, Random, Result, type Scope } from "effect"
 import type { BootEvent } from "./BootEvent.ts"
-import { Driver, Enclosing } from "./Driver.ts"
+import { Driver, Enclosing, type Settings } from "./Driver.ts"
 import { Environment } from "./Environment.ts"
 import type { Journal, Unfinished } from "./Journal.ts"
 import type { Phase } from "./Phase.ts"
@@ -70,62 +70,88 @@ export const launch = (
   recipes: ReadonlyArray<Recipe.Recipe>,
   options: Options = {}
 ): Effect.Effect<Driver, Critical | InvalidBoot, Scope.Scope> =>
-  Effect.gen(function* () {
-    const env = yield* Effect.context()
-    const enclosing = yield* Enclosing
-    const outer = enclosing?.driver.settings
-    const environment = options.environment ?? outer?.plan.environment ?? (yield* Environment)
-    const limits = yield* limitsOf(options, outer?.limits)
-    const planned = Plan.make(recipes.map(Recipe.manifest), {
-      environment,
-      provided: new Set(env.mapUnsafe.keys()),
-      durationsMs: options.durationsMs ?? costsOf(outer?.plan.groups.get(enclosing?.path ?? ""))
+  Effect.flatMap(begin(recipes, options), (driver) => Effect.as(Deferred.await(driver.settled), driver))
+
+/**
+ * The same, and succeeds as soon as the first components start; the driver's `settled` says when the boot is ready. All of
+ * it is one step of one fiber: there is nothing to wait for before.
+ */
+export const begin = (
+  recipes: ReadonlyArray<Recipe.Recipe>,
+  options: Options
+): Effect.Effect<Driver, InvalidBoot, Scope.Scope> =>
+  Effect.withFiber<Driver, InvalidBoot, Scope.Scope>((fiber) => {
+    const env = fiber.context
+    const checked = options.checked ?? Context.get(env, Enclosing)?.driver.settings.checked
+    const settings =
+      checked === undefined
+        ? Effect.flatMap(inContinuousIntegration, (checked) => settle(recipes, options, env, checked))
+        : settle(recipes, options, env, checked)
+    return Effect.flatMap(settings, (settings) => {
+      const inner = env.pipe(Context.add(Enclosing, undefined), Context.add(Environment, settings.plan.environment))
+      const driver = new Driver(settings, inner, fiber.currentDispatcher)
+      const stop = Effect.suspend(() => driver.stop(options.because?.() ?? "the closing of its scope"))
+      return Effect.map(
+        Effect.addFinalizer(() => Effect.andThen(stop, closed(driver))),
+        () => {
+          driver.begin()
+          return driver
+        }
+      )
     })
-    if (Result.isFailure(planned)) {
-      return yield* new InvalidBoot({ problems: planned.failure.message.split("\n"), cause: planned.failure })
-    }
-    const plan = planned.success
-    const byName = new Map<string, Recipe.Recipe>()
-    for (const recipe of recipes) byName.set(recipe.name, recipe)
-    const dispatcher = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.currentDispatcher))
-    const observe = options.observe ?? (() => undefined)
-    const driver = new Driver(
-      {
-        plan,
-        // The plan was made of these recipes.
-        recipes: plan.components.map(({ name }) => byName.get(name)!),
-        limits,
-        bootId: options.bootId ?? outer?.bootId ?? (yield* randomId),
-        nodeId: options.nodeId ?? outer?.nodeId ?? "",
-        configVersion: options.configVersion ?? outer?.configVersion ?? "",
-        restoration:
-          options.restoration === "off"
-            ? undefined
-            : (options.restoration ?? (outer === undefined ? Policy.restoration : outer.restoration)),
-        journal: options.journal,
-        observe:
-          enclosing === undefined
-            ? observe
-            : (event) => {
-                enclosing.driver.tellOfMember(enclosing.path, event)
-                observe(event)
-              },
-        previous: options.previous ?? (outer?.previous && inside(outer.previous, `${enclosing?.path}/`)),
-        redact: options.redact ?? outer?.redact ?? ((text) => text),
-        drainMs: Duration.toMillis(options.drain ?? "10 seconds"),
-        persistMs: 5_000,
-        isInside: enclosing !== undefined,
-        checked: options.checked ?? outer?.checked ?? (yield* inContinuousIntegration)
-      },
-      env.pipe(Context.add(Enclosing, undefined), Context.add(Environment, environment)),
-      dispatcher
-    )
-    const stop = Effect.suspend(() => driver.stop(options.because?.() ?? "the closing of its scope"))
-    yield* Effect.addFinalizer(() => Effect.andThen(stop, closed(driver)))
-    driver.begin()
-    yield* Deferred.await(driver.settled)
-    return driver
   })
+
+/** Everything that a driver is told, or all that is wrong with it. */
+const settle = (
+  recipes: ReadonlyArray<Recipe.Recipe>,
+  options: Options,
+  env: Context.Context<never>,
+  checked: boolean
+): Effect.Effect<Settings, InvalidBoot> => {
+  const enclosing = Context.get(env, Enclosing)
+  const outer = enclosing?.driver.settings
+  const limits = limitsOf(options, outer?.limits)
+  if (Result.isFailure(limits)) return Effect.fail(limits.failure)
+  const planned = Plan.make(recipes.map(Recipe.manifest), {
+    environment: options.environment ?? outer?.plan.environment ?? Context.get(env, Environment),
+    provided: new Set(env.mapUnsafe.keys()),
+    durationsMs: options.durationsMs ?? costsOf(outer?.plan.groups.get(enclosing?.path ?? ""))
+  })
+  if (Result.isFailure(planned)) {
+    return Effect.fail(new InvalidBoot({ problems: planned.failure.message.split("\n"), cause: planned.failure }))
+  }
+  const plan = planned.success
+  const byName = new Map<string, Recipe.Recipe>()
+  for (const recipe of recipes) byName.set(recipe.name, recipe)
+  const { drain, observe, restoration } = options
+  return Effect.succeed({
+    plan,
+    // The plan was made of these recipes.
+    recipes: plan.components.map(({ name }) => byName.get(name)!),
+    limits: limits.success,
+    bootId: options.bootId ?? outer?.bootId ?? randomId(Context.get(env, Random.Random)),
+    nodeId: options.nodeId ?? outer?.nodeId ?? "",
+    configVersion: options.configVersion ?? outer?.configVersion ?? "",
+    restoration:
+      restoration === "off"
+        ? undefined
+        : (restoration ?? (outer === undefined ? Policy.restoration : outer.restoration)),
+    journal: options.journal,
+    observe:
+      enclosing === undefined
+        ? observe
+        : (event) => {
+            enclosing.driver.tellOfMember(enclosing.path, event)
+            observe?.(event)
+          },
+    previous: options.previous ?? (outer?.previous && inside(outer.previous, `${enclosing?.path}/`)),
+    redact: options.redact ?? outer?.redact ?? ((text) => text),
+    drainMs: drain === undefined ? 10_000 : Duration.toMillis(drain),
+    persistMs: 5_000,
+    isInside: enclosing !== undefined,
+    checked
+  })
+}
 
 /** A group whose members did not close cleanly has not closed cleanly itself. */
 const closed = ({ settings, state }: Driver): Effect.Effect<void> =>
@@ -148,21 +174,18 @@ const inside = (previous: Unfinished, path: string): Unfinished => {
 
 /** A group is planned with the boot around it, which knows what its members took before. */
 const costsOf = (plan: Plan.Plan | undefined): { readonly [name: string]: number } =>
-  Object.fromEntries(plan?.components.map(({ name }, i) => [name, plan.cost[i]!]) ?? [])
+  plan === undefined ? {} : Object.fromEntries(plan.components.map(({ name }, i) => [name, plan.cost[i]!]))
 
-const randomWord: Effect.Effect<string> = Effect.map(Random.next, (chance) =>
-  Math.floor(chance * 2 ** 32)
+const randomId = (random: Random.Random): string => randomWord(random) + randomWord(random)
+const randomWord = (random: Random.Random): string =>
+  Math.floor(random.nextDoubleUnsafe() * 2 ** 32)
     .toString(16)
     .padStart(8, "0")
-)
-const randomId: Effect.Effect<string> = Effect.flatMap(randomWord, (high) =>
-  Effect.map(randomWord, (low) => high + low)
-)
 
 const limitsOf = (
   options: Options,
   outer: Progress.Limits | undefined
-): Effect.Effect<Progress.Limits, InvalidBoot> => {
+): Result.Result<Progress.Limits, InvalidBoot> => {
   const base = outer ?? Progress.defaultLimits
   const problems: Array<string> = []
   const slots = options.concurrency ?? base.slots
@@ -186,5 +209,5 @@ const limitsOf = (
     rollbackMs: positive("rollback", options.rollback, base.rollbackMs),
     phases: { pre: phase("pre"), core: phase("core"), service: phase("service"), post: phase("post") }
   }
-  return problems.length === 0 ? Effect.succeed(limits) : Effect.fail(new InvalidBoot({ problems }))
+  return problems.length === 0 ? Result.succeed(limits) : Result.fail(new InvalidBoot({ problems }))
 }

@@ -33,24 +33,30 @@ export const started = (settings: Opening, startedAt: number): BootEvent => ({
 
 /** A boot is over when its deadline is, and a rollback when its budget is. */
 const worstCase = ({ limits, plan }: Opening): number => {
-  const stopMs = plan.components.reduce((most, c) => Math.max(most, c.stopMs), 0)
+  let stopMs = 0
+  for (const component of plan.components) stopMs = Math.max(stopMs, component.stopMs)
   return Math.min(worstCaseMs(plan, limits), limits.bootMs + stopMs) + limits.rollbackMs
 }
 
-const members = (
-  plan: Plan,
-  prefix: string
-): Array<Extract<BootEvent, { _tag: "BootStarted" }>["components"][number]> =>
-  plan.components.flatMap((component, i) => {
-    const inside = plan.groups.get(component.name)
-    return [
-      {
-        name: `${prefix}${component.name}`,
-        phase: Phase.all[plan.phase[i]!]!,
-        severity: component.severity,
-        needs: plan.needs[i]!.map((need) => `${prefix}${plan.components[need]!.name}`),
-        fallbacks: component.variants.slice(1).map((variant) => variant.name)
-      },
-      ...(inside === undefined ? [] : members(inside, `${prefix}${component.name}/`))
-    ]
-  })
+type Member = Extract<BootEvent, { _tag: "BootStarted" }>["components"][number]
+
+/** Each component, and behind a group its members. */
+const members = (plan: Plan, prefix: string, found: Array<Member> = []): Array<Member> => {
+  const { components } = plan
+  for (let i = 0; i < components.length; i++) {
+    const component = components[i]!
+    const { name, severity, variants } = component
+    found.push({
+      name: prefix + name,
+      phase: Phase.all[plan.phase[i]!]!,
+      severity,
+      needs: plan.needs[i]!.map((need) => prefix + components[need]!.name),
+      fallbacks: variants.length === 1 ? none : variants.slice(1).map((variant) => variant.name)
+    })
+    const inside = plan.groups.get(name)
+    if (inside !== undefined) members(inside, `${prefix}${name}/`, found)
+  }
+  return found
+}
+
+const none: ReadonlyArray<string> = []

@@ -244,8 +244,15 @@ const build = (manifests: ReadonlyArray<Manifest>, around: Surroundings): Result
 }
 
 /** Equal names are an error; their contents decide, so that even then the order of registration does not show. */
-const sorted = (manifests: ReadonlyArray<Manifest>): ReadonlyArray<Manifest> =>
-  [...manifests].sort((a, b) => compare(a.name, b.name) || compare(JSON.stringify(a), JSON.stringify(b)))
+const sorted = (manifests: ReadonlyArray<Manifest>): ReadonlyArray<Manifest> => {
+  const byName = new Map<string, Manifest>()
+  for (const manifest of manifests) byName.set(manifest.name, manifest)
+  if (byName.size < manifests.length) {
+    return [...manifests].sort((a, b) => compare(a.name, b.name) || compare(JSON.stringify(a), JSON.stringify(b)))
+  }
+  // Texts alone are sorted by code units, as `compare` does it, and without a call for each pair.
+  return [...byName.keys()].sort().map((name) => byName.get(name)!)
+}
 
 /** Who provides each key: a component of this environment if there is one, else one that is excluded. */
 const provide = (components: ReadonlyArray<Manifest>, excluded: ReadonlyArray<boolean>) => {
@@ -279,45 +286,54 @@ const connect = (
   const [needs, hard, late] = [edgeLists(n), edgeLists(n), edgeLists(n)]
   const unmet: Array<Unmet> = []
   for (let i = 0; i < n; i++) {
-    const component = components[i]!
     if (excluded[i]!) continue
-    for (const { key, kind } of component.needs) {
+    const { name, needs: declared } = components[i]!
+    for (let k = 0; k < declared.length; k++) {
+      const { key, kind } = declared[k]!
       const j = providers.get(key)
       if (j === undefined) {
-        if (kind === "hard") unmet.push({ component: component.name, key })
+        if (kind === "hard") unmet.push({ component: name, key })
       } else if (kind === "hard") {
-        needs.add(i, j)
-        hard.add(i, j)
-      } else if (!excluded[j]!) (kind === "late" ? late : needs).add(i, j)
+        add(needs, i, j)
+        add(hard, i, j)
+      } else if (!excluded[j]!) add(kind === "late" ? late : needs, i, j)
     }
   }
-  const ordered = needs.ascending()
+  const ordered = ascending(needs)
   const dependents = new Array<Array<number>>(n).fill(nobody)
   for (let i = 0; i < n; i++) {
-    for (const j of ordered[i]!) {
+    const list = ordered[i]!
+    for (let k = 0; k < list.length; k++) {
+      const j = list[k]!
       if (dependents[j] === nobody) dependents[j] = [i]
       else dependents[j]!.push(i)
     }
   }
-  return { needs: ordered, hard: hard.ascending(), late: late.ascending(), dependents, unmet }
+  return { needs: ordered, hard: ascending(hard), late: ascending(late), dependents, unmet }
 }
 
-/** A list of positions for each component, none twice in one list. `add` wants components one after the other. */
-const edgeLists = (n: number) => {
-  const lists = new Array<Array<number>>(n).fill(nobody)
-  const lastListedBy = new Int32Array(n).fill(-1)
-  return {
-    add: (i: number, j: number) => {
-      if (lastListedBy[j] === i) return
-      lastListedBy[j] = i
-      if (lists[i] === nobody) lists[i] = [j]
-      else lists[i]!.push(j)
-    },
-    ascending: (): ReadonlyArray<ReadonlyArray<number>> => {
-      for (const list of lists) if (list.length > 1) sortAscending(list)
-      return lists
-    }
-  }
+/** A list of positions for each component, none twice in one list. */
+interface EdgeLists {
+  readonly lists: Array<Array<number>>
+  readonly lastListedBy: Int32Array
+}
+
+const edgeLists = (n: number): EdgeLists => ({
+  lists: new Array<Array<number>>(n).fill(nobody),
+  lastListedBy: new Int32Array(n).fill(-1)
+})
+
+/** Lists `j` for `i`. Wants components one after the other. */
+const add = ({ lastListedBy, lists }: EdgeLists, i: number, j: number): void => {
+  if (lastListedBy[j] === i) return
+  lastListedBy[j] = i
+  if (lists[i] === nobody) lists[i] = [j]
+  else lists[i]!.push(j)
+}
+
+const ascending = ({ lists }: EdgeLists): ReadonlyArray<ReadonlyArray<number>> => {
+  for (let i = 0; i < lists.length; i++) if (lists[i]!.length > 1) sortAscending(lists[i]!)
+  return lists
 }
 
 /** The list of all who have no edges of a kind. */

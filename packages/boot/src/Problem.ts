@@ -54,6 +54,7 @@ const forbidden = /[\s\p{Cc}/]/u
 
 /** Names that are empty, twice, or would be mistaken for a path. Wants components sorted by name. */
 export const checkNames = (components: ReadonlyArray<Manifest>): ReadonlyArray<Problem> => {
+  if (namesHold(components)) return none
   const problems: Array<Problem> = []
   components.forEach(({ name }, i) => {
     if (components[i - 1]?.name === name) {
@@ -64,6 +65,18 @@ export const checkNames = (components: ReadonlyArray<Manifest>): ReadonlyArray<P
     }
   })
   return problems
+}
+
+/** The same rules at a glance, for the many that keep them. */
+const namesHold = (components: ReadonlyArray<Manifest>): boolean => {
+  let all = ""
+  let last = ""
+  for (const { name } of components) {
+    if (name === last) return false
+    all += name
+    last = name
+  }
+  return !forbidden.test(all)
 }
 
 const rules = {

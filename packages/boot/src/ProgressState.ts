@@ -285,9 +285,17 @@ const byUrgency = (plan: Plan.Plan): Int32Array => {
   const sorted = new Int32Array(plan.components.length)
   for (let i = 0; i < sorted.length; i++) sorted[i] = i
   if (sorted.length > 64) return sorted.sort((i, j) => Plan.first(plan, i, j))
+  const { components, rank } = plan
   for (let i = 1; i < sorted.length; i++) {
+    const { priority } = components[i]!
+    const own = rank[i]!
     let at = i
-    for (; at > 0 && Plan.first(plan, i, sorted[at - 1]!) < 0; at--) sorted[at] = sorted[at - 1]!
+    for (; at > 0; at--) {
+      const j = sorted[at - 1]!
+      const other = components[j]!.priority
+      if (other > priority || (other === priority && rank[j]! >= own)) break
+      sorted[at] = j
+    }
     sorted[at] = i
   }
   return sorted

@@ -15,8 +15,9 @@ const unreadLimit = 65_536
 export class Views {
   private readonly env: Context.Context<never>
   private readonly dispatcher: Scheduler.SchedulerDispatcher
-  private readonly fold: Report.Fold = Report.make()
+  private fold: Report.Fold | undefined
   private folded: Status.Status = Status.initial
+  private opening: (() => BootEvent) | undefined
   private events: Array<BootEvent> = []
   /** How many of them each view has taken in. */
   private inReport = 0
@@ -29,6 +30,11 @@ export class Views {
     this.dispatcher = dispatcher
   }
 
+  /** Takes the first event as something that is worked out when somebody looks. */
+  open(event: () => BootEvent): void {
+    this.opening = event
+  }
+
   /** Takes an event. */
   tell(event: BootEvent): void {
     this.events.push(event)
@@ -36,8 +42,10 @@ export class Views {
 
   /** The report as of now. */
   report(): Report.Report {
-    for (; this.inReport < this.events.length; this.inReport++) Report.step(this.fold, this.events[this.inReport]!)
-    return Report.read(this.fold)
+    this.opened()
+    const fold = (this.fold ??= Report.make())
+    for (; this.inReport < this.events.length; this.inReport++) Report.step(fold, this.events[this.inReport]!)
+    return Report.read(fold)
   }
 
   /** The status as of now, kept from the first time that somebody asks. */
@@ -73,7 +81,14 @@ export class Views {
     this.inStatus = 0
   }
 
+  private opened(): void {
+    if (this.opening === undefined) return
+    this.events.unshift(this.opening())
+    this.opening = undefined
+  }
+
   private catchUp(): Status.Status {
+    this.opened()
     if (this.inStatus < this.events.length) {
       const events = this.inStatus === 0 ? this.events : this.events.slice(this.inStatus)
       this.inStatus = this.events.length

@@ -41,11 +41,15 @@ export const kernel = async (directory: string, kept: "journal" | "nothing" = "j
     return timed(async () => {
       const scope = Scope.makeUnsafe()
       const options = { checked: false, concurrency: 100_000 }
-      const boot = Effect.gen(function* () {
-        if (kept === "nothing") return yield* Boot.make(components, options)
-        return yield* Boot.make(components, { ...options, journal: yield* Journal.make({ path }) })
-      }).pipe(Scope.provide(scope), Effect.provide(NodeFileSystem.layer))
-      await Effect.runPromise(boot)
+      // The file system is the journal's: a boot that keeps nothing is not given one.
+      const boot =
+        kept === "nothing"
+          ? Boot.make(components, options)
+          : Effect.provide(
+              Effect.flatMap(Journal.make({ path }), (journal) => Boot.make(components, { ...options, journal })),
+              NodeFileSystem.layer
+            )
+      await Effect.runPromise(Scope.provide(boot, scope))
       return () => Effect.runPromise(Scope.close(scope, Exit.void))
     })
   }
