@@ -387,20 +387,20 @@ const plan = of("Plan.ts", [
   {
     name: "does not wait for optional needs",
     promise: "a plan waits for needs, hard and optional",
-    search: '(kind === "late" ? late : needs).add(i, j)',
-    replace: "late.add(i, j)"
+    search: 'add(kind === "late" ? late : needs, i, j)',
+    replace: "add(late, i, j)"
   },
   {
     name: "waits for late needs",
     promise: "a late need delays no start",
-    search: '(kind === "late" ? late : needs).add(i, j)',
-    replace: "needs.add(i, j)"
+    search: 'add(kind === "late" ? late : needs, i, j)',
+    replace: "add(needs, i, j)"
   },
   {
     name: "offers what is elsewhere",
     promise: "what is elsewhere offers nothing",
-    search: "else if (!excluded[j]!) (kind",
-    replace: "else (kind"
+    search: "else if (!excluded[j]!) add(kind",
+    replace: "else add(kind"
   },
   {
     name: "takes the last need for the deepest",

@@ -225,5 +225,5 @@ describe("TimelineView", () => {
     assert.isBelow(TimelineView.toSvg(timeline).length, 1_000_000)
     assert.include(TimelineView.toText(timeline), "component 77 ")
     assert.include(TimelineView.toHtml(timeline), "and 99000 more that are not shown")
-  })
+  }, 60_000)
 })
