@@ -42,7 +42,7 @@ const usual = ["novacron.yaml", "novacron.yml", "novacron.json", "/etc/novacron/
 
 /**
  * Reads the settings, with all that is wrong about them at once; and says where from, to read them again. `meanwhile` is
- * done while the environment is being found out: neighbours may take a tenth of a second to say nothing.
+ * done while the environment is being found out: a gateway may take a tenth of a second to say nothing.
  */
 export const load = Effect.fn("Configuration.load")(function* (
   asked: Asked,
@@ -54,9 +54,7 @@ export const load = Effect.fn("Configuration.load")(function* (
   const options = { ...(yield* optionsOf(asked)), resources }
   const definition = Settings.definition()
   const first = yield* Config.load(definition, { ...options, resources: "skip" })
-  const [detection] = yield* Effect.all([Detection.detect(first.settings.environment), meanwhile], {
-    concurrency: "unbounded"
-  })
+  const detection = yield* Detection.detect(first.settings.environment, meanwhile)
   const sources: Config.LoadOptions = { template: detection.kind, ...options }
   const [parsing, loaded] = yield* Effect.timed(Config.load(definition, sources))
   return { loaded, sources, detection, parsing }

@@ -2,7 +2,7 @@
  * Measures where the node is: links, RDMA devices, the way to peers and to the gateway, all at the same time and within a
  * budget. What is not known when the budget is used up stays unknown. A forced environment measures nothing.
  */
-import { Duration, Effect, Option, Result } from "effect"
+import { Duration, Effect, Fiber, Option, Result } from "effect"
 import * as Dial from "../preflight/Dial.ts"
 import * as Decision from "./Decision.ts"
 import { Host } from "./Host.ts"
@@ -25,39 +25,56 @@ export interface Detection {
   }
 }
 
-/** Where this node is. Usable before anything is planned: it needs nothing but the machine. */
-export const detect = (settings: typeof Settings.Type): Effect.Effect<Detection> =>
-  Effect.provide(detectOn(settings), Host.layer)
+/**
+ * Where this node is. Usable before anything is planned: it needs nothing but the machine. `meanwhile` may keep the process
+ * busy: it begins when all that is left to do is to wait for a gateway that keeps silent.
+ */
+export const detect = (settings: typeof Settings.Type, meanwhile: Effect.Effect<unknown> = Effect.void) =>
+  Effect.provide(detectOn(settings, meanwhile), Host.layer)
 
 /** Where a node on that machine is. */
 export const detectOn = Effect.fn("Environment.detect")(function* (
-  settings: typeof Settings.Type
+  settings: typeof Settings.Type,
+  meanwhile: Effect.Effect<unknown> = Effect.void
 ): Effect.fn.Return<Detection, never, Host> {
   if (settings.kind !== "auto") {
+    yield* meanwhile
     const nothing = { virtualisation: [] }
     return { kind: settings.kind, isForced: true, verdict: Decision.decide({}), facts: {}, machine: nothing }
   }
   const within = <A, R>(measure: Effect.Effect<Option.Option<A>, never, R>) =>
     Effect.map(Effect.timeoutOption(measure, settings.budget), (found) => Option.getOrUndefined(Option.flatten(found)))
   const host = yield* Host
-  const measured = yield* Effect.all(
-    {
-      peers: within(Effect.asSome(peers(settings))),
-      gateway: within(gateway(settings)),
-      linkMbps: within(fastestLink),
-      rdmaDevices: within(Effect.map(rdmaDevices, Option.some)),
-      virtualisation: within(Effect.asSome(virtualisation)),
-      cores: within(Effect.asSome(host.cores)),
-      memoryBytes: within(Effect.asSome(host.memory))
-    },
-    { concurrency: "unbounded" }
+  const begin = <A>(work: Effect.Effect<A, never, Host>) => Effect.forkChild(work, { startImmediately: true })
+  const asked = yield* begin(
+    Effect.all(
+      {
+        linkMbps: within(fastestLink),
+        rdmaDevices: within(Effect.map(rdmaDevices, Option.some)),
+        virtualisation: within(Effect.asSome(virtualisation)),
+        cores: within(Effect.asSome(host.cores)),
+        memoryBytes: within(Effect.asSome(host.memory))
+      },
+      { concurrency: "unbounded" }
+    )
   )
-  const { cores, gateway: way, linkMbps, memoryBytes, rdmaDevices: devices } = measured
+  const peersAsked = yield* begin(within(Effect.asSome(peers(settings))))
+  const gateway = gatewayOf(Option.getOrElse(yield* host.read("/proc/net/route"), () => ""))
+  const gatewayAsked = yield* begin(knock(settings, gateway))
+  yield* Dial.turn
+  // A peer that has not answered by then is far. It may seem farther than it is, which decides nothing any more.
+  yield* Effect.raceFirst(Fiber.await(peersAsked), Effect.sleep(settings.farLatency))
+  yield* meanwhile
+  const { cores, linkMbps, memoryBytes, rdmaDevices: devices, virtualisation: signs } = yield* Fiber.join(asked)
+  const way = yield* Fiber.join(peersAsked)
+  const first = yield* Fiber.join(gatewayAsked)
+  // The first answer may have waited to be heard until we had time.
+  const second = first === undefined ? undefined : yield* knock(settings, gateway)
   const facts: Decision.Facts = {
-    peerRttMs: measured.peers?.rttMs,
-    gatewayRttMs: way?.rttMs,
+    peerRttMs: way?.rttMs,
+    gatewayRttMs: first === undefined ? undefined : Math.min(first, second ?? first),
     linkMbps,
-    loss: measured.peers?.loss,
+    loss: way?.loss,
     rdmaDevices: devices
   }
   const verdict = Decision.decide(facts, {
@@ -66,7 +83,7 @@ export const detectOn = Effect.fn("Environment.detect")(function* (
     farMs: Duration.toMillis(settings.farLatency),
     fastMbps: settings.fastLink
   })
-  const machine = { cores, memoryBytes, virtualisation: measured.virtualisation ?? [], gateway: way?.address }
+  const machine = { cores, memoryBytes, virtualisation: signs ?? [], gateway }
   return { kind: verdict.kind, isForced: false, verdict, facts, machine }
 })
 
@@ -110,16 +127,11 @@ const addressOf = (peer: string): Dial.Address => {
  * Any port will do: a gateway that listens nowhere refuses, which takes one round trip. Many just keep silent, and a boot
  * waits for it: beyond twice of what is far there is nothing to learn.
  */
-const gateway = Effect.fnUntraced(function* ({ budget, farLatency }: typeof Settings.Type) {
-  const host = yield* Host
-  const address = gatewayOf(Option.getOrElse(yield* host.read("/proc/net/route"), () => ""))
-  if (address === undefined) return Option.none<{ readonly address: string; readonly rttMs: number | undefined }>()
+const knock = ({ budget, farLatency }: typeof Settings.Type, gateway: string | undefined) => {
+  if (gateway === undefined) return Effect.succeed(undefined)
   const limit = Duration.millis(Math.min(2 * Duration.toMillis(farLatency), Duration.toMillis(budget) * 0.4))
-  const first = yield* rtt({ _tag: "Tcp", host: address, port: 80 }, limit)
-  if (first === undefined) return Option.some({ address, rttMs: undefined })
-  const second = yield* rtt({ _tag: "Tcp", host: address, port: 80 }, limit)
-  return Option.some({ address, rttMs: Math.min(first, second ?? first) })
-})
+  return rtt({ _tag: "Tcp", host: gateway, port: 80 }, limit)
+}
 
 /** The address of the default gateway in `/proc/net/route`: little-endian hexadecimal. */
 export const gatewayOf = (routes: string): string | undefined => {

@@ -4,6 +4,7 @@
  */
 import { lookup } from "node:dns"
 import { connect } from "node:net"
+import { setImmediate } from "node:timers/promises"
 import { Clock, Data, type Duration, Effect } from "effect"
 
 /** Where somebody should answer. */
@@ -47,15 +48,19 @@ export const format = (address: Address): string => {
   return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
 }
 
-/** Dials once; name and connection together within the limit. */
+/** Dials once; name and connection together within the limit. An answer that waits to be heard by then counts. */
 export const dial = (address: Address, limit: Duration.Duration): Effect.Effect<Answered, Unanswered> =>
-  resolved(address).pipe(
-    Effect.flatMap((at) => knock(address, at)),
-    Effect.timeoutOrElse({
-      duration: limit,
-      orElse: () => Effect.fail(new Unanswered({ address, reason: "timed out" }))
-    })
+  Effect.raceFirst(
+    Effect.flatMap(resolved(address), (at) => knock(address, at)),
+    Effect.sleep(limit).pipe(
+      Effect.andThen(turn),
+
+      Effect.andThen(Effect.fail(new Unanswered({ address, reason: "timed out" })))
+    )
   )
+
+/** A process that was busy sees that time is up before it sees what has come in meanwhile: once round, and it has. */
+export const turn: Effect.Effect<void> = Effect.promise(() => setImmediate())
 
 const resolved = (address: Address): Effect.Effect<string, Unanswered> => {
   if (address._tag === "Unix") return Effect.succeed(address.path)

@@ -74,6 +74,33 @@ describe("the detection of the environment", () => {
     }).pipe(Effect.provide(Host.layerMemory({ files: rack })), Effect.scoped)
   )
 
+  it.live("hears a gateway that answered while the process was busy for longer than it waits", () =>
+    Effect.gen(function* () {
+      let beganBusy = 0
+      const busy = Effect.sync(() => {
+        beganBusy = performance.now()
+        while (performance.now() < beganBusy + 250) Math.sqrt(beganBusy)
+      })
+      const found = yield* Detection.detectOn(settings(), busy)
+      assert.isAbove(beganBusy, 0)
+      assert.strictEqual(found.machine.gateway, "127.0.0.1")
+      assert.isDefined(found.facts.gatewayRttMs)
+    }).pipe(
+      Effect.provide(Host.layerMemory({ files: { "/proc/net/route": "\nlo\t00000000\t0100007F\t0003\n" } })),
+      Effect.scoped
+    )
+  )
+
+  it.live("lets others work meanwhile, whether anything is measured or not", () =>
+    Effect.gen(function* () {
+      const worked: Array<string> = []
+      const work = (name: string) => Effect.sync(() => worked.push(name))
+      yield* Detection.detectOn(settings({ kind: "hybrid" }), work("forced"))
+      yield* Detection.detectOn(settings({ peers: [yield* peer] }), work("measured"))
+      assert.deepStrictEqual(worked, ["forced", "measured"])
+    }).pipe(Effect.provide(Host.layerMemory({})), Effect.scoped)
+  )
+
   it.live("counts tries that nobody answered as loss as soon as anybody answers", () =>
     Effect.gen(function* () {
       const peers = [yield* peer, `127.0.0.1:${yield* silentPort}`]

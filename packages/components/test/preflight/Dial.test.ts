@@ -3,7 +3,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Fiber } from "effect"
 import * as Dial from "../../src/preflight/Dial.ts"
 import { silentPort } from "./Silent.ts"
 
@@ -71,6 +71,18 @@ describe("Dial", () => {
       const broadcast = yield* Effect.flip(Dial.dial(tcp("255.255.255.255", 1), soon))
       assert.include(["unreachable", "not allowed"], broadcast.reason)
     })
+  )
+
+  it.live("hears an answer that came in while the process was busy beyond the limit", () =>
+    Effect.gen(function* () {
+      const { port } = yield* listening(0)
+      const dialled = yield* Effect.forkChild(Dial.dial(tcp("127.0.0.1", port), Duration.millis(20)), {
+        startImmediately: true
+      })
+      const until = performance.now() + 100
+      while (performance.now() < until) Math.sqrt(until)
+      assert.strictEqual((yield* Fiber.join(dialled)).at, "127.0.0.1")
+    }).pipe(Effect.scoped)
   )
 
   it.live("gives up after its limit on who never answers", () =>
