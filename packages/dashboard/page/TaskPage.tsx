@@ -27,7 +27,14 @@ export const TaskPage = (props: { readonly id: string }): JSX.Element => {
       when={it.value()}
       fallback={
         <Show when={it.problem()} fallback={<p class="quiet pad">Asking for the task…</p>}>
-          {(problem) => <NotUp problem={problem()} what="Tasks" />}
+          {(problem) => (
+            <>
+              <a class="back pad" href={hashOf("tasks")}>
+                ← all tasks
+              </a>
+              <NotUp problem={problem()} what="Tasks" />
+            </>
+          )}
         </Show>
       }
     >

@@ -74,9 +74,22 @@ export const follow = (task: string, tell: (told: Told) => void): (() => void) =
   const watch = setInterval(() => {
     if (line === "live" && performance.now() - heardAt > silenceMs) lose()
   }, 1_000)
+  // A browser has six connections to a node for all of its pages: one that nobody looks at needs none.
+  const turned = (): void => {
+    if (document.hidden) {
+      source?.close()
+      source = undefined
+      clearTimeout(again)
+      if (line !== "ended") line = "opening"
+    } else if (source === undefined && line !== "ended") {
+      open()
+    }
+  }
+  document.addEventListener("visibilitychange", turned)
   open()
   return () => {
     isOver = true
+    document.removeEventListener("visibilitychange", turned)
     clearInterval(watch)
     clearTimeout(again)
     source?.close()

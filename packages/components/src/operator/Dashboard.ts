@@ -529,7 +529,10 @@ const followOutput = (asked: Asked): void => {
       if (response.write(text)) return Effect.void
       return Effect.timeoutOrElse(room, { duration: patience, orElse: () => Effect.sync(() => response.destroy()) })
     })
-  const closed = Effect.callback<void>((resume) => void response.once("close", () => resume(Effect.void)))
+  const closed = Effect.callback<void>((resume) => {
+    response.once("close", () => resume(Effect.void))
+    if (response.closed) resume(Effect.void)
+  })
   const reader = { begin: () => beginEvents(house, response), write }
   const told = work(house, ({ output }, it) => output(it, query.get("id") ?? "", offset, reader))
   house.outputs++

@@ -12,13 +12,20 @@ afterEach(() => room.remove())
 
 const flags = () => ({ set: {}, json: false, dataDir: room.directory, port: 0 })
 
-const whileUp = (answer: ControlSocket.Refused | object, use: () => Promise<void>) =>
+const whileUp = (
+  answer: ControlSocket.Refused | object,
+  use: () => Promise<void>,
+  hear: (request: ControlSocket.Request) => void = () => undefined
+) =>
   Effect.runPromise(
     Effect.scoped(
       Effect.andThen(
         ControlSocket.serve({
           path: ControlSocket.pathOf(room.directory),
-          answer: () => (answer instanceof ControlSocket.Refused ? Effect.fail(answer) : Effect.succeed(answer))
+          answer: (request) => {
+            hear(request)
+            return answer instanceof ControlSocket.Refused ? Effect.fail(answer) : Effect.succeed(answer)
+          }
         }),
         Effect.promise(use)
       )
@@ -34,6 +41,18 @@ describe("novacron dashboard", () => {
       const json = await room.run(Dashboard.dashboard, { ...flags(), json: true })
       assert.deepStrictEqual(JSON.parse(json.out), { url: "http://127.0.0.1:9092/#token=t", forMs: 120_000 })
     }))
+
+  it("asks for a link for whom it is told, and for nobody in particular otherwise", async () => {
+    const heard: Array<ControlSocket.Request> = []
+    const use = async () => {
+      await room.run(Dashboard.dashboard, flags())
+      await room.run(Dashboard.dashboard, { ...flags(), role: "viewer", name: "ada" })
+      const { code } = await room.run(Dashboard.dashboard, { ...flags(), name: "x".repeat(65) })
+      assert.notStrictEqual(code, 0)
+    }
+    await whileUp({ url: "http://127.0.0.1:9092/#token=t", forMs: 120_000 }, use, (request) => heard.push(request))
+    assert.deepStrictEqual(heard, [{ _tag: "Dashboard" }, { _tag: "Dashboard", role: "viewer", name: "ada" }])
+  })
 
   it("says what the node says when it has none", () =>
     whileUp(new ControlSocket.Refused({ reason: "This node serves no dashboard." }), async () => {
