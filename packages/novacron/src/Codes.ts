@@ -497,6 +497,12 @@ export const codes: { readonly [tag: string]: Code } = {
     setting: "dwcp.fallback",
     remedy: "look at the cause, then novacron restore dwcp"
   },
+  MembershipInvalid: {
+    code: "NVC-4453",
+    exit: 78,
+    setting: "dwcp.consensus.members",
+    remedy: "give all members the same list, and each one the private key of its entry"
+  },
   TablesUnusable: {
     code: "NVC-2701",
     exit: 69,
