@@ -85,6 +85,11 @@ export class Postgres extends Server {
     return it
   }
 
+  /** Where its files are. */
+  get data(): string {
+    return join(this.directory, "data")
+  }
+
   /** Files of a certificate and its key; nothing is encrypted without. */
   tls: { readonly cert: string; readonly key: string } | undefined
 

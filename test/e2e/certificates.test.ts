@@ -2,55 +2,13 @@
  * Certificates of OpenSSL that are not what they should be, and a real node that has to live with them: its own, that of
  * its database, and those of peers.
  */
-import { execFileSync, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { readFileSync } from "node:fs"
 import { connect } from "node:tls"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
+import { Authority, hasOpenssl } from "./Authority.ts"
 import { Place } from "./Novacron.ts"
 import { freePort, Postgres } from "./Servers.ts"
-
-/** A CA that OpenSSL runs in a directory. */
-class Authority {
-  readonly directory = mkdtempSync(join(tmpdir(), "novacron-e2e-ca-"))
-  private readonly key = join(this.directory, "ca.key")
-  readonly ca = join(this.directory, "ca.crt")
-
-  constructor(name: string) {
-    const subject = ["-subj", `/CN=${name}`, "-days", "30", "-addext", "basicConstraints=critical,CA:TRUE"]
-    openssl("req", "-x509", ...newKey, "-keyout", this.key, "-out", this.ca, ...subject)
-    mkdirSync(join(this.directory, "new"))
-    writeFileSync(join(this.directory, "index"), "")
-    writeFileSync(join(this.directory, "serial"), "01")
-    const at = this.directory
-    const own = `database = ${at}/index\nserial = ${at}/serial\nnew_certs_dir = ${at}/new\ndefault_md = sha256`
-    const rules = "policy = any\ncopy_extensions = copy\nunique_subject = no\n[any]\ncommonName = supplied\n"
-    writeFileSync(join(at, "ca.cnf"), `[ca]\ndefault_ca = own\n[own]\n${own}\n${rules}`)
-  }
-
-  /** A certificate for a name, valid between two times (`20200101000000Z`) or for a month from now. */
-  issue(name: string, [from, until]: readonly [string, string] | readonly [] = []) {
-    const [key, request, cert] = ["key", "csr", "crt"].map((end) =>
-      join(this.directory, `${name}-${from ?? "now"}.${end}`)
-    )
-    const names = ["-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name},IP:127.0.0.1`]
-    openssl("req", "-new", ...newKey, "-keyout", key!, "-out", request!, ...names)
-    const dates = from === undefined || until === undefined ? ["-days", "30"] : ["-startdate", from, "-enddate", until]
-    const by = ["-config", join(this.directory, "ca.cnf"), "-cert", this.ca, "-keyfile", this.key]
-    openssl("ca", "-batch", "-notext", ...by, ...dates, "-in", request!, "-out", cert!)
-    return { ca: this.ca, cert: cert!, key: key! }
-  }
-
-  remove(): void {
-    rmSync(this.directory, { recursive: true, force: true })
-  }
-}
-
-const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { stdio: "ignore" })
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0
 
 const past = ["20200101000000Z", "20200201000000Z"] as const
 const future = ["20900101000000Z", "20910101000000Z"] as const
