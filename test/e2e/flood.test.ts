@@ -14,7 +14,7 @@ import { Schema } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { Place } from "./Novacron.ts"
 
-const count = Number(process.env["TASKS"] ?? 1_000)
+const count = Number(process.env["TASKS"] ?? 600)
 
 let place: Place
 beforeEach(() => {
@@ -80,15 +80,18 @@ const peakOf = (pid: number | undefined): number =>
 
 const submission = { name: "one-of-many", run: { driver: "process", command: ["/bin/true"] } }
 
+/** With a heap that small, what is kept for each task or refusal, and not let go, ends the node. */
+const small = { NODE_OPTIONS: "--max-old-space-size=256" }
+
 /** What may be said instead of yes, each with a time to ask again. */
 const codes: { readonly [status: number]: RegExp } = { 429: /NVC-28(?:19|26)/, 503: /NVC-2821/ }
 
 describe("thousands of tasks at once", () => {
   it(
     "are refused in documented words beyond what the settings allow, and what was taken is done",
-    { timeout: 120_000 },
+    { timeout: 180_000 },
     async () => {
-      const node = await place.ready()
+      const node = await place.ready([], small)
       const { ask, close } = clientOf(place.dataDir, 500)
       const replies = await Promise.all(Array.from({ length: count }, () => ask("/v1/tasks", submission)))
       const taken = replies.filter(({ status }) => status === 201)
@@ -114,11 +117,11 @@ describe("thousands of tasks at once", () => {
 
   it(
     "are all taken from a client that comes back when it was told to, each is done once, and each has its audit line",
-    { timeout: 120_000 + count * 60 },
+    { timeout: 180_000 + count * 60 },
     async () => {
       const settings = { API_RATE_PER_MINUTE: "60000", API_RATE_BURST: "500", ORCHESTRATION_MAX_QUEUED: "400" }
       const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`NOVACRON_${name}`, value]))
-      const node = await place.ready([], env)
+      const node = await place.ready([], { ...small, ...env })
       const { ask, close } = clientOf(place.dataDir, 500)
       const seen = new Map<string, number>()
       const submit = async (i: number): Promise<string> => {
@@ -159,7 +162,8 @@ describe("thousands of tasks at once", () => {
       assert.strictEqual((await node.ended).code, 0)
       const lines = readFileSync(join(place.dataDir, "security/audit.jsonl"), "utf8").split("\n")
       const audited = lines.filter((line) => line.includes('"task.submitted"') && line.includes('"success":true'))
-      assert.strictEqual(audited.length, count)
+      // More than one for a task whose answer did not come in time, and which was asked for again.
+      assert.isAtLeast(audited.length, count)
     }
   )
 })
