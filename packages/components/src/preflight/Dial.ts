@@ -4,7 +4,6 @@
  */
 import { lookup } from "node:dns"
 import { connect } from "node:net"
-import { setImmediate } from "node:timers/promises"
 import { Clock, Data, type Duration, Effect } from "effect"
 
 /** Where somebody should answer. */
@@ -60,7 +59,9 @@ export const dial = (address: Address, limit: Duration.Duration): Effect.Effect<
   )
 
 /** A process that was busy sees that time is up before it sees what has come in meanwhile: once round, and it has. */
-export const turn: Effect.Effect<void> = Effect.promise(() => setImmediate())
+export const turn: Effect.Effect<void> = Effect.callback((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
 
 const resolved = (address: Address): Effect.Effect<string, Unanswered> => {
   if (address._tag === "Unix") return Effect.succeed(address.path)
