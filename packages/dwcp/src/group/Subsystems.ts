@@ -207,8 +207,12 @@ export const make = Effect.fn("Subsystems.make")(function* (layered: Layered, ho
       build: built(Forecaster, layered.pba),
       standIn: { name: "moving-average", build: () => Effect.sync(Forecast.movingAverage) },
       isOn: isOn("prediction"),
-      probe: ({ check }) => check,
-      detail: ({ by }) => Effect.map(by, (by) => ({ by }))
+      // Without its model it still does better than its stand-in would.
+      probe: ({ by }) => by,
+      detail: ({ by, check }) =>
+        Effect.zipWith(by, Effect.result(check), (by, checked) =>
+          checked._tag === "Success" ? { by, healthy: true } : { by, healthy: false, detail: wordsOf(checked.failure) }
+        )
     }),
     ass: yield* Subsystem.make<Engine>({
       ...shared,
@@ -268,6 +272,8 @@ const built =
  * this one goes on by itself when they do: `healthy` says so meanwhile.
  */
 const isElsewhere = (error: StateError | EngineUnavailable): boolean => error._tag !== "EngineUnavailable"
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const sample = Buffer.from("novacron ".repeat(64))
 

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { randomBytes } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { Amst } from "../../src/amst/Amst.ts"
 import * as Coding from "../../src/group/Coding.ts"
 import type { Event } from "../../src/group/Dwcp.ts"
 import type { Options } from "../../src/group/Group.ts"
@@ -428,6 +429,95 @@ describe("Group", () => {
         assert.strictEqual(yield* codec(1e12), "none")
         assert.match(yield* codec(1e4), /^zstd-(?:6|9|1\d)$/u)
       }).pipe(Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "opens as many streams as carry what is forecast of a link, and goes by what is measured where nothing is",
+    () =>
+      Effect.gen(function* () {
+        const streams = (bytesPerSecond: number | undefined) =>
+          Effect.gen(function* () {
+            const asked: Array<number | undefined> = []
+            const by: Options["layered"] = (real) => {
+              const forecast =
+                bytesPerSecond === undefined
+                  ? undefined
+                  : { bytesPerSecond, low: bytesPerSecond, high: bytesPerSecond, by: "hand" }
+              const fixed = Layer.succeed(Forecaster, {
+                observe: () => Effect.void,
+                forecast: () => Effect.succeed(forecast),
+                check: Effect.void,
+                by: Effect.succeed("hand")
+              })
+              const noted = (layer: Layer.Layer<Amst, unknown>) =>
+                Layer.effect(
+                  Amst,
+                  Effect.map(Amst, (amst) => ({
+                    ...amst,
+                    connect: (peer: Parameters<typeof amst.connect>[0], how?: Parameters<typeof amst.connect>[1]) => {
+                      asked.push(how?.firstStreams)
+                      return amst.connect(peer, how)
+                    }
+                  }))
+                ).pipe(Layer.provide(layer))
+              const { datacenter, hybrid, internet } = real.amst
+              return {
+                ...real,
+                amst: { datacenter: noted(datacenter), hybrid: noted(hybrid), internet: noted(internet) },
+                pba: { datacenter: fixed, internet: fixed, hybrid: fixed }
+              }
+            }
+            const { a, b } = yield* pair({ detectionInterval: "1s" }, {}, { layered: by })
+            yield* a.dwcp.send(b.peer, randomBytes(1_000_000))
+            // The time to the peer is known by now; another mode opens another link.
+            yield* eventually(
+              Effect.map(a.dwcp.status, ({ links }) =>
+                assert.isDefined(links[0]?.evidence.rttMillis, "it was measured")
+              )
+            )
+            yield* a.dwcp.setMode("internet")
+            yield* a.dwcp.setMode("datacenter")
+            yield* eventually(
+              Effect.andThen(
+                a.dwcp.send(b.peer, randomBytes(100)),
+                Effect.sync(() => assert.isAtLeast(asked.filter((it) => it !== undefined).length, 1))
+              )
+            )
+            return asked.findLast((it) => it !== undefined)
+          }).pipe(Effect.scoped)
+        assert.strictEqual(yield* streams(1e15), 32)
+        assert.strictEqual(yield* streams(1), 1)
+      }).pipe(Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "forecasts by classical means while the model of PBA is missing or damaged, and says that it is degraded",
+    () =>
+      Effect.gen(function* () {
+        const path = join(yield* folder, "model.bin")
+        writeFileSync(path, "no model")
+        const soon = { supervision: { probeEvery: "50 millis" } }
+        for (const [model, because] of [
+          ["/nowhere/model.bin", "/nowhere/model.bin"],
+          [path, path]
+        ] as const) {
+          const { a } = yield* pair({ ...soon, prediction: { model } })
+          const seen = yield* eventually(
+            Effect.map(a.dwcp.status, (status) => {
+              assert.strictEqual(status.state, "degraded")
+              return status
+            })
+          )
+          assert.include(seen.because, because)
+          // More probes than a subsystem may fail: it is not taken for broken, its stand-in knows less.
+          yield* Effect.sleep(500)
+          const pba = (yield* a.dwcp.status).subsystems[2]
+          assert.deepInclude(pba, { name: "pba", state: "up", starts: 1 })
+          assert.strictEqual(pba?.detail["by"], "classical means")
+        }
+      }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )
 
