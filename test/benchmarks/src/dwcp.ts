@@ -100,27 +100,29 @@ const share = async ({
   ]
 }
 
-/** Pairs of fresh processes on one core, TLS on both; without TLS too, for the record. */
+/** Pairs of fresh processes on one core, TLS on both; to one who keeps what comes, and without TLS, for the record. */
 const loopback = async (): Promise<ReadonlyArray<Figure>> => {
   const folder = mkdtempSync(join(tmpdir(), "novacron-bench-"))
   try {
     const env = certificate(folder)
-    const pairs = async (given: NodeJS.ProcessEnv) => {
+    const pairs = async (given: NodeJS.ProcessEnv, how: "amst" | "taken" = "amst") => {
       const ratios: Array<number> = []
       const speeds: Array<number> = []
       for (let pair = 0; pair < Math.max(3, samples); pair++) {
         const first = pair % 2 === 0 ? await speed("node", given) : undefined
-        const ours = await speed("amst", given)
+        const ours = await speed(how, given)
         ratios.push(ours / (first ?? (await speed("node", given))))
         speeds.push(ours)
       }
       return { ratios, speeds }
     }
     const tls = await pairs(env)
+    const taken = await pairs(env, "taken")
     const clear = await pairs({})
     return [
       figure("loopback_vs_node", "ratio", 0.6, "higher", tls.ratios),
       figure("loopback_mb_s", "MB/s", null, "higher", tls.speeds),
+      figure("loopback_taken_vs_node", "ratio", null, "higher", taken.ratios),
       figure("loopback_clear_vs_node", "ratio", null, "higher", clear.ratios),
       figure("loopback_clear_mb_s", "MB/s", null, "higher", clear.speeds)
     ]
@@ -279,7 +281,7 @@ const rateOver = (arrivals: ReadonlyArray<readonly [number, number]>, from: numb
 
 // ----------------------------------------------------------------------------------------------------------- processes
 
-const speed = async (which: "amst" | "node", env: NodeJS.ProcessEnv): Promise<number> =>
+const speed = async (which: "amst" | "taken" | "node", env: NodeJS.ProcessEnv): Promise<number> =>
   (await child<{ readonly speed: number }>("loopback.ts", [which, "400"], env)).speed
 
 const child = async <A>(script: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}): Promise<A> => {

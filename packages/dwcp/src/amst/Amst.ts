@@ -4,8 +4,9 @@
  * **Details**
  *
  * A link sends, a listener receives; nodes that talk both ways have one of each. What is sent arrives whole and once, or
- * fails with a typed error: chunks carry checksums, the whole a SHA-256, streams that die are replaced, and a file that
- * was interrupted continues where it was. Closing the scope closes streams and files.
+ * fails with a typed error: chunks carry checksums where TLS has none, the whole a SHA-256 or, of a message over TLS, a
+ * tag; streams that die are replaced, and a file that was interrupted continues where it was. Closing the scope closes
+ * streams and files.
  *
  * **Example** (a file to another node)
  *
@@ -31,6 +32,7 @@ import {
   type PeerLost,
   type TransferRefused
 } from "./Failures.ts"
+import * as Digest from "./Digest.ts"
 import * as Growth from "./Growth.ts"
 import type { Priority } from "./Lanes.ts"
 import * as Probe from "./Probe.ts"
@@ -65,17 +67,22 @@ export interface SendOptions {
   readonly onProgress?: (arrivedBytes: number, size: number) => void
 }
 
-export interface Receipt {
-  /** SHA-256 in hex of what arrived, compared by the receiver. */
-  readonly hash: string
+export interface Delivery {
   readonly bytes: number
+  /** SHA-256 in hex, when that is what the receiver compared: of a message over TLS it is a cheaper tag. */
+  readonly hash: string | undefined
+}
+
+/** Of a file. */
+export interface Receipt extends Delivery {
+  readonly hash: string
   /** Bytes that were there from an earlier attempt. */
   readonly resumedBytes: number
 }
 
 export interface Link {
   /** Done when the receiver has it, whole. */
-  readonly send: (bytes: Uint8Array, options?: SendOptions) => Effect.Effect<Receipt, TransferError>
+  readonly send: (bytes: Uint8Array, options?: SendOptions) => Effect.Effect<Delivery, TransferError>
   readonly sendFile: (path: string, options?: SendOptions) => Effect.Effect<Receipt, TransferError | FileUnavailable>
   readonly status: Effect.Effect<Status>
   /** Breaks the stream at this place of those that are ready, as a network does. For drills. */
@@ -96,6 +103,11 @@ export interface Listener {
   readonly port: number
   /** The next message. What is not taken counts against the budget; once that is used up, senders wait. */
   readonly take: Effect.Effect<Message>
+  /**
+   * The next message, for the time of `work`: then its room is given back, and its memory is used for other messages. What
+   * of it should stay is copied. Several times as fast as `take` for large messages that are looked at and dropped.
+   */
+  readonly use: <A, E, R>(work: (message: Message) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** The next file that has arrived whole. */
   readonly takeFile: Effect.Effect<Receiver.File>
   /** The next stream that was closed because of what arrived on it. Only the latest are kept. */
@@ -156,6 +168,7 @@ const link = Effect.fnUntraced(function* (
         peer: `${peer.host}:${peer.port}`,
         // Names the session to the receiver, and must not be guessed: it joins streams.
         session: randomBytes(16).toString("hex"),
+        sealed: peer.tls !== undefined,
         dial: () => dial(peer),
         tcp,
         congestion: Preference.listOf(settings.congestion, settings.environment),
@@ -187,10 +200,14 @@ const link = Effect.fnUntraced(function* (
       chunk,
       priority: options.priority ?? "normal",
       fingerprint: "",
-      source: (skip: (index: number) => boolean) => Source.ofBytes(bytes, { size, chunk, skip }),
+      source: ({ skip, tag }: Parameters<Sender.Sending["source"]>[0]) =>
+        Source.ofBytes(bytes, { size, chunk, skip, tag }),
       onProgress: (arrived: number) => options.onProgress?.(arrived, size)
     }
-    return transfer(sender, sending).pipe(Effect.catchTag("FileUnavailable", Effect.die)) // memory is always readable
+    return transfer(sender, sending).pipe(
+      Effect.map(({ digest }): Delivery => ({ bytes: size, hash: hashIn(digest) })),
+      Effect.catchTag("FileUnavailable", Effect.die) // memory is always readable
+    )
   })
   const sendFile = Effect.fn("Link.sendFile")((path: string, options: SendOptions = {}) => {
     const once = sendOpenFile(sender, path, options, near)
@@ -223,7 +240,7 @@ const sendOpenFile = (sender: Sender.Sender, path: string, options: SendOptions,
       const size = Number(stat.size)
       const chunk = Growth.chunkBytes(size, near)
       const seen = createHash("sha256").update(`${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeNs}`).digest("hex")
-      return yield* transfer(
+      const { digest, resumedBytes } = yield* transfer(
         sender,
         {
           kind: "file",
@@ -232,24 +249,26 @@ const sendOpenFile = (sender: Sender.Sender, path: string, options: SendOptions,
           chunk,
           priority: options.priority ?? "normal",
           fingerprint: seen,
-          source: (skip, onReady, onFailed) => Source.ofFile(file, { size, chunk, skip, onReady, onFailed }),
+          source: ({ onFailed, onReady, skip }) => Source.ofFile(file, { size, chunk, skip, onReady, onFailed }),
           onProgress: (arrived) => options.onProgress?.(arrived, size)
         },
         path
       )
+      const receipt: Receipt = { bytes: size, hash: digest.toString("hex"), resumedBytes }
+      return receipt
     })
   )
 
+const hashIn = (digest: Buffer) => (digest.length === Digest.hashBytes ? digest.toString("hex") : undefined)
+
 const transfer = (sender: Sender.Sender, sending: Omit<Sender.Sending, "onEnd">, path = "") =>
-  Effect.callback<Receipt, TransferError | FileUnavailable>((resume) => {
+  Effect.callback<Extract<Sender.Ended, { _tag: "Arrived" }>, TransferError | FileUnavailable>((resume) => {
     const withdraw = sender.send({
       ...sending,
       onEnd: (ended) => {
         switch (ended._tag) {
-          case "Arrived": {
-            const { hash, resumedBytes } = ended
-            return resume(Effect.succeed({ hash, resumedBytes, bytes: sending.size }))
-          }
+          case "Arrived":
+            return resume(Effect.succeed(ended))
           case "Failed":
             return resume(Effect.fail(ended.error))
           case "Unreadable":
@@ -311,10 +330,19 @@ const listener = Effect.fnUntraced(function* (
     port: port.port,
     take: Queue.take(messages).pipe(
       Effect.map(({ release, ...message }) => {
-        release()
+        release(false)
         return message
       })
     ),
+    use: (work) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(Queue.take(messages)), ({ release, ...message }) =>
+          Effect.ensuring(
+            restore(work(message)),
+            Effect.sync(() => release(true))
+          )
+        )
+      ),
     takeFile: Queue.take(files),
     takeRefused: Queue.take(refused),
     counters: Effect.sync(() => receiver.counters())

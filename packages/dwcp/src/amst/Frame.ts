@@ -5,8 +5,8 @@
  *
  * Big endian: magic u32, version u8, kind u8, flags u16, message id u64, chunk index u32, chunk count u32, length u32,
  * CRC-32 u32 of the 28 bytes before it and of the payload. Over TLS, which authenticates every byte, chunks are `sealed`: the
- * flag is set, and the CRC is of the header alone. A reader holds no more than one frame, and refuses a length
- * before it has held any of it. Payloads stay in the pieces in which they arrived; nothing is copied.
+ * flag is set, and the CRC is of the header alone. A reader holds no more than one frame, and refuses a length before it has
+ * held any of it. A payload is copied once, as it arrives, to where it is to be.
  */
 import { crc32 } from "node:zlib"
 import { FrameRefused } from "./Failures.ts"
@@ -41,9 +41,13 @@ export interface Header {
   readonly count: number
 }
 
-export interface Frame extends Header {
+/** A header, and how many bytes follow it. */
+export interface Announced extends Header {
   readonly length: number
-  readonly pieces: ReadonlyArray<Buffer>
+}
+
+export interface Frame extends Announced {
+  readonly payload: Buffer
 }
 
 /** The header of a payload, to be written right before it. */
@@ -67,20 +71,39 @@ export const header = ({ count, id, index, kind }: Header, payload: Uint8Array, 
 export const encode = (of: Header, payload: Uint8Array = nothing): Buffer =>
   Buffer.concat([header(of, payload), payload])
 
-/** The payload in one piece. */
-export const payloadOf = ({ pieces }: Frame): Buffer => (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))
+/** What comes in on a stream. */
+export interface Reader {
+  /** Takes what arrived, however it was cut, and keeps none of its memory. Throws `FrameRefused`, and is useless then. */
+  readonly read: (data: Buffer) => void
+  /** What is still to come of the payload at hand goes elsewhere than into the room that it was given. */
+  readonly detach: () => void
+}
 
-/** Reads what arrives, however it was cut, and hands on each whole frame. Throws `FrameRefused`, and is useless then. */
-export const reader = (onFrame: (frame: Frame) => void, encrypted = false): ((data: Buffer) => void) => {
+/** Hands on each whole frame. `room` gives the memory for a payload when its header is there, or refuses it. */
+export const reader = (
+  onFrame: (frame: Frame) => void,
+  {
+    encrypted = false,
+    room = (header) => Buffer.allocUnsafe(header.length)
+  }: { readonly encrypted?: boolean; readonly room?: (header: Announced) => Buffer } = {}
+): Reader => {
   const head = Buffer.alloc(headerBytes)
   let held = 0
   let frame: Parsed | undefined
   let crc = 0
-  let pieces: Array<Buffer> = []
-  let large: Array<Buffer> = []
-  let missing = 0
+  let payload: Buffer = empty
+  let filled = 0
 
-  return (data) => {
+  const begin = (): Parsed => {
+    const parsed = parse(head)
+    if (parsed.sealed && !encrypted) throw new FrameRefused({ reason: "it is sealed by TLS, and came without" })
+    crc = crc32(head.subarray(0, 28))
+    payload = parsed.length === 0 ? empty : room(parsed)
+    filled = 0
+    held = 0
+    return parsed
+  }
+  const read = (data: Buffer) => {
     let at = 0
     while (at < data.length) {
       if (frame === undefined) {
@@ -88,43 +111,39 @@ export const reader = (onFrame: (frame: Frame) => void, encrypted = false): ((da
         at += taken
         held += taken
         if (held < headerBytes) return
-        frame = parse(head)
-        if (frame.sealed && !encrypted) throw new FrameRefused({ reason: "it is sealed by TLS, and came without" })
-        crc = crc32(head.subarray(0, 28))
-        missing = frame.length
-        held = 0
+        frame = begin()
       }
-      if (missing > 0 && at < data.length) {
-        const piece = data.subarray(at, at + missing)
+      if (filled < frame.length) {
+        const piece = data.subarray(at, at + frame.length - filled)
         at += piece.length
-        missing -= piece.length
         if (!frame.sealed) crc = crc32(piece, crc)
-        pieces.push(piece)
-        // A peer that sends byte by byte does not make us hold an object for each.
-        if (pieces.length === manyPieces) {
-          large.push(Buffer.concat(pieces))
-          pieces = []
-          if (large.length === manyPieces) large = [Buffer.concat(large)]
-        }
+        payload.set(piece, filled)
+        filled += piece.length
+        if (filled < frame.length) return
       }
-      if (missing > 0) return
       if (crc !== frame.crc) throw new FrameRefused({ reason: `the checksum of a ${frame.kind} is wrong` })
       const { count, id, index, kind, length } = frame
-      const whole = { kind, id, index, count, length, pieces: large.length === 0 ? pieces : [...large, ...pieces] }
+      const whole = { kind, id, index, count, length, payload }
       frame = undefined
-      pieces = []
-      large = []
+      payload = empty
       onFrame(whole)
     }
   }
+  const detach = () => {
+    if (frame === undefined || frame.length === 0) return
+    const elsewhere = Buffer.allocUnsafeSlow(frame.length)
+    payload.copy(elsewhere, 0, 0, filled)
+    payload = elsewhere
+  }
+  return { read, detach }
 }
 
 // ------------------------------------------------------------------------------------------------------------- private
 
-const manyPieces = 256
 const sealedFlag = 1
 const magic = 0x4e_41_4d_33
 const nothing = new Uint8Array(0)
+const empty = Buffer.alloc(0)
 
 const kindOf = new Map<number, Kind>(Object.entries(kinds).map(([kind, byte]) => [byte, kind as Kind])) // entries forget it
 
@@ -144,8 +163,7 @@ const most: { readonly [K in Kind]: number } = {
   withdraw: 0
 }
 
-interface Parsed extends Header {
-  readonly length: number
+interface Parsed extends Announced {
   readonly crc: number
   readonly sealed: boolean
 }

@@ -105,7 +105,7 @@ const connected = (peer: string, dial: Dial) =>
     )
     let heard: (() => void) | undefined
     let broken: ((cause: unknown) => void) | undefined
-    const read = Frame.reader(({ kind }) => {
+    const { read } = Frame.reader(({ kind }) => {
       if (kind === "echo" || kind === "welcome") heard?.()
     })
     socket.setNoDelay(true)

@@ -12,12 +12,16 @@
  * Nothing here knows the time: `tick` brings it. Callbacks of sockets only note that something happened.
  */
 import type { Socket } from "node:net"
-import { TLSSocket } from "node:tls"
 import * as Bitmap from "./Bitmap.ts"
+import * as Digest from "./Digest.ts"
 import { FrameRefused, type RefusalReason } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
+import * as Incoming from "./Incoming.ts"
 import type { Priority } from "./Lanes.ts"
+import type { Session, Stream, Transfer } from "./Sessions.ts"
+import * as Sessions from "./Sessions.ts"
 import * as Sink from "./Sink.ts"
+import * as Spare from "./Spare.ts"
 import * as Wire from "./Wire.ts"
 
 export interface Message {
@@ -25,8 +29,8 @@ export interface Message {
   readonly name: string
   readonly priority: Priority
   readonly bytes: Buffer
-  /** Gives the budget back. */
-  readonly release: () => void
+  /** Gives the budget back; of `spent` bytes, which nobody looks at any more, the memory too. */
+  readonly release: (spent: boolean) => void
 }
 
 export interface File {
@@ -78,50 +82,10 @@ export interface Receiver {
   readonly close: () => Promise<void>
 }
 
-interface Stream {
-  readonly socket: Socket
-  readonly peer: string
-  readonly acks: Map<number, Array<number>>
-  readonly accepts: Map<number, boolean>
-  session: Session | undefined
-  bornMillis: number | undefined
-  flushing: boolean
-  paused: boolean
-}
-
-interface Session {
-  readonly id: string
-  readonly streams: Set<Stream>
-  readonly transfers: Map<number, Transfer>
-  readonly finished: Map<number, Wire.Finished>
-  floor: number
-  /** Bytes of its messages. */
-  reserved: number
-  idleSince: number | undefined
-}
-
-interface Transfer {
-  readonly id: number
-  readonly session: Session
-  readonly shape: Wire.Open
-  readonly count: number
-  /** Chunks on their way to the disk, and the streams that brought them. */
-  readonly writing: Map<number, Array<Stream>>
-  /** Chunks that came while the file was being opened. */
-  held: Array<readonly [Stream, Frame.Frame]>
-  heldBytes: number
-  sink: Sink.BytesSink | Sink.FileSink | undefined
-  expected: Buffer | undefined
-  ending: boolean
-  /** Done when nothing of it touches its file any more. */
-  over: Promise<void>
-  /** Whether chunks came before there was room for them, and are gone. */
-  dropped: boolean
-  last: Stream
-}
-
 const maxChunks = 8_388_608
 const heldWhileOpening = 4 << 20
+const readBytes = 1 << 18
+const mostSpareBytes = 1 << 26
 const checkpointMillis = 2_000
 const aliveMillis = 1_000
 
@@ -131,6 +95,8 @@ export const make = (options: Options): Receiver => {
   const names = new Map<string, Transfer>()
   const waiting: Array<Transfer> = []
   const count = { bytes: 0, duplicates: 0, refused: 0 }
+  const memory = Buffer.allocUnsafeSlow(readBytes)
+  const spare = Spare.make(Math.min(mostSpareBytes, options.budgetBytes / 4))
   let reserved = 0 // bytes of messages
   let pending = 0 // bytes on their way to the disk
   let now = 0
@@ -141,22 +107,16 @@ export const make = (options: Options): Receiver => {
   // ------------------------------------------------------------------------------------------------------- streams
 
   const accept = (socket: Socket) => {
-    const peer = `${socket.remoteAddress ?? "?"}:${socket.remotePort ?? 0}`
-    const stream: Stream = {
-      socket,
-      peer,
-      acks: new Map(),
-      accepts: new Map(),
-      session: undefined,
-      bornMillis: undefined,
-      flushing: false,
-      paused: false
-    }
+    const stream = Sessions.stream(socket)
     if (closed || streams.size >= options.maxStreams * options.maxSessions) return void socket.destroy()
     streams.add(stream)
-    const read = Frame.reader((frame) => receive(stream, frame), socket instanceof TLSSocket)
+    const { detach, read } = Frame.reader((frame) => receive(stream, frame), {
+      encrypted: stream.sealed,
+      room: (header) => room(stream, header)
+    })
+    stream.detach = detach
     socket.setNoDelay(true)
-    socket.on("data", (data: Buffer) => {
+    const hear = (data: Buffer) => {
       if (socket.destroyed) return
       try {
         read(data)
@@ -165,11 +125,11 @@ export const make = (options: Options): Receiver => {
         count.refused++
         // A bug of ours that a peer found costs it its stream, and not all others theirs.
         const bug = () => new FrameRefused({ reason: `reading it failed: ${words(error)}` })
-        options.onRefused(error instanceof FrameRefused ? error : bug(), peer)
+        options.onRefused(error instanceof FrameRefused ? error : bug(), stream.peer)
         return
       }
       holdBack(stream)
-    })
+    }
     socket.on("drain", () => {
       if (stream.accepts.size > 0) flush(stream)
       holdBack(stream)
@@ -180,7 +140,19 @@ export const make = (options: Options): Receiver => {
     socket.on("close", () => {
       streams.delete(stream)
       stream.session?.streams.delete(stream)
+      Sessions.brought(stream)
     })
+    Incoming.hear(socket, memory, hear)
+  }
+
+  /** Where a payload goes: of a message right to its place. */
+  const room = (stream: Stream, header: Frame.Announced): Buffer => {
+    const { kind, length } = header
+    if (stream.session === undefined && kind !== "hello") {
+      throw new FrameRefused({ reason: `it begins with a ${kind}` })
+    }
+    if (kind !== "chunk") return Buffer.allocUnsafe(length)
+    return Sessions.place(stream, header) ?? Buffer.allocUnsafeSlow(length)
   }
 
   /** A peer that does not read its answers, or is faster than the disk, waits. */
@@ -226,6 +198,7 @@ export const make = (options: Options): Receiver => {
 
   const receive = (stream: Stream, frame: Frame.Frame) => {
     if (stream.socket.destroyed) return
+    Sessions.brought(stream)
     if (stream.session === undefined) return greet(stream, frame)
     switch (frame.kind) {
       case "chunk":
@@ -235,9 +208,10 @@ export const make = (options: Options): Receiver => {
       case "done": {
         const transfer = stream.session.transfers.get(frame.id)
         if (transfer === undefined) return settled(stream, stream.session, frame)
-        if (frame.length !== 32) throw new FrameRefused({ reason: "a done without a hash" })
+        const tagged = frame.length === Digest.tagBytes && transfer.tagged
+        if (frame.length !== Digest.hashBytes && !tagged) throw new FrameRefused({ reason: "a done without a hash" })
         transfer.last = stream
-        transfer.expected = Buffer.from(Frame.payloadOf(frame))
+        transfer.expected = frame.payload
         return endIfWhole(transfer)
       }
       case "withdraw": {
@@ -246,7 +220,7 @@ export const make = (options: Options): Receiver => {
         return
       }
       case "echo":
-        return send(stream, { kind: "echo", id: 0, index: frame.index, count: 0 }, Frame.payloadOf(frame))
+        return send(stream, { kind: "echo", id: 0, index: frame.index, count: 0 }, frame.payload)
       case "filler":
       case "alive":
         return
@@ -261,16 +235,8 @@ export const make = (options: Options): Receiver => {
 
   const greet = (stream: Stream, frame: Frame.Frame) => {
     if (frame.kind !== "hello") throw new FrameRefused({ reason: `it begins with a ${frame.kind}` })
-    const { session: id } = Wire.hello(Frame.payloadOf(frame))
-    const session = sessions.get(id) ?? {
-      id,
-      streams: new Set(),
-      transfers: new Map(),
-      finished: new Map(),
-      floor: 0,
-      reserved: 0,
-      idleSince: undefined
-    }
+    const { session: id } = Wire.hello(frame.payload)
+    const session = sessions.get(id) ?? Sessions.session(id)
     if (!sessions.has(id) && sessions.size >= options.maxSessions)
       throw new FrameRefused({ reason: "too many sessions" })
     if (session.streams.size >= options.maxStreams) throw new FrameRefused({ reason: "too many streams in a session" })
@@ -278,13 +244,13 @@ export const make = (options: Options): Receiver => {
     session.streams.add(stream)
     session.idleSince = undefined
     stream.session = session
-    const welcome = { epoch: options.epoch, window: options.windowBytes }
+    const welcome = { epoch: options.epoch, window: options.windowBytes, ...(stream.sealed ? { tags: true } : {}) }
     send(stream, { kind: "welcome", id: 0, index: 0, count: 0 }, Wire.write(welcome))
   }
 
   const open = (stream: Stream, session: Session, frame: Frame.Frame) => {
     const { id } = frame
-    const shape = Wire.open(Frame.payloadOf(frame))
+    const shape = Wire.open(frame.payload)
     const known = session.transfers.get(id)
     if (known !== undefined) {
       const same =
@@ -300,21 +266,7 @@ export const make = (options: Options): Receiver => {
     if (chunks > maxChunks || chunks !== frame.count)
       return refuse("size", `${shape.size} bytes in ${frame.count} chunks`)
     if (session.transfers.size >= options.maxTransfers) return refuse("busy", "too many transfers at once")
-    const transfer: Transfer = {
-      id,
-      session,
-      shape,
-      count: chunks,
-      writing: new Map(),
-      held: [],
-      heldBytes: 0,
-      sink: undefined,
-      expected: undefined,
-      ending: false,
-      over: Promise.resolve(),
-      dropped: false,
-      last: stream
-    }
+    const transfer = Sessions.transfer(id, session, shape, stream)
     if (shape.kind === "message") {
       const most = Math.min(options.maxMessageBytes, options.budgetBytes)
       if (shape.size > most) return refuse("size", `messages have up to ${most} bytes`)
@@ -378,7 +330,12 @@ export const make = (options: Options): Receiver => {
       }
       reserved += shape.size
       session.reserved += shape.size
-      each.sink = Sink.toBytes(shape, each.count)
+      each.sink = Sink.toBytes(
+        shape,
+        each.count,
+        each.tagged ? Digest.tag(session.id, each.id) : undefined,
+        spare.take(shape.size)
+      )
       askFor(each, each.last)
     }
   }
@@ -415,16 +372,18 @@ export const make = (options: Options): Receiver => {
       else onItsWay.push(stream)
       return
     }
-    const brought = [stream]
-    transfer.writing.set(index, brought)
+    // Another stream is still at it: what it brings is not wanted any more, and must not come later.
+    transfer.arriving.get(index)?.detach()
+    const bringing = [stream]
+    transfer.writing.set(index, bringing)
     pending += length
-    sink.write(index, frame.pieces, (failed) => {
+    sink.write(index, frame.payload, (failed) => {
       pending -= length
       transfer.writing.delete(index)
       if (pending <= options.windowBytes / 2) for (const each of streams) if (each.paused) holdBack(each)
       if (failed !== undefined) return void end(transfer, { ok: false, reason: "disk", detail: words(failed) })
       count.bytes += length
-      for (const each of brought) acknowledge(each, transfer, index)
+      for (const each of bringing) acknowledge(each, transfer, index)
       endIfWhole(transfer)
     })
   }
@@ -447,22 +406,26 @@ export const make = (options: Options): Receiver => {
 
   const verify = async (transfer: Transfer, sink: Sink.BytesSink | Sink.FileSink, expected: Buffer) => {
     try {
-      const hash = await sink.digest()
-      if (!hash.equals(expected)) {
+      const digest = await sink.digest(expected.length === Digest.tagBytes)
+      if (!digest.equals(expected)) {
         await sink.discard()
         return leave(transfer, { ok: false, reason: "hash", detail: "nothing of it was kept" })
       }
       const { name, priority, size } = transfer.shape
       const session = transfer.session.id
-      const release = released(transfer.session, size)
+      const giveBack = released(transfer.session, size)
       if ("commit" in sink) {
         const path = await sink.commit()
         leave(transfer, { ok: true })
-        options.onFile({ session, name, path, size, hash: hash.toString("hex") })
+        options.onFile({ session, name, path, size, hash: digest.toString("hex") })
         return
       }
       leave(transfer, { ok: true })
-      options.onMessage({ session, name, priority, bytes: sink.bytes, release })
+      const { bytes } = sink
+      const release = (spent: boolean) => {
+        if (giveBack() && spent) spare.bring(bytes)
+      }
+      options.onMessage({ session, name, priority, bytes, release })
     } catch (cause) {
       await sink.suspend().catch(() => undefined)
       leave(transfer, { ok: false, reason: "disk", detail: words(cause) })
@@ -497,12 +460,14 @@ export const make = (options: Options): Receiver => {
 
   const released = (session: Session, size: number) => {
     let held = true
-    return () => {
-      if (!held) return
+    /** Whether this is the first time. */
+    return (): boolean => {
+      if (!held) return false
       held = false
       reserved -= size
       session.reserved -= size
       admit()
+      return true
     }
   }
 
@@ -536,6 +501,7 @@ export const make = (options: Options): Receiver => {
 
   const tick = (nowMillis: number) => {
     now = nowMillis
+    spare.tick(now)
     for (const stream of streams) {
       stream.bornMillis ??= now
       if (stream.session === undefined && now - stream.bornMillis > options.helloMillis) stream.socket.destroy()

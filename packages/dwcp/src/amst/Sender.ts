@@ -12,6 +12,7 @@
  * Nothing here knows the time: `tick` brings it. Callbacks of sockets only note that something happened.
  */
 import * as Bitmap from "./Bitmap.ts"
+import * as Digest from "./Digest.ts"
 import { FrameRefused, LinkClosed, type PeerLost, TransferRefused } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
 import * as Lanes from "./Lanes.ts"
@@ -22,6 +23,8 @@ import * as Wire from "./Wire.ts"
 
 export interface Options extends Streams.Options {
   readonly session: string
+  /** Whether its streams are those of TLS. */
+  readonly sealed: boolean
   /** Bytes that may be on their way. */
   readonly windowBytes: number
 }
@@ -34,13 +37,19 @@ export interface Sending {
   readonly chunk: number
   readonly priority: Lanes.Priority
   readonly fingerprint: string
-  readonly source: (skip: (index: number) => boolean, onReady: () => void, onFailed: (cause: unknown) => void) => Source
+  readonly source: (given: {
+    readonly skip: (index: number) => boolean
+    /** For a message over TLS. */
+    readonly tag: Digest.Digest | undefined
+    readonly onReady: () => void
+    readonly onFailed: (cause: unknown) => void
+  }) => Source
   readonly onProgress: (arrivedBytes: number) => void
   readonly onEnd: (ended: Ended) => void
 }
 
 export type Ended =
-  | { readonly _tag: "Arrived"; readonly hash: string; readonly resumedBytes: number }
+  | { readonly _tag: "Arrived"; readonly digest: Buffer; readonly resumedBytes: number }
   | { readonly _tag: "Failed"; readonly error: TransferRefused | PeerLost | LinkClosed; readonly resumedBytes: number }
   | { readonly _tag: "Unreadable"; readonly cause: unknown }
 
@@ -78,6 +87,7 @@ export const make = (options: Options): Sender => {
   let lastId = 0
   let turn = 0
   let epoch: string | undefined
+  let takesTags = false
   let window = options.windowBytes
   let now = 0
   let full = false // of what may be on its way
@@ -108,11 +118,12 @@ export const make = (options: Options): Sender => {
       sending,
       count,
       ledger,
-      source: sending.source(
-        (index) => Bitmap.has(ledger.arrived, index) || ledger.flights.has(index),
-        pumpAll,
-        (cause) => end(transfer, { _tag: "Unreadable", cause }, true)
-      ),
+      source: sending.source({
+        skip: (index) => Bitmap.has(ledger.arrived, index) || ledger.flights.has(index),
+        tag: options.sealed && sending.kind === "message" ? Digest.tag(options.session, id) : undefined,
+        onReady: pumpAll,
+        onFailed: (cause) => end(transfer, { _tag: "Unreadable", cause }, true)
+      }),
       accepted: false,
       resumedBytes: 0,
       arrivedBytes: 0,
@@ -195,7 +206,7 @@ export const make = (options: Options): Sender => {
   /** Says what the whole must hash to, once it is known and all has been sent. */
   const conclude = (transfer: Transfer, stream: Streams.Stream) => {
     if (transfer.doneOn !== undefined || transfer.over || !stream.ready) return
-    const digest = transfer.source.digest()
+    const digest = transfer.source.digest(takesTags)
     if (digest === undefined || transfer.source.waiting() || transfer.ledger.again.length > 0) return
     announce(stream, transfer)
     transfer.doneOn = stream
@@ -207,7 +218,8 @@ export const make = (options: Options): Sender => {
   const receive = (stream: Streams.Stream, frame: Frame.Frame) => {
     switch (frame.kind) {
       case "welcome": {
-        const { epoch: theirs, window: bytes } = Wire.welcome(Frame.payloadOf(frame))
+        const { epoch: theirs, tags, window: bytes } = Wire.welcome(frame.payload)
+        takesTags = tags === true
         window = Math.min(options.windowBytes, Math.max(bytes, 2 * Frame.maxChunkBytes))
         if (epoch !== undefined && epoch !== theirs) {
           for (const transfer of transfers.values()) transfer.accepted = false
@@ -221,13 +233,14 @@ export const make = (options: Options): Sender => {
         return accepted(frame)
       case "finished": {
         const transfer = transfers.get(frame.id)
-        const finished = Wire.finished(Frame.payloadOf(frame))
+        const finished = Wire.finished(frame.payload)
         if (transfer === undefined) return
         const { resumedBytes } = transfer
         if (finished.ok) {
-          const hash = transfer.source.digest()?.toString("hex") ?? ""
+          // What it was compared with is known, or there was nothing to compare.
+          const digest = transfer.source.digest(takesTags) ?? Buffer.alloc(0)
           transfer.sending.onProgress(transfer.sending.size)
-          return end(transfer, { _tag: "Arrived", hash, resumedBytes }, false)
+          return end(transfer, { _tag: "Arrived", digest, resumedBytes }, false)
         }
         const error = new TransferRefused({ reason: finished.reason, detail: finished.detail })
         return end(transfer, { _tag: "Failed", error, resumedBytes }, false)
@@ -249,7 +262,7 @@ export const make = (options: Options): Sender => {
     const transfer = transfers.get(frame.id)
     if (transfer === undefined) return
     let bytes = 0
-    for (const index of Wire.readNumbers(Frame.payloadOf(frame))) {
+    for (const index of Wire.readNumbers(frame.payload)) {
       const flight = Ledger.landed(transfer.ledger, index)
       if (flight === undefined) continue
       bytes += flight.bytes.length
@@ -263,7 +276,7 @@ export const make = (options: Options): Sender => {
   const accepted = (frame: Frame.Frame) => {
     const transfer = transfers.get(frame.id)
     if (transfer === undefined) return
-    const theirs = Bitmap.from(transfer.count, Frame.payloadOf(frame))
+    const theirs = Bitmap.from(transfer.count, frame.payload)
     if (theirs === undefined) throw new FrameRefused({ reason: "an accept of another number of chunks" })
     const { ledger, sending, source } = transfer
     const first = !transfer.accepted

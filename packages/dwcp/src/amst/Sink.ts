@@ -8,18 +8,19 @@
  * again. SHA-256 is taken in order as chunks become contiguous, from memory where they still are, else from the file.
  */
 import { createHash } from "node:crypto"
-import { constants, writev } from "node:fs"
+import { constants, write } from "node:fs"
 import { type FileHandle, open, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as Bitmap from "./Bitmap.ts"
+import * as Digest from "./Digest.ts"
 import { lengthOf, type Open } from "./Wire.ts"
 
 export interface Sink {
   readonly bitmap: Bitmap.Bitmap
   /** Takes a chunk whose length and checksum are right; `done` when it is held, or cannot be. */
-  readonly write: (index: number, pieces: ReadonlyArray<Buffer>, done: (failed?: unknown) => void) => void
-  /** SHA-256 of the whole; for a complete bitmap only. */
-  readonly digest: () => Promise<Buffer>
+  readonly write: (index: number, chunk: Buffer, done: (failed?: unknown) => void) => void
+  /** Of the whole, for a complete bitmap only: SHA-256, or of bytes the tag. */
+  readonly digest: (tagged: boolean) => Promise<Buffer>
   /** Writes down what is there. */
   readonly checkpoint: () => Promise<void>
   /** Leaves what is there for another time. */
@@ -35,30 +36,39 @@ export interface FileSink extends Sink {
 
 export interface BytesSink extends Sink {
   readonly bytes: Buffer
+  /** Where a chunk goes that is not there yet; what is in its place already is not copied by `write`. */
+  readonly place: (index: number, length: number) => Buffer | undefined
 }
 
-export const toBytes = (shape: Open, count: number): BytesSink => {
-  const bytes = Buffer.allocUnsafe(shape.size)
+/** With a `tag`, SHA-256 is only taken if it is asked for, of all at once. */
+export const toBytes = (
+  shape: Open,
+  count: number,
+  tag: Digest.Digest | undefined,
+  bytes: Buffer = Buffer.allocUnsafe(shape.size)
+): BytesSink => {
   const bitmap = Bitmap.make(count)
-  const hash = createHash("sha256")
+  const passing = tag ?? Digest.sha256()
   let hashed = 0
   const nothing = () => Promise.resolve()
   return {
     bitmap,
     bytes,
-    write: (index, pieces, done) => {
-      let at = index * shape.chunk
-      for (const piece of pieces) {
-        bytes.set(piece, at)
-        at += piece.length
-      }
+    place: (index, length) =>
+      index < count && length === lengthOf(shape, index) && !Bitmap.has(bitmap, index)
+        ? bytes.subarray(index * shape.chunk, index * shape.chunk + length)
+        : undefined,
+    write: (index, chunk, done) => {
+      const at = index * shape.chunk
+      const isThere = chunk.buffer === bytes.buffer && chunk.byteOffset === bytes.byteOffset + at
+      if (!isThere) bytes.set(chunk, at)
       Bitmap.add(bitmap, index)
       const from = hashed
       while (hashed < count && Bitmap.has(bitmap, hashed)) hashed++
-      if (hashed > from) hash.update(bytes.subarray(from * shape.chunk, hashed * shape.chunk))
+      if (hashed > from) passing.update(bytes.subarray(from * shape.chunk, hashed * shape.chunk))
       done()
     },
-    digest: () => Promise.resolve(hash.digest()),
+    digest: (tagged) => Promise.resolve(tagged === (tag !== undefined) ? passing.end() : Digest.sha256Of(bytes)),
     checkpoint: nothing,
     suspend: nothing,
     discard: nothing
@@ -110,11 +120,11 @@ export const toFile = async (shape: Open, count: number, directory: string): Pro
   }
   return {
     bitmap,
-    write: (index, pieces, done) => {
+    write: (index, chunk, done) => {
       if (closed) return done(new Error("It is closed."))
-      order.offer(index, pieces)
+      order.offer(index, chunk)
       writing++
-      writeAll(file, pieces, index * shape.chunk, lengthOf(shape, index), (failed) => {
+      writeAll(file, chunk, index * shape.chunk, (failed) => {
         writing--
         if (writing === 0) quiet?.()
         if (failed === undefined) Bitmap.add(bitmap, index)
@@ -157,20 +167,13 @@ const readMap = async (path: string, shape: Open, count: number): Promise<Bitmap
   }
 }
 
-const writeAll = (
-  file: FileHandle,
-  pieces: ReadonlyArray<Buffer>,
-  position: number,
-  length: number,
-  done: (failed?: unknown) => void
-): void => {
-  if (length === 0) return done()
-  writev(file.fd, pieces, position, (error, written) => {
+const writeAll = (file: FileHandle, bytes: Buffer, position: number, done: (failed?: unknown) => void): void => {
+  if (bytes.length === 0) return done()
+  write(file.fd, bytes, 0, bytes.length, position, (error, written) => {
     if (error !== null) return done(error)
-    if (written === length) return done()
+    if (written === bytes.length) return done()
     if (written === 0) return done(new Error("The disk took nothing."))
-    const rest = Buffer.concat(pieces).subarray(written)
-    writeAll(file, [rest], position + written, rest.length, done)
+    writeAll(file, bytes.subarray(written), position + written, done)
   })
 }
 
@@ -180,7 +183,7 @@ const readBytes = 1 << 20
 /** SHA-256 in order, of chunks that arrive in any. */
 const hashing = (file: FileHandle, shape: Open, bitmap: Bitmap.Bitmap) => {
   const hash = createHash("sha256")
-  const kept = new Map<number, ReadonlyArray<Buffer>>()
+  const kept = new Map<number, Buffer>()
   let held = 0
   let next = 0
   let reading = false
@@ -195,10 +198,10 @@ const hashing = (file: FileHandle, shape: Open, bitmap: Bitmap.Bitmap) => {
     whole = broken = undefined
   }
   const fromMemory = () => {
-    for (let pieces = kept.get(next); pieces !== undefined; pieces = kept.get(next)) {
+    for (let chunk = kept.get(next); chunk !== undefined; chunk = kept.get(next)) {
       kept.delete(next)
-      held -= lengthOf(shape, next)
-      for (const piece of pieces) hash.update(piece)
+      held -= chunk.length
+      hash.update(chunk)
       next++
     }
   }
@@ -231,10 +234,10 @@ const hashing = (file: FileHandle, shape: Open, bitmap: Bitmap.Bitmap) => {
     settle()
   }
   return {
-    offer: (index: number, pieces: ReadonlyArray<Buffer>) => {
+    offer: (index: number, chunk: Buffer) => {
       if (index < next || kept.has(index) || (index > next && held > keptBytes)) return
-      kept.set(index, pieces)
-      held += lengthOf(shape, index)
+      kept.set(index, chunk)
+      held += chunk.length
     },
     advance: () => void advance(),
     digest: () =>

@@ -6,8 +6,8 @@
  * Chunks pass once in order, and are hashed as they pass, those too that the other side has already. `read` gives any of
  * them again.
  */
-import { createHash, type Hash } from "node:crypto"
 import type { FileHandle } from "node:fs/promises"
+import * as Digest from "./Digest.ts"
 
 export interface Chunk {
   readonly index: number
@@ -23,8 +23,8 @@ export interface Source {
   readonly waiting: () => boolean
   /** Any chunk, once more. */
   readonly read: (index: number) => Promise<Buffer>
-  /** SHA-256 of all, once all have passed. */
-  readonly digest: () => Buffer | undefined
+  /** Of all, once all have passed: the tag if there is one and the peer takes tags, else SHA-256. */
+  readonly digest: (tags: boolean) => Buffer | undefined
 }
 
 interface Shape {
@@ -34,16 +34,21 @@ interface Shape {
   readonly skip: (index: number) => boolean
 }
 
-export const ofBytes = (bytes: Uint8Array, { chunk, size, skip }: Shape): Source => {
+/** With a `tag`, SHA-256 is only taken if it is asked for, of all at once. */
+export const ofBytes = (
+  bytes: Uint8Array,
+  { chunk, size, skip, tag }: Shape & { readonly tag: Digest.Digest | undefined }
+): Source => {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const hash = digesting(size)
+  const passing = digesting(size, tag ?? Digest.sha256())
+  let hash: Buffer | undefined
   const count = Math.max(1, Math.ceil(size / chunk))
   const at = (index: number) => all.subarray(index * chunk, (index + 1) * chunk)
   let passed = 0
   const pass = (): Chunk => {
     const index = passed++
     const bytes = at(index)
-    hash.update(bytes)
+    passing.update(bytes)
     return { index, bytes }
   }
   return {
@@ -57,7 +62,10 @@ export const ofBytes = (bytes: Uint8Array, { chunk, size, skip }: Shape): Source
     ready: () => passed < count,
     waiting: () => passed < count,
     read: (index) => Promise.resolve(at(index)),
-    digest: hash.digest
+    digest: (tags) => {
+      if (tags || tag === undefined || passed < count) return passing.digest()
+      return (hash ??= Digest.sha256Of(all))
+    }
   }
 }
 
@@ -75,7 +83,7 @@ export const ofFile = (
     readonly onFailed: (cause: unknown) => void
   }
 ): Source => {
-  const hash = digesting(size)
+  const hash = digesting(size, Digest.sha256())
   const count = Math.max(1, Math.ceil(size / chunk))
   const block = Math.max(chunk, Math.floor(readBytes / chunk) * chunk)
   const ready: Array<Chunk> = []
@@ -143,16 +151,15 @@ const readAt = async (file: FileHandle, position: number, length: number): Promi
   return bytes
 }
 
-const digesting = (size: number) => {
-  const hash: Hash = createHash("sha256")
+const digesting = (size: number, of: Digest.Digest) => {
   let left = size
-  let digest: Buffer | undefined = size === 0 ? hash.digest() : undefined
+  let digest: Buffer | undefined = size === 0 ? of.end() : undefined
   return {
     update: (bytes: Buffer) => {
       if (digest !== undefined) return
-      hash.update(bytes)
+      of.update(bytes)
       left -= bytes.length
-      if (left === 0) digest = hash.digest()
+      if (left === 0) digest = of.end()
     },
     digest: () => digest
   }

@@ -178,7 +178,7 @@ export const make = (options: Options, events: Events) => {
       }
     }
     streams.add(stream)
-    const read = Frame.reader((frame) => events.onFrame(stream, frame), stream.sealed)
+    const { read } = Frame.reader((frame) => events.onFrame(stream, frame), { encrypted: stream.sealed })
     socket.setNoDelay(true)
     socket.once(ready, () => begin(stream))
     socket.on("data", (data: Buffer) => {

@@ -14,7 +14,12 @@ export const Hello = Schema.Struct({
 export type Hello = typeof Hello.Type
 
 /** The answer. A new epoch means that the receiver knows nothing of what was said before. */
-export const Welcome = Schema.Struct({ epoch: text(64), window: natural })
+export const Welcome = Schema.Struct({
+  epoch: text(64),
+  window: natural,
+  /** Over TLS: it takes a tag in place of the hash of a message. Who does not say so is older, and takes a hash. */
+  tags: Schema.optionalKey(Schema.Boolean)
+})
 export type Welcome = typeof Welcome.Type
 
 /** A transfer is announced. */

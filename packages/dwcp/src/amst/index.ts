@@ -2,6 +2,7 @@
 export {
   type Address,
   Amst,
+  type Delivery,
   type Link,
   type Listener,
   type Message,

@@ -138,7 +138,7 @@ export const open = Effect.fn("Door.open")(function* (
           inbox.put({ from: name, version: "v3", envelope: envelope.value, bytes, release })
         } else {
           count.refused++
-          release()
+          release(true)
         }
       },
       onFile: ({ hash, name: called, path, size }) =>

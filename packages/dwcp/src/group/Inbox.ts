@@ -17,8 +17,8 @@ export interface Arrived {
   readonly version: "v1" | "v3"
   readonly envelope: Envelope.Envelope
   readonly bytes: Buffer
-  /** Gives its room back. */
-  readonly release: () => void
+  /** Gives its room back; of `spent` bytes, which nobody looks at any more, the memory too. */
+  readonly release: (spent: boolean) => void
 }
 
 /** As it is taken. */
@@ -92,13 +92,13 @@ export const make = (given: Limits = limits): Inbox => {
     const channel = channelOf(envelope.channel)
     if (channel === undefined) {
       count.unclaimed++
-      release()
+      release(true)
       return `there are ${given.channels} channels, and ${envelope.channel} is none of them`
     }
     // One peer must not say what another one has sent.
     if (!seen.first({ ...envelope, sender: `${from} ${envelope.sender}` })) {
       count.again++
-      release()
+      release(true)
       return undefined
     }
     channel.since.push(now)
@@ -117,7 +117,8 @@ export const make = (given: Limits = limits): Inbox => {
           const arrived = yield* restore(Queue.take(channel.queue))
           channel.since.shift()
           const read = yield* Effect.exit(decode(arrived))
-          arrived.release()
+          // What was decoded may be a view of what came.
+          arrived.release(Exit.isSuccess(read) && read.value.buffer !== arrived.bytes.buffer)
           if (Exit.isSuccess(read)) {
             count.taken++
             const { from, version } = arrived
@@ -141,7 +142,7 @@ export const make = (given: Limits = limits): Inbox => {
       while (channel.since.length > 0 && now - channel.since[0]! > given.unclaimedMillis) {
         channel.since.shift()
         const oldest = Queue.takeUnsafe(channel.queue)
-        if (oldest !== undefined && Exit.isSuccess(oldest)) oldest.value.release()
+        if (oldest !== undefined && Exit.isSuccess(oldest)) oldest.value.release(true)
         count.unclaimed++
       }
       if (channel.since.length === 0) channels.delete(name)

@@ -165,6 +165,30 @@ describe("Amst", () => {
     }).pipe(Effect.provide(amst({ budget: "8 MB", maxMessage: "4 MB" })))
   )
 
+  it.live("uses the memory of a message again once it was used, and never before", () =>
+    Effect.gen(function* () {
+      const { link, listener } = yield* both()
+      const [first, second] = [noise(3_000_000), noise(3_000_000)]
+      yield* link.send(first, { name: "first" })
+      const held = yield* listener.use(({ bytes }) =>
+        Effect.gen(function* () {
+          // A second one comes while this one is in use.
+          yield* link.send(second, { name: "second" })
+          assert.isTrue(first.equals(bytes))
+          assert.isAtLeast((yield* listener.counters).heldBytes, 6_000_000)
+          return bytes
+        })
+      )
+      assert.isTrue(second.equals((yield* listener.take).bytes))
+      assert.strictEqual((yield* listener.counters).heldBytes, 0)
+      yield* link.send(second)
+      assert.isTrue(second.equals(held)) // it had its turn, and lies where the first one was
+      // Whoever fails gives it back as well.
+      yield* Effect.flip(listener.use(() => Effect.fail("no" as const)))
+      assert.strictEqual((yield* listener.counters).heldBytes, 0)
+    }).pipe(Effect.provide(amst()))
+  )
+
   it.live("says why a transfer was refused, and carries the others", () =>
     Effect.gen(function* () {
       const [from, to] = [yield* folder, yield* folder]

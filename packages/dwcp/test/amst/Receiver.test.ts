@@ -2,11 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { readdirSync } from "node:fs"
+import { createServer } from "node:tls"
+import { Amst } from "../../src/amst/index.ts"
+import * as Digest from "../../src/amst/Digest.ts"
 import * as Frame from "../../src/amst/Frame.ts"
 import * as Wire from "../../src/amst/Wire.ts"
 import { dice } from "./fixtures/dice.ts"
 import { stranger } from "./fixtures/stranger.ts"
-import { amst, both, folder, noise } from "./fixtures/worlds.ts"
+import { amst, both, certificate, folder, noise } from "./fixtures/worlds.ts"
 
 const message = (size: number, chunk = 65_536): Wire.Open => ({
   kind: "message",
@@ -63,19 +66,17 @@ describe("Receiver", () => {
       ]
       peer.say(stranger.hello(), ...whole, ...whole, ...whole, ...whole)
       assert.isTrue(bytes.equals((yield* listener.take).bytes))
-      yield* peer.until((frames) => frames.filter(({ kind }) => kind === "finished").length >= 4)
-      const ends = peer.heard
-        .filter(({ kind }) => kind === "finished")
-        .map((each) => Wire.finished(Frame.payloadOf(each)).ok)
+      // While it ended they said nothing new; now that it is over, each asks how.
+      peer.say(...whole, ...whole)
+      yield* peer.until((frames) => frames.filter(({ kind }) => kind === "finished").length >= 5)
+      const ends = peer.heard.filter(({ kind }) => kind === "finished").map((each) => Wire.finished(each.payload).ok)
       assert.isTrue(ends.every((ok) => ok))
       const { bytes: counted, heldBytes } = yield* listener.counters
       assert.deepStrictEqual({ counted, heldBytes }, { counted: bytes.length, heldBytes: 0 })
       // Numbers below the floor are spent.
       peer.say(opened({ ...message(10), floor: 50 }, 50), opened(message(10), 3))
       yield* peer.until((frames) => frames.some((each) => each.kind === "finished" && each.id === 3))
-      const third = Wire.finished(
-        Frame.payloadOf(peer.heard.find((each) => each.kind === "finished" && each.id === 3)!)
-      )
+      const third = Wire.finished(peer.heard.find((each) => each.kind === "finished" && each.id === 3)!.payload)
       assert.isTrue(!third.ok && third.reason === "replayed")
     }).pipe(Effect.provide(amst()))
   )
@@ -97,11 +98,125 @@ describe("Receiver", () => {
       }
       yield* peer.until((frames) => frames.filter(({ kind }) => kind === "finished").length === 2)
       for (const each of peer.heard.filter(({ kind }) => kind === "finished")) {
-        const end = Wire.finished(Frame.payloadOf(each))
+        const end = Wire.finished(each.payload)
         assert.isTrue(!end.ok && end.reason === "hash")
       }
       assert.deepStrictEqual(readdirSync(to), [])
       assert.strictEqual((yield* listener.counters).heldBytes, 0)
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("takes a message over TLS with its tag or with its hash, and keeps nothing of one with a wrong tag", () =>
+    Effect.gen(function* () {
+      const tls = yield* certificate
+      const { listener } = yield* both({ tls })
+      const peer = yield* stranger.connect(listener.port, { ca: tls.cert, servername: "localhost" })
+      const session = randomBytes(16).toString("hex")
+      const bytes = noise(1_000)
+      const tagOf = (id: number) => {
+        const tag = Digest.tag(session, id)
+        tag.update(bytes)
+        return tag.end()
+      }
+      peer.say(stranger.hello(session))
+      // Its own, that of another transfer, a hash as older senders have it, and a hash of something else.
+      for (const [k, end] of [tagOf(1), tagOf(1), sha(bytes), noise(32)].entries()) {
+        const id = k + 1
+        peer.say(
+          opened(message(1_000), id),
+          Frame.encode(of("chunk", id, 0, 1), bytes),
+          Frame.encode(of("done", id), end)
+        )
+      }
+      yield* peer.until((frames) => frames.filter(({ kind }) => kind === "finished").length === 4)
+      const ends = peer.heard
+        .filter(({ kind }) => kind === "finished")
+        .map(({ id, payload }) => [id, Wire.finished(payload).ok] as const)
+        .toSorted(([a], [b]) => a - b)
+      assert.deepStrictEqual(ends, [
+        [1, true],
+        [2, false],
+        [3, true],
+        [4, false]
+      ])
+      for (let k = 0; k < 2; k++) assert.isTrue(bytes.equals((yield* listener.take).bytes))
+      assert.strictEqual((yield* listener.counters).heldBytes, 0)
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("takes no tag where no TLS answers for the bytes", () =>
+    Effect.gen(function* () {
+      const { listener } = yield* both()
+      const peer = yield* stranger.connect(listener.port)
+      peer.say(stranger.hello(), opened(message(100)), Frame.encode(of("done"), noise(Digest.tagBytes)))
+      assert.include((yield* listener.takeRefused).message, "without a hash")
+      yield* peer.closed
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("is sent a hash when it is older than tags", () =>
+    Effect.gen(function* () {
+      const tls = yield* certificate
+      const bytes = noise(3_000_000)
+      const ends: Array<Buffer> = []
+      // A receiver that knows nothing of tags.
+      const server = createServer(tls, (socket) => {
+        const say = (header: Frame.Header, payload?: Uint8Array) => socket.write(Frame.encode(header, payload))
+        const { read } = Frame.reader(
+          ({ count, id, index, kind, payload }) => {
+            if (kind === "hello") say(of("welcome", 0), Buffer.from(JSON.stringify({ epoch: "old", window: 1 << 25 })))
+            if (kind === "open") say(of("accept", id), new Uint8Array(Math.ceil(count / 8)))
+            if (kind === "chunk") say(of("ack", id), Wire.numbers([index]))
+            if (kind !== "done") return
+            ends.push(payload)
+            say(of("finished", id), Wire.write({ ok: true }))
+          },
+          { encrypted: true }
+        )
+        socket.on("data", read)
+        socket.on("error", () => socket.destroy())
+      })
+      yield* Effect.acquireRelease(
+        Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.sync(() => void server.close())
+      )
+      const bound = server.address()
+      const port = typeof bound === "object" && bound !== null ? bound.port : 0
+      const link = yield* (yield* Amst).connect({
+        host: "127.0.0.1",
+        port,
+        tls: { ca: tls.cert, servername: "localhost" }
+      })
+      yield* link.send(noise(1)) // its welcome has been heard
+      const { hash } = yield* link.send(bytes)
+      assert.strictEqual(hash, sha(bytes).toString("hex"))
+      assert.isTrue(ends.at(-1)?.equals(sha(bytes)))
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("hands on what is whole, and lets no stream that comes later change it", () =>
+    Effect.gen(function* () {
+      const { listener } = yield* both()
+      const session = randomBytes(16).toString("hex")
+      const [slow, quick] = [yield* stranger.connect(listener.port), yield* stranger.connect(listener.port)]
+      const bytes = noise(60_000)
+      const forged = Buffer.alloc(60_000, 7)
+      const half = Frame.encode(of("chunk", 1, 0, 1), forged)
+      slow.say(stranger.hello(session), opened(message(bytes.length)))
+      yield* slow.until((frames) => frames.some(({ kind }) => kind === "accept"))
+      // It begins with other bytes in the place of the chunk, and waits.
+      slow.say(half.subarray(0, 30_000))
+      yield* Effect.sleep(100)
+      quick.say(
+        stranger.hello(session),
+        Frame.encode(of("chunk", 1, 0, 1), bytes),
+        Frame.encode(of("done"), sha(bytes))
+      )
+      const taken = yield* listener.take
+      assert.isTrue(bytes.equals(taken.bytes))
+      slow.say(half.subarray(30_000), Frame.encode(of("echo", 0), noise(8)))
+      yield* slow.until((frames) => frames.some(({ kind }) => kind === "echo")) // all of it was read
+      assert.isTrue(bytes.equals(taken.bytes))
     }).pipe(Effect.provide(amst()))
   )
 
