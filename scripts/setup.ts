@@ -27,6 +27,7 @@ const wanted: ReadonlyArray<{ readonly command: string; readonly package: string
   { command: "chromium", package: "chromium", for: "the pages of the dashboard in a browser" },
   { command: "swtpm", package: "swtpm", for: "a boot that is measured, against a TPM 2.0 in software" },
   { command: "tpm2_getcap", package: "tpm2-tools", for: "asking that TPM" },
+  { command: "jsonschema", package: "python3-jsonschema", for: "the JSON Schema of settings in another's hands" },
   { command: "zstd", package: "zstd", for: "deltas against zstd --patch-from" }
 ]
 

@@ -290,6 +290,30 @@ layer(world)("settings", (it) => {
       })
     )
 
+    it.effect("are read within half a second, when the file has 100 KB and nobody has seen it before", () =>
+      Effect.gen(function* () {
+        const took: Array<number> = []
+        for (const run of [1, 2, 3]) {
+          const flags = Array.from(
+            { length: 2_000 },
+            (_, i) => `  feature_${run}_${i}: { percentage: ${i % 101}, except: [n1] }`
+          )
+          const text = `flags:\n${flags.join("\n")}\n`
+          assert.isAbove(text.length, 100_000)
+          const file = yield* write("shop.yaml", text)
+          const began = process.cpuUsage()
+          const { isCached, settings } = yield* Config.load(shop, { file, environment: { SHOP_LOG_LEVEL: "warn" } })
+          const { system, user } = process.cpuUsage(began)
+          took.push((user + system) / 1_000)
+          assert.isFalse(isCached)
+          assert.strictEqual(settings.flags[`feature_${run}_7`]?.percentage, 7)
+          assert.strictEqual(settings.system.logLevel, "warn")
+        }
+        // Processor time: what the machine does besides is not ours.
+        assert.isBelow(Math.min(...took), 500)
+      }).pipe(Effect.scoped)
+    )
+
     it.effect("are not parsed again while its bytes are the same", () =>
       Effect.gen(function* () {
         const file = yield* write("shop.yaml", "system: { ratio: 0.125 }")

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { parse } from "yaml"
@@ -7,6 +8,10 @@ import { complaints } from "./fixtures/draft2020.ts"
 import { load, shop, layer as world } from "./fixtures/shop.ts"
 
 const schema = JsonSchema.make(shop)
+
+/** The validator of Python, by other people, for drafts of JSON Schema; Debian has it as python3-jsonschema. */
+const hasValidator =
+  spawnSync("python3", ["-W", "ignore", "-c", "from jsonschema import Draft202012Validator"]).status === 0
 const at = (...path: ReadonlyArray<string>) =>
   Keys.at(
     schema,
@@ -82,6 +87,26 @@ layer(world)("the JSON Schema", (it) => {
         assert.deepStrictEqual(complaints(schema, parse(text) ?? {}), [], text)
         assert.isDefined(yield* load({ text, resources: "skip" }), text)
       }
+    })
+  )
+
+  it.effect.skipIf(!hasValidator)("is understood by another implementation, which allows the same", () =>
+    Effect.sync(() => {
+      const program = `
+import json, sys
+from jsonschema import Draft202012Validator
+asked = json.load(sys.stdin)
+Draft202012Validator.check_schema(asked["schema"])
+validator = Draft202012Validator(asked["schema"])
+print(json.dumps([validator.is_valid(one) for one in asked["files"]]))
+`
+      const files = [...good, ...bad].map((text) => parse(text) ?? {})
+      const { status, stderr, stdout } = spawnSync("python3", ["-W", "ignore", "-c", program], {
+        input: JSON.stringify({ schema, files }),
+        encoding: "utf8"
+      })
+      assert.strictEqual(status, 0, stderr)
+      assert.deepStrictEqual(JSON.parse(stdout), [...good.map(() => true), ...bad.map(() => false)])
     })
   )
 

@@ -1,3 +1,4 @@
+import { createServer } from "node:net"
 import { afterAll, assert, beforeAll, describe, it as plain } from "vitest"
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Logger, Queue, Schedule, Scope, Exit } from "effect"
@@ -154,6 +155,39 @@ describe("the pool", () => {
       assert.isAbove(yield* Effect.retry(pool.ping, Schedule.spaced("50 millis")), 0)
       assert.strictEqual((yield* pool.stats).breaker, "Closed")
       assert.deepStrictEqual(yield* pool.sql`SELECT 1 AS one`, [{ one: 1 }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("makes no storm of a server that is down: a thousand calls in a millisecond each, and nobody dials", () =>
+    Effect.gen(function* () {
+      const pool = yield* open({ pool: { min: 1, max: 3 } })
+      yield* pool.warm
+      yield* Effect.promise(() => server.down("SIGKILL"))
+      yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
+        schedule: Schedule.spaced("20 millis"),
+        until: (it) => it.message.includes("failed too often")
+      })
+      // Whoever dials from now on is counted.
+      let dialled = 0
+      const counter = createServer((socket) => {
+        dialled++
+        socket.destroy()
+      })
+      const port = Number(new URL(server.url()).port)
+      yield* Effect.promise(() => new Promise<void>((resume) => counter.listen(port, "127.0.0.1", resume)))
+      const took: Array<number> = []
+      for (let call = 0; call < 1_000; call++) {
+        const began = performance.now()
+        const error = yield* Effect.flip(pool.sql`SELECT 1`)
+        took.push(performance.now() - began)
+        assert.include(error.message, "failed too often")
+      }
+      yield* Effect.promise(() => new Promise((resume) => counter.close(resume)))
+      assert.strictEqual(dialled, 0)
+      // Half of them at least: the machine may have other things to do now and then.
+      assert.isBelow(took.toSorted((a, b) => a - b)[500] ?? 1, 1)
+      yield* Effect.promise(() => server.up())
+      yield* Effect.retry(pool.ping, Schedule.spaced("50 millis"))
     }).pipe(Effect.scoped)
   )
 
