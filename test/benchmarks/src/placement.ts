@@ -5,9 +5,13 @@
  *
  * Packings: the odd instances of `bp-vector-opt`, on which nothing was tuned; hosts of all over proven optima of all, and
  * each answer is checked against its instance. With 200 ms and 1 s only some of them are asked, or it would take ten
- * minutes. Clouds: both traces whole, in time order, on hosts that open without limit; the rule was chosen on them.
- * `*_first_fit` is first fit on the same trace, for scale. The time of a decision: 10,000 hosts nearly all in use, where
- * each arrival is followed by a departure.
+ * minutes. The time of a decision: 10,000 hosts nearly all in use, where each arrival is followed by a departure.
+ *
+ * Clouds: both traces whole, in time order, on hosts that open without limit; the rule was chosen on them. How far above
+ * the bound a rule ends depends more on the window of the trace than on the rule, and the bars were found on a window that
+ * is not here. So the rules they were found with, first fit and best fit, are run on the same window for scale, and
+ * `*_beside_*` holds ours to the same share of theirs as the bar is: 6.6 of 6.6 % (best fit), 34 of 36 % (first fit).
+ * `*_known` is best fit where it delays the end of a host least, by an oracle that knows when who comes will leave.
  */
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -27,8 +31,8 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
   const broke = (count: number): void => void (violations += count)
   const figures = [
     ...packed(broke),
-    ...clouds("azure", azure, 0.066, broke),
-    ...clouds("huawei", huawei, 0.34, broke),
+    ...clouds("azure", azure, { bar: 0.066, beside: "best_fit", share: 1 }, broke),
+    ...clouds("huawei", huawei, { bar: 0.34, beside: "first_fit", share: 34 / 36 }, broke),
     decisions()
   ]
   return { figures: [...figures, figure("itp_violations", "count", 0, "lower", [violations])] }
@@ -84,7 +88,19 @@ const overfilled = ({ cap, items }: Recorded, { hosts, host }: Itp.Pack.Packing)
 
 // -------------------------------------------------------------------------------------------------------------- clouds
 
-const clouds = (name: string, file: string, bar: number, broke: (count: number) => void): ReadonlyArray<Figure> => {
+interface Goal {
+  readonly bar: number
+  readonly beside: "first_fit" | "best_fit"
+  /** Of what the other rule needs above the bound. */
+  readonly share: number
+}
+
+const clouds = (
+  name: string,
+  file: string,
+  { bar, beside, share }: Goal,
+  broke: (count: number) => void
+): ReadonlyArray<Figure> => {
   if (!existsSync(join(data, file))) return [absent(`itp_${name}`, bar)]
   console.error(`… itp_${name}`)
   const trace = traceOf(file)
@@ -93,10 +109,18 @@ const clouds = (name: string, file: string, bar: number, broke: (count: number) 
   const rule = replay(0)
   const moved = replay(Math.floor(trace.n / 10))
   broke(rule.violations + moved.violations)
+  const others = {
+    first_fit: meanHosts(trace, (_, place) => place) / rule.bound - 1,
+    best_fit: meanHosts(trace, (host) => (host.residents === 0 ? Infinity : fit(host))) / rule.bound - 1,
+    known: meanHosts(trace, (host, _, leave) => 1e3 * Math.max(0, leave - host.until) + fit(host)) / rule.bound - 1
+  }
   return [
     figure(`itp_${name}`, "ratio", bar, "lower", [rule.above_bound]),
+    figure(`itp_${name}_beside_${beside}`, "ratio", share, "lower", [rule.above_bound / others[beside]]),
     figure(`itp_${name}_at_arrivals`, "ratio", null, "lower", [rule.above_bound_at_arrivals]),
-    figure(`itp_${name}_first_fit`, "ratio", null, "lower", [firstFit(trace) / rule.bound - 1]),
+    figure(`itp_${name}_first_fit`, "ratio", null, "lower", [others.first_fit]),
+    figure(`itp_${name}_best_fit`, "ratio", null, "lower", [others.best_fit]),
+    figure(`itp_${name}_known`, "ratio", null, "lower", [others.known]),
     figure(`itp_${name}_migrating`, "ratio", 0.15, "lower", [moved.above_bound])
   ]
 }
@@ -107,12 +131,27 @@ const traceOf = (file: string): Itp.Trace.Trace => {
   return Result.getOrThrow(reader.finish())
 }
 
-/** Mean hosts of first fit: the lowest number with room. */
-const firstFit = ({ n, arrive, cpu, memory, lifetime }: Itp.Trace.Trace): number => {
+interface Host {
+  /** Shares of the whole that are free. */
+  cpu: number
+  memory: number
+  residents: number
+  /** When the last of its residents leaves. */
+  until: number
+}
+
+/** What is left, and how unevenly. */
+const fit = ({ cpu, memory }: Host): number => cpu + memory + Math.abs(cpu - memory)
+
+/** Mean hosts of another rule: of the hosts with room, the one that it gives the least number. */
+const meanHosts = (
+  { n, arrive, cpu, memory, lifetime }: Itp.Trace.Trace,
+  rule: (host: Host, place: number, leave: number) => number
+): number => {
   const leave = arrive.map((time, i) => time + lifetime[i]!)
   const leaving = Array.from(leave.keys()).sort((a, b) => leave[a]! - leave[b]!)
-  const free: Array<{ cpu: number; memory: number; residents: number }> = []
-  const where: Array<number> = []
+  const hosts: Array<Host> = []
+  const where: Array<Host> = []
   let open = 0
   let sum = 0
   let last = arrive[0]!
@@ -125,19 +164,31 @@ const firstFit = ({ n, arrive, cpu, memory, lifetime }: Itp.Trace.Trace): number
     for (; leaving[next]! < i && leave[leaving[next]!]! <= arrive[i]!; next++) {
       const j = leaving[next]!
       pass(leave[j]!)
-      const host = free[where[j]!]!
-      host.cpu += cpu[j]!
-      host.memory += memory[j]!
-      if (--host.residents === 0) open--
+      const host = where[j]!
+      host.cpu += cpu[j]! / 64
+      host.memory += memory[j]! / 256
+      if (--host.residents === 0) {
+        open--
+        host.until = -Infinity
+      }
     }
     pass(arrive[i]!)
-    let h = free.findIndex((host) => host.cpu >= cpu[i]! && host.memory >= memory[i]!)
-    if (h < 0) h = free.push({ cpu: 64, memory: 256, residents: 0 }) - 1
-    const host = free[h]!
-    host.cpu -= cpu[i]!
-    host.memory -= memory[i]!
-    if (host.residents++ === 0) open++
-    where[i] = h
+    let best: Host | undefined
+    let least = Infinity
+    for (const [place, host] of hosts.entries()) {
+      if (host.cpu < cpu[i]! / 64 || host.memory < memory[i]! / 256) continue
+      const given = rule(host, place, leave[i]!)
+      if (best === undefined || given < least) {
+        best = host
+        least = given
+      }
+    }
+    if (best === undefined) hosts.push((best = { cpu: 1, memory: 1, residents: 0, until: -Infinity }))
+    best.cpu -= cpu[i]! / 64
+    best.memory -= memory[i]! / 256
+    best.until = Math.max(best.until, leave[i]!)
+    if (best.residents++ === 0) open++
+    where[i] = best
   }
   return sum / (arrive[n - 1]! - arrive[0]!)
 }

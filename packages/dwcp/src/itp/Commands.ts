@@ -181,7 +181,8 @@ const warmFleet = (cluster: Replay.Cluster, now: () => number): void => {
     arrive: rows((i) => i * 10),
     cpu: rows((i) => (cluster.cpu / 64) * 2 ** (i % 4)),
     memory: rows((i) => (cluster.memory / 64) * (1 + (i % 7))),
-    lifetime: rows((i) => 50 * (1 + ((i * 37) % 101)))
+    lifetime: rows((i) => 50 * (1 + ((i * 37) % 101))),
+    request: rows(() => -1)
   }
   Replay.replay(trace, { cluster, unlimited: true, migrations: 0, now })
 }

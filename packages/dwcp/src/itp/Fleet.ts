@@ -5,12 +5,12 @@
  *
  * The rule: the hosts that will probably stay open longest come first, and among them the one with the least free CPU.
  * How long is judged by the ages of all residents, since who has stayed long will probably stay as long again: each group
- * of residents that came together counts by the logarithm of its age, and groups add up, because the host stays open until
- * the last of them has left. A host of few and young residents is left to empty, and empty hosts come last. What came just
- * before and is as large is probably of the same request and will leave with it: it gets the same host. On the recorded
- * clouds, and on parts of them, this needs fewer hosts than first fit, best fit and the age of the oldest resident alone.
- * Lifetimes learned by size, place in the request and hour were not better by more than the noise, not even as whole
- * distributions: who stays for days cannot be told from what is known at arrival.
+ * of residents that came with one request counts by the logarithm of its age, and groups add up, because the host stays
+ * open until the last of them has left. Where requests are not known, who came together is a group. A host of few and young
+ * residents is left to empty, and empty hosts come last. What came just before, is as large and of the same request (where
+ * that is not known, probably is) will leave with it: it gets the same host. On the recorded clouds, and on parts of them,
+ * this needs fewer hosts than first fit, best fit and the age of the oldest resident alone. Learned lifetimes gained
+ * nothing, and how much they could is in docs/decisions/0037.
  *
  * Open hosts are filed by (strength, free CPU in 64ths); a bit per file says which are not empty, so that a decision reads
  * a few words instead of all hosts. Resident lists are in order of arrival: the first one is the oldest. A newcomer has no
@@ -38,8 +38,11 @@ export interface Move {
 }
 
 export interface Fleet {
-  /** The resident's number, or -1 when no host can take it. `now` in seconds; it never goes back. */
-  readonly place: (cpu: number, memory: number, now: number) => number
+  /**
+   * The resident's number, or -1 when no host can take it. `now` in seconds; it never goes back. `request` is the number of
+   * what it was asked for with, at least 0, where that is known: one request comes in one piece.
+   */
+  readonly place: (cpu: number, memory: number, now: number, request?: number) => number
   readonly depart: (resident: number, now: number) => void
   readonly hostOf: (resident: number) => number
   /** Moves a resident, if it fits there. */
@@ -60,7 +63,9 @@ const levels = 64
 const youngSeconds = 7_200
 /** Strengths for each doubling of what the groups of a host add up to. */
 const finer = 5
-/** No further apart in time: one group. */
+/** Of no known request. */
+const unknown = -1
+/** Of no known request, and no further apart in time: one group. */
 const togetherSeconds = 10
 /** Of one size and no further apart in time: probably of one request. */
 const siblingSeconds = 60
@@ -96,6 +101,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
   const siblingMemory = new Float64Array(siblingSlots)
   const siblingTime = new Float64Array(siblingSlots)
   const siblingHost = new Int32Array(siblingSlots)
+  const siblingRequest = new Float64Array(siblingSlots)
 
   let residentCapacity = 1024
   let residentCount = 0
@@ -103,6 +109,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
   let itsCpu = new Float64Array(residentCapacity)
   let itsMemory = new Float64Array(residentCapacity)
   let arrived = new Float64Array(residentCapacity)
+  let itsRequest = new Float64Array(residentCapacity)
   let next = new Int32Array(residentCapacity)
   let previous = new Int32Array(residentCapacity)
   let free = new Int32Array(residentCapacity)
@@ -135,6 +142,7 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
       itsCpu = extended(itsCpu, new Float64Array(residentCapacity))
       itsMemory = extended(itsMemory, new Float64Array(residentCapacity))
       arrived = extended(arrived, new Float64Array(residentCapacity))
+      itsRequest = extended(itsRequest, new Float64Array(residentCapacity))
       next = extended(next, new Int32Array(residentCapacity))
       previous = extended(previous, new Int32Array(residentCapacity))
       free = extended(free, new Int32Array(residentCapacity))
@@ -149,14 +157,16 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
     let sum = 0
     let perSecond = 0
     let last = -Infinity
+    let request = unknown
     for (let r = oldest[h]!; r >= 0; r = next[r]!) {
       const since = arrived[r]!
-      if (since - last > togetherSeconds) {
+      if (itsRequest[r] !== request || (request === unknown && since - last > togetherSeconds)) {
         const age = youngSeconds + now - since
         sum += Math.log2(age / youngSeconds)
         perSecond += Math.LOG2E / age
       }
       last = since
+      request = itsRequest[r]!
     }
     const found = Math.min(strengths - 1, Math.floor(finer * Math.log2(1 + sum)))
     strength[h] = found
@@ -283,9 +293,10 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
   }
 
   /** The host of the one that came just before and is as large, if there is room beside it. */
-  const besideSibling = (c: number, m: number, now: number): number => {
+  const besideSibling = (c: number, m: number, now: number, request: number): number => {
     const slot = slotOf(c, m)
-    if (siblingCpu[slot] !== c || siblingMemory[slot] !== m || now - siblingTime[slot]! > siblingSeconds) return -1
+    if (siblingCpu[slot] !== c || siblingMemory[slot] !== m || siblingRequest[slot] !== request) return -1
+    if (now - siblingTime[slot]! > siblingSeconds) return -1
     const h = siblingHost[slot]!
     return number[h]! > 0 && freeCpu[h]! >= c && freeMemory[h]! >= m ? h : -1
   }
@@ -333,11 +344,11 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
   for (let h = initial - 1; h >= 0; h--) empties[emptyCount++] = h
 
   return {
-    place: (c, m, now) => {
+    place: (c, m, now, request = unknown) => {
       // What is no amount, or more than a host has, needs no search.
       if (!(c >= 0 && m >= 0 && c <= cpu && m <= memory)) return -1
       age(now, lookedAt)
-      let h = besideSibling(c, m, now)
+      let h = besideSibling(c, m, now, request)
       if (h < 0) h = find(c, m)
       if (h < 0) h = emptyHost()
       if (h < 0) return -1
@@ -346,10 +357,12 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
       siblingMemory[slot] = m
       siblingTime[slot] = now
       siblingHost[slot] = h
+      siblingRequest[slot] = request
       const r = addResident()
       itsCpu[r] = c
       itsMemory[r] = m
       arrived[r] = now
+      itsRequest[r] = request
       link(r, h, now)
       return r
     },

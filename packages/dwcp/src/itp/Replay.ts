@@ -76,7 +76,7 @@ export const cluster = (given: string): Result.Result<Cluster, BadCluster> => {
 const drainEvery = 16
 
 export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Options): Summary => {
-  const { n, arrive, cpu, memory, lifetime } = trace
+  const { n, arrive, cpu, memory, lifetime, request } = trace
   const fleet = Fleet.make({
     hosts: unlimited ? 0 : cluster.hosts,
     cpu: cluster.cpu,
@@ -149,7 +149,7 @@ export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Op
     }
     pass(time)
     const started = now()
-    const r = fleet.place(cpu[i]!, memory[i]!, time)
+    const r = fleet.place(cpu[i]!, memory[i]!, time, request[i])
     took[i] = now() - started
     resident[i] = r
     if (r < 0) {

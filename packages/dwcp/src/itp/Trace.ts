@@ -4,8 +4,8 @@
  *
  * **Details**
  *
- * CSV with a header; needed are the columns `arrive_s`, `cpu`, `mem_gb` and `lifetime_s`, others are ignored. Rows out of
- * order are sorted by arrival.
+ * CSV with a header; needed are the columns `arrive_s`, `cpu`, `mem_gb` and `lifetime_s`. Neighbours with the same `batch`,
+ * where there is such a column, came with one request. Other columns are ignored. Rows out of order are sorted by arrival.
  */
 import { Data, Result } from "effect"
 
@@ -15,6 +15,8 @@ export interface Trace {
   readonly cpu: Float64Array
   readonly memory: Float64Array
   readonly lifetime: Float64Array
+  /** The number of the request it came with, -1 where that is not recorded. */
+  readonly request: Float64Array
 }
 
 /** A trace is refused beyond this many rows, before memory runs out. */
@@ -35,8 +37,12 @@ export const reader = (): {
 } => {
   let number = 0
   let at: ReadonlyArray<number> | undefined
+  let batchAt = -1
+  let batch = ""
+  let requests = 0
   let bad: BadTrace | undefined
   const rows = columns.map(() => new Column())
+  const request = new Column()
   const fail = (problem: string): boolean => {
     bad ??= new BadTrace({ line: number, problem })
     return false
@@ -51,6 +57,7 @@ export const reader = (): {
       const missing = columns.filter((name) => !cells.includes(name))
       if (missing.length > 0) return fail(`it has no column ${missing.join(", ")}`)
       at = columns.map((name) => cells.indexOf(name))
+      batchAt = cells.indexOf("batch")
       return true
     }
     if ((rows[0]?.length ?? 0) >= maxRows) return fail(`there are more than ${maxRows} rows`)
@@ -60,11 +67,17 @@ export const reader = (): {
       if (!Number.isFinite(value) || value < 0) return fail(`${columns[c]} is ${cell ?? "missing"}, not an amount`)
       column.push(value)
     }
+    const its = cells[batchAt]?.trim() ?? ""
+    if (its !== batch) requests++
+    batch = its
+    request.push(its === "" ? -1 : requests)
     return true
   }
   const finish = (): Result.Result<Trace, BadTrace> => {
     if (bad === undefined && at === undefined) fail("it is empty, not even a header is there")
-    return bad === undefined ? Result.succeed(inOrder(rows.map((column) => column.values()))) : Result.fail(bad)
+    return bad === undefined
+      ? Result.succeed(inOrder([...rows, request].map((column) => column.values())))
+      : Result.fail(bad)
   }
   return { line, finish }
 }
@@ -89,11 +102,11 @@ class Column {
 
 const inOrder = (values: ReadonlyArray<Float64Array>): Trace => {
   const none = new Float64Array(0)
-  const [arrive = none, cpu = none, memory = none, lifetime = none] = values
+  const [arrive = none, cpu = none, memory = none, lifetime = none, request = none] = values
   const n = arrive.length
   const sorted = arrive.every((time, i) => i === 0 || time >= (arrive[i - 1] ?? 0))
-  if (sorted) return { n, arrive, cpu, memory, lifetime }
+  if (sorted) return { n, arrive, cpu, memory, lifetime, request }
   const order = Int32Array.from({ length: n }, (_, i) => i).sort((a, b) => (arrive[a] ?? 0) - (arrive[b] ?? 0) || a - b)
   const by = (column: Float64Array) => Float64Array.from(order, (i) => column[i] ?? 0)
-  return { n, arrive: by(arrive), cpu: by(cpu), memory: by(memory), lifetime: by(lifetime) }
+  return { n, arrive: by(arrive), cpu: by(cpu), memory: by(memory), lifetime: by(lifetime), request: by(request) }
 }

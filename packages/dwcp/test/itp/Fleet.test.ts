@@ -116,18 +116,35 @@ describe("Fleet", () => {
   })
 
   it("puts what is as large as the one before, and comes soon after it, beside it", () => {
-    const after = (cpu: number, seconds: number): number => {
+    const after = (cpu: number, seconds: number, first?: number, then?: number): number => {
       const fleet = Fleet.make({ hosts: 3, cpu: 16, memory: 32 })
       fleet.place(10, 1, 0)
       const leaving = fleet.place(2, 1, 1)
-      assert.strictEqual(fleet.hostOf(fleet.place(5, 1, 80_000)), 1)
+      assert.strictEqual(fleet.hostOf(fleet.place(5, 1, 80_000, first)), 1)
       // Now there is room in the older host, where it would go by its age.
       fleet.depart(leaving, 80_001)
-      return fleet.hostOf(fleet.place(cpu, 1, 80_001 + seconds))
+      return fleet.hostOf(fleet.place(cpu, 1, 80_001 + seconds, then))
     }
     assert.strictEqual(after(5, 9), 1)
     assert.strictEqual(after(4, 9), 0)
     assert.strictEqual(after(5, 900), 0)
+    // Where requests are known, only what is of the same one.
+    assert.strictEqual(after(5, 9, 1, 1), 1)
+    assert.strictEqual(after(5, 9, 1, 2), 0)
+  })
+
+  it("holds on to a host of two requests before one of a single request that is as large and as old", () => {
+    const chosen = (requests: ReadonlyArray<number | undefined>): number => {
+      const fleet = Fleet.make({ hosts: 3, cpu: 16, memory: 32 })
+      const hosts = [9, 8, 4, 4].map((cpu, i) => fleet.hostOf(fleet.place(cpu, 1, 0, requests[i])))
+      assert.deepStrictEqual(hosts, [0, 1, 0, 1])
+      // All hosts are judged when somebody leaves.
+      fleet.depart(fleet.place(16, 1, 0), 80_000)
+      return fleet.hostOf(fleet.place(2, 1, 80_000))
+    }
+    assert.strictEqual(chosen([1, 2, 1, 3]), 1)
+    // By their time alone all are of one request, and the first host has less room left.
+    assert.strictEqual(chosen([]), 0)
   })
 
   it("holds on to a host of many groups before one with a single older resident, which may empty", () => {

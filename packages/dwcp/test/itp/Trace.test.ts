@@ -24,6 +24,17 @@ describe("Trace", () => {
     assert.deepStrictEqual([...trace.lifetime], [50, 100, 60])
   })
 
+  it("knows who came with one request where there is a batch, and nothing of it where there is none", () => {
+    const header = "arrive_s,cpu,mem_gb,lifetime_s"
+    const requestsOf = (...lines: ReadonlyArray<string>) => [...Result.getOrThrow(read(...lines)).request]
+    const rows = ["5,1,1,1,a", "5,1,1,1,a", "5,1,1,1,b", "6,1,1,1,", "7,1,1,1", "1,1,1,1,c"]
+    const [c, a1, a2, b, ...none] = requestsOf(`${header},batch`, ...rows)
+    assert.deepStrictEqual(none, [-1, -1])
+    assert.strictEqual(a1, a2)
+    assert.strictEqual(new Set([a1, b, c, -1]).size, 4)
+    assert.deepStrictEqual(requestsOf(header, "1,1,1,1", "2,1,1,1"), [-1, -1])
+  })
+
   it("keeps more rows than it first has room for", () => {
     const rows = Array.from({ length: 5_000 }, (_, i) => `${i},1,2,3`)
     assert.strictEqual(Result.getOrThrow(read("arrive_s,cpu,mem_gb,lifetime_s", ...rows)).n, 5_000)
