@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Environment } from "@novacron/boot"
-import { Context, Effect, type FileSystem, Layer, type Path } from "effect"
+import { Context, Effect, type FileSystem, Layer, Option, type Path } from "effect"
 import { StateSync } from "../../src/ass/StateSync.ts"
 import * as Features from "../../src/group/Features.ts"
 import * as Placing from "../../src/group/Placing.ts"
 import * as Subsystem from "../../src/group/Subsystem.ts"
 import * as Subsystems from "../../src/group/Subsystems.ts"
+import { pair } from "../ass/fixtures/tolerant.ts"
 import { folder, platform, settings } from "./fixtures/nodes.ts"
 
 const layers = (given: Parameters<typeof settings>[0] = {}, features: Features.Features = new Set(Features.all)) =>
@@ -62,6 +63,32 @@ describe("Subsystems", () => {
         // Without the flag of consensus they are not asked.
         const without = new Set(Features.all.filter((feature) => feature !== "consensus"))
         assert.strictEqual(yield* engineIn(yield* layers({ sync: { etcd } }, without), "datacenter"), "alone")
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    60_000
+  )
+
+  it.live(
+    "let nobody decide alone where members were to decide: not without v3, and not where the rollout leaves it out",
+    () =>
+      Effect.gen(function* () {
+        const members = Array.from({ length: 4 }, (_, k) => ({ host: "127.0.0.1", port: 9_000 + k, ...pair() }))
+        const given = { consensus: { byzantineTolerance: true, members } }
+        const real = yield* layers(given, new Set(["transport", "stateSync"]))
+        const v1 = Subsystems.withoutV3(real, { settings: settings(given), sql: undefined })
+        for (const layered of [real, v1]) {
+          const refused = yield* Effect.gen(function* () {
+            const context = yield* Layer.build(Subsystem.selected(layered.ass)).pipe(
+              Effect.provideService(Environment, "internet")
+            )
+            const engine = Context.get(context, StateSync)
+            assert.isFalse((yield* engine.status).healthy)
+            return yield* Effect.flip(engine.compareAndSet("k", Option.none(), Buffer.from("1")))
+          }).pipe(Effect.scoped)
+          assert.strictEqual(refused._tag, "NotPromised")
+        }
+        // Those who only keep their own do so in v1 too.
+        const alone = Subsystems.withoutV3(yield* layers(), { settings: settings(), sql: undefined })
+        assert.strictEqual(yield* engineIn(alone, "internet"), "alone")
       }).pipe(Effect.scoped, Effect.provide(platform)),
     60_000
   )

@@ -153,6 +153,32 @@ describe("four replicas as processes", () => {
   }
 
   it(
+    "go on as seven while one lies and another one is killed at the same time, and know who is silent",
+    async () => {
+      cluster = await Processes.make({ settings, replicas: 7 })
+      const [liar, victim, ...honest] = cluster.members
+      await Promise.all([liar!.start("anything"), ...[victim!, ...honest].map((member) => member.start())])
+      await decide(honest[0]!, "before")
+      const texts = Array.from({ length: 10 }, (_, k) => `${k}`)
+      const answers = texts.map((text, k) => decide(honest[k % 5]!, text))
+      await victim!.kill()
+      await Promise.all(answers)
+      agree([victim!, ...honest])
+      const all = new Set(honest.flatMap((member) => [...history(member).values()]))
+      assert.sameMembers([...all], ["before", ...texts])
+      for (;;) {
+        const from = honest[0]!.lines.length
+        honest[0]!.say("check")
+        const { check } = await honest[0]!.until((line) => line.check !== undefined, from)
+        if (typeof check === "object" && check.silent.includes(1))
+          return assert.deepInclude(check, { faults: 2, id: 2 })
+        await new Promise((resume) => setTimeout(resume, 100))
+      }
+    },
+    patience
+  )
+
+  it(
     "stop deciding when two of them are gone, and go on when one is back",
     async () => {
       const { members } = await up()
