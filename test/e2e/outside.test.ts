@@ -3,14 +3,15 @@
  * there again after it was killed, and that none of its doors lets a secret out.
  */
 import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { Agent, createServer as createHttpServer, get, type Server as HttpServer } from "node:http"
 import { request } from "node:https"
 import { createServer, isIP, type Server } from "node:net"
 import { join } from "node:path"
+import { Journal } from "@novacron/boot"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { eventually, isOpen, Place, type Running } from "./Novacron.ts"
-import { freePort } from "./Servers.ts"
+import { freePort, Postgres } from "./Servers.ts"
 import type { Deed } from "./Sockets.ts"
 
 let place: Place
@@ -130,6 +131,53 @@ describe("health", () => {
     agent.destroy()
     assert.isAtLeast(passed, 9_990)
     await stop(node)
+  })
+})
+
+describe("a database", () => {
+  it("whose certificate is for another name gets no password: the boot ends after one attempt", async () => {
+    const server = await Postgres.make()
+    try {
+      const [cert, key] = [place.path("server.crt"), place.path("server.key")]
+      const own = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+      const name = ["-subj", "/CN=elsewhere", "-addext", "subjectAltName=DNS:elsewhere"]
+      execFileSync("openssl", ["req", "-x509", ...own, ...name, "-keyout", key, "-out", cert], { stdio: "ignore" })
+      server.tls = { cert, key }
+      await server.up()
+      const boot = (mode: string) =>
+        place.run(["boot", "--exit-when-ready"], {
+          NOVACRON_DATABASE_URL: server.url("swordfish", mode),
+          NOVACRON_DATABASE_SSL_ROOT_CERT: cert
+        })
+      const { code, stderr } = await boot("verify-full")
+      assert.strictEqual(code, 69, stderr)
+      assert.match(stderr, /critical component "database" did not start +NVC-2107 +exit 69/)
+      assert.include(stderr, "tried     once")
+      assert.notInclude(stderr, "swordfish")
+      assert.deepStrictEqual(place.leftovers(), [])
+      // It is the name that was wrong, and nothing else.
+      assert.strictEqual((await boot("verify-ca")).code, 0)
+    } finally {
+      await server.remove()
+    }
+  })
+})
+
+describe("the version of the settings", () => {
+  it("is in the status, in the report, and in the journal with the checkpoints", async () => {
+    const { stdout } = await place.run(["config", "check", "--json"])
+    const { version } = JSON.parse(stdout)
+    assert.match(version, /^[0-9a-f]{16}$/)
+    const node = await place.ready(["--report", "r.json"])
+    const status = JSON.parse((await place.run(["status", "--json"])).stdout)
+    assert.strictEqual(status.report.configVersion, version)
+    await stop(node)
+    assert.strictEqual(JSON.parse(readFileSync(place.path("r.json"), "utf8")).configVersion, version)
+    const [journal = ""] = readdirSync(join(place.dataDir, "journal"))
+    const { events } = Journal.decode(readFileSync(join(place.dataDir, "journal", journal)))
+    const [begun] = events
+    assert.strictEqual(begun?._tag === "BootStarted" ? begun.configVersion : begun?._tag, version)
+    assert.strictEqual(events.filter(({ _tag }) => _tag === "CheckpointReached").length, 5)
   })
 })
 
