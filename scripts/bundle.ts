@@ -69,7 +69,7 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
   })
   await build({
     ...common,
-    entryPoints: [join(folder, "src/main.ts")],
+    entryPoints: [join(folder, "src/main.ts"), join(folder, "src/mainBoot.ts")],
     outdir: join(outdir, "commands"),
     outExtension: { ".js": ".mjs" },
     chunkNames: "parts/[hash]",

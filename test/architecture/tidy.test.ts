@@ -32,6 +32,7 @@ const untested: { readonly [file: string]: string } = {
   "packages/dwcp/src/pbft/Peers.ts": "a part of Pbft, tested between processes",
   "packages/dwcp/src/pbft/Places.ts": "a part of Replica, tested in its simulation",
   "packages/novacron/src/CommandFlags.ts": "a part of Cli, whose front door it is tested through",
+  "packages/novacron/src/CommandLine.ts": "the process around a command line, tested end to end through main",
   "packages/novacron/src/DwcpCli.ts": "a part of Cli, whose front door it is tested through",
   "packages/novacron/src/NodeApi.ts": "how commands ask the API, tested through Commands/Tasks",
   "packages/novacron/src/TasksCli.ts": "a part of Cli, whose front door it is tested through"

@@ -3,14 +3,12 @@
  * `--help` costs next to nothing.
  */
 import * as Argument from "effect/cli/Argument"
-import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Completions from "effect/cli/Completions"
 import * as Flag from "effect/cli/Flag"
-import type * as HelpDoc from "effect/cli/HelpDoc"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { boot } from "./BootCli.ts"
 import { asked, json, lazily, optionalText, source, toggle } from "./CommandFlags.ts"
 import { dwcp } from "./DwcpCli.ts"
 import { Surroundings } from "./Surroundings.ts"
@@ -18,35 +16,7 @@ import { apiToken, nodes, tasks } from "./TasksCli.ts"
 
 const component = Argument.String("NAME").pipe(Argument.withDescription("The name of a component, as in novacron plan"))
 
-// ---------------------------------------------------------------------------------------------------- boot and plan
-
-const boot = Command.make(
-  "boot",
-  {
-    ...source,
-    exitWhenReady: toggle("exit-when-ready", "Stop as soon as the node is ready"),
-    strict: toggle("strict", "Exit with 75 when the node is up but degraded"),
-    report: Flag.optional(Flag.String("report")).pipe(Flag.withDescription("Write the report of the boot to this file"))
-  },
-  (input) =>
-    lazily(
-      () => import("./Commands/Boot.ts"),
-      (it) => it.boot,
-      {
-        ...asked(input),
-        exitWhenReady: input.exitWhenReady,
-        strict: input.strict,
-        report: Option.getOrUndefined(input.report)
-      }
-    )
-).pipe(
-  Command.withDescription("Boot the node and keep it up until a signal or novacron stop ends it"),
-  Command.withExamples([
-    { command: "novacron boot", description: "a node on embedded defaults; everything is kept in .novacron" },
-    { command: "novacron boot -c /etc/novacron/novacron.yaml", description: "a node with settings" },
-    { command: "novacron boot --exit-when-ready --report r.json", description: "does it boot? for scripts" }
-  ])
-)
+// ------------------------------------------------------------------------------------------------------------- plan
 
 const plan = Command.make("plan", source, (input) =>
   lazily(
@@ -491,40 +461,3 @@ export const novacron = Command.make("novacron").pipe(
     completion
   ])
 )
-
-/** Help goes to stdout when somebody asked for it; a command line that nobody understands is told so on stderr, in short. */
-export const presenter: CliOutput.Presenter = {
-  present: (event) =>
-    event._tag !== "InvalidInvocation"
-      ? CliOutput.defaultPresenter.present(event)
-      : Effect.gen(function* () {
-          const { commandPath, errors } = event
-          for (const error of errors) yield* Console.error(error.message)
-          yield* Console.error(`More: ${commandPath.join(" ")} --help`)
-        })
-}
-
-/** Help that shows examples before everything else. */
-export const formatter = (options: { readonly colors: boolean }): CliOutput.Formatter => {
-  const usual = CliOutput.defaultFormatter(options)
-  return {
-    formatCliError: usual.formatCliError,
-    formatError: usual.formatError,
-    formatErrors: usual.formatErrors,
-    formatVersion: usual.formatVersion,
-    formatHelpDoc: (doc) => {
-      const { examples = [], ...rest } = doc
-      const body = usual.formatHelpDoc(rest)
-      return examples.length === 0 ? body : `${formatExamples(examples, options.colors)}\n\n${body}`
-    }
-  }
-}
-
-const formatExamples = (examples: ReadonlyArray<HelpDoc.ExampleDoc>, colors: boolean): string => {
-  const width = Math.max(...examples.map(({ command }) => command.length))
-  const title = colors ? "\u001b[1mEXAMPLES\u001b[0m" : "EXAMPLES"
-  return [
-    title,
-    ...examples.map(({ command, description = "" }) => `  ${command.padEnd(width)}  ${description}`.trimEnd())
-  ].join("\n")
-}

@@ -7,7 +7,8 @@
  * **Details**
  *
  * The program is there twice: `cli.mjs` knows the command line and nothing else, and answers `--help` at once;
- * `commands/main.mjs` shares its libraries with the commands, so that none is loaded twice.
+ * `commands/main.mjs` shares its libraries with the commands, so that none is loaded twice. `commands/mainBoot.mjs` does
+ * too, and knows no command but `boot`.
  */
 import * as module from "node:module"
 import { homedir } from "node:os"
@@ -33,5 +34,5 @@ const isQuick =
   argv.length === 2 || argv[2] === "completion" || argv.some((word) => /^(?:--help|-h|--version|-v)$/.test(word))
 
 // Names of files of the bundle: in the sources there is nothing to launch.
-const file = isQuick ? "./cli.mjs" : "./commands/main.mjs"
+const file = isQuick ? "./cli.mjs" : argv[2] === "boot" ? "./commands/mainBoot.mjs" : "./commands/main.mjs"
 await import(file)

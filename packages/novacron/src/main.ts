@@ -1,47 +1,10 @@
 #!/usr/bin/env node
 /**
- * The entry of the process: takes the surroundings, reads the command line, runs a command, leaves with its code.
+ * The entry of the process, with all commands.
  *
  *     node packages/novacron/src/main.ts boot
  */
-import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as CliConfig from "effect/cli/CliConfig"
-import * as CliOutput from "effect/cli/CliOutput"
-import * as Command from "effect/cli/Command"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
-import { formatter, novacron, presenter } from "./Cli.ts"
-import { Leave } from "./Leave.ts"
-import { Surroundings, thisProcess } from "./Surroundings.ts"
-import { messageStyleOf } from "./Terminal.ts"
-import { version } from "./version.ts"
+import { novacron } from "./Cli.ts"
+import { run } from "./CommandLine.ts"
 
-const surroundings = thisProcess()
-const { args, env, leave, stderr, stdout } = surroundings
-
-const colors = messageStyleOf({ env, isTerminal: stdout.isTerminal }) === "colour"
-
-const context = Context.make(Surroundings, surroundings).pipe(
-  Context.add(CliConfig.CliConfig, CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] })),
-  Context.add(CliOutput.Formatter, formatter({ colors })),
-  Context.add(CliOutput.Presenter, presenter)
-)
-
-/** What a command leaves with; 64 for a command line that nobody understands; 70 for what nobody foresaw. */
-const codeOf = (exit: Exit.Exit<unknown, unknown>): number => {
-  if (Exit.isSuccess(exit)) return 0
-  const error = Cause.squash(exit.cause)
-  if (error instanceof Leave) return error.exit
-  if (typeof error === "object" && error !== null && "_tag" in error && error._tag === "ShowHelp") {
-    return "errors" in error && Array.isArray(error.errors) && error.errors.length === 0 ? 0 : 64
-  }
-  stderr.write(`${Cause.pretty(exit.cause)}\n`)
-  return 70
-}
-
-// Our flags are words: nothing asks for a file system before a command runs, and commands bring their own.
-const main = Command.runWith(novacron, { version })(args) as Effect.Effect<void, unknown, Surroundings>
-
-Effect.runFork(Effect.provideContext(main, context)).addObserver((exit) => leave(codeOf(exit)))
+run(novacron)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Completions, type HelpDoc } from "effect/cli"
-import { formatter, novacron } from "../src/Cli.ts"
+import { Completions } from "effect/cli"
+import { novacron } from "../src/Cli.ts"
 
 type Descriptor = Completions.CommandDescriptor
 
@@ -62,18 +62,5 @@ describe("the command line", () => {
         )
       }
     }
-  })
-
-  it("shows examples before everything else", () => {
-    const doc: HelpDoc.HelpDoc = {
-      description: "does it",
-      usage: "novacron it",
-      flags: [],
-      annotations: novacron.annotations,
-      examples: [{ command: "novacron it", description: "just so" }]
-    }
-    const text = formatter({ colors: false }).formatHelpDoc(doc)
-    assert.match(text, /^EXAMPLES\n {2}novacron it {2}just so\n\nDESCRIPTION\n/)
-    assert.notInclude(formatter({ colors: false }).formatHelpDoc({ ...doc, examples: [] }), "EXAMPLES")
   })
 })

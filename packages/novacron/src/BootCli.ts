@@ -1,0 +1,39 @@
+/**
+ * The command line of `novacron boot`: a file of its own, because a boot that is asked for by its name waits for no other
+ * command to be described.
+ */
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import { asked, lazily, source, toggle } from "./CommandFlags.ts"
+
+export const boot = Command.make(
+  "boot",
+  {
+    ...source,
+    exitWhenReady: toggle("exit-when-ready", "Stop as soon as the node is ready"),
+    strict: toggle("strict", "Exit with 75 when the node is up but degraded"),
+    report: Flag.optional(Flag.String("report")).pipe(Flag.withDescription("Write the report of the boot to this file"))
+  },
+  (input) =>
+    lazily(
+      () => import("./Commands/Boot.ts"),
+      (it) => it.boot,
+      {
+        ...asked(input),
+        exitWhenReady: input.exitWhenReady,
+        strict: input.strict,
+        report: Option.getOrUndefined(input.report)
+      }
+    )
+).pipe(
+  Command.withDescription("Boot the node and keep it up until a signal or novacron stop ends it"),
+  Command.withExamples([
+    { command: "novacron boot", description: "a node on embedded defaults; everything is kept in .novacron" },
+    { command: "novacron boot -c /etc/novacron/novacron.yaml", description: "a node with settings" },
+    { command: "novacron boot --exit-when-ready --report r.json", description: "does it boot? for scripts" }
+  ])
+)
+
+/** A command line that knows this command alone. */
+export const novacron = Command.make("novacron").pipe(Command.withSubcommands([boot]))

@@ -1,0 +1,42 @@
+/** How the command line speaks: its help, and what it says of a line that it does not understand. */
+import * as Effect from "effect/Effect"
+import * as CliOutput from "effect/cli/CliOutput"
+import type * as HelpDoc from "effect/cli/HelpDoc"
+import * as Console from "effect/Console"
+
+/** Help goes to stdout when somebody asked for it; a command line that nobody understands is told so on stderr, in short. */
+export const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag !== "InvalidInvocation"
+      ? CliOutput.defaultPresenter.present(event)
+      : Effect.gen(function* () {
+          const { commandPath, errors } = event
+          for (const error of errors) yield* Console.error(error.message)
+          yield* Console.error(`More: ${commandPath.join(" ")} --help`)
+        })
+}
+
+/** Help that shows examples before everything else. */
+export const formatter = (options: { readonly colors: boolean }): CliOutput.Formatter => {
+  const usual = CliOutput.defaultFormatter(options)
+  return {
+    formatCliError: usual.formatCliError,
+    formatError: usual.formatError,
+    formatErrors: usual.formatErrors,
+    formatVersion: usual.formatVersion,
+    formatHelpDoc: (doc) => {
+      const { examples = [], ...rest } = doc
+      const body = usual.formatHelpDoc(rest)
+      return examples.length === 0 ? body : `${formatExamples(examples, options.colors)}\n\n${body}`
+    }
+  }
+}
+
+const formatExamples = (examples: ReadonlyArray<HelpDoc.ExampleDoc>, colors: boolean): string => {
+  const width = Math.max(...examples.map(({ command }) => command.length))
+  const title = colors ? "\u001b[1mEXAMPLES\u001b[0m" : "EXAMPLES"
+  return [
+    title,
+    ...examples.map(({ command, description = "" }) => `  ${command.padEnd(width)}  ${description}`.trimEnd())
+  ].join("\n")
+}
