@@ -165,6 +165,8 @@ describe("the decisions of four nodes", () => {
       assert.isAbove(decisions(gone)!.view, 0)
       assert.notStrictEqual(decisions(gone)!.primary, primary)
       assert.include(gone.ass?.detail.detail, `silent: ${primary} (127.0.0.1:${ports[primary]})`)
+      assert.include(gone.health, `silent: ${primary}`)
+      assert.include(gone.health, `primary ${decisions(gone)!.primary} `)
       // One decides again although one of f is gone: nothing is wrong but that.
       assert.isTrue((await others[1]!.ask("swap", "seat", holder, "without it")).swapped)
       const left = await eventually(

@@ -9,7 +9,7 @@
  * | gossip | internet | eventual; a node sees its own writes at once | refused | in the document of this node |
  * | hybrid | hybrid | linearizable while a majority is near, else eventual | linearizable, or fails | one or the other |
  * | alone | no peers | linearizable | linearizable | committed by the node's PostgreSQL |
- * | pbft | any, with `byzantine_tolerance` | linearizable, though f of 3f + 1 lie | linearizable | f + 1 members say it was decided |
+ * | pbft | `byzantine_tolerance` | linearizable, though f lie | linearizable | f + 1 of 3f + 1 members say it was decided |
  *
  * A write that fails was not done and will not be, with one exception that has an error of its own: `OutcomeUnknown`.
  *

@@ -513,6 +513,10 @@ const says = (broken: ReadonlyArray<Subsystem.Status>): string | undefined =>
         )
         .join("; ")
 
-const describe = ({ because, links, listening, mode, speaks }: Status): string =>
+const describe = ({ because, links, listening, mode, speaks, subsystems }: Status): string =>
   `${speaks} in mode ${mode}, listening on ${listening.host}:${listening.port}, ${links.length} links` +
-  (because === undefined ? "" : `; ${because}`)
+  (because === undefined ? subsystems.map(decisionsOf).join("") : `; ${because}`)
+
+/** Who decides, and who of them is silent, where members do. */
+const decisionsOf = ({ detail }: Subsystem.Status): string =>
+  detail["decisions"] === undefined ? "" : `; decisions: ${String(detail["detail"])}`

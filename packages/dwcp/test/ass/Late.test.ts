@@ -75,7 +75,7 @@ describe("an engine whose store comes up beside it", () => {
   )
 
   it.live(
-    "is a database that comes late, goes away and comes back: typed errors meanwhile, and nothing that was acknowledged is lost",
+    "is a database that comes late, goes and comes back: typed errors meanwhile, and nothing acknowledged is lost",
     () =>
       Effect.gen(function* () {
         const database = yield* Ref.make<Option.Option<Effect.Success<typeof client>>>(Option.none())

@@ -161,7 +161,7 @@ describe("the register that members carry out alike", () => {
     assert.deepStrictEqual(keys(it), ["b", "c"])
   })
 
-  it("takes a member for gone when f + 1 others miss it, not by the word of one, nor its own; a word of it counts more", () => {
+  it("takes a member for gone when f + 1 others miss it, not by the word of one; a word of its own counts more", () => {
     const it = machine()
     const missing: Register.Command = { _tag: "Missing", member: 0 }
     const expired: Array<number | undefined> = []
