@@ -191,7 +191,7 @@ const Chart = (props: { readonly past: Past; readonly name: string }): JSX.Eleme
         scales: { y: { range: (_, __, max) => [0, Math.max(1, (max ?? 1) * 1.15)] } },
         series: [{}, { stroke: colour("--busy"), width: 1.5, points: { show: false }, spanGaps: false }],
         axes: [
-          { ...axis, values: (_, all) => all.map(clock), space: 80 },
+          { ...axis, values: (_, all) => all.map(clock), space: 80, size: 28 },
           { ...axis, size: 46 }
         ]
       },

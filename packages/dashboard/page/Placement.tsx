@@ -4,6 +4,7 @@ import { visible } from "../src/Words.ts"
 import * as asking from "./asking.ts"
 import { fresh } from "./fresh.ts"
 import { Said } from "./Mark.tsx"
+import { nodeOf } from "./timing.ts"
 import { hashOf } from "./view.ts"
 
 type Task = asking.Task
@@ -14,19 +15,18 @@ export const Why = (props: { readonly task: Task }): JSX.Element => (
     <Show when={props.task.placement} fallback={<p class="quiet">It waits for its turn to be placed.</p>}>
       {(it) => (
         <>
-          <p>
-            <Show when={it().node} fallback={<>No node takes it.</>}>
-              {(node) => (
-                <>
-                  On{" "}
-                  <a class="mono" href={hashOf("nodes", node())}>
-                    {visible(node(), 60)}
-                  </a>
-                  , the best of {it().feasible} that could take it; {it().considered} were considered.
-                </>
-              )}
-            </Show>
-          </p>
+          <Show when={it().node}>
+            {(node) => (
+              <p>
+                {nodeOf(props.task) === undefined ? "It was on " : "On "}
+                <a class="mono" href={hashOf("nodes", node())}>
+                  {visible(node(), 60)}
+                </a>
+                , the best of {it().feasible} that could take it; {it().considered} were considered.
+                {nodeOf(props.task) === undefined ? " Now it waits for a node again." : ""}
+              </p>
+            )}
+          </Show>
           <Score text={it().explanation} />
         </>
       )}

@@ -11,7 +11,7 @@ import { Stale } from "./NodesPage.tsx"
 import { NotUp } from "./NotUp.tsx"
 import { Why } from "./Placement.tsx"
 import { Figure } from "./TimelinePage.tsx"
-import { ranMs, sinceMs } from "./timing.ts"
+import { nodeOf, ranMs, sinceMs } from "./timing.ts"
 import { hashOf } from "./view.ts"
 
 type Task = asking.Task
@@ -96,7 +96,7 @@ const Head = (props: { readonly task: Task; readonly onCancel: () => void }): JS
         </Show>
       </div>
       <dl class="figures">
-        <Figure name="node" value={visible(it().placement?.node ?? "none", 40)} />
+        <Figure name="node" value={visible(nodeOf(it()) ?? "none", 40)} />
         <Figure name="submitted" value={ago(sinceMs(it().createdAt))} />
         <Figure name="waited" value={waited() < 1_000 ? duration(waited()) : elapsed(waited())} />
         <Figure name={isOver(it()) ? "ran" : "runs for"} value={timeOf(it())} />

@@ -8,7 +8,7 @@ import { Said } from "./Mark.tsx"
 import { Stale } from "./NodesPage.tsx"
 import { NotUp } from "./NotUp.tsx"
 import { TaskPage } from "./TaskPage.tsx"
-import { ranMs, sinceMs } from "./timing.ts"
+import { nodeOf, ranMs, sinceMs } from "./timing.ts"
 import { hashOf, selected } from "./view.ts"
 
 /** Tasks on one page: as many as a person can look at. */
@@ -184,7 +184,7 @@ const Row = (props: { readonly task: asking.Task }): JSX.Element => {
       <td>
         <Said tone={toneOfTask(it().state)}>{it().state}</Said>
       </td>
-      <td class="mono">{visible(it().placement?.node ?? "–", 40)}</td>
+      <td class="mono">{visible(nodeOf(it()) ?? "–", 40)}</td>
       <td class="number" title={it().createdAt}>
         {ago(sinceMs(it().createdAt))}
       </td>
@@ -202,6 +202,9 @@ const ran = (task: asking.Task): string => {
 
 /** Why it waits, or what went wrong last. */
 const remark = ({ attempts, placement, state }: asking.Task): string => {
-  if (state === "queued") return placement?.explanation ?? "It waits for its turn."
+  if (state === "queued") {
+    const isNew = attempts.length === 0
+    return placement?.node === null ? placement.explanation : `It waits for ${isNew ? "its turn" : "a node again"}.`
+  }
   return attempts.at(-1)?.error ?? (attempts.length > 1 ? `${attempts.length} attempts` : "")
 }

@@ -9,5 +9,9 @@ export const ranMs = ({ attempts }: Task): number =>
     return sum + Math.max(0, endMs - Date.parse(startedAt))
   }, 0)
 
+/** The node that has it or had it last; nothing as long as it waits for one. */
+export const nodeOf = ({ placement, state }: Task): string | undefined =>
+  state === "queued" || state === "waiting" ? undefined : (placement?.node ?? undefined)
+
 /** Milliseconds since a time. */
 export const sinceMs = (time: string): number => Math.max(0, clock() - Date.parse(time))

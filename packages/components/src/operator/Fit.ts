@@ -63,7 +63,7 @@ export const judge = (
       ...[...explanation.matchAll(/([a-z][a-z -]*) fails on 1/g)].map(([, name = ""]) => name),
       ...(placed === undefined ? [] : ["affinity"])
     ]
-    const reasons = broken.map((name) => wordsOf(name, task, node))
+    const reasons = broken.map((name) => wordsOf(name, task, node, residents))
     return { node: id, verdict: "refuses", why: reasons.length === 0 ? explanation : sentence(reasons), score: null }
   })
 }
@@ -94,7 +94,12 @@ const restOf = (
 }
 
 /** What a constraint asks for, beside what there is. */
-const wordsOf = (constraint: string, task: Tasks.Task, node: Tasks.Node): string => {
+const wordsOf = (
+  constraint: string,
+  task: Tasks.Task,
+  node: Tasks.Node,
+  residents: ReadonlyArray<Resident>
+): string => {
   const { constraints = {}, demand } = task.submission
   const free = {
     cpu: round(node.capacity.cpu - node.used.cpu),
@@ -117,8 +122,12 @@ const wordsOf = (constraint: string, task: Tasks.Task, node: Tasks.Node): string
       return `must not be in the region ${node.region ?? ""}`
     case "affinity":
       return `wants to be with ${(constraints.affinity ?? []).join(" and ")}`
-    case "anti-affinity":
-      return "must not be with a group that is there, or that group not with it"
+    case "anti-affinity": {
+      const shunned = (constraints.antiAffinity ?? []).filter((name) => residents.some(({ group }) => group === name))
+      return shunned.length > 0
+        ? `must not be with ${shunned.join(" and ")}`
+        : `is of the group ${task.group ?? ""}, which a task there must not be with`
+    }
     default:
       return constraint
   }

@@ -89,8 +89,14 @@ describe("what a node is to a task", () => {
     assert.strictEqual(
       fit?.why,
       "Wants the region eu or us, this is asia; wants zone=b; wants 8 cores, 4 of 4 are free; wants 8192 MiB, " +
-        "4096 of 4096 are free; wants to be with db; must not be with a group that is there, or that group not with it."
+        "4096 of 4096 are free; wants to be with db; must not be with web."
     )
+  })
+
+  it("refuses for the sake of a task that is there and keeps apart", () => {
+    const there = task("alone", { constraints: { antiAffinity: ["web"] } }, on("one"))
+    const [fit] = judge(task("a", { group: "web" }), [node("one")], [there])
+    assert.strictEqual(fit?.why, "Is of the group web, which a task there must not be with.")
   })
 
   it("is away when it is down or leaves, whatever it has room for", () => {
