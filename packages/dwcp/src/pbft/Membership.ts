@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto"
 
 /** With fewer than this many there is no liar who does no harm. */
-export const fewest = 4
+const fewest = 4
 
 /** An Ed25519 key as PEM, or what stands between its lines: base64 in one line. Throws. */
 export const publicKeyOf = (text: string): KeyObject =>
