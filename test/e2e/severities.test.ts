@@ -80,6 +80,28 @@ describe("a failure before the core", () => {
   })
 })
 
+describe("parts that do not need each other", () => {
+  it("come up at the same time: database, cache and network, after security and before anything that needs them", async () => {
+    const { code, stdout } = await place.run(["boot", "--exit-when-ready"], {
+      NOVACRON_CACHE_URL: "redis://127.0.0.1:1"
+    })
+    assert.strictEqual(code, 0)
+    const lines = linesOf(stdout)
+    const at = (event: string, name: string) => lines.findIndex((it) => it.event === event && it.component === name)
+    const [database, cache, network] = ["database", "cache", "network"].map((name) => ({
+      from: at("ComponentStarted", name),
+      to: Math.max(at("ComponentReady", name), at("ComponentDegraded", name))
+    }))
+    assert.isAbove(database!.from, at("ComponentReady", "security"))
+    for (const [one, other] of [[database, cache] as const, [database, network] as const, [cache, network] as const]) {
+      assert.isBelow(one!.from, other!.to)
+      assert.isBelow(other!.from, one!.to)
+    }
+    assert.isAbove(at("ComponentStarted", "dwcp"), network!.to)
+    assert.isAbove(at("ComponentStarted", "orchestration"), database!.to)
+  })
+})
+
 describe("a critical part that fails alone", () => {
   it.each([
     ["database", 69, "NVC-2103", () => ({ NOVACRON_DATABASE_URL: "postgres://a@127.0.0.1:1/d?sslmode=disable" })],
