@@ -98,10 +98,11 @@ const serveFiles = Command.make(
   "serve",
   {
     listen: Flag.String("listen").pipe(Flag.withDescription("HOST:PORT; port 0 for any")),
-    dir: Flag.String("dir").pipe(Flag.withDescription("Where files go")),
+    dir: Flag.String("dir").pipe(Flag.withDescription("Where files go; those there can be what differences are to")),
+    base: optionalText("base", "Another file that differences can be to"),
     ...secured
   },
-  (input) => lazily(protocol, (it) => it.serve, { ...input, ...paths(input) })
+  (input) => lazily(protocol, (it) => it.serve, { ...input, ...paths(input), base: Option.getOrUndefined(input.base) })
 ).pipe(
   Command.withDescription("Take files over many streams, until a signal ends it"),
   Command.withExamples([{ command: "novacron dwcp serve --listen 0.0.0.0:9000 --dir images --cert c.pem --key k.pem" }])
@@ -112,6 +113,7 @@ const sendFile = Command.make(
   {
     input: Argument.String("FILE").pipe(Argument.withDescription("The file to send")),
     to,
+    base: optionalText("base", "A file that the other side has too: only what differs from it is sent"),
     streams: Flag.String("streams").pipe(
       Flag.withDefault("auto"),
       Flag.withDescription("auto, or how many connections at once")
@@ -122,10 +124,13 @@ const sendFile = Command.make(
     ),
     ...secured
   },
-  (input) => lazily(protocol, (it) => it.send, { ...input, ...paths(input) })
+  (input) => lazily(protocol, (it) => it.send, { ...input, ...paths(input), base: Option.getOrUndefined(input.base) })
 ).pipe(
   Command.withDescription("Send a file; sent again after a break, it goes on where it was"),
-  Command.withExamples([{ command: "novacron dwcp send tuesday.img node-2:9000 --ca ca.pem" }])
+  Command.withExamples([
+    { command: "novacron dwcp send tuesday.img node-2:9000 --ca ca.pem" },
+    { command: "novacron dwcp send tuesday.img node-2:9000 --ca ca.pem --base monday.img" }
+  ])
 )
 
 const probeLink = Command.make("probe", { to, ...secured }, (input) =>

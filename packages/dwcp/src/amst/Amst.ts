@@ -32,6 +32,7 @@ import {
   type PeerLost,
   type TransferRefused
 } from "./Failures.ts"
+import type * as Difference from "./Difference.ts"
 import * as Digest from "./Digest.ts"
 import * as Growth from "./Growth.ts"
 import type { Priority } from "./Lanes.ts"
@@ -41,6 +42,7 @@ import * as Sender from "./Sender.ts"
 import { Settings } from "./Settings.ts"
 import * as Source from "./Source.ts"
 import type { Status } from "./Streams.ts"
+import type * as Wire from "./Wire.ts"
 
 /** Where a peer listens, and how it is spoken to. Without `tls` in the clear, which is a decision of whoever calls. */
 export interface Peer {
@@ -56,6 +58,8 @@ export interface Address {
   readonly tls?: Tls.TlsOptions
   /** Where files go. Without one, files are refused. */
   readonly directory?: string
+  /** Who makes files of differences. Without one those are refused. */
+  readonly differences?: Difference.Taker
 }
 
 export interface SendOptions {
@@ -63,6 +67,8 @@ export interface SendOptions {
   readonly priority?: Priority
   /** What the receiver sees; of a file its last component. */
   readonly name?: string
+  /** Of a file: it is only a difference, and this is what becomes of it there. */
+  readonly difference?: Wire.Difference
   /** Bytes that have arrived, of all. Called often. */
   readonly onProgress?: (arrivedBytes: number, size: number) => void
 }
@@ -200,6 +206,7 @@ const link = Effect.fnUntraced(function* (
       chunk,
       priority: options.priority ?? "normal",
       fingerprint: "",
+      difference: undefined,
       source: ({ skip, tag }: Parameters<Sender.Sending["source"]>[0]) =>
         Source.ofBytes(bytes, { size, chunk, skip, tag }),
       onProgress: (arrived: number) => options.onProgress?.(arrived, size)
@@ -249,6 +256,7 @@ const sendOpenFile = (sender: Sender.Sender, path: string, options: SendOptions,
           chunk,
           priority: options.priority ?? "normal",
           fingerprint: seen,
+          difference: options.difference,
           source: ({ onFailed, onReady, skip }) => Source.ofFile(file, { size, chunk, skip, onReady, onFailed }),
           onProgress: (arrived) => options.onProgress?.(arrived, size)
         },
@@ -304,6 +312,7 @@ const listener = Effect.fnUntraced(function* (
       Receiver.make({
         epoch: randomBytes(8).toString("hex"),
         directory: address.directory,
+        differences: address.differences,
         windowBytes: Number(settings.window),
         maxMessageBytes: Number(settings.maxMessage),
         budgetBytes: Number(settings.budget),

@@ -4,8 +4,10 @@
 import { Clock, Effect, type FileSystem, Schema, type Scope } from "effect"
 import type * as Preference from "../acp/Preference.ts"
 import { Detector, Measure } from "../mode/index.ts"
-import { Amst, type Address, type Listener, type Peer, type TransferError } from "./Amst.ts"
-import type { FileUnavailable, ListenFailed, PeerLost } from "./Failures.ts"
+import type { Hde, HdeError } from "../hde/index.ts"
+import { Amst, type Address, type Link, type Listener, type Peer, type Receipt, type TransferError } from "./Amst.ts"
+import * as Difference from "./Difference.ts"
+import type { FileUnavailable, ListenFailed, PeerLost, TransferRefused } from "./Failures.ts"
 import { Settings } from "./Settings.ts"
 
 export interface Serving extends Omit<Address, "directory" | "host" | "port"> {
@@ -40,15 +42,27 @@ export interface SendArguments {
   readonly tls?: Peer["tls"]
   /** Called ten times a second at most. */
   readonly onProgress?: (progress: Progress) => void
+  /** A file that the receiver has too: only the difference to it is sent. */
+  readonly base?: { readonly path: string; readonly hde: Hde["Service"] }
+  /** The receiver has no such file, or could make nothing of the difference: all of it is sent. */
+  readonly onFallback?: (because: TransferRefused) => void
 }
 
 /** What `send --json` prints. */
 export interface Sent {
   readonly file: string
   readonly bytes: number
+  /** Bytes that crossed the link in this go, and how many times more the file has than all that was to be sent. */
+  readonly sentBytes: number
+  readonly ratio: number
   readonly resumedBytes: number
   readonly sha256: string
+  /** SHA-256 of the file that it was sent as a difference to. */
+  readonly base: string | null
+  /** Why there is no difference although one was asked for. */
+  readonly fallback: string | null
   readonly seconds: number
+  /** Of the file: a difference is faster than the link. */
   readonly mbitPerSecond: number
   /** The most streams at once. */
   readonly streams: number
@@ -60,13 +74,16 @@ export interface Sent {
   readonly rttMillis: number
 }
 
+/** Why a file could not be sent. */
+export type SendError = TransferError | FileUnavailable | HdeError
+
 /** Sends a file, and is done when the other side has verified its hash. Sent again, it continues where it was. */
 export const send = Effect.fn("Command.send")(function* (
   file: string,
   host: string,
   port: number,
-  { congestion, environment, onProgress, streams, tls }: SendArguments = {}
-): Effect.fn.Return<Sent, TransferError | FileUnavailable, Amst> {
+  { base, congestion, environment, onFallback, onProgress, streams, tls }: SendArguments = {}
+): Effect.fn.Return<Sent, SendError, Amst | FileSystem.FileSystem> {
   const amst = yield* Amst
   const began = yield* Clock.currentTimeMillis
   const clock = yield* Clock.Clock
@@ -79,24 +96,44 @@ export const send = Effect.fn("Command.send")(function* (
       }
       const link = yield* amst.connect(tls === undefined ? { host, port } : { host, port, tls }, settings)
       let toldMillis = 0
-      const receipt = yield* link.sendFile(file, {
-        onProgress: (arrivedBytes, size) => {
-          const now = clock.currentTimeMillisUnsafe()
-          if (onProgress === undefined || (now - toldMillis < 100 && arrivedBytes < size)) return
-          toldMillis = now
-          const { deliveryRate, ready } = Effect.runSync(link.status)
-          onProgress({ arrivedBytes, size, streams: ready, bytesPerSecond: deliveryRate })
-        }
-      })
+      const told = (arrivedBytes: number, size: number) => {
+        const now = clock.currentTimeMillisUnsafe()
+        if (onProgress === undefined || (now - toldMillis < 100 && arrivedBytes < size)) return
+        toldMillis = now
+        const { deliveryRate, ready } = Effect.runSync(link.status)
+        onProgress({ arrivedBytes, size, streams: ready, bytesPerSecond: deliveryRate })
+      }
+      const whole = Effect.map(link.sendFile(file, { onProgress: told }), (receipt): Arrived => ({
+        ...receipt,
+        toSend: receipt.bytes,
+        base: null,
+        fallback: null
+      }))
+      const arrived =
+        base === undefined
+          ? yield* whole
+          : yield* difference(link, file, base, told).pipe(
+              Effect.catchIf(isUseless, (because) => {
+                onFallback?.(because)
+                return Effect.map(whole, (arrived): Arrived => ({ ...arrived, fallback: because.message }))
+              })
+            )
       const seconds = ((yield* Clock.currentTimeMillis) - began) / 1_000
       const status = yield* link.status
+      const { bytes, fallback, hash, resumedBytes, toSend } = arrived
+      const sentBytes = toSend - resumedBytes
+      const goodput = arrived.base === null ? sentBytes : bytes
       return {
         file,
-        bytes: receipt.bytes,
-        resumedBytes: receipt.resumedBytes,
-        sha256: receipt.hash,
+        bytes,
+        sentBytes,
+        ratio: bytes / Math.max(1, toSend),
+        resumedBytes,
+        sha256: hash,
+        base: arrived.base,
+        fallback,
         seconds,
-        mbitPerSecond: ((receipt.bytes - receipt.resumedBytes) * 8) / 1e6 / Math.max(seconds, 1e-3),
+        mbitPerSecond: (goodput * 8) / 1e6 / Math.max(seconds, 1e-3),
         streams: status.most,
         congestion: status.congestion,
         carrier: status.carrier,
@@ -108,6 +145,43 @@ export const send = Effect.fn("Command.send")(function* (
     })
   )
 })
+
+interface Arrived extends Receipt {
+  /** Bytes that were to be sent for it. */
+  readonly toSend: number
+  readonly base: string | null
+  readonly fallback: string | null
+}
+
+/** What is packed stays for another go, unless it has arrived or is of no use. */
+const difference = (
+  link: Link,
+  file: string,
+  { hde, path }: NonNullable<SendArguments["base"]>,
+  onProgress: (arrivedBytes: number, size: number) => void
+) =>
+  Effect.gen(function* () {
+    const { difference, over, path: packed, storedBytes } = yield* Difference.pack(hde, file, path)
+    const name = `${difference.name}.hde`
+    const { resumedBytes } = yield* link
+      .sendFile(packed, { name, difference, onProgress })
+      .pipe(Effect.tapError((error) => (isUseless(error) ? over : Effect.void)))
+    yield* over
+    const { hash, size } = difference.content
+    const arrived: Arrived = {
+      bytes: size,
+      hash,
+      resumedBytes,
+      toSend: storedBytes,
+      base: difference.base.hash,
+      fallback: null
+    }
+    return arrived
+  })
+
+/** The difference is of no use there, and the whole may be. */
+const isUseless = (error: SendError): error is TransferRefused =>
+  error._tag === "TransferRefused" && (error.reason === "base" || error.reason === "hash")
 
 /** What `probe --json` prints. */
 export interface Probed {

@@ -71,7 +71,16 @@ export class LinkClosed extends Data.TaggedError("LinkClosed")<{ readonly peer: 
 export type AmstError = FrameRefused | PeerLost | TransferRefused | FileUnavailable | ListenFailed | LinkClosed
 
 /** Why a receiver refuses a transfer. */
-export type RefusalReason = "hash" | "size" | "name" | "busy" | "disk" | "superseded" | "withdrawn" | "replayed"
+export type RefusalReason =
+  | "hash"
+  | "size"
+  | "name"
+  | "busy"
+  | "disk"
+  | "superseded"
+  | "withdrawn"
+  | "replayed"
+  | "base"
 
 const says: { readonly [R in RefusalReason]: string } = {
   hash: "what arrived is not what was sent",
@@ -81,5 +90,6 @@ const says: { readonly [R in RefusalReason]: string } = {
   disk: "the receiver could not write it",
   superseded: "the same file is being sent anew",
   withdrawn: "the sender took it back",
-  replayed: "its number was used before"
+  replayed: "its number was used before",
+  base: "the receiver has not the file that it is a difference to"
 }

@@ -12,7 +12,9 @@
  * Nothing here knows the time: `tick` brings it. Callbacks of sockets only note that something happened.
  */
 import type { Socket } from "node:net"
+import { dirname, join } from "node:path"
 import * as Bitmap from "./Bitmap.ts"
+import type * as Difference from "./Difference.ts"
 import * as Digest from "./Digest.ts"
 import { FrameRefused, type RefusalReason } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
@@ -47,6 +49,8 @@ export interface Options {
   readonly epoch: string
   /** Where files go; without one there are none. */
   readonly directory: string | undefined
+  /** Who makes files of differences; without one those are refused. */
+  readonly differences: Difference.Taker | undefined
   /** Bytes that may wait for the disk, and that a sender may leave unacknowledged. */
   readonly windowBytes: number
   readonly maxMessageBytes: number
@@ -275,14 +279,20 @@ export const make = (options: Options): Receiver => {
       return admit()
     }
     if (options.directory === undefined) return refuse("name", "files are not taken here")
-    if (!Sink.isSafeName(shape.name)) return refuse("name", "a plain name without folders is")
-    if (shape.size > options.maxFileBytes) return refuse("size", `files have up to ${options.maxFileBytes} bytes`)
-    const other = names.get(shape.name)
+    const name = Wire.nameOf(shape)
+    if (!Sink.isSafeName(name)) return refuse("name", "a plain name without folders is")
+    if (Math.max(shape.size, shape.difference?.content.size ?? 0) > options.maxFileBytes) {
+      return refuse("size", `files have up to ${options.maxFileBytes} bytes`)
+    }
+    if (shape.difference !== undefined && options.differences === undefined) {
+      return refuse("base", "differences are not taken here")
+    }
+    const other = names.get(name)
     if (other !== undefined && (other.shape.fingerprint !== shape.fingerprint || other.session === session)) {
       return refuse("busy", "try again when it is done")
     }
     session.transfers.set(id, transfer)
-    names.set(shape.name, transfer)
+    names.set(name, transfer)
     // The same file anew: its sender was started again, and this is the later one.
     const before =
       other === undefined ? Promise.resolve() : end(other, { ok: false, reason: "superseded", detail: "anew" })
@@ -291,7 +301,16 @@ export const make = (options: Options): Receiver => {
 
   const openFile = async (transfer: Transfer, directory: string) => {
     try {
-      const sink = await Sink.toFile(transfer.shape, transfer.count, directory)
+      const { difference } = transfer.shape
+      if (difference !== undefined) {
+        transfer.base = await options.differences?.find(difference.base)
+        if (transfer.base === undefined) {
+          return await end(transfer, { ok: false, reason: "base", detail: difference.base.hash.slice(0, 16) })
+        }
+      }
+      // Not by the name that it will have: what is there by that name may be what it is a difference to.
+      const name = difference === undefined ? transfer.shape.name : `.${difference.name}.hde`
+      const sink = await Sink.toFile({ ...transfer.shape, name }, transfer.count, directory)
       if (transfer.ending) return await sink.suspend()
       transfer.sink = sink
     } catch (cause) {
@@ -416,6 +435,7 @@ export const make = (options: Options): Receiver => {
       const giveBack = released(transfer.session, size)
       if ("commit" in sink) {
         const path = await sink.commit()
+        if (transfer.shape.difference !== undefined) return await unpack(transfer, path, transfer.shape.difference)
         leave(transfer, { ok: true })
         options.onFile({ session, name, path, size, hash: digest.toString("hex") })
         return
@@ -432,6 +452,17 @@ export const make = (options: Options): Receiver => {
     }
   }
 
+  const unpack = async (transfer: Transfer, frame: string, { content, name }: Wire.Difference) => {
+    const path = join(dirname(frame), name)
+    const refusal = await options.differences?.unpack(frame, path, transfer.base ?? "", content)
+    if (refusal !== undefined) {
+      return leave(transfer, { ok: false, reason: refusal.reason, detail: refusal.detail })
+    }
+    leave(transfer, { ok: true, hash: content.hash })
+    const { hash, size } = content
+    options.onFile({ session: transfer.session.id, name, path, size, hash })
+  }
+
   /** Ends a transfer that is not whole. What a file has stays for another time. */
   const end = (transfer: Transfer, finished: Wire.Finished): Promise<void> => {
     if (transfer.ending) return transfer.over
@@ -446,7 +477,7 @@ export const make = (options: Options): Receiver => {
   const leave = (transfer: Transfer, finished: Wire.Finished) => {
     const { id, session, shape } = transfer
     session.transfers.delete(id)
-    if (names.get(shape.name) === transfer) names.delete(shape.name)
+    if (names.get(Wire.nameOf(shape)) === transfer) names.delete(Wire.nameOf(shape))
     if (shape.kind === "message" && transfer.sink !== undefined && !finished.ok) released(session, shape.size)()
     answer(session, id, transfer.last, finished)
     admit()

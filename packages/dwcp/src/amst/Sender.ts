@@ -37,6 +37,7 @@ export interface Sending {
   readonly chunk: number
   readonly priority: Lanes.Priority
   readonly fingerprint: string
+  readonly difference: Wire.Difference | undefined
   readonly source: (given: {
     readonly skip: (index: number) => boolean
     /** For a message over TLS. */
@@ -197,9 +198,10 @@ export const make = (options: Options): Sender => {
     announced.set(stream, told)
     if (transfer.accepted || told.has(transfer.id)) return
     told.add(transfer.id)
-    const { chunk, fingerprint, kind, name, priority, size } = transfer.sending
+    const { chunk, difference, fingerprint, kind, name, priority, size } = transfer.sending
     const floor = Math.min(...transfers.keys())
-    const open: Wire.Open = { kind, size, chunk, priority, name, fingerprint, floor }
+    const shape: Wire.Open = { kind, size, chunk, priority, name, fingerprint, floor }
+    const open = difference === undefined ? shape : { ...shape, difference }
     Streams.write(stream, { kind: "open", id: transfer.id, index: 0, count: transfer.count }, Wire.write(open))
   }
 
@@ -236,6 +238,11 @@ export const make = (options: Options): Sender => {
         const finished = Wire.finished(frame.payload)
         if (transfer === undefined) return
         const { resumedBytes } = transfer
+        const made = transfer.sending.difference?.content.hash
+        if (finished.ok && finished.hash !== made) {
+          const error = new TransferRefused({ reason: "base", detail: "it knows nothing of differences" })
+          return end(transfer, { _tag: "Failed", error, resumedBytes }, false)
+        }
         if (finished.ok) {
           // What it was compared with is known, or there was nothing to compare.
           const digest = transfer.source.digest(takesTags) ?? Buffer.alloc(0)

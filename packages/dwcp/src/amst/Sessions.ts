@@ -49,6 +49,8 @@ export interface Transfer {
   heldBytes: number
   sink: Sink.BytesSink | Sink.FileSink | undefined
   expected: Buffer | undefined
+  /** Of a difference, where the file is that it is one to. */
+  base: string | undefined
   ending: boolean
   /** Done when nothing of it touches its file any more. */
   over: Promise<void>
@@ -94,6 +96,7 @@ export const transfer = (id: number, session: Session, shape: Wire.Open, stream:
   heldBytes: 0,
   sink: undefined,
   expected: undefined,
+  base: undefined,
   ending: false,
   over: Promise.resolve(),
   dropped: false,

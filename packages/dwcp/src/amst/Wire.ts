@@ -22,6 +22,17 @@ export const Welcome = Schema.Struct({
 })
 export type Welcome = typeof Welcome.Type
 
+/** A content: SHA-256 in hex, and bytes. */
+export const Named = Schema.Struct({
+  hash: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/u)),
+  size: natural
+})
+export type Named = typeof Named.Type
+
+/** What the receiver is to make of a file that is only the difference to one that it has. */
+export const Difference = Schema.Struct({ name: text(1024), base: Named, content: Named })
+export type Difference = typeof Difference.Type
+
 /** A transfer is announced. */
 export const Open = Schema.Struct({
   kind: Schema.Literals(["message", "file"]),
@@ -33,16 +44,22 @@ export const Open = Schema.Struct({
   /** Of a file: changes when the file does. */
   fingerprint: text(128),
   /** All transfers with smaller numbers are settled. */
-  floor: natural
+  floor: natural,
+  /** Of a file. Who does not know of it keeps the difference, and answers without a hash. */
+  difference: Schema.optionalKey(Difference)
 })
 export type Open = typeof Open.Type
 
 /** How a transfer ended. */
 export const Finished = Schema.Union([
-  Schema.Struct({ ok: Schema.Literal(true) }),
+  Schema.Struct({
+    ok: Schema.Literal(true),
+    /** Of a difference: SHA-256 in hex of what was made of it. */
+    hash: Schema.optionalKey(text(64))
+  }),
   Schema.Struct({
     ok: Schema.Literal(false),
-    reason: Schema.Literals(["hash", "size", "name", "busy", "disk", "superseded", "withdrawn", "replayed"]),
+    reason: Schema.Literals(["hash", "size", "name", "busy", "disk", "superseded", "withdrawn", "replayed", "base"]),
     detail: text(500)
   })
 ])
@@ -63,6 +80,9 @@ export const hello = reading("hello", Hello)
 export const welcome = reading("welcome", Welcome)
 export const open = reading("open", Open)
 export const finished = reading("finished", Finished)
+
+/** What a file will be called. */
+export const nameOf = ({ difference, name }: Open): string => difference?.name ?? name
 
 /** Chunks of a transfer. */
 export const chunksOf = ({ chunk, size }: Pick<Open, "size" | "chunk">): number => Math.max(1, Math.ceil(size / chunk))

@@ -11,6 +11,7 @@ export {
   type SendOptions
 } from "./Amst.ts"
 export * from "./Failures.ts"
+export * as Difference from "./Difference.ts"
 export * as Frame from "./Frame.ts"
 export * as Growth from "./Growth.ts"
 export * as Command from "./Command.ts"

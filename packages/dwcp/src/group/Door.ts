@@ -123,6 +123,7 @@ export const open = Effect.fn("Door.open")(function* (
     Receiver.make({
       epoch: randomBytes(8).toString("hex"),
       directory: folderOf(options.directory, name),
+      differences: undefined,
       windowBytes: options.windowBytes,
       maxMessageBytes: options.maxMessageBytes,
       budgetBytes: Math.max(options.budgetBytes, options.maxMessageBytes),

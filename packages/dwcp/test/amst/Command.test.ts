@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { NodeServices } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
-import { readFileSync, writeFileSync } from "node:fs"
+import { Deferred, Effect, Fiber, Layer, Schema } from "effect"
+import { createHash } from "node:crypto"
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Command } from "../../src/amst/index.ts"
+import { Command, Difference } from "../../src/amst/index.ts"
+import * as Hde from "../../src/hde/index.ts"
 import { amst, folder, noise } from "./fixtures/worlds.ts"
 
 describe("Command", () => {
@@ -26,7 +28,71 @@ describe("Command", () => {
       assert.isAbove(sent.mbitPerSecond, 0)
       assert.isTrue(seen.every(({ arrivedBytes }, k) => k === 0 || arrivedBytes >= seen[k - 1]!.arrivedBytes))
       assert.strictEqual(seen.at(-1)?.arrivedBytes, bytes.length)
-    }).pipe(Effect.provide(amst()))
+    }).pipe(Effect.provide(Layer.mergeAll(amst(), NodeServices.layer)))
+  )
+
+  const versions = Effect.gen(function* () {
+    const [mine, theirs, kept] = [yield* folder, yield* folder, yield* folder]
+    const before = noise(3_000_000)
+    const after = Buffer.concat([before, noise(12_000_000)])
+    const [base, file] = [join(mine, "monday.img"), join(mine, "tuesday.img")]
+    writeFileSync(base, before)
+    writeFileSync(file, after)
+    const hde = yield* Hde.make(Schema.decodeUnknownSync(Hde.Settings)({}), kept)
+    const differences = yield* Difference.taker(hde, theirs)
+    const serving = { listen: { host: "127.0.0.1", port: 0 }, dir: theirs }
+    return { theirs, before, after, file, base: { path: base, hde }, differences, serving }
+  })
+
+  it.live("sends only what differs from a file that the other side has, and goes on with that after a break", () =>
+    Effect.gen(function* () {
+      const { after, base, before, differences, file, serving, theirs } = yield* versions
+      writeFileSync(join(theirs, "monday.img"), before)
+      const { port, takeFile } = yield* Command.serve({ ...serving, differences })
+      const half = yield* Deferred.make<void>()
+      const onProgress = ({ arrivedBytes }: Command.Progress) => {
+        if (arrivedBytes > 3_000_000 && arrivedBytes < 9_000_000) Deferred.doneUnsafe(half, Effect.void)
+      }
+      const first = yield* Effect.forkScoped(Command.send(file, "127.0.0.1", port, { base, streams: 1, onProgress }))
+      yield* Deferred.await(half)
+      yield* Fiber.interrupt(first)
+      const sent = yield* Command.send(file, "127.0.0.1", port, { base })
+      assert.isTrue(after.equals(readFileSync(join(theirs, "tuesday.img"))))
+      assert.isAbove(sent.resumedBytes, 1_000_000)
+      assert.isBelow(sent.sentBytes, 12_000_000)
+      assert.isAbove(sent.ratio, 1.2)
+      const hash = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex")
+      assert.deepStrictEqual(
+        { bytes: sent.bytes, sha256: sent.sha256, base: sent.base, fallback: sent.fallback },
+        { bytes: after.length, sha256: hash(after), base: hash(before), fallback: null }
+      )
+      const { hash: theirHash, name, size } = yield* takeFile
+      assert.deepStrictEqual([name, size, theirHash], ["tuesday.img", after.length, hash(after)])
+      assert.deepStrictEqual(readdirSync(theirs).toSorted(), ["monday.img", "tuesday.img"])
+    }).pipe(Effect.provide(Layer.mergeAll(amst(), NodeServices.layer)))
+  )
+
+  it.live("sends all of a file, and says so, where the base is not there, is another one, or is not asked for", () =>
+    Effect.gen(function* () {
+      const { after, base, before, differences, file, serving, theirs } = yield* versions
+      const alike = Buffer.from(before)
+      alike[5] = alike[5]! ^ 1
+      writeFileSync(join(theirs, "monday.img"), alike) // of the same size, and of other content
+      const told: Array<string> = []
+      for (const how of [{ differences }, {}]) {
+        const { port } = yield* Command.serve({ ...serving, ...how })
+        const sent = yield* Command.send(file, "127.0.0.1", port, {
+          base,
+          onFallback: ({ reason }) => told.push(reason)
+        })
+        assert.deepStrictEqual([sent.base, sent.ratio, sent.sentBytes], [null, 1, after.length])
+        assert.include(sent.fallback ?? "", "has not the file")
+        assert.isTrue(after.equals(readFileSync(join(theirs, "tuesday.img"))))
+        rmSync(join(theirs, "tuesday.img"))
+      }
+      assert.deepStrictEqual(told, ["base", "base"])
+      assert.deepStrictEqual(readdirSync(theirs), ["monday.img"])
+    }).pipe(Effect.provide(Layer.mergeAll(amst(), NodeServices.layer)))
   )
 
   it.live("finds this machine not to be the internet, and shows why", () =>

@@ -207,10 +207,17 @@ const warnPlain = ({ ca, cert }: Secured) =>
 
 const transport = Amst.Amst.layerStandard.pipe(Layer.provide(Acp.Acp.layer))
 
+/** Where files are taken, into which folder, and one more file that differences may be to. */
+export interface Serving extends Secured {
+  readonly listen: string
+  readonly dir: string
+  readonly base: string | undefined
+}
+
 /** Takes files until a signal ends it. */
 export const serve = Program.make(
   Effect.fnUntraced(
-    function* (flags: Secured & { readonly listen: string; readonly dir: string }) {
+    function* (flags: Serving) {
       const { onSignal, stdout } = yield* Surroundings
       const over = yield* Deferred.make<void>()
       yield* onSignal((signal) => {
@@ -226,7 +233,13 @@ export const serve = Program.make(
       const tls = cert === undefined || key === undefined ? {} : { tls: { cert, key } }
       const fileSystem = yield* FileSystem.FileSystem
       yield* fileSystem.makeDirectory(flags.dir, { recursive: true, mode: 0o700 })
-      const listener = yield* Amst.Command.serve({ listen, dir: flags.dir, ...tls })
+      if (flags.base !== undefined) yield* isReadable(flags.base)
+      const differences = yield* Amst.Difference.taker(
+        yield* engine,
+        flags.dir,
+        flags.base === undefined ? [] : [flags.base]
+      )
+      const listener = yield* Amst.Command.serve({ listen, dir: flags.dir, differences, ...tls })
       stdout.write(
         flags.json ? `${JSON.stringify({ port: listener.port })}\n` : `listening on ${listen.host}:${listener.port}\n`
       )
@@ -246,38 +259,48 @@ export const serve = Program.make(
 export interface Sending extends Secured {
   readonly input: string
   readonly to: string
+  /** A file that the other side has too. */
+  readonly base: string | undefined
   readonly streams: string
   readonly congestion: string
 }
 
 /** Sends a file, and is done when the other side has verified it. */
 export const send = Program.make(
-  Effect.fnUntraced(function* (flags: Sending) {
-    const { stderr, stdout } = yield* Surroundings
-    const { host, port } = yield* addressOf(flags.to)
-    const ca = yield* trusted(flags)
-    yield* isReadable(flags.input)
-    yield* warnPlain(flags)
-    const streams = yield* streamsOf(flags.streams)
-    const sent = yield* Amst.Command.send(flags.input, host, port, {
-      streams,
-      congestion: flags.congestion,
-      ...(ca === undefined ? {} : { tls: { ca } }),
-      onProgress: ({ arrivedBytes, bytesPerSecond, size, streams }) => {
-        if (!stderr.isTerminal || flags.json) return
-        const share = size === 0 ? 100 : Math.floor((100 * arrivedBytes) / size)
-        stderr.write(`\r${share} %  ${((bytesPerSecond * 8) / 1e6).toFixed(0)} Mbit/s  ${streams} streams `)
-      }
-    })
-    if (stderr.isTerminal && !flags.json) stderr.write("\n")
-    const { bytes, congestion, mbitPerSecond, retransmits, seconds, sha256 } = sent
-    if (flags.json) stdout.write(`${JSON.stringify(sent)}\n`)
-    else
-      stdout.write(
-        `${bytes} B in ${seconds.toFixed(2)} s, ${mbitPerSecond.toFixed(0)} Mbit/s · ${sent.streams} streams of ` +
-          `${congestion.effective ?? "unknown control"} · ${retransmits} retransmits · sha256 ${sha256}\n`
-      )
-  }, Effect.provide(transport))
+  Effect.fnUntraced(
+    function* (flags: Sending) {
+      const { stderr, stdout } = yield* Surroundings
+      const { host, port } = yield* addressOf(flags.to)
+      const ca = yield* trusted(flags)
+      yield* isReadable(flags.input)
+      if (flags.base !== undefined) yield* isReadable(flags.base)
+      yield* warnPlain(flags)
+      const streams = yield* streamsOf(flags.streams)
+      const sent = yield* Amst.Command.send(flags.input, host, port, {
+        streams,
+        congestion: flags.congestion,
+        ...(ca === undefined ? {} : { tls: { ca } }),
+        ...(flags.base === undefined ? {} : { base: { path: flags.base, hde: yield* engine } }),
+        onFallback: ({ code, message }) => stderr.write(`${code} ${message} All of the file is sent instead.\n`),
+        onProgress: ({ arrivedBytes, bytesPerSecond, size, streams }) => {
+          if (!stderr.isTerminal || flags.json) return
+          const share = size === 0 ? 100 : Math.floor((100 * arrivedBytes) / size)
+          stderr.write(`\r${share} %  ${((bytesPerSecond * 8) / 1e6).toFixed(0)} Mbit/s  ${streams} streams `)
+        }
+      })
+      if (stderr.isTerminal && !flags.json) stderr.write("\n")
+      const { bytes, congestion, mbitPerSecond, retransmits, seconds, sha256 } = sent
+      if (flags.json) stdout.write(`${JSON.stringify(sent)}\n`)
+      else
+        stdout.write(
+          `${bytes} B in ${seconds.toFixed(2)} s, ${mbitPerSecond.toFixed(0)} Mbit/s · ` +
+            `${sent.ratio.toFixed(2)} times smaller on the way · ${sent.streams} streams of ` +
+            `${congestion.effective ?? "unknown control"} · ${retransmits} retransmits · sha256 ${sha256}\n`
+        )
+    },
+    Effect.scoped,
+    Effect.provide(transport)
+  )
 )
 
 /** Says what kind of link leads there, and how that is known. */

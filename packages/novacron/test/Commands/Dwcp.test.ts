@@ -1,6 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { execFile, execFileSync, spawn } from "node:child_process"
+import { createHash } from "node:crypto"
+import { once } from "node:events"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { promisify } from "node:util"
 import { Effect } from "effect"
 import { afterAll, assert, describe, it } from "vitest"
 import * as Dwcp from "../../src/Commands/Dwcp.ts"
@@ -119,7 +124,7 @@ describe("novacron dwcp", () => {
     let toldPort: (port: number) => void = () => undefined
     const port = new Promise<number>((resolve) => (toldPort = resolve))
     const serving = Dwcp.serve(
-      { listen: "127.0.0.1:0", dir, cert: undefined, key: undefined, ca: undefined, json: true },
+      { listen: "127.0.0.1:0", dir, base: undefined, cert: undefined, key: undefined, ca: undefined, json: true },
       {
         ...thisProcess(),
         env: {},
@@ -134,7 +139,7 @@ describe("novacron dwcp", () => {
         onSignal: (listener) => Effect.sync(() => void hear.push(listener))
       }
     )
-    const plain = { cert: undefined, key: undefined, ca: undefined, json: true }
+    const plain = { base: undefined, cert: undefined, key: undefined, ca: undefined, json: true }
     const to = `127.0.0.1:${await port}`
     const sent = await run(Dwcp.send, { ...plain, input, to, streams: "2", congestion: "auto" })
     assert.strictEqual(sent.exit, 0, sent.err)
@@ -158,9 +163,63 @@ describe("novacron dwcp", () => {
     assert.include(wrong.err, "NVC-4107")
   })
 
+  it("sends only what differs from a base, between programs, over TLS", async () => {
+    const at = (...parts: ReadonlyArray<string>) => join(folder, ...parts)
+    const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    const given = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    execFileSync("openssl", [...made, ...given, "-keyout", at("k.pem"), "-out", at("c.pem")], { stdio: "ignore" })
+    const [base, input, dir] = [file("before.img", monday), file("after.img", tuesday), at("images")]
+    mkdirSync(dir)
+    writeFileSync(join(dir, "another name"), monday)
+    const main = join(import.meta.dirname, "../../src/main.ts")
+    const secret = ["--cert", at("c.pem"), "--key", at("k.pem")]
+    const serving = spawn(process.execPath, [
+      main,
+      "dwcp",
+      "serve",
+      "--listen",
+      "localhost:0",
+      "--dir",
+      dir,
+      ...secret,
+      "--json"
+    ])
+    const lines = createInterface({ input: serving.stdout })[Symbol.asyncIterator]()
+    const line = async () => JSON.parse(String((await lines.next()).value))
+    try {
+      const { port } = await line()
+      const send = async (...more: ReadonlyArray<string>) => {
+        const args = [main, "dwcp", "send", input, `localhost:${port}`, "--ca", at("c.pem"), "--json", ...more]
+        const { stderr, stdout } = await promisify(execFile)(process.execPath, args)
+        return { sent: JSON.parse(stdout), stderr }
+      }
+      const hash = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex")
+      const { sent, stderr } = await send("--base", base)
+      assert.strictEqual(stderr, "")
+      assert.include(sent, { bytes: tuesday.length, base: hash(monday), sha256: hash(tuesday), fallback: null })
+      assert.isAbove(sent.ratio, 100)
+      assert.isTrue(readFileSync(join(dir, "after.img")).equals(tuesday))
+      assert.include(await line(), { name: "after.img", size: tuesday.length, hash: hash(tuesday) })
+      // A base that the other side has not: it says so, and sends all of it.
+      rmSync(join(dir, "another name"))
+      const other = await send("--base", base)
+      assert.match(other.stderr, /NVC-4103 .*has not the file.*All of the file is sent/)
+      assert.include(other.sent, { base: null, ratio: 1, sha256: hash(tuesday) })
+      assert.include(await line(), { name: "after.img", hash: hash(tuesday) })
+    } finally {
+      const over = once(serving, "exit")
+      serving.kill("SIGTERM")
+      assert.deepStrictEqual(await over, [0, null])
+    }
+    const args = { input, to: "localhost:9", base: at("no base"), streams: "auto", congestion: "auto" }
+    const missing = await run(Dwcp.send, { ...args, cert: undefined, key: undefined, ca: undefined, json: false })
+    assert.strictEqual(missing.exit, 65)
+    assert.include(missing.err, "no base is not there")
+  }, 60_000)
+
   it("takes no half of TLS, and no number of streams that is none", async () => {
     const input = file("small", "x")
-    const common = { cert: undefined, key: undefined, ca: undefined, json: false }
+    const common = { base: undefined, cert: undefined, key: undefined, ca: undefined, json: false }
     const send = { ...common, input, to: "127.0.0.1:9", streams: "auto", congestion: "auto" }
     const half = await run(Dwcp.serve, { ...common, cert: input, listen: "127.0.0.1:0", dir: join(folder, "never") })
     for (const { err, exit } of [
