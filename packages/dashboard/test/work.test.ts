@@ -1,4 +1,5 @@
 /** The pages of nodes and tasks, at a real node that runs real programs. */
+import { createServer } from "node:net"
 import { AxeBuilder } from "@axe-core/playwright"
 import type { Page } from "playwright-core"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
@@ -18,7 +19,8 @@ const ids = { talker: "", big: "", hostile: "", short: "" }
 /** A page that has used a link for a role, and what it complains about. */
 const visit = async (
   role: string,
-  change = (link: string): string => link
+  change = (link: string): string => link,
+  its = node
 ): Promise<{ readonly page: Page; readonly complaints: ReadonlyArray<string> }> => {
   const context = await (await Browser.launch()).newContext({ viewport: { width: 1280, height: 800 } })
   const page = await context.newPage()
@@ -28,7 +30,7 @@ const visit = async (
   page.on("console", (said) => {
     if (said.type() === "error") complaints.push(said.text())
   })
-  await page.goto(change(await node.link(role, `ada the ${role}`)))
+  await page.goto(change(await its.link(role, `ada the ${role}`)))
   await page.waitForFunction(() => !location.hash.startsWith("#token"))
   await page.locator(".outcome").waitFor()
   return { page, complaints }
@@ -52,13 +54,9 @@ const stateOf = async (id: string): Promise<unknown> => (await node.ask(`/v1/tas
 describe.skipIf(!Browser.isThere)("the pages of the work, at a real node", () => {
   beforeAll(async () => {
     node = await RealNode.boot()
-    // Before its work is up, somebody looks.
+    // Somebody looks before there is anything to see, and need not ask again.
     const { page } = await visit("viewer")
     await go(page, "#/tasks")
-    await page
-      .getByText(/Tasks are shown when|There are no tasks yet/)
-      .first()
-      .waitFor()
     await node.ready
     await page.getByText("There are no tasks yet").waitFor()
     await page.context().close()
@@ -286,5 +284,36 @@ describe.skipIf(!Browser.isThere)("the pages of the work, at a real node", () =>
       await page.context().close()
     },
     2 * patience
+  )
+
+  it(
+    "say what the work waits for before there is any",
+    async () => {
+      // A database that takes calls and says nothing.
+      const silent = createServer(() => undefined)
+      await new Promise<void>((resolve) => void silent.listen(0, "127.0.0.1", () => resolve()))
+      const address = silent.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      const url = `postgres://somebody:secret@127.0.0.1:${port}/novacron?sslmode=disable`
+      const waiting = await RealNode.boot({ env: { NOVACRON_DATABASE_URL: url } })
+      try {
+        const { page } = await visit("viewer", undefined, waiting)
+        for (const [hash, what] of [
+          ["#/tasks", "Tasks"],
+          ["#/nodes", "Nodes"]
+        ] as const) {
+          await go(page, hash)
+          await page.getByRole("heading", { name: `${what} are shown when the orchestration is up` }).waitFor()
+          const why = await page.locator(".notup .why").innerText()
+          assert.match(why, /^orchestration waits|^orchestration is waiting/)
+          assert.match(why, /database is still starting/)
+        }
+        await page.context().close()
+      } finally {
+        silent.close()
+        await waiting.stop()
+      }
+    },
+    patience
   )
 })
