@@ -58,6 +58,8 @@ export interface Peers {
 
 const again = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]).pipe(Schedule.jittered)
 const headBytes = 4
+/** Milliseconds that somebody may take to show a certificate. */
+const handshakeTimeout = 10_000
 /** Beside its peers' connections, somebody may be about to replace one. */
 const connectionsEach = 4
 
@@ -77,12 +79,19 @@ export const make = Effect.fnUntraced(function* (
   }
   const { tls } = options
   const secure = tls === undefined ? undefined : yield* tls.server
+  // Of those that are not through with TLS too: the server is not closed before they are.
+  const raw = new Set<Net.Socket>()
   const server = yield* Effect.acquireRelease(listening(options, secure, accept), (server) =>
     Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
-      for (const socket of readers) socket.destroy()
+      for (const socket of raw) socket.destroy()
     })
   )
+  server.on("connection", (socket: Net.Socket) => {
+    if (raw.size >= 2 * members.length * connectionsEach) return void socket.destroy()
+    raw.add(socket)
+    socket.on("close", () => raw.delete(socket))
+  })
   if (tls !== undefined && server instanceof TlsSockets.Server) {
     yield* tls.renewals.pipe(
       Stream.runForEach(() => Effect.map(tls.server, (next) => server.setSecureContext(next))),
@@ -146,7 +155,7 @@ const listening = (
     const server =
       secure === undefined
         ? Net.createServer(accept)
-        : TlsSockets.createServer({ ...secure, requestCert: true, rejectUnauthorized: true }, accept)
+        : TlsSockets.createServer({ ...secure, handshakeTimeout, requestCert: true, rejectUnauthorized: true }, accept)
     server.on("tlsClientError", (_error: Error, socket: Net.Socket) => socket.destroy())
     server.once("error", (cause) => resume(Effect.fail(new ReplicaCannotListen({ address: `${host}:${port}`, cause }))))
     server.listen({ host, port }, () => resume(Effect.succeed(server)))

@@ -105,6 +105,38 @@ describe("pbft", () => {
   )
 
   it.live(
+    "takes one that is cut off for gone, and puts again what was its own when it is back, but not over those of others",
+    () =>
+      Effect.gen(function* () {
+        const { cut, open } = yield* Members.cluster(4)
+        const [a, b, , d] = yield* Effect.all([0, 1, 2, 3].map(open))
+        yield* d!.put("here", bytes("d"), { ephemeral: true })
+        yield* d!.put("seat", bytes("d"), { ephemeral: true })
+        yield* d!.put("stays", bytes("d"))
+        cut(3, true)
+        yield* eventually(
+          Effect.map(a!.get("here"), (entry) => assert.isTrue(Option.isNone(entry), "its keys go with its lease"))
+        )
+        yield* b!.compareAndSet("seat", Option.none(), bytes("b"))
+        // On its side nobody decides anything, and it says so.
+        yield* eventually(Effect.map(d!.status, ({ healthy }) => assert.isFalse(healthy)))
+        assert.strictEqual((yield* Effect.flip(d!.get("here")))._tag, "StoreUnreachable")
+        const heard = yield* listening(a!, "here")
+        assert.strictEqual(yield* heard.next, "current")
+        cut(3, false)
+        assert.strictEqual(yield* heard.next, "here=d")
+        for (const engine of [a!, d!]) {
+          const entries = yield* engine.list("")
+          assert.deepStrictEqual(
+            entries.map(({ key, value }) => `${key}=${Buffer.from(value).toString()}`),
+            ["here=d", "seat=b", "stays=d"]
+          )
+        }
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    patience
+  )
+
+  it.live(
     "refuses what is too large for a proposal, before it is one",
     () =>
       Effect.gen(function* () {
