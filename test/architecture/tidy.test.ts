@@ -29,7 +29,6 @@ const untested: { readonly [file: string]: string } = {
   "packages/components/src/orchestration/OrchestrationError.ts": "sentences, which the runbooks explain",
   "packages/dashboard/src/Picture.ts": "types, and the size of a box, tested with Layout",
   "packages/dwcp/src/pbft/Message.ts": "types, and one line that Codec and Replica live by",
-  "packages/dwcp/src/pbft/Peers.ts": "a part of Pbft, tested between processes",
   "packages/dwcp/src/pbft/Places.ts": "a part of Replica, tested in its simulation",
   "packages/novacron/src/CommandFlags.ts": "a part of Cli, whose front door it is tested through",
   "packages/novacron/src/CommandLine.ts": "the process around a command line, tested end to end through main",

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Boot, Policy } from "@novacron/boot"
 import { Context, Effect, Exit, Layer, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
+import { generateKeyPairSync } from "node:crypto"
 import { component, patience } from "../../src/dwcp/Component.ts"
 import { Dwcp } from "../../src/dwcp/Members.ts"
 import { component as network } from "../../src/network/Component.ts"
@@ -149,6 +150,29 @@ describe("dwcp as a component", () => {
         const { events, exit } = yield* boot(yield* issue("node-b"), { bindPort: a.peer.port }, { retry: soon })
         assert.isTrue(Exit.isFailure(exit))
         assert.isAtLeast(names(events, "AttemptFailed").filter((name) => name === "dwcp/door").length, 3)
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "does not boot as somebody who decides without the key for it, and does not give way to v1 either",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const members = Array.from({ length: 4 }, (_, k) => {
+          const { publicKey } = generateKeyPairSync("ed25519")
+          const pem = publicKey.export({ type: "spki", format: "pem" }).toString()
+          return { host: "127.0.0.1", port: 9_000 + k, publicKey: pem }
+        })
+        const { events, exit } = yield* boot(yield* issue("node-a"), {
+          consensus: { byzantineTolerance: true, members }
+        })
+        assert.isTrue(Exit.isFailure(exit))
+        assert.include(names(events, "ComponentFailed"), "dwcp")
+        assert.include(JSON.stringify(events), 'The secret \\"consensus-key\\" cannot be had')
+        // The settings alone say that three are too few.
+        const few = { byzantineTolerance: true, members: members.slice(1) }
+        assert.throws(() => settingsOf({ consensus: few }), /there are 3 members/)
       }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )
