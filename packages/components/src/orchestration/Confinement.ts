@@ -4,12 +4,12 @@
  * **Details**
  *
  * With control groups of version 2 each attempt has a group of its own: killing it misses nobody, and memory, CPU and
- * processes are limited where those controllers were handed to the node (systemd: `Delegate=yes` and
+ * processes are limited where those controllers were handed to the node (systemd: `Delegate=yes`, and for a node of root
  * `DelegateSubgroup=node`). Elsewhere memory is limited by `prlimit --data`, each process for itself; CPU and the number
  * of processes are not.
  */
 import { randomUUID } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import * as Cgroup from "../resources/Cgroup.ts"
 import type { ControlGroup } from "./Keeper.ts"
@@ -66,7 +66,8 @@ const open = (pid: number): Group | undefined => {
   const [inside] = own?.directories ?? []
   if (inside === undefined) return undefined
   // Beside the group of the node where that was handed to us alone, for a group with processes gives its own nothing on.
-  const places = inside.endsWith("/node") ? [inside.slice(0, -"/node".length), inside] : [inside]
+  const home = inside.endsWith(subgroup) ? inside : (settle(inside, pid) ?? inside)
+  const places = home.endsWith(subgroup) ? [home.slice(0, -subgroup.length), home] : [home]
   for (const above of places) {
     clearAway(above)
     for (const name of wanted) attempt(() => writeFileSync(`${above}/cgroup.subtree_control`, `+${name}`))
@@ -75,9 +76,36 @@ const open = (pid: number): Group | undefined => {
     if (attempt(() => mkdirSync(directory) ?? true) === undefined) continue
     for (const name of wanted) attempt(() => writeFileSync(`${directory}/cgroup.subtree_control`, `+${name}`))
     const controllers = new Set(read(`${directory}/cgroup.subtree_control`).trim().split(/\s+/))
-    return { directory, home: inside, controllers }
+    return { directory, home, controllers }
   }
   return undefined
+}
+
+const subgroup = "/node"
+
+/**
+ * Moves the node out of the way, as `DelegateSubgroup` would have: when the group belongs to our user, who is not root
+ * and so was handed it, and everybody in it was started by this node.
+ */
+const settle = (inside: string, pid: number): string | undefined => {
+  const home = `${inside}${subgroup}`
+  const members = () => readFileSync(`${inside}/cgroup.procs`, "utf8").trim().split("\n").filter(Boolean).map(Number)
+  return attempt(() => {
+    const { uid } = statSync(inside)
+    if (uid === 0 || uid !== statSync(`/proc/${pid}`).uid || !members().every((one) => isOf(one, pid))) return undefined
+    mkdirSync(home, { recursive: true })
+    // The node first: whom it starts from then on is born there.
+    for (const one of [pid, ...members()]) attempt(() => writeFileSync(`${home}/cgroup.procs`, String(one)))
+    return members().length === 0 ? home : undefined
+  })
+}
+
+/** Whether a process is that one, or was started by it or by one that it has started. */
+const isOf = (one: number, pid: number): boolean => {
+  for (let at = one; at > 1; at = Number(readFileSync(`/proc/${at}/stat`, "utf8").split(") ").at(-1)?.split(" ")[1])) {
+    if (at === pid) return true
+  }
+  return false
 }
 
 /** Takes away what nodes have left that were killed together with everything of theirs. */
