@@ -140,7 +140,8 @@ describe("the drill for a machine that was lost", () => {
     const psql = (place: Place, sql: string) => `
       novacron boot >boot.log 2>&1 & pid=$!
       until grep -q BootReady boot.log; do kill -0 $pid; sleep 0.1; done
-      PGPASSWORD=$(cat "$DATA_DIR/postgresql/password") psql -XAt -h "$DATA_DIR/postgresql/data" -U novacron -c "${sql}" postgres
+      export PGPASSWORD=$(cat "$DATA_DIR/postgresql/password")
+      psql -XAt -h "$DATA_DIR/postgresql/data" -U novacron -c "${sql}" postgres
       novacron stop >/dev/null; wait $pid`
     const written = sh(
       psql(place, "CREATE TABLE drill (n int); INSERT INTO drill SELECT generate_series(1, 1000)"),

@@ -81,7 +81,7 @@ describe("a failure before the core", () => {
 })
 
 describe("parts that do not need each other", () => {
-  it("come up at the same time: database, cache and network, after security and before anything that needs them", async () => {
+  it("come up at the same time: database, cache and network, after security", async () => {
     const { code, stdout } = await place.run(["boot", "--exit-when-ready"], {
       NOVACRON_CACHE_URL: "redis://127.0.0.1:1"
     })

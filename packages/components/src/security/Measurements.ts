@@ -30,7 +30,7 @@ export const log = (measured: Iterable<Measurement>): Log =>
   )
 
 /** The register after a digest. */
-export const extend = (register: string, digest: string): string =>
+const extend = (register: string, digest: string): string =>
   createHash("sha256").update(Buffer.from(register, "hex")).update(Buffer.from(digest, "hex")).digest("hex")
 
 /** What the register holds after all of it. */

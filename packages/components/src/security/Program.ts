@@ -71,7 +71,7 @@ export const check = Effect.fn("Program.check")(function* (manifest: string, pub
 })
 
 /** SHA-256 of a file, read piece by piece. */
-export const digestOfFile = (path: string) =>
+const digestOfFile = (path: string) =>
   Effect.flatMap(FileSystem.FileSystem, (fileSystem) =>
     Effect.suspend(() => {
       const hash = createHash("sha256")
