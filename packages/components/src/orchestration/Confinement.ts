@@ -94,16 +94,21 @@ const settle = (inside: string, pid: number): string | undefined => {
     const { uid } = statSync(inside)
     if (uid === 0 || uid !== statSync(`/proc/${pid}`).uid || !members().every((one) => isOf(one, pid))) return undefined
     mkdirSync(home, { recursive: true })
-    // The node first: whom it starts from then on is born there.
-    for (const one of [pid, ...members()]) attempt(() => writeFileSync(`${home}/cgroup.procs`, String(one)))
+    // The node first: whom it starts from then on is born there. Whom others start meanwhile is found on another round.
+    for (let round = 0; round < 3 && members().length > 0; round++) {
+      for (const one of [pid, ...members()]) attempt(() => writeFileSync(`${home}/cgroup.procs`, String(one)))
+    }
     return members().length === 0 ? home : undefined
   })
 }
 
-/** Whether a process is that one, or was started by it or by one that it has started. */
+/** Whether a process is that one, or was started by it or by one that it has started. One that has ended is nobody's. */
 const isOf = (one: number, pid: number): boolean => {
-  for (let at = one; at > 1; at = Number(readFileSync(`/proc/${at}/stat`, "utf8").split(") ").at(-1)?.split(" ")[1])) {
+  for (let at = one; at > 1;) {
     if (at === pid) return true
+    const stat = attempt(() => readFileSync(`/proc/${at}/stat`, "utf8"))
+    if (stat === undefined) return true
+    at = Number(stat.split(") ").at(-1)?.split(" ")[1])
   }
   return false
 }
