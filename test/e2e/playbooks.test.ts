@@ -137,16 +137,13 @@ describe("a playbook", () => {
 
 describe("the drill for a machine that was lost", () => {
   it("gives back from a copy what was there: who the node is, its keys, its rows", () => {
-    const psql = (place: Place, sql: string) => `
+    const psql = (sql: string) => `
       novacron boot >boot.log 2>&1 & pid=$!
       until grep -q BootReady boot.log; do kill -0 $pid; sleep 0.1; done
       export PGPASSWORD=$(cat "$DATA_DIR/postgresql/password")
       psql -XAt -h "$DATA_DIR/postgresql/data" -U novacron -c "${sql}" postgres
       novacron stop >/dev/null; wait $pid`
-    const written = sh(
-      psql(place, "CREATE TABLE drill (n int); INSERT INTO drill SELECT generate_series(1, 1000)"),
-      place
-    )
+    const written = sh(psql("CREATE TABLE drill (n int); INSERT INTO drill SELECT generate_series(1, 1000)"), place)
     assert.strictEqual(written.status, 0, written.stderr)
     const backup = place.path("backup")
     assert.strictEqual(sh(`cp -a "$DATA_DIR" "${backup}"`, place).status, 0)
@@ -156,7 +153,7 @@ describe("the drill for a machine that was lost", () => {
     mkdirSync(place.dataDir, { mode: 0o700 })
     cpSync(place.path("boot.log"), place.path("before.log"))
     const restored = sh(
-      `rm -rf "$DATA_DIR"; cp -a "${backup}" "$DATA_DIR"; ${psql(place, "SELECT count(*) FROM drill")}`,
+      `rm -rf "$DATA_DIR"; cp -a "${backup}" "$DATA_DIR"; ${psql("SELECT count(*) FROM drill")}`,
       place
     )
     assert.strictEqual(restored.status, 0, restored.stderr)
