@@ -311,7 +311,7 @@ export const make = Effect.fnUntraced(function* (
         if (!anew && atMs < seat.freshUntilMs) return Effect.void
         const flight = Deferred.makeUnsafe<void>()
         seat.flight = flight
-        return Effect.flatMap(Effect.forkIn(fly(seat), scope), (fiber) => {
+        return Effect.flatMap(Effect.forkIn(fly(seat), scope, atOnce), (fiber) => {
           fiber.addObserver(() => {
             seat.flight = undefined
             Deferred.doneUnsafe(flight, Effect.void)
@@ -364,6 +364,9 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
+/** Most probes look at what is at hand, and have answered before anybody has to wait for them. */
+const atOnce = { startImmediately: true } as const
+
 /** Makes what runs a probe, up to the deadline, and says how it went. */
 const interviewer = Effect.fnUntraced(function* (deadline: Duration.Duration) {
   const probes = new Set<Fiber.Fiber<unknown, unknown>>()
@@ -375,7 +378,7 @@ const interviewer = Effect.fnUntraced(function* (deadline: Duration.Duration) {
 
   // Detached, because a scope would wait for a stuck probe without end. The finalizer above waits too, up to a limit.
   const launch = (seat: Seat) =>
-    Effect.map(Effect.forkDetach(seat.check.probe), (fiber) => {
+    Effect.map(Effect.forkDetach(seat.check.probe, atOnce), (fiber) => {
       seat.probe = fiber
       probes.add(fiber)
       fiber.addObserver(() => {
@@ -392,7 +395,8 @@ const interviewer = Effect.fnUntraced(function* (deadline: Duration.Duration) {
     }
     const beganMs = yield* nowMs
     const probe = yield* launch(seat)
-    const exit = yield* Effect.timeoutOption(Fiber.await(probe), deadline)
+    const done = probe.pollUnsafe()
+    const exit = done === undefined ? yield* Effect.timeoutOption(Fiber.await(probe), deadline) : Option.some(done)
     const reading = { latencyMs: (yield* nowMs) - beganMs }
     const at = yield* DateTime.now
     if (Option.isNone(exit)) {

@@ -118,6 +118,15 @@ export const steps = (status: Status, events: ReadonlyArray<BootEvent>): Status 
   return next
 }
 
+/** What a whole log leaves behind, for those who judge thousands of logs: no value that could be folded further. */
+export const last = (
+  events: ReadonlyArray<BootEvent>
+): Pick<Status, "rejected"> & { readonly components: ReadonlyMap<string, ComponentStatus> } => {
+  const now: Draft = { ...initial, changed: new Map() }
+  for (const event of events) step(now, event)
+  return { rejected: now.rejected, components: now.changed }
+}
+
 // ---------------------------------------------------------------------------------------------------------- one event
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }

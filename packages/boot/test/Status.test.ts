@@ -265,6 +265,9 @@ describe("Status", () => {
           stages.add(status.stage)
         }
         assert.isTrue(Equal.equals(status.components, Status.steps(Status.initial, log).components))
+        const { components, rejected } = Status.last(log)
+        assert.deepStrictEqual(new Map(components), new Map(HashMap.toEntries(status.components)))
+        assert.strictEqual(rejected, status.rejected)
       }),
       { numRuns: 300, seed: 4 }
     )

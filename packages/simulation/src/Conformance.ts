@@ -12,7 +12,7 @@
  * and shares no code with it.
  */
 import { type BootEvent, type Plan, Progress, Status } from "@novacron/boot/model"
-import { HashMap, Option } from "effect"
+import * as Snapshot from "./Snapshot.ts"
 
 /** Where a log and the machine part. */
 export interface Difference {
@@ -29,11 +29,7 @@ export const check = (
   limits: Progress.Limits,
   events: ReadonlyArray<BootEvent.BootEvent>
 ): Difference | undefined => {
-  const machine: Machine = {
-    state: Progress.make(plan, limits),
-    output: { events: [], commands: [] },
-    taken: 0
-  }
+  const machine = machineOf(plan, limits)
   for (let at = 0; at < events.length; at++) {
     const told = events[at]!
     if (told._tag === "BootStarted" || isOfMember(plan, told)) continue
@@ -50,10 +46,51 @@ export const check = (
 }
 
 interface Machine {
+  readonly limits: Progress.Limits
   readonly state: Progress.State
   readonly output: Progress.Output
+  /** What the state is before a boot. */
+  readonly fresh: Snapshot.Snapshot
+  /** A second state, to see what would follow from a fact, and how it becomes like the first one. */
+  readonly trial: Progress.State
+  readonly asIs: Snapshot.Snapshot
+  readonly wouldBe: Progress.Output
   /** How many of the decisions at hand the log has told. */
   taken: number
+}
+
+/** One for each plan: thousands of logs of the same one are checked, one after the other. */
+const machines = new WeakMap<Plan.Plan, Machine>()
+
+const machineOf = (plan: Plan.Plan, limits: Progress.Limits): Machine => {
+  const known = machines.get(plan)
+  if (known?.limits === limits) {
+    Snapshot.restore(known.fresh)
+    clear(known.output)
+    known.taken = 0
+    return known
+  }
+  const state = Progress.make(plan, limits)
+  const trial = Progress.make(plan, limits)
+  const machine: Machine = {
+    limits,
+    state,
+    output: { events: [], commands: [] },
+    fresh: Snapshot.take(state, constants),
+    trial,
+    asIs: Snapshot.link(trial, state, constants),
+    wouldBe: { events: [], commands: [] },
+    taken: 0
+  }
+  machines.set(plan, machine)
+  return machine
+}
+
+const constants = ["plan", "limits", "position", "byPosition"]
+
+const clear = ({ commands, events }: Progress.Output): void => {
+  while (events.length > 0) events.pop()
+  while (commands.length > 0) commands.pop()
 }
 
 const differs = (
@@ -75,14 +112,21 @@ const next = (machine: Machine, plan: Plan.Plan, events: ReadonlyArray<BootEvent
   const [likely, other] = inputs(machine.state, plan, events, at)
   if (likely === undefined) return false
   // Where two facts may stand behind an event, it is the one that leads to it.
-  const leads = other === undefined || same(Progress.step(machine.state, likely).output.events[0], told)
+  const leads = other === undefined || same(foresee(machine, likely)[0], told)
   feed(machine, leads ? likely : other)
   return machine.output.events.length > 0
 }
 
+/** What the machine would tell of a fact. */
+const foresee = (machine: Machine, input: Progress.Input): ReadonlyArray<BootEvent.BootEvent> => {
+  Snapshot.restore(machine.asIs)
+  clear(machine.wouldBe)
+  Progress.advance(machine.trial, input, machine.wouldBe)
+  return machine.wouldBe.events
+}
+
 const feed = (machine: Machine, input: Progress.Input): void => {
-  machine.output.events.length = 0
-  machine.output.commands.length = 0
+  clear(machine.output)
   machine.taken = 0
   Progress.advance(machine.state, input, machine.output)
 }
@@ -93,7 +137,7 @@ const quiet = (machine: Machine, atMs: number): void => {
     const wakeMs = Progress.nextWakeMs(machine.state)
     if (wakeMs === undefined || wakeMs > atMs) return
     const tick = { _tag: "Tick", atMs: wakeMs } as const
-    if (Progress.step(machine.state, tick).output.events.length > 0) return
+    if (foresee(machine, tick).length > 0) return
     feed(machine, tick)
   }
 }
@@ -178,17 +222,17 @@ const isRestored = (state: Progress.State, i: number): boolean => {
 // -------------------------------------------------------------------------------------------------------- comparisons
 
 const states = (state: Progress.State, events: ReadonlyArray<BootEvent.BootEvent>): Difference | undefined => {
-  const status = Status.steps(Status.initial, events)
+  const { components, rejected } = Status.last(events)
   const end = events.length
-  if (status.rejected > 0) {
-    return differs(end, `${status.rejected} events ask for a transition that does not exist`, undefined, undefined)
+  if (rejected > 0) {
+    return differs(end, `${rejected} events ask for a transition that does not exist`, undefined, undefined)
   }
   for (let i = 0; i < state.status.length; i++) {
     const { name } = state.plan.components[i]!
     const decided = Progress.statusNames[state.status[i]!]
-    const told = Option.map(HashMap.get(status.components, name), (component) => component.state)
-    if (Option.getOrUndefined(told) !== decided) {
-      const message = `${name} ends ${Option.getOrElse(told, () => "unknown")} in the log, ${decided} in the machine`
+    const told = components.get(name)?.state
+    if (told !== decided) {
+      const message = `${name} ends ${told ?? "unknown"} in the log, ${decided} in the machine`
       return differs(end, message, undefined, undefined)
     }
   }

@@ -87,6 +87,8 @@ export const simulate = <const Cs extends ReadonlyArray<Component.Any>>(
 const campaign = (components: ReadonlyArray<Component.Any>, options: Options): Result => {
   const { observe, options: boot, errors, seedFrom = 0, seeds, twice = 16 } = options
   const trial = Trial.make(components, {
+    // Of thousands of boots nobody reads them; the replay of one has them.
+    stacks: false,
     ...(boot === undefined ? {} : { boot }),
     ...(errors === undefined ? {} : { errors })
   })

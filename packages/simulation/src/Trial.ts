@@ -41,6 +41,8 @@ export interface Options {
   readonly conformance?: boolean
   /** Whether the awaits of attempts are counted. Default: false. */
   readonly counting?: boolean
+  /** Whether errors have stacks, which take as long to make as all the rest of a failure. Default: true. */
+  readonly stacks?: boolean
 }
 
 /** Components on trial. Make it with {@link make}. */
@@ -58,7 +60,16 @@ export const make = (components: ReadonlyArray<Component.Any>, options: Options 
 })
 
 /** Runs a case, and judges it. */
-export const run = (trial: Trial, it: Case): Verdict => judge(trial, it, perform(trial, it))
+export const run = (trial: Trial, it: Case): Verdict => {
+  if (trial.options.stacks !== false) return judge(trial, it, perform(trial, it))
+  const limit: unknown = Reflect.get(Error, "stackTraceLimit")
+  Reflect.set(Error, "stackTraceLimit", 0)
+  try {
+    return judge(trial, it, perform(trial, it))
+  } finally {
+    Reflect.set(Error, "stackTraceLimit", limit)
+  }
+}
 
 /** The log of a case as text: equal texts, equal boots. */
 export const log = (verdict: Pick<Verdict, "events">): string =>
