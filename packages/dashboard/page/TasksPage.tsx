@@ -139,7 +139,7 @@ const List = (): JSX.Element => {
             </tbody>
           </table>
           <Show when={tasks().length === 0}>
-            <p class="quiet pad">{isNarrowed() ? "No task is like that." : nothingYet}</p>
+            <p class="quiet pad">{nothing(it.value())}</p>
           </Show>
         </div>
         <div class="pager">
@@ -168,6 +168,13 @@ const List = (): JSX.Element => {
 }
 
 const isNarrowed = (): boolean => states() !== "" || node() !== "" || search() !== "" || cursors().length > 0
+
+/** Why no task is shown. */
+const nothing = (page: asking.Tasks | undefined): string => {
+  if (search() !== "" && (page?.next ?? null) !== null)
+    return `None of these ${page?.looked ?? 0}. Older ones are next.`
+  return isNarrowed() ? "No task is like that." : nothingYet
+}
 
 const nothingYet = "There are no tasks yet. On the command line: novacron tasks submit"
 

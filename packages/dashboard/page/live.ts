@@ -104,6 +104,8 @@ const open = async (): Promise<void> => {
     const it = await asking.node()
     aheadMs = it.nowMs - Date.now()
     setFacts(it)
+    // A role that may not even look: it is no use to go on asking.
+    if (!it.who.may.includes("status.events")) return void setLine("locked")
   } catch (error) {
     if (error instanceof asking.NotAnswered && error.status === 401) return void setLine("locked")
     return lose()
