@@ -153,7 +153,7 @@ describe.skipIf(!hasOpenssl)("a cluster", () => {
     await database.remove()
   })
 
-  it("of two nodes runs what is submitted at either, where it is wanted, and goes on without the one that is killed", async () => {
+  it("of two nodes runs what either is given, where it is wanted, and goes on without the one that is killed", async () => {
     const [one, two] = [await member("node-1"), await member("node-2")]
     const nodes = await Promise.all([one.boot(), two.boot()])
     await eventually(async () => (await one.nodes()).join() === "node-1 up,node-2 up", "both know both")
