@@ -11,7 +11,7 @@
 import { Data, Effect, FileSystem, Option, Schema, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { lstat } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { tmpdir, userInfo } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { type Hde, type HdeError, inspect } from "../hde/index.ts"
 import { FileUnavailable, type RefusalReason } from "./Failures.ts"
@@ -100,7 +100,7 @@ const stamp = (path: string) =>
 /** A folder that is ours and nobody else's; if somebody was there first, a new one, which cannot be found again. */
 const ownFolder = Effect.gen(function* () {
   const fileSystem = yield* FileSystem.FileSystem
-  const mine = process.getuid?.() ?? 0
+  const mine = userInfo().uid
   const folder = join(tmpdir(), `novacron-send-${mine}`)
   yield* Effect.ignore(fileSystem.makeDirectory(folder, { mode: 0o700 }))
   const found = yield* Effect.option(Effect.tryPromise(() => lstat(folder)))

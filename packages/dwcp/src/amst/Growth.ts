@@ -133,3 +133,26 @@ export const chunkBytes = (size: number, near: boolean): number => {
 
 /** With how many streams to begin: a start takes a number of round trips, and long ones are shared by more. */
 export const firstStreams = (asked: number, rttMillis: number): number => (rttMillis >= 100 ? asked * 4 : asked)
+
+/**
+ * The pace of one of `count` streams where all together are advised one, in bytes per second. Some are slower than others
+ * at times, and together they should still carry what is advised: each has a little more than its share. Where losses are
+ * chance, one that had bad luck takes seconds to come up again, and whoever carries more meanwhile is not held to a share.
+ */
+export const paceOf = ({
+  advised,
+  count,
+  lossy,
+  rate,
+  together
+}: {
+  readonly advised: number
+  readonly count: number
+  readonly lossy: boolean
+  /** What this one delivered lately, and all of them. */
+  readonly rate: number
+  readonly together: number
+}): number => {
+  const share = lossy ? Math.max(1 / count, rate / Math.max(1, together)) : 1 / count
+  return Math.round(advised * share * (count === 1 ? 1 : lossy ? 1.15 : 1.1))
+}

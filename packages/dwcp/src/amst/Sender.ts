@@ -352,16 +352,19 @@ export const make = (options: Options): Sender => {
       waitsFor: (stream) => owing.has(stream),
       backlog: list.some(({ ledger, source }) => source.waiting() || ledger.again.length > 0)
     })
-    hedge(list)
+    hedge(list, owing)
     pumpAll()
   }
 
-  /** What is late at the end of a transfer goes a second time, where there is nothing else to do. */
-  const hedge = (list: ReadonlyArray<Transfer>) => {
+  /**
+   * What is late at the end of a transfer goes a second time, on streams that owe nothing any more: on others it would only
+   * stand in line behind what the link still has to carry once, and keep that from arriving.
+   */
+  const hedge = (list: ReadonlyArray<Transfer>, owing: ReadonlySet<Streams.Stream | undefined>) => {
     if (list.some(({ ledger, source }) => ledger.again.length > 0 || source.waiting())) return
     const patience = Math.max(100, 1.25 * streams.status().srttMillis)
     for (const transfer of list) {
-      const idle = streams.ready().filter((stream) => !stream.retired && stream.socket.writableLength === 0)
+      const idle = streams.ready().filter((stream) => !stream.retired && !owing.has(stream))
       const late = Ledger.late(transfer.ledger, now - patience, idle.length)
       late.forEach((flight, k) => {
         const stream = idle[k]

@@ -51,6 +51,8 @@ export interface Stream {
   /** Bytes that may wait in this process. */
   queueBytes: number
   ackedBytes: number
+  /** Bytes per second that it delivered lately. */
+  rate: number
   congestion: Preference.Report | undefined
   tcp: Tcp.Sample | undefined
   unsentLimit: number
@@ -150,6 +152,7 @@ export const make = (options: Options, events: Events) => {
   let lossyMillis = Number.NEGATIVE_INFINITY
   let unreachedMillis: number | undefined
   let reached = false
+  let measured = false
   let cause: unknown
   let now = 0
   let closed = false
@@ -168,6 +171,7 @@ export const make = (options: Options, events: Events) => {
       owesSinceMillis: undefined,
       queueBytes: 131_072,
       ackedBytes: 0,
+      rate: 0,
       congestion: undefined,
       tcp: undefined,
       unsentLimit: 0,
@@ -180,6 +184,7 @@ export const make = (options: Options, events: Events) => {
     streams.add(stream)
     const { read } = Frame.reader((frame) => events.onFrame(stream, frame), { encrypted: stream.sealed })
     socket.setNoDelay(true)
+    socket.once("connect", () => measure(stream))
     socket.once(ready, () => begin(stream))
     socket.on("data", (data: Buffer) => {
       stream.heard = true
@@ -231,9 +236,16 @@ export const make = (options: Options, events: Events) => {
     if (sample.minRttMicros < localMicros) stream.queueBytes = 1 << 20
     else limitUnsent(stream, tcp, 262_144)
     stream.tcp = sample
-    if (!reached && fixed === "auto") {
-      growth = Growth.initial(Growth.firstStreams(options.firstStreams, sample.minRttMicros / 1_000))
-    }
+  }
+
+  /** The round trip of the first connection says how many share the start; over TLS that is known before it is ready. */
+  const measure = (stream: Stream) => {
+    if (measured || fixed !== "auto" || options.tcp._tag === "Unavailable") return
+    const sample = options.tcp.info(Tcp.descriptor(stream.socket))
+    if (sample === undefined) return
+    measured = true
+    growth = Growth.initial(Growth.firstStreams(options.firstStreams, sample.minRttMicros / 1_000))
+    open(Math.max(0, target() - streams.size))
   }
 
   const limitUnsent = (stream: Stream, kernel: Tcp.Kernel, bytes: number) => {
@@ -311,7 +323,7 @@ export const make = (options: Options, events: Events) => {
   const observe = (demand: Demand) => {
     const millis = now - observedMillis
     observedMillis = now
-    const seen = look()
+    const seen = look(millis)
     lately.push({ ...seen, millis })
     if (lately.length > 10) lately.shift()
     const sum = (of: (each: (typeof lately)[number]) => number) => lately.reduce((n, each) => n + of(each), 0)
@@ -352,7 +364,7 @@ export const make = (options: Options, events: Events) => {
   }
 
   /** What happened on all streams since we last looked. Without the kernel's help, what the peer has acknowledged. */
-  const look = () => {
+  const look = (millis: number) => {
     const seen = {
       sent: 0,
       retransmitted: 0,
@@ -371,8 +383,10 @@ export const make = (options: Options, events: Events) => {
         continue
       }
       stream.tcp = sample
+      const delivered = (sample.delivered - (before?.delivered ?? 0)) * sample.mss
+      stream.rate += 0.2 * ((delivered / Math.max(1, millis)) * 1_000 - stream.rate)
       seen.sent += sample.bytesSent - (before?.bytesSent ?? 0)
-      seen.delivered += (sample.delivered - (before?.delivered ?? 0)) * sample.mss
+      seen.delivered += delivered
       seen.retransmitted += sample.bytesRetransmitted - (before?.bytesRetransmitted ?? 0)
       total.retransmits += sample.retransmits - (before?.retransmits ?? 0)
       if (sample.srttMicros > 0) srtts.push(sample.srttMicros)
@@ -400,11 +414,7 @@ export const make = (options: Options, events: Events) => {
     const { tcp } = options
     if (tcp._tag === "Unavailable" || count === 0) return
     const each = rate / count
-    // Some are slower than others at times; together they should still carry what is advised.
-    const pacing =
-      advice.pacing === undefined
-        ? undefined
-        : Math.round((advice.pacing / count) * (count === 1 ? 1 : lossy() ? 1.15 : 1.1))
+    const together = ready().reduce((sum, stream) => sum + stream.rate, 0)
     for (const stream of streams) {
       if (!stream.ready || last.minRttMicros < localMicros) continue
       const fd = Tcp.descriptor(stream.socket)
@@ -414,6 +424,10 @@ export const make = (options: Options, events: Events) => {
         tcp.setSendBuffer(fd, buffer)
         stream.sendBuffer = buffer // refused or not: asking again would not help
       }
+      const pacing =
+        advice.pacing === undefined
+          ? undefined
+          : Growth.paceOf({ advised: advice.pacing, count, rate: stream.rate, together, lossy: lossy() })
       const changes =
         pacing === undefined ? stream.pacing !== undefined : Math.abs(pacing - (stream.pacing ?? 0)) > pacing / 20
       if (changes && tcp.setPacing(fd, pacing)._tag === "Done") stream.pacing = pacing

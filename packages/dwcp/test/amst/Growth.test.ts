@@ -117,4 +117,26 @@ describe("Growth", () => {
     assert.strictEqual(Growth.chunkBytes(1e8, true), 262_144)
     assert.isAtMost(4e12 / Growth.chunkBytes(4e12, false), 8_388_608)
   })
+
+  it("paces streams so that together they carry what is advised, and takes nothing from one that carries more", () => {
+    const at = (rate: number, lossy: boolean) =>
+      Growth.paceOf({ advised: 1_000, count: 4, rate, together: 1_000, lossy })
+    assert.strictEqual(at(250, false), 275)
+    assert.strictEqual(at(700, false), 275) // a clean link is shared equally
+    assert.strictEqual(at(100, true), 288)
+    assert.strictEqual(at(700, true), 805)
+    assert.strictEqual(Growth.paceOf({ advised: 1_000, count: 1, rate: 0, together: 0, lossy: true }), 1_000)
+    for (const rates of [
+      [0, 0, 0, 0],
+      [250, 250, 250, 250],
+      [1, 9, 90, 900]
+    ]) {
+      const together = rates.reduce((sum, rate) => sum + rate, 0)
+      const paces = rates.map((rate) => Growth.paceOf({ advised: 1_000, count: 4, rate, together, lossy: true }))
+      assert.isAtLeast(
+        paces.reduce((sum, pace) => sum + pace, 0),
+        1_000
+      )
+    }
+  })
 })
