@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { createHash } from "node:crypto"
-import { readFileSync, readdirSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Acp } from "../../src/acp/index.ts"
 import { Amst } from "../../src/amst/index.ts"
-import { amst, both, certificate, folder, noise, settings } from "./fixtures/worlds.ts"
+import { amst, both, certificate, folder, noise, settings, smallDisk } from "./fixtures/worlds.ts"
 
 const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex")
 
@@ -186,6 +186,36 @@ describe("Amst", () => {
       // Whoever fails gives it back as well.
       yield* Effect.flip(listener.use(() => Effect.fail("no" as const)))
       assert.strictEqual((yield* listener.counters).heldBytes, 0)
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("refuses what a full disk does not take, carries everything else, and goes on when there is room", (test) =>
+    Effect.gen(function* () {
+      const [from, to] = [yield* folder, yield* smallDisk(16_000_000)]
+      if (to === undefined) return test.skip("only root mounts a small disk")
+      const bytes = noise(24_000_000)
+      writeFileSync(join(from, "large"), bytes)
+      writeFileSync(join(from, "small"), bytes.subarray(0, 1_000_000))
+      writeFileSync(join(to, "filler"), noise(6_000_000))
+      const { link, listener } = yield* both({ directory: to })
+      const [refused, hash] = yield* Effect.all(
+        [
+          Effect.flip(link.sendFile(join(from, "large"))),
+          Effect.forEach([1, 2, 3], (k) => link.send(bytes.subarray(0, k * 1_000_000)))
+        ],
+        { concurrency: 2 }
+      )
+      assert.isTrue(refused._tag === "TransferRefused" && refused.reason === "disk", String(refused))
+      assert.include(refused.message, "could not write it")
+      assert.lengthOf(hash, 3)
+      for (const k of [1, 2, 3]) assert.isTrue(bytes.subarray(0, k * 1_000_000).equals((yield* listener.take).bytes))
+      assert.strictEqual((yield* listener.counters).heldBytes, 0)
+      assert.isFalse(existsSync(join(to, "large")))
+      // Somebody makes room, for one that fits.
+      for (const name of readdirSync(to)) rmSync(join(to, name))
+      const { hash: arrived } = yield* link.sendFile(join(from, "small"))
+      assert.strictEqual(arrived, sha(readFileSync(join(to, "small"))))
+      assert.strictEqual((yield* link.status).died, 0)
     }).pipe(Effect.provide(amst()))
   )
 

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { createHash, randomBytes } from "node:crypto"
-import { readdirSync } from "node:fs"
+import { readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { createServer } from "node:tls"
 import { Amst } from "../../src/amst/index.ts"
 import * as Digest from "../../src/amst/Digest.ts"
@@ -191,6 +192,14 @@ describe("Receiver", () => {
       const { hash } = yield* link.send(bytes)
       assert.strictEqual(hash, sha(bytes).toString("hex"))
       assert.isTrue(ends.at(-1)?.equals(sha(bytes)))
+      // It keeps a difference as it is, and says yes to it: that is no file.
+      const path = join(yield* folder, "difference")
+      writeFileSync(path, bytes)
+      const named = { hash: sha(bytes).toString("hex"), size: bytes.length }
+      const refused = yield* Effect.flip(
+        link.sendFile(path, { difference: { name: "f", base: named, content: named } })
+      )
+      assert.isTrue(refused._tag === "TransferRefused" && refused.reason === "base")
     }).pipe(Effect.provide(amst()))
   )
 
