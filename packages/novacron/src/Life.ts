@@ -25,6 +25,7 @@ import * as ExitCode from "./ExitCode.ts"
 import * as Expected from "./Expected.ts"
 import * as Journals from "./Journals.ts"
 import * as LastWords from "./LastWords.ts"
+import * as Soon from "./Soon.ts"
 import { type Signal, Surroundings } from "./Surroundings.ts"
 import { messageStyleOf, type Style } from "./Terminal.ts"
 
@@ -101,7 +102,7 @@ const around = (options: Options, node: Alive.Alive) =>
     const { remarks, ...before } = yield* Journals.open(`${dataDir}/journal`)
     for (const remark of remarks) yield* Effect.logWarning(remark)
     yield* Post.Notify.keepAlive(node.notify, Effect.succeed(true))
-    const { observe, watch } = observer(options, node)
+    const { flush, observe, watch } = observer(options, node)
     yield* Effect.forkScoped(watch)
     yield* Effect.ensuring(
       bootAndStop(
@@ -116,7 +117,7 @@ const around = (options: Options, node: Alive.Alive) =>
           because: () => node.end?.because
         })
       ),
-      tellTheEnd(options, node)
+      Effect.andThen(Effect.sync(flush), tellTheEnd(options, node))
     )
   })
 
@@ -166,22 +167,28 @@ const announce = (options: Options, node: Alive.Alive, running: Alive.Running) =
 const tellTheEnd = (options: Options, node: Alive.Alive) =>
   Effect.suspend(() => Deferred.succeed(node.over, finalReport(options, node)))
 
+/** What has happened is known at once. What is said of it waits until components that can start have been started. */
 const observer = ({ dataDir, style }: Options, node: Alive.Alive) => {
   const { stdout } = node.surroundings
   const lines = BootLines.make(style, node.surroundings.env["TRACEPARENT"])
-  const expected = Expected.make(`${dataDir}/journal`, (remark) => {
-    const line = style === "json" ? JSON.stringify(lines.remark.json(remark)) : lines.remark.pretty(remark)
-    stdout.write(`${line}\n`)
-  })
-  const observe = (event: BootEvent.BootEvent): void => {
-    node.step(event)
+  const write = (line: string | undefined): void => {
+    if (line !== undefined) stdout.write(`${line}\n`)
+  }
+  const remark = (it: Expected.Remark): void =>
+    write(style === "json" ? JSON.stringify(lines.remark.json(it)) : lines.remark.pretty(it))
+  const tell = (event: BootEvent.BootEvent): void => {
     expected.step(event)
     node.dashboard?.observe(event)
-    const line = style === "json" ? JSON.stringify(lines.json(event)) : lines.pretty(event)
-    if (line !== undefined) stdout.write(`${line}\n`)
+    write(style === "json" ? JSON.stringify(lines.json(event)) : lines.pretty(event))
     if (statusWorthy.has(event._tag)) node.notify.tell({ status: Alive.statusLine(node.report()) })
   }
-  return { observe, watch: expected.watch }
+  const expected = Expected.make(`${dataDir}/journal`, remark)
+  const { flush, hear } = Soon.make(tell)
+  const observe = (event: BootEvent.BootEvent): void => {
+    node.step(event)
+    hear(event)
+  }
+  return { observe, flush, watch: expected.watch }
 }
 
 const statusWorthy: ReadonlySet<string> = new Set<BootEvent.BootEvent["_tag"]>([

@@ -30,6 +30,7 @@ import type { Platform } from "./Life.ts"
 import * as NodeId from "./NodeId.ts"
 import { loggerOf, secretsOf, type Settings } from "./Settings.ts"
 import { Surroundings } from "./Surroundings.ts"
+import * as Soon from "./Soon.ts"
 import * as Templates from "./Templates.ts"
 import { version as program } from "./version.ts"
 
@@ -228,6 +229,11 @@ export const boot = (
     const view = Api.NodeView.make({ nodeId, version: program })
     const facts: Facts = { detection, dataDir, nodeId, env, host, hostname, pid, lock, notify, report, trail, view }
     const resolved = yield* resolution(monitor)
+    const soon = Soon.make((event: BootEvent.BootEvent) => {
+      trail.observe(event)
+      monitor.observe(event)
+      view.observe(event)
+    })
     const running = yield* Boot.make(components(settings, facts), {
       nodeId,
       configVersion: version,
@@ -239,10 +245,8 @@ export const boot = (
       observe: (event) => {
         resolved(event)
         loadBeside(event)
-        trail.observe(event)
-        monitor.observe(event)
-        view.observe(event)
         given.observe(event)
+        soon.hear(event)
       },
       because: given.because,
       previous: given.previous,
@@ -250,6 +254,7 @@ export const boot = (
       redact: redactor(secretsOf(settings)),
       ...(given.journal === undefined ? {} : { journal: given.journal })
     }).pipe(Effect.provideService(Monitoring.Monitor.Monitor, monitor))
+    soon.flush()
     view.adopt(running)
     yield* monitor.watch(running.health)
     return running
