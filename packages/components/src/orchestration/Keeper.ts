@@ -44,9 +44,16 @@ export const kinds = { stdout: 1, stderr: 2, started: 3, failed: 4, ended: 5, sk
 /** How often a stream that never rests is told, in milliseconds; and after how many bytes reading it pauses for as long. */
 const breath = { bytes: 4 * 1024 * 1024, millis: 10 }
 
+/**
+ * When a program has ended, what it printed may still be on its way, and somebody who has left its group may hold the pipes
+ * open for ever: they are read until nothing came between two looks, so many milliseconds apart, or more than fits into
+ * two pipes, or after so many looks.
+ */
+const rest = { millis: 250, looks: 20, bytes: 2 * 1024 * 1024 }
+
 /** The text of a program for `node -e`. */
 export const program = (leaseMs: number, keep: number, cgroup: string | undefined): string =>
-  `(${keeper.toString()})(process, ${JSON.stringify({ leaseMs, keep, cgroup, kinds, breath })})`
+  `(${keeper.toString()})(process, ${JSON.stringify({ leaseMs, keep, cgroup, kinds, breath, rest })})`
 
 interface Settings {
   readonly leaseMs: number
@@ -54,15 +61,16 @@ interface Settings {
   readonly keep: number
   readonly cgroup?: string | undefined
   readonly kinds: { readonly [K in keyof typeof kinds]: number }
-  readonly breath: { readonly bytes: number; readonly millis: number }
+  readonly breath: typeof breath
+  readonly rest: typeof rest
 }
 
 /** What the other process does. */
-const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: Settings): void => {
+const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, rest: last }: Settings): void => {
   const { spawn } = host.getBuiltinModule("node:child_process")
   const { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
   const { performance } = host.getBuiltinModule("node:perf_hooks")
-  const { setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
+  const { clearTimeout, setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
   host.title = "novacron-keeper" // not the text of all this
   const groups = new Map<number, number>()
   const paused = new Set<{ resume: () => unknown }>()
@@ -107,10 +115,10 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: 
     // Those who were killed take a moment to be gone.
     if (!attempt(() => rmdirSync(directory)) && times > 0) setTimeout(() => removeSoon(directory, times - 1), 100)
   }
-  /** Tells what a stream says, at once when it has been silent, and not all when it is too much. Answers how to end it. */
-  const follow = (kind: number, number: number, stream: Readable): (() => void) => {
+  /** Tells what a stream says, at once when it has been silent, and not all when it is too much. */
+  const follow = (kind: number, number: number, stream: Readable) => {
     let chunks: Array<Buffer> = []
-    let [size, skipped, sinceBreath] = [0, 0, 0]
+    let [size, skipped, sinceBreath, read] = [0, 0, 0, 0]
     let isWaiting = false
     const flush = (): void => {
       if (skipped > 0) tell(kinds.skipped, number, json({ kind, count: skipped }))
@@ -136,6 +144,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: 
     stream.on("error", () => undefined) // it was destroyed
     stream.on("data", (chunk: Buffer) => {
       chunks.push(chunk)
+      read += chunk.length
       size += chunk.length
       while (chunks.length > 1 && size - (chunks[0]?.length ?? 0) >= keep) {
         const gone = chunks.shift()?.length ?? 0
@@ -150,7 +159,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: 
       stream.pause()
       setTimeout(() => stream.resume(), breath.millis)
     })
-    return flush
+    return { flush, read: () => read, isPaused: () => paused.has(stream), end: () => stream.destroy() }
   }
   const start = (order: Extract<Order, { readonly start: number }>): void => {
     const { args, cwd, env, gid, group, program, start: number, uid } = order
@@ -187,22 +196,32 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs }: 
     }
     groups.set(number, pid)
     tell(kinds.started, number, json({ pid }))
-    const flushes = [follow(kinds.stdout, number, stdout), follow(kinds.stderr, number, stderr)]
+    const streams = [follow(kinds.stdout, number, stdout), follow(kinds.stderr, number, stderr)]
     child.once("exit", (exitCode, name) => {
       const outOfMemory = made !== undefined && isOutOfMemory(made.directory) ? { isOutOfMemory: true } : {}
       // Whatever is left of it ends with it.
       signal(pid, "SIGKILL")
       if (made !== undefined) killGroup(made.directory)
       groups.delete(number)
-      // Somebody who has left the group may hold the pipes.
-      const patience = setTimeout(() => {
-        stdout.destroy()
-        stderr.destroy()
-      }, 500)
+      const readSoFar = () => streams.reduce((sum, { read }) => sum + read(), 0)
+      const atEnd = readSoFar()
+      let [before, looks] = [-1, 0]
+      const look = (): void => {
+        const now = readSoFar()
+        // Whom the node keeps waiting has not been silent.
+        const isWaiting = streams.some(({ isPaused }) => isPaused())
+        if (!isWaiting && (now === before || now - atEnd > last.bytes || looks++ >= last.looks)) {
+          for (const { end } of streams) end()
+          return
+        }
+        before = isWaiting ? -1 : now
+        looking = setTimeout(look, last.millis)
+      }
+      let looking = setTimeout(look, last.millis)
       child.once("close", () => {
-        patience.close()
+        clearTimeout(looking)
         remove()
-        for (const flush of flushes) flush()
+        for (const { flush } of streams) flush()
         tell(kinds.ended, number, json({ exitCode, signal: name, ...outOfMemory }))
       })
     })

@@ -52,7 +52,7 @@ describe("Confinement", () => {
 describe.runIf(process.env["GUEST"] === "1")("on a machine with control groups of its own", () => {
   // The last one was handed a group and none inside of it for itself: it makes that one.
   for (const uid of [0, 1_000, 1_001]) {
-    it(`holds tasks to all that they asked for, as user ${uid}`, { timeout: 300_000 }, async () => {
+    it(`holds tasks to all that they asked for, as user ${uid}`, { timeout: 600_000 }, async () => {
       const facts = await told
       const first = facts.findIndex((it) => it.what === "limits" && it["uid"] === uid)
       const of = (what: string) => facts.slice(first).find((it) => it.what === what) ?? { what: "nothing" }
@@ -73,7 +73,7 @@ describe.runIf(process.env["GUEST"] === "1")("on a machine with control groups o
     })
   }
 
-  it("lets nothing outlive a node that is killed, nor its groups", { timeout: 300_000 }, async () => {
+  it("lets nothing outlive a node that is killed, nor its groups", { timeout: 600_000 }, async () => {
     const facts = await told
     assert.deepInclude(
       facts.find(({ what }) => what === "killed"),

@@ -119,6 +119,22 @@ describe("ProcessDriver", () => {
     })
   )
 
+  it.live("loses nothing of what programs print that end while the node is busy", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver()
+      const all = Array.from({ length: 20 }, () => shell("head -c 100000 /dev/zero | tr '\\0' x"))
+      const busy = Effect.sync(() => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700))
+      yield* Effect.forkScoped(Effect.repeat(busy, { times: 8, schedule: Schedule.spaced("5 millis") }))
+      yield* Effect.forEach(all, ({ run }) => Effect.flatMap(start(run), ({ ended }) => ended), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(
+        all.map(({ printed }) => printed.stdout.length),
+        all.map(() => 100_000)
+      )
+    })
+  )
+
   it.live("hands on the latest of what is too much, and how much it has left out", () =>
     Effect.gen(function* () {
       const { start } = yield* driver({ process: { keep: "64 KiB" } })
