@@ -34,6 +34,7 @@ export interface Scene {
   boots: number
   /** What machine and auditor are at the begin; empty until the second boot, because many scenes see only one. */
   fresh: ReadonlyArray<Snapshot.Snapshot>
+  first: Pick<Scene, "state" | "checker"> | undefined
 
   // Of the boot at hand.
   state: Progress.State
@@ -88,6 +89,7 @@ export const make = (plan: Plan.Plan, limits: Progress.Limits, odds: Odds.Odds, 
     out: { events: [], commands: [] },
     boots: 0,
     fresh: [],
+    first: undefined,
     state: Progress.make(plan, limits),
     checker: Invariants.make(plan, limits),
     log: undefined,
@@ -116,9 +118,11 @@ export const clear = (s: Scene, seed: number, log: Array<BootEvent.BootEvent> | 
   if (s.boots++ === 1) {
     s.state = Progress.make(s.plan, s.limits)
     s.checker = Invariants.make(s.plan, s.limits)
-    s.fresh = [s.state, s.checker].map((notes) => Snapshot.take(notes, ["plan", "limits"]))
+    s.first = { state: Progress.make(s.plan, s.limits), checker: Invariants.make(s.plan, s.limits) }
+    s.fresh = [Snapshot.link(s.state, s.first.state, apart), Snapshot.link(s.checker, s.first.checker, apart)]
   }
   for (const fresh of s.fresh) Snapshot.restore(fresh)
+  if (s.first !== undefined) rewind(s, s.first)
   Agenda.clear(s.agenda)
   s.out.events.length = 0
   s.out.commands.length = 0
@@ -136,6 +140,45 @@ export const clear = (s: Scene, seed: number, log: Array<BootEvent.BootEvent> | 
   s.sick.fill(0)
   s.restores.fill(0)
 }
+
+/** By name what is no list: by key it takes as long as all lists together. What is not named here goes by key. */
+const rewind = ({ checker: c, state: s }: Scene, { checker, state }: Pick<Scene, "state" | "checker">): void => {
+  s.stage = state.stage
+  s.atMs = state.atMs
+  s.running = state.running
+  s.unclean = state.unclean
+  s.takedown = state.takedown
+  s.late = state.late
+  s.criticalLeft = state.criticalLeft
+  s.unsettled = state.unsettled
+  s.phaseNow = state.phaseNow
+  s.up = state.up
+  s.timers.freshMs = state.timers.freshMs
+  s.timers.seq = state.timers.seq
+  c.atMs = checker.atMs
+  c.events = checker.events
+  c.running = checker.running
+  c.undecided = checker.undecided
+  c.clean = checker.clean
+  c.why = checker.why
+  c.ended = checker.ended
+  c.marks = checker.marks
+  c.markMs = checker.markMs
+  c.beganMs = checker.beganMs
+  c.completeMs = checker.completeMs
+  c.readyMs = checker.readyMs
+  c.failedMs = checker.failedMs
+  c.rollbackMs = checker.rollbackMs
+  c.criticalLeft = checker.criticalLeft
+}
+
+/** What {@link rewind} sees to, and what never changes. */
+const apart = [
+  ...["plan", "limits", "position", "byPosition", "toleranceMs"],
+  ...["stage", "atMs", "running", "unclean", "takedown", "late", "criticalLeft", "unsettled", "phaseNow", "up"],
+  ...["freshMs", "seq", "events", "undecided", "clean", "why", "ended", "marks"],
+  ...["markMs", "beganMs", "completeMs", "readyMs", "failedMs", "rollbackMs"]
+]
 
 /** Notes that a promise is broken; the first one counts. `i` is the component, or {@link nobody}. */
 export const breaks = (s: Scene, invariant: keyof typeof Invariants.titles, i: number, message: string): void => {

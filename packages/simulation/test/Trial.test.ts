@@ -52,6 +52,19 @@ describe("Trial", () => {
     assert.deepStrictEqual({ outcome, struck, violations }, { outcome: "cancelled", struck: [1], violations: [] })
   })
 
+  it("makes errors without stacks when nobody reads them, and leaves those of everybody else alone", () => {
+    const seen: Array<string> = []
+    const observing = (stacks: boolean) =>
+      Trial.make(app, { stacks, boot: { observe: () => seen.push(new Error("told").stack ?? "") } })
+    const before: unknown = Reflect.get(Error, "stackTraceLimit")
+    Trial.run(observing(false), quiet)
+    assert.isAbove(seen.length, 0)
+    for (const stack of seen.splice(0)) assert.notInclude(stack, "\n    at ")
+    assert.strictEqual(Reflect.get(Error, "stackTraceLimit"), before)
+    Trial.run(observing(true), quiet)
+    assert.isTrue(seen.some((stack) => stack.includes("\n    at ")))
+  })
+
   it("finds a fiber that is left behind", () => {
     const careless = Trial.make([settings, hoard])
     const it = { ...quiet, components: ["settings", "hoard"] }
