@@ -7,8 +7,12 @@
  * break, the same frame goes on where it was. The receiver looks among its files for the one of that size and SHA-256,
  * and gives the new file its name when its own hash is right. Nothing that either side says of the other is believed:
  * another baseline, another size or another hash is a refusal, and then the file can be sent in full.
+ *
+ * **Gotchas**
+ *
+ * Whoever may send here can find out whether a file is here whose content it knows.
  */
-import { Data, Effect, FileSystem, Option, Schema, Stream } from "effect"
+import { Data, Effect, FileSystem, Option, Schema, Semaphore, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { lstat } from "node:fs/promises"
 import { tmpdir, userInfo } from "node:os"
@@ -189,8 +193,10 @@ export const taker = Effect.fn("Difference.taker")(function* (
       )
     )
   }
+  // One at a time: who asks for many makes each file be read once, and not many times at once.
+  const turn = yield* Semaphore.make(1)
   return {
-    find: (base) => run(find(base)),
+    find: (base) => run(turn.withPermit(find(base))),
     unpack: (frame, output, base, content) => run(unpack(frame, output, base, content))
   }
 })

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Bitmap from "../../src/amst/Bitmap.ts"
+import * as Digest from "../../src/amst/Digest.ts"
 import * as Sink from "../../src/amst/Sink.ts"
 import { chunksOf, type Open } from "../../src/amst/Wire.ts"
 import { dice } from "./fixtures/dice.ts"
@@ -61,12 +62,15 @@ describe("Sink", () => {
           async (size, chunk, seed) => {
             const of = shape(size, chunk)
             const bytes = noise(size)
-            for (const sink of [
-              await Sink.toFile(of, chunksOf(of), folder),
-              Sink.toBytes(of, chunksOf(of), undefined)
-            ]) {
+            const expected = Digest.tag("s", 1)
+            expected.update(bytes)
+            const hash = createHash("sha256").update(bytes).digest()
+            const tagged = Sink.toBytes(of, chunksOf(of), Digest.tag("s", 1))
+            const older = Sink.toBytes(of, chunksOf(of), Digest.tag("s", 1)) // whose sender has a hash
+            const clear = Sink.toBytes(of, chunksOf(of), undefined)
+            for (const sink of [await Sink.toFile(of, chunksOf(of), folder), clear, tagged, older]) {
               await write(sink, of, bytes, shuffled(chunksOf(of), seed))
-              assert.isTrue((await sink.digest()).equals(createHash("sha256").update(bytes).digest()))
+              assert.isTrue((await sink.digest(sink === tagged)).equals(sink === tagged ? expected.end() : hash))
               if ("commit" in sink) assert.isTrue(readFileSync(await sink.commit()).equals(bytes))
               else assert.isTrue("bytes" in sink && bytes.equals(sink.bytes))
             }
@@ -89,7 +93,7 @@ describe("Sink", () => {
         [2, 3, 7]
       )
       await write(again, of, bytes, [9, 8, 6, 5, 4, 1, 0])
-      assert.isTrue((await again.digest()).equals(createHash("sha256").update(bytes).digest()))
+      assert.isTrue((await again.digest(false)).equals(createHash("sha256").update(bytes).digest()))
       await again.suspend()
       const other = await Sink.toFile({ ...of, fingerprint: "two" }, 10, folder)
       assert.strictEqual(other.bitmap.held, 0)

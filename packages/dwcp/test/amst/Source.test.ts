@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { open } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Digest from "../../src/amst/Digest.ts"
 import * as Source from "../../src/amst/Source.ts"
 import { noise } from "./fixtures/worlds.ts"
 
@@ -19,7 +20,7 @@ const drain = async (path: string, size: number, chunk: number, skip: (index: nu
   }
   const source = Source.ofFile(file, { size, chunk, skip, onReady: () => wake(), onFailed })
   const chunks: Array<Source.Chunk> = []
-  while (failed === undefined && (source.waiting() || source.digest() === undefined)) {
+  while (failed === undefined && (source.waiting() || source.digest(false) === undefined)) {
     const woken = new Promise<void>((resolve) => (wake = resolve))
     const next = source.next()
     if (next !== undefined) chunks.push(next)
@@ -27,7 +28,7 @@ const drain = async (path: string, size: number, chunk: number, skip: (index: nu
   }
   const again = failed === undefined ? await source.read(0) : undefined
   await file.close()
-  return { chunks, digest: source.digest(), again, failed }
+  return { chunks, digest: source.digest(false), again, failed }
 }
 
 const inFile = async (bytes: Buffer, use: (path: string) => Promise<void>) => {
@@ -65,11 +66,18 @@ describe("Source", () => {
             assert.isTrue(read.digest?.equals(digest))
             assert.isTrue(read.again?.equals(bytes.subarray(0, chunk)))
           })
-          const memory = Source.ofBytes(bytes, { size, chunk, skip })
+          const tag = Digest.tag("s", 1)
+          const expected = Digest.tag("s", 1)
+          expected.update(bytes)
+          const tagged = Source.ofBytes(bytes, { size, chunk, skip, tag })
+          while (tagged.next() !== undefined);
+          assert.isTrue(tagged.digest(true)?.equals(expected.end()))
+          assert.isTrue(tagged.digest(false)?.equals(digest)) // for a peer that takes none
+          const memory = Source.ofBytes(bytes, { size, chunk, skip, tag: undefined })
           const given: Array<number> = []
           for (let next = memory.next(); next !== undefined; next = memory.next()) given.push(next.index)
           assert.deepStrictEqual(given, wanted)
-          assert.isTrue(memory.digest()?.equals(digest))
+          assert.isTrue(memory.digest(true)?.equals(digest))
         }
       ),
       { numRuns: 15 }
