@@ -4,7 +4,7 @@ import { Boot, type BootEvent, Component } from "@novacron/boot"
 import { Cause, Context, Effect, Exit, FileSystem } from "effect"
 import { TestClock } from "effect/testing"
 import * as Admission from "../../src/security/Admission.ts"
-import { folder, platform } from "./fixtures/place.ts"
+import { folder, platform, settings } from "./fixtures/place.ts"
 import { release } from "./fixtures/release.ts"
 
 class Cache extends Context.Service<Cache, { readonly name: string }>()("test/cache") {}
@@ -186,5 +186,30 @@ describe("components with identities", () => {
         assert.deepStrictEqual(yield* fileSystem.readDirectory(at), [])
       })
     )
+  )
+
+  it.effect(
+    "stand on a boot that is measured when the settings want it, and on nothing that takes time otherwise",
+    () =>
+      testing(
+        Effect.gen(function* () {
+          const dataDir = yield* folder
+          const beneath = (written: object) =>
+            Admission.beneath(() => parts([]), {
+              bootChain: settings({ bootChain: written }).bootChain,
+              dataDir,
+              nodeId: "node-1",
+              version: () => "0123456789abcdef"
+            })
+          assert.deepStrictEqual((yield* beneath({})).measured, [])
+          const { admission, measured } = yield* beneath({ identities: "require" })
+          assert.deepStrictEqual(
+            measured.map(({ what }) => what),
+            ["settings", "component/cache", "component/database", "component/guess"]
+          )
+          yield* admission.admit("cache")
+          assert.match((yield* Effect.flip(admission.admit("stranger"))).message, /nothing was measured of it/)
+        })
+      )
   )
 })
