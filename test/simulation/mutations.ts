@@ -258,8 +258,8 @@ const progressState = of("ProgressState.ts", [
   {
     name: "lets the least urgent go first",
     promise: "the longest remaining path goes first",
-    search: "Plan.first(plan, i, j)",
-    replace: "Plan.first(plan, j, i)"
+    search: "other > priority || (other === priority && rank[j]! >= own)",
+    replace: "other > priority || (other === priority && rank[j]! <= own)"
   },
   {
     name: "heeds timers of states that are over",
@@ -411,8 +411,8 @@ const plan = of("Plan.ts", [
   {
     name: "orders by chance of registration",
     promise: "the order of registration never matters",
-    search: "[...manifests].sort((a, b) => compare(a.name, b.name) || compare(JSON.stringify(a), JSON.stringify(b)))",
-    replace: "[...manifests]"
+    search: "[...byName.keys()].sort()",
+    replace: "[...byName.keys()]"
   },
   {
     name: "overlooks cycles",

@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
 import * as fc from "fast-check"
+import * as Manifest from "../src/Manifest.ts"
+import * as Plan from "../src/Plan.ts"
 import * as Progress from "../src/Progress.ts"
 import { failure, machine, some, variant } from "./fixtures/machine.ts"
 
@@ -99,6 +102,27 @@ describe("a step", () => {
 })
 
 describe("the start", () => {
+  it("goes by urgency among all components, in small plans and in large ones", () => {
+    const sizes = fc.constantFrom(1, 7, 64, 65, 300)
+    const part = fc.record({ priority: fc.nat(2), ms: fc.nat(3), need: fc.nat(20) })
+    const parts = sizes.chain((size) => fc.array(part, { minLength: size, maxLength: size }))
+    fc.assert(
+      fc.property(parts, (parts) => {
+        const manifests = parts.map(({ need, priority }, i) =>
+          Manifest.make({ name: `n${i}`, priority, needs: need < i ? [`n${need}`] : [] })
+        )
+        const durationsMs = Object.fromEntries(parts.map(({ ms }, i) => [`n${i}`, ms]))
+        const plan = Result.getOrThrow(Plan.make(manifests, { durationsMs }))
+        const all = manifests.map((_, i) => i)
+        assert.deepStrictEqual(
+          [...Progress.make(plan).byPosition],
+          all.sort((i, j) => Plan.first(plan, i, j))
+        )
+      }),
+      { numRuns: 60 }
+    )
+  })
+
   it("begins what needs nothing at once, and the others when their needs are up", () => {
     const it = machine(["a", { name: "b", needs: ["a"] }, { name: "c", needs: ["a", "b"] }])
     assert.deepStrictEqual(it.begin(), [

@@ -85,7 +85,7 @@ const growth = async (): Promise<ReadonlyArray<Figure>> => {
 
 /** As the kernel comes, without a journal. What READY costs when its last checkpoint is on disk first is there to be read. */
 const overheadBesideLayers = async (): Promise<ReadonlyArray<Figure>> => {
-  const measured = await inPairs(11, ["bare", "reference", 0], ["layers", "reference", 0])
+  const measured = await inPairs(21, ["bare", "reference", 0], ["layers", "reference", 0])
   const over = ({ readyMs }: Sample) => readyMs - criticalPathMs(reference)
   const kept: Array<number> = []
   for (let k = 0; k < 5; k++) kept.push(over(await child(["kernel", "reference", 0])))
@@ -117,7 +117,7 @@ const besideCriticalPath = async (): Promise<ReadonlyArray<Figure>> => {
 /** As they all come: none keeps a journal. */
 const besideFrameworks = async (): Promise<ReadonlyArray<Figure>> => {
   const of = async (peer: "avvio" | "nest", bar: number) => {
-    const measured = await inPairs(5, ["bare", "reference", 0], [peer, "reference", 0])
+    const measured = await inPairs(11, ["bare", "reference", 0], [peer, "reference", 0])
     return figure(
       `wall_vs_${peer}`,
       "ratio",
