@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process"
+import { execFile, spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { NodeHttpClient } from "@effect/platform-node"
@@ -7,8 +7,12 @@ import { Client } from "@novacron/api"
 import { Effect, Redacted } from "effect"
 import { ask, environment, type Running, start, submission, tokenOf } from "./fixtures/server.ts"
 
-const live = (name: string, body: () => Effect.Effect<unknown, unknown, Effect.Services<ReturnType<typeof start>>>) =>
-  it.live(name, () => body().pipe(Effect.scoped, Effect.provide(environment)), 120_000)
+type Body = () => Effect.Effect<unknown, unknown, Effect.Services<ReturnType<typeof start>>>
+
+const testOf = (body: Body) => () => body().pipe(Effect.scoped, Effect.provide(environment))
+const live = (name: string, body: Body) => it.live(name, testOf(body), 120_000)
+
+const hasChromium = spawnSync("chromium", ["--version"]).status === 0
 
 const run = (
   program: string,
@@ -151,6 +155,30 @@ console.log(JSON.stringify({ name: found.data?.name, state, status: missing.resp
       assert.strictEqual(again.status, 304)
       assert.strictEqual((yield* ask(running, "/openapi.json", { method: "POST" })).status, 405)
     })
+  )
+
+  it.live.skipIf(!hasChromium)(
+    "is read in a browser, which finds nothing in it that its policy forbids",
+    testOf(() =>
+      Effect.gen(function* () {
+        const running = yield* start()
+        // Its CA is that of one test: no browser knows it.
+        const flags = [
+          "--headless",
+          "--no-sandbox",
+          "--disable-gpu",
+          "--ignore-certificate-errors",
+          "--enable-logging=stderr"
+        ]
+        const profile = `--user-data-dir=${running.dataDir}/browser`
+        const page = `https://localhost:${running.api.port}/reference`
+        const { code, out } = yield* run("chromium", [...flags, profile, "--dump-dom", page])
+        assert.strictEqual(code, 0, out)
+        assert.include(out, "/v1/tasks/{id}/cancel")
+        assert.notMatch(out, /CONSOLE.*(?:Content Security Policy|Refused)/i)
+      })
+    ),
+    120_000
   )
 
   live("does not let tokens of the database in before there is a database", () =>
