@@ -208,7 +208,10 @@ export const make = (faults: number): Register => {
     sequence: () => sequence,
     size: () => ({ keys: entries.size, bytes }),
     owns: (member) => [...entries.values()].some(({ owner }) => owner?.member === member),
-    since: (known) => (known < floor ? undefined : log.flatMap((it) => (it.revision > known ? [it.change] : []))),
+    since: (known) =>
+      known < floor
+        ? undefined
+        : log.slice(log.findLastIndex((it) => it.revision <= known) + 1).map(({ change }) => change),
     onChange: (hear) => void listeners.push(hear)
   }
 }

@@ -154,7 +154,9 @@ export const make = Effect.fnUntraced(function* (
   const hold = Effect.fnUntraced(function* (key: string, value: Uint8Array, when: ReadonlyArray<StateSync.Condition>) {
     yield* begin
     const done = yield* decide({ _tag: "Write", when, perform: [{ _tag: "Put", key, value }], otherwise: [], session })
-    held.set(key, value)
+    // Somebody else may have it by now.
+    if (done.succeeded) held.set(key, value)
+    else held.delete(key)
     return done.revision
   })
   const release = (operations: ReadonlyArray<StateSync.Operation>): void => {
@@ -170,7 +172,9 @@ export const make = Effect.fnUntraced(function* (
     if (!lost) return
     lost = false
     begun = false
-    for (const [key, value] of held) yield* hold(key, value, [{ _tag: "Absent", key }])
+    yield* Effect.forEach([...held], ([key, value]) => hold(key, value, [{ _tag: "Absent", key }]), {
+      discard: true
+    }).pipe(Effect.onError(() => Effect.sync(() => void (lost = true))))
   })
   const rounds = new Map<number, number>()
   const each = Duration.max(Duration.millis(Duration.toMillis(lease) / roundsOfLease), Duration.millis(100))

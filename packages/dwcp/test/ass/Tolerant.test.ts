@@ -9,30 +9,31 @@ import { violations } from "./fixtures/Linearizable.ts"
 import { record } from "./fixtures/record.ts"
 import * as Members from "./fixtures/tolerant.ts"
 
-const patience = 60_000
+const patience = 120_000
 
 let scope: Scope.Closeable
-let seven: Effect.Success<ReturnType<typeof Members.cluster>>
-const free = [5, 6]
+let five: Effect.Success<ReturnType<typeof Members.cluster>>
+const free = [3, 4]
 beforeAll(async () => {
   scope = Scope.makeUnsafe()
-  seven = await Effect.runPromise(
+  five = await Effect.runPromise(
     Effect.gen(function* () {
-      const made = yield* Members.cluster(7)
-      for (let k = 0; k < 5; k++) yield* made.open(k)
+      // Nobody is to be doubted because this machine is busy.
+      const made = yield* Members.cluster(5, { viewChange: "30s" })
+      for (let k = 0; k < 3; k++) yield* made.open(k)
       return made
     }).pipe(Effect.provideService(Scope.Scope, scope), Effect.provide(platform))
   )
 }, patience)
 afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), patience)
 
-/** Five are always there; two come and go. */
+/** Three are always there; of two others that come and go one makes a quorum. */
 const open = Effect.gen(function* () {
   const k = yield* Effect.acquireRelease(
     Effect.sync(() => free.shift() ?? 0),
     (k) => Effect.sync(() => void free.push(k))
   )
-  const engine = Ass.bounded({ maxValue: ByteSize.bytes(1_048_576) }, yield* seven.open(k))
+  const engine = Ass.bounded({ maxValue: ByteSize.bytes(1_048_576) }, yield* five.open(k))
   // On its way to the others.
   yield* engine.get("k")
   return engine
