@@ -53,11 +53,15 @@ export const make = Effect.fn("Api.make")(function* (
   const admission = yield* Admission.make({ security, rate: settings.rate, tokens, local, retryAfterSeconds })
   const feed = Feed.make({ history: settings.sockets.history })
   let isDraining = false
+  let isStopping = false
+  let latest = Option.none<Orchestration["Service"]>()
+  // It stops beside the API, and takes longer: whoever had asked before is answered by what was up until then.
+  const known = Effect.map(orchestration, (it) => (latest = Option.isNone(it) && isStopping ? latest : it))
   const answers = Answers.make({
     security,
     admission,
     view,
-    orchestration,
+    orchestration: known,
     tokens,
     tokenLifetime: settings.tokens.lifetime,
     retryAfterSeconds,
@@ -97,6 +101,9 @@ export const make = Effect.fn("Api.make")(function* (
     ca: textOf(ca),
     token: local
   })
+
+  // The last to be added is the first to run: from the first moment on.
+  yield* Effect.addFinalizer(() => Effect.sync(() => void (isStopping = true)))
 
   return {
     url: `https://${host}:${door.port}`,
