@@ -17,11 +17,14 @@
  * | `NOVACRON_CONFIG_KEY_FILE`, `NOVACRON_CONFIG_KEY` | the keyring of encrypted values, as a file of mode 0600 or itself |
  * | `NOVACRON_CONFIG_PUBLIC_KEYS` | PEM files, separated by `:`, one of which must fit the signature |
  * | `NOVACRON_CONFIG_SIGNATURE` | `off`, `warn` or `require`; without it `require` where there is a public key, else `off` |
+ * | `NOVACRON_CONFIG_RULES` | the file of rules that settings must keep: see `Compliance` of @novacron/config |
+ * | `NOVACRON_CONFIG_COMPLIANCE` | `off`, `warn` or `require`; without it `require` where there are rules |
  */
 import { resolve } from "node:path"
 import { Detection } from "@novacron/components/early"
-import { Config, type Encryption, type Signature } from "@novacron/config"
+import { type Compliance, Config, type Encryption, type Signature } from "@novacron/config"
 import { Effect, FileSystem } from "effect"
+import * as NodeId from "./NodeId.ts"
 import * as Settings from "./Settings.ts"
 import { Surroundings } from "./Surroundings.ts"
 
@@ -53,9 +56,16 @@ export const load = Effect.fn("Configuration.load")(function* (
 ) {
   const options = { ...(yield* optionsOf(asked)), resources }
   const definition = Settings.definition()
-  const first = yield* Config.load(definition, { ...options, resources: "skip" })
+  // Where the node runs decides which template is below the file: rules judge what comes of it.
+  const { compliance: _, ...unruled } = options
+  const first = yield* Config.load(definition, { ...unruled, resources: "skip" })
   const detection = yield* Detection.detect(first.settings.environment, meanwhile)
-  const sources: Config.LoadOptions = { template: detection.kind, ...options }
+  const node = yield* nodeOf(first.settings)
+  const sources: Config.LoadOptions = {
+    template: detection.kind,
+    ...options,
+    ...(node === undefined ? {} : { node })
+  }
   const [parsing, loaded] = yield* Effect.timed(Config.load(definition, sources))
   return { loaded, sources, detection, parsing }
 })
@@ -66,6 +76,7 @@ export const optionsOf = Effect.fnUntraced(function* ({ config, dataDir, set, te
   const file = config ?? nonEmpty(env["NOVACRON_CONFIG"]) ?? (yield* findFile)
   const keyring = keyringOf(env)
   const signature = signatureOf(env)
+  const compliance = complianceOf(env)
   const wanted = template ?? nonEmpty(env["NOVACRON_TEMPLATE"])
   return {
     environment: env,
@@ -73,7 +84,8 @@ export const optionsOf = Effect.fnUntraced(function* ({ config, dataDir, set, te
     ...(file === undefined ? {} : { file }),
     ...(wanted === undefined ? {} : { template: wanted }),
     ...(keyring === undefined ? {} : { keyring }),
-    ...(signature === undefined ? {} : { signature })
+    ...(signature === undefined ? {} : { signature }),
+    ...(compliance === undefined ? {} : { compliance })
   }
 })
 
@@ -103,6 +115,20 @@ export const signatureOf = (env: Surroundings["Service"]["env"]): Signature.Sett
   if (said === "off") return undefined
   return { policy: said === "warn" ? "warn" : "require", publicKeys }
 }
+
+/** Which rules the settings must keep. A word that is no policy is as strict as can be. */
+export const complianceOf = (env: Surroundings["Service"]["env"]): Compliance.Settings | undefined => {
+  const rules = nonEmpty(env["NOVACRON_CONFIG_RULES"])
+  const said = nonEmpty(env["NOVACRON_CONFIG_COMPLIANCE"])
+  if (rules === undefined || said === "off") return undefined
+  return { rules, policy: said === "warn" ? "warn" : "require" }
+}
+
+/** Who this is, as far as it is known before anything is made: experiments ask. */
+const nodeOf = Effect.fnUntraced(function* (settings: Settings.Settings) {
+  const surroundings = yield* Surroundings
+  return yield* NodeId.find(dataDirOf(settings, surroundings), settings.system.nodeId, surroundings.hostname)
+})
 
 const nonEmpty = (text: string | undefined): string | undefined => (text === "" ? undefined : text)
 

@@ -57,12 +57,14 @@ export interface Facts {
   readonly view: Api.NodeView.NodeView
   /** What the boot does, for the audit log. */
   readonly trail?: Security.BootTrail.BootTrail
+  /** What is beneath the boot: its settings and its parts. */
+  readonly measured?: Security.Surroundings["measured"]
 }
 
 /** The parts of a node with these settings. Their order means nothing. */
 const components = (
   settings: Settings,
-  { dataDir, detection, env, host, hostname, lock, nodeId, notify, pid, report, trail, view }: Facts
+  { dataDir, detection, env, host, hostname, lock, measured, nodeId, notify, pid, report, trail, view }: Facts
 ) =>
   [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
@@ -74,7 +76,8 @@ const components = (
       dataDir,
       nodeId,
       environment: env,
-      ...(trail === undefined ? {} : { trail })
+      ...(trail === undefined ? {} : { trail }),
+      ...(measured === undefined ? {} : { measured })
     }),
     Logger.component(loggerOf(settings)),
     Database.component(settings.database, {
@@ -220,6 +223,7 @@ export const boot = (
       process: usage,
       traceparent: env["TRACEPARENT"],
       spool: `${dataDir}/spans.unsent`,
+      variants: loaded.variants,
       previousOutcome: given.previous === undefined ? undefined : "killed"
     })
     yield* monitor.spent("config parsing", given.parsing)
@@ -228,13 +232,17 @@ export const boot = (
     const trail = yield* Security.BootTrail.make
     const view = Api.NodeView.make({ nodeId, version: program })
     const facts: Facts = { detection, dataDir, nodeId, env, host, hostname, pid, lock, notify, report, trail, view }
+    const { bootChain } = settings.security
+    const chain = { bootChain, dataDir, nodeId, version: () => version }
+    const { admission, measured } = yield* Security.Admission.beneath(() => components(settings, facts), chain)
     const resolved = yield* resolution(monitor)
     const soon = Soon.make((event: BootEvent.BootEvent) => {
       trail.observe(event)
       monitor.observe(event)
       view.observe(event)
     })
-    const running = yield* Boot.make(components(settings, facts), {
+    const parts = Security.Admission.guardAll(admission, components(settings, { ...facts, measured }))
+    const running = yield* Boot.make(parts, {
       nodeId,
       configVersion: version,
       environment: detection.kind,

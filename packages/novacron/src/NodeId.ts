@@ -15,6 +15,14 @@ export const keep = Effect.fn("NodeId.keep")(function* (dataDir: string, set: st
   return id
 })
 
+/** The same without keeping it: undefined when only chance would say. */
+export const find = Effect.fn("NodeId.find")(function* (dataDir: string, set: string | undefined, hostname: string) {
+  if (set !== undefined) return set
+  const fileSystem = yield* FileSystem.FileSystem
+  const kept = yield* Effect.orElseSucceed(fileSystem.readFileString(`${dataDir}/node-id`), () => "")
+  return isId(kept.trim()) ? kept.trim() : fromHostname(hostname)
+})
+
 /** A name that a certificate can bear. */
 const isId = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text)
 

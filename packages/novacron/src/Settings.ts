@@ -21,7 +21,7 @@ import {
   Resources,
   Security
 } from "@novacron/components/early"
-import { Config, Field } from "@novacron/config"
+import { Config, Experiment, Field } from "@novacron/config"
 import { Redacted, Schema } from "effect"
 import * as System from "./System.ts"
 import * as Templates from "./Templates.ts"
@@ -47,7 +47,10 @@ export const Settings = Schema.Struct({
   dashboard: Field.withDefault(Operator.Settings, {}),
   health: Field.withDefault(Post.HealthSettings, {}),
   systemHealth: Field.withDefault(Post.SystemHealthSettings, {}),
-  ready: Field.withDefault(Post.ReadySettings, {})
+  ready: Field.withDefault(Post.ReadySettings, {}),
+  experiments: Experiment.Settings.annotate({
+    description: "Settings that some of the nodes try out, by a name of your own"
+  })
 })
 export type Settings = typeof Settings.Type
 
@@ -59,6 +62,7 @@ export const definition = (): Config.Definition<Settings, typeof Settings.Encode
     hot: ["system.log_level", "logger.level", ...rollout.map((key) => `dwcp.${key}`)],
     templates: Templates.templates,
     reserved: Templates.reserved,
+    experiments: "experiments",
     aliases: { NOVACRON_LOG_LEVEL: "system.log_level", NOVACRON_DATA_DIR: "system.data_dir" }
   }))
 

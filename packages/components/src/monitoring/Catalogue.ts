@@ -26,6 +26,11 @@ const histogram = (help: string, ...labels: ReadonlyArray<string>): Entry => ({ 
 export const node = {
   novacron_node_info: gauge("Which node and which boot this is, always 1.", "node_id", "boot_id", "environment"),
   novacron_build_info: gauge("Which NovaCron on which Node.js this is, always 1.", "version", "node_version"),
+  novacron_config_variant: gauge(
+    "Which variant of an experiment this node tries out, always 1.",
+    "experiment",
+    "variant"
+  ),
   novacron_boot_outcome: gauge("What has become of the boot: 1 for what is true now, 0 for the rest.", "outcome"),
   novacron_previous_boot_outcome: gauge("What became of the boot before this one, as its journal says: 1.", "outcome"),
   novacron_boot_start_timestamp_seconds: gauge("When the boot began, in seconds since 1970."),

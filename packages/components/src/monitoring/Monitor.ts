@@ -83,6 +83,8 @@ export interface Options {
   readonly traceparent?: string | undefined
   /** A file for spans that the collector has not taken when the process ends. Default: they are lost. */
   readonly spool?: string | undefined
+  /** What this node tries out, by the names of experiments: other metrics are joined with it. */
+  readonly variants?: { readonly [experiment: string]: string }
   /** What became of the boot before: `ready`, `failed`, `killed`, … */
   readonly previousOutcome?: string | undefined
 }
@@ -100,7 +102,7 @@ export const make = Effect.fn("Monitor.make")(function* (
   // The last word: said when everything else of this is over.
   yield* Effect.addFinalizer(() => lastWord)
   const boot = BootMetrics.make(Tally.make(settings.maxSeries))
-  const { previousOutcome, spool, version } = options
+  const { previousOutcome, spool, variants = {}, version } = options
   const { endpoint, ratio } = settings.traces
   const attributes = attributesOf(settings.traces.attributes)
   const trace = BootTrace.make({ ratio, version, attributes, parent: BootTrace.parseTraceparent(options.traceparent) })
@@ -147,6 +149,11 @@ export const make = Effect.fn("Monitor.make")(function* (
     catchUp()
     const figures: ReadonlyArray<Figure> = [
       { name: "novacron_build_info", labels: { version, node_version: options.process.versions.node }, value: 1 },
+      ...Object.entries(variants).map(([experiment, variant]) => ({
+        name: "novacron_config_variant",
+        labels: { experiment, variant },
+        value: 1
+      })),
       ...(previousOutcome === undefined
         ? []
         : [{ name: "novacron_previous_boot_outcome", labels: { outcome: previousOutcome }, value: 1 }]),

@@ -79,6 +79,7 @@ describe("the catalogue", () => {
       [
         "novacron_node_info",
         "novacron_build_info",
+        "novacron_config_variant",
         "novacron_components_initialized_total",
         "novacron_components_failed_total",
         "novacron_component_init_success_total",

@@ -181,7 +181,11 @@ describe("Monitor", () => {
         const written = new Set<string>()
         const worlds = [{ cacheIsDown: () => true }, { databaseFails: true }]
         for (const world of worlds) {
-          const monitor = yield* Monitor.make(settings, { ...options, previousOutcome: "failed" })
+          const monitor = yield* Monitor.make(settings, {
+            ...options,
+            previousOutcome: "failed",
+            variants: { larger_pool: "forty" }
+          })
           yield* monitor.spent("dependency resolution", "3 millis")
           yield* monitor.spent("config parsing", "12 millis")
           const expiry = {
