@@ -135,24 +135,16 @@ export const chunkBytes = (size: number, near: boolean): number => {
 export const firstStreams = (asked: number, rttMillis: number): number => (rttMillis >= 100 ? asked * 4 : asked)
 
 /**
- * The pace of one of `count` streams where all together are advised one, in bytes per second. Some are slower than others
- * at times, and together they should still carry what is advised: each has a little more than its share. Where losses are
- * chance, one that had bad luck takes seconds to come up again, and whoever carries more meanwhile is not held to a share.
+ * The paces of streams, in bytes per second, where all together are advised one; by what each delivered lately. Some are
+ * slower than others at times, and together they should still carry what is advised: each has a little more than its share.
+ * Where losses are chance, one that had bad luck takes seconds to come up again, and whoever carries more meanwhile keeps
+ * more; on a clean link all have the same.
  */
-export const paceOf = ({
-  advised,
-  count,
-  lossy,
-  rate,
-  together
-}: {
-  readonly advised: number
-  readonly count: number
-  readonly lossy: boolean
-  /** What this one delivered lately, and all of them. */
-  readonly rate: number
-  readonly together: number
-}): number => {
-  const share = lossy ? Math.max(1 / count, rate / Math.max(1, together)) : 1 / count
-  return Math.round(advised * share * (count === 1 ? 1 : lossy ? 1.15 : 1.1))
+export const paces = (advised: number, rates: ReadonlyArray<number>, lossy: boolean): ReadonlyArray<number> => {
+  const even = 1 / rates.length
+  const together = rates.reduce((sum, rate) => sum + rate, 0)
+  const shares = rates.map((rate) => (lossy && together > 0 ? Math.max(even, rate / together) : even))
+  const all = shares.reduce((sum, share) => sum + share, 0)
+  const more = rates.length === 1 ? 1 : lossy ? 1.15 : 1.1
+  return shares.map((share) => Math.round((advised * more * share) / all))
 }

@@ -414,7 +414,15 @@ export const make = (options: Options, events: Events) => {
     const { tcp } = options
     if (tcp._tag === "Unavailable" || count === 0) return
     const each = rate / count
-    const together = ready().reduce((sum, stream) => sum + stream.rate, 0)
+    const here = ready()
+    const paces =
+      advice.pacing === undefined
+        ? []
+        : Growth.paces(
+            advice.pacing,
+            here.map((stream) => stream.rate),
+            lossy()
+          )
     for (const stream of streams) {
       if (!stream.ready || last.minRttMicros < localMicros) continue
       const fd = Tcp.descriptor(stream.socket)
@@ -424,10 +432,7 @@ export const make = (options: Options, events: Events) => {
         tcp.setSendBuffer(fd, buffer)
         stream.sendBuffer = buffer // refused or not: asking again would not help
       }
-      const pacing =
-        advice.pacing === undefined
-          ? undefined
-          : Growth.paceOf({ advised: advice.pacing, count, rate: stream.rate, together, lossy: lossy() })
+      const pacing = paces[here.indexOf(stream)]
       const changes =
         pacing === undefined ? stream.pacing !== undefined : Math.abs(pacing - (stream.pacing ?? 0)) > pacing / 20
       if (changes && tcp.setPacing(fd, pacing)._tag === "Done") stream.pacing = pacing

@@ -118,25 +118,19 @@ describe("Growth", () => {
     assert.isAtMost(4e12 / Growth.chunkBytes(4e12, false), 8_388_608)
   })
 
-  it("paces streams so that together they carry what is advised, and takes nothing from one that carries more", () => {
-    const at = (rate: number, lossy: boolean) =>
-      Growth.paceOf({ advised: 1_000, count: 4, rate, together: 1_000, lossy })
-    assert.strictEqual(at(250, false), 275)
-    assert.strictEqual(at(700, false), 275) // a clean link is shared equally
-    assert.strictEqual(at(100, true), 288)
-    assert.strictEqual(at(700, true), 805)
-    assert.strictEqual(Growth.paceOf({ advised: 1_000, count: 1, rate: 0, together: 0, lossy: true }), 1_000)
-    for (const rates of [
-      [0, 0, 0, 0],
-      [250, 250, 250, 250],
-      [1, 9, 90, 900]
-    ]) {
-      const together = rates.reduce((sum, rate) => sum + rate, 0)
-      const paces = rates.map((rate) => Growth.paceOf({ advised: 1_000, count: 4, rate, together, lossy: true }))
-      assert.isAtLeast(
-        paces.reduce((sum, pace) => sum + pace, 0),
-        1_000
-      )
-    }
+  it("paces streams so that together they carry a little more than is advised, and who carries more keeps more", () => {
+    const all = [1, 9, 290, 700]
+    assert.deepStrictEqual(Growth.paces(1_000, all, false), [275, 275, 275, 275]) // a clean link is shared equally
+    assert.deepStrictEqual(Growth.paces(1_000, all, true), [193, 193, 224, 540])
+    assert.deepStrictEqual(Growth.paces(1_000, [0, 0, 0, 0], true), [288, 288, 288, 288])
+    assert.deepStrictEqual(Growth.paces(1_000, [5], true), [1_000])
+    fc.assert(
+      fc.property(fc.array(fc.nat(1e6), { minLength: 2, maxLength: 64 }), fc.boolean(), (rates, lossy) => {
+        const paces = Growth.paces(1e7, rates, lossy)
+        const sum = paces.reduce((sum, pace) => sum + pace, 0)
+        assert.approximately(sum, lossy ? 1.15e7 : 1.1e7, rates.length)
+        assert.isAtLeast(Math.min(...paces), (1e7 / rates.length) * 0.5) // nobody is kept from coming up
+      })
+    )
   })
 })
