@@ -173,12 +173,10 @@ const rewind = ({ checker: c, state: s }: Scene, { checker, state }: Pick<Scene,
 }
 
 /** What {@link rewind} sees to, and what never changes. */
-const apart = [
-  ...["plan", "limits", "position", "byPosition", "toleranceMs"],
-  ...["stage", "atMs", "running", "unclean", "takedown", "late", "criticalLeft", "unsettled", "phaseNow", "up"],
-  ...["freshMs", "seq", "events", "undecided", "clean", "why", "ended", "marks"],
-  ...["markMs", "beganMs", "completeMs", "readyMs", "failedMs", "rollbackMs"]
-]
+const apart =
+  "plan limits position byPosition toleranceMs stage atMs running unclean takedown late criticalLeft unsettled phaseNow up "
+    .concat("freshMs seq events undecided clean why ended marks markMs beganMs completeMs readyMs failedMs rollbackMs")
+    .split(" ")
 
 /** Notes that a promise is broken; the first one counts. `i` is the component, or {@link nobody}. */
 export const breaks = (s: Scene, invariant: keyof typeof Invariants.titles, i: number, message: string): void => {
