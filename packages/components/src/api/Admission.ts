@@ -68,6 +68,8 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
   const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   const requests = RateLimit.make({ perMinute: rate.perMinute, burst: rate.burst, now })
   const failures = RateLimit.make({ perMinute: rate.failures, burst: rate.failures, now })
+  /** A caller that does not stop asking is one line of the audit log a minute. */
+  const lines = RateLimit.make({ perMinute: 1, burst: 1, now })
   const known = new Map<string, Known>()
   /** A connection shows the same again and again: then nothing is hashed. */
   const byKnock = new WeakMap<Knock, Known>()
@@ -125,9 +127,17 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
     })
   }
 
+  const limited = (bucket: string, principal: string): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      lines.take(bucket) > 0 ? Effect.void : security.audit({ action: "access.limited", principal, success: false })
+    )
+
   const identify = Effect.fnUntraced(function* (knock: Knock, key: string, hash: string | undefined) {
     const waitMs = failures.look(knock.address)
-    if (waitMs > 0) return yield* tooMany(waitMs, "Too many failures from this address.")
+    if (waitMs > 0) {
+      yield* limited(knock.address, knock.address)
+      return yield* tooMany(waitMs, "Too many failures from this address.")
+    }
     const isOwn = hash !== undefined && knock.bearer?.startsWith(TokenStore.prefix) === true
     const found: { readonly principal: Principal; readonly expiresInMs?: number } = yield* Effect.tapErrorTag(
       isOwn ? byOwnToken(hash) : bySecurity(knock),
@@ -145,7 +155,8 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
 
   const enter = (guest: Known, action: string): Effect.Effect<Guest, Problem.NotAllowed | Problem.TooManyRequests> => {
     const waitMs = requests.take(guest.bucket)
-    if (waitMs > 0) return tooMany(waitMs, `${guest.name} asks too often.`)
+    if (waitMs > 0)
+      return Effect.andThen(limited(guest.bucket, guest.name), tooMany(waitMs, `${guest.name} asks too often.`))
     if (guest.allowed.has(action)) return Effect.succeed(guest)
     return Effect.map(may(guest, action), () => {
       guest.allowed.add(action)

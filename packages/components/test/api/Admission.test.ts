@@ -147,11 +147,14 @@ describe("Admission", () => {
 
   it.effect("counts the requests of a caller, whichever connection they come by", () =>
     Effect.gen(function* () {
-      const { admission } = yield* doorWith({ rate: { perMinute: 60, burst: 2, failures: 10 } })
+      const { admission, told } = yield* doorWith({ rate: { perMinute: 60, burst: 2, failures: 10 } })
       yield* admission.admit(certificate, "status.node")
       yield* admission.admit({ ...certificate }, "status.node")
       const many = yield* Effect.flip(admission.admit({ ...certificate, address: "192.0.2.9" }, "status.node"))
       assert.containSubset(many, { _tag: "TooManyRequests", retryAfterSeconds: 1 })
+      // Who goes on asking is one line a minute, and not one each time.
+      yield* Effect.flip(admission.admit(certificate, "status.node"))
+      assert.deepStrictEqual(told.audit, ["access.limited"])
       yield* TestClock.adjust("1 seconds")
       yield* admission.admit(certificate, "status.node")
     })
