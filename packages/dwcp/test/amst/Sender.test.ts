@@ -15,7 +15,7 @@ describe("Sender", () => {
         const roll = dice(seed)
         const { link, listener } = yield* both({}, { streams: 6 })
         const kills = Effect.gen(function* () {
-          yield* Effect.sleep(5 + roll(40))
+          yield* Effect.sleep(1 + roll(8))
           for (let k = roll(4); k >= 0; k--) yield* link.sever(roll(6))
         }).pipe(Effect.forever)
         yield* Effect.forkScoped(kills)
