@@ -112,7 +112,9 @@ describe.skipIf(spawnSync("perl", ["-v"]).status !== 0 || spawnSync("systemd-not
         )
         assert.match(told, /STATUS=/)
       } finally {
+        const gone = new Promise((resume) => receiver.once("exit", resume))
         receiver.kill()
+        await gone
       }
       assert.deepStrictEqual(place.leftovers(), [])
     })
