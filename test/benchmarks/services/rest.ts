@@ -113,7 +113,7 @@ const compared = async (
     return ((await server.cpu()) - before) / requests
   }
   // Both are warm before anything counts.
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 30; round++) {
     await ours.ask(requests)
     await theirs.ask(requests)
   }

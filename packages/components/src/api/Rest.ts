@@ -61,6 +61,7 @@ export const make = Effect.fn("Rest.make")(function* (options: Options): Effect.
     Effect.provideService(HttpRouter.RouterConfig, { ignoreDuplicateSlashes: false, maxParamLength: 256 })
   )
   const handler = yield* NodeHttpServer.makeHandler(guarded(app, arrivals), { scope }).pipe(
+    Effect.updateContext((context: Context.Context<Scope.Scope>) => roomy(context)),
     Effect.provideService(HttpIncomingMessage.MaxBodySize, options.maxBody),
     // The door makes the span, which knows the place and costs half as much.
     Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true)
@@ -72,6 +73,10 @@ export const make = Effect.fn("Rest.make")(function* (options: Options): Effect.
     }
   }
 })
+
+/** The same services, with room for what a request adds: beyond eight additions, the default, all of them are copied. */
+const roomy = <R>(context: Context.Context<R>): Context.Context<R> =>
+  Context.makeUnsafe(new Map(context.mapUnsafe), { maxDepth: 24 })
 
 type Arrivals = WeakMap<object, Arrival>
 
