@@ -11,7 +11,7 @@
  * It drains when it closes: nobody new comes in, who has asked is answered with `Connection: close`, and after
  * `drainTimeout` whoever is left is cut off.
  */
-import { IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from "node:http"
+import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from "node:http"
 import { createServer } from "node:https"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
