@@ -136,8 +136,8 @@ export const make = Effect.fn("Door.make")(function* (
 })
 
 /**
- * An answer with what each of them bears. It is said together with the rest, because Node takes headers that were set
- * before one by one: that is a fifth of what an answer costs (`rest_vs_httpapi`).
+ * An answer with what each of them bears. It is said together with the rest: headers that were set before are taken one by
+ * one by Node.
  */
 class Answer extends ServerResponse {
   bears: OutgoingHttpHeaders = {}
