@@ -92,17 +92,8 @@ export const make = Effect.fnUntraced(function* (
       (rows) => Option.map(Option.fromUndefinedOr(rows[0]), entryOf)
     )
 
-  const holds = Effect.fnUntraced(function* (condition: StateSync.Condition) {
-    const found = Option.getOrUndefined(yield* at(condition.key))
-    switch (condition._tag) {
-      case "Absent":
-        return found === undefined
-      case "Version":
-        return found?.version === condition.version
-      case "Value":
-        return found !== undefined && Buffer.compare(found.value, condition.value) === 0
-    }
-  })
+  const holds = (condition: StateSync.Condition) =>
+    Effect.map(at(condition.key), (found) => StateSync.isMet(condition, Option.getOrUndefined(found)))
 
   const put: StateSync.Engine["put"] = (key, value, how) =>
     write((revision) => apply(revision, [{ _tag: "Put", key, value, owner: how?.ephemeral === true ? session : null }]))

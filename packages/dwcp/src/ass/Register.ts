@@ -12,7 +12,7 @@
  */
 import { Option, Schema } from "effect"
 import type { Application } from "../pbft/index.ts"
-import type { Change, Condition, Entry, Operation } from "./StateSync.ts"
+import { type Change, type Condition, type Entry, isMet, type Operation } from "./StateSync.ts"
 
 export type Command =
   | {
@@ -101,17 +101,7 @@ export const make = (faults: number): Register => {
     if (entries.delete(key)) note({ _tag: "Deleted", key, version: revision })
   }
 
-  const holds = (condition: Condition): boolean => {
-    const entry = entries.get(condition.key)
-    switch (condition._tag) {
-      case "Absent":
-        return entry === undefined
-      case "Version":
-        return entry?.version === condition.version
-      case "Value":
-        return entry !== undefined && Buffer.compare(entry.value, condition.value) === 0
-    }
-  }
+  const holds = (condition: Condition): boolean => isMet(condition, entries.get(condition.key))
 
   const write = (command: Extract<Command, { readonly _tag: "Write" }>, member: number): Answer => {
     const { session, when } = command

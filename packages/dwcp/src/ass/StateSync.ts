@@ -45,6 +45,18 @@ export type Condition =
   | { readonly _tag: "Version"; readonly key: string; readonly version: bigint }
   | { readonly _tag: "Value"; readonly key: string; readonly value: Uint8Array }
 
+/** Whether what stands under the key of a condition, if anything does, is as the condition wants it. */
+export const isMet = (condition: Condition, entry: Entry | undefined): boolean => {
+  switch (condition._tag) {
+    case "Absent":
+      return entry === undefined
+    case "Version":
+      return entry?.version === condition.version
+    case "Value":
+      return entry !== undefined && Buffer.compare(entry.value, condition.value) === 0
+  }
+}
+
 export type Operation =
   | { readonly _tag: "Put"; readonly key: string; readonly value: Uint8Array }
   | { readonly _tag: "Delete"; readonly key: string }

@@ -53,17 +53,7 @@ export const make: Effect.Effect<StateSync.Engine, never, Scope.Scope> = Effect.
       )
     })
 
-  const holds = (condition: StateSync.Condition): boolean => {
-    const entry = entries.get(condition.key)
-    switch (condition._tag) {
-      case "Absent":
-        return entry === undefined
-      case "Version":
-        return entry?.version === condition.version
-      case "Value":
-        return entry !== undefined && Buffer.compare(entry.value, condition.value) === 0
-    }
-  }
+  const holds = (condition: StateSync.Condition): boolean => StateSync.isMet(condition, entries.get(condition.key))
 
   const under = (prefix: string) =>
     [...entries.values()].filter(({ key }) => key.startsWith(prefix)).toSorted((a, b) => (a.key < b.key ? -1 : 1))
