@@ -25,6 +25,16 @@ export const freePort = (): Promise<number> =>
     })
   })
 
+/** Somebody who has a port of this machine. */
+export const neighbour = (): Promise<{ readonly port: string; readonly close: () => void }> =>
+  new Promise((resume) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? `${address.port}` : ""
+      resume({ port, close: () => void server.close() })
+    })
+  })
+
 const gone = (child: ChildProcess): Promise<unknown> =>
   child.exitCode !== null || child.signalCode !== null
     ? Promise.resolve()

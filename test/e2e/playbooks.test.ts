@@ -4,12 +4,11 @@
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer, type Server } from "node:net"
 import { join } from "node:path"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
 import { bundle } from "../../scripts/bundle.ts"
 import { Place } from "./Novacron.ts"
-import { freePort } from "./Servers.ts"
+import { freePort, neighbour } from "./Servers.ts"
 
 const root = join(import.meta.dirname, "../..")
 const pages = join(root, "docs/playbooks")
@@ -18,7 +17,7 @@ const dist = join(root, `packages/novacron/node_modules/.novacron-playbooks-${pr
 /** A node that has booted before, and a copy of it that was made while it was down. */
 const original = new Place()
 let place: Place
-let other: Server
+let other: Awaited<ReturnType<typeof neighbour>>
 let taken = ""
 
 interface Environment {
@@ -51,10 +50,8 @@ beforeAll(async () => {
   chmodSync(join(dist, "novacron"), 0o755)
   const { status, stderr } = sh("novacron boot --exit-when-ready", original)
   assert.strictEqual(status, 0, stderr)
-  other = createServer()
-  await new Promise<void>((resume) => other.listen(0, "127.0.0.1", resume))
-  const address = other.address()
-  taken = typeof address === "object" && address !== null ? `${address.port}` : ""
+  other = await neighbour()
+  taken = other.port
 })
 afterAll(() => {
   other.close()

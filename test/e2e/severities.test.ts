@@ -4,32 +4,26 @@
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
-import { createServer, type Server } from "node:net"
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
-import { type Environment, type Line, Place } from "./Novacron.ts"
-import { freePort, hasRedis, Postgres, Redis } from "./Servers.ts"
+import { type Environment, type Line, linesOf, Place } from "./Novacron.ts"
+import { freePort, hasRedis, neighbour, Postgres, Redis } from "./Servers.ts"
 
 /** One data directory for all: a boot that fails must not keep the next one from being ready. */
 const place = new Place()
 /** Somebody who has a port that the node wants. */
-let other: Server
+let other: Awaited<ReturnType<typeof neighbour>>
 let taken = ""
 
 beforeAll(async () => {
   assert.strictEqual((await place.run(["boot", "--exit-when-ready"])).code, 0)
-  other = createServer()
-  await new Promise<void>((resume) => other.listen(0, "127.0.0.1", resume))
-  const address = other.address()
-  taken = typeof address === "object" && address !== null ? `${address.port}` : ""
+  other = await neighbour()
+  taken = other.port
 })
 afterAll(() => {
   other.close()
   place.remove()
 })
 afterEach(() => assert.deepStrictEqual(place.leftovers(), []))
-
-const linesOf = (stdout: string): ReadonlyArray<Line> =>
-  stdout.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line)] : []))
 
 const started = (lines: ReadonlyArray<Line>, phase: string) =>
   lines.filter((line) => line.event === "ComponentStarted" && line["phase"] === phase).map(({ component }) => component)
