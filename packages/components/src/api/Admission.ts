@@ -167,8 +167,10 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
   return {
     again: (knock, action) => {
       const guest = byKnock.get(knock)
-      if (guest === undefined || guest.untilMs <= now() || !guest.allowed.has(action)) return undefined
-      return requests.take(guest.bucket) > 0 ? undefined : guest
+      if (guest === undefined || !guest.allowed.has(action)) return undefined
+      const nowMs = now()
+      if (guest.untilMs <= nowMs) return undefined
+      return requests.take(guest.bucket, nowMs) > 0 ? undefined : guest
     },
     admit: (knock, action) =>
       Effect.suspend((): Effect.Effect<Guest, Refusal> => {

@@ -11,7 +11,7 @@
  * It drains when it closes: nobody new comes in, who has asked is answered with `Connection: close`, and after
  * `drainTimeout` whoever is left is cut off.
  */
-import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer } from "node:https"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
@@ -21,14 +21,14 @@ import { Problem } from "@novacron/api"
 import { ByteSize, Clock, Deferred, Duration, Effect, Schedule, type Scope, Stream } from "effect"
 import type { Security } from "../security/Security.ts"
 import type { Knock } from "./Admission.ts"
+import { Answer, type Arrival } from "./Answer.ts"
 import { hints } from "./Hints.ts"
 import * as Ports from "./Ports.ts"
-import type { Arrival } from "./Rest.ts"
 import type { Settings } from "./Settings.ts"
 
 /** Who answers, once a request may come in. */
 export interface House {
-  readonly request: (request: IncomingMessage, response: ServerResponse, arrival: Arrival) => void
+  readonly request: (request: IncomingMessage, response: Answer) => void
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, arrival: Arrival) => void
   /** When the server begins to drain, before it waits for requests to finish. */
   readonly leave: Effect.Effect<void>
@@ -77,7 +77,7 @@ export const make = Effect.fn("Door.make")(function* (
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => complain(error, socket))
   server.on("request", (request, response) => {
     busy.set(response, now())
-    response.once("close", () => {
+    response.on("close", () => {
       busy.delete(response)
       if (isDraining && busy.size === 0) Deferred.doneUnsafe(empty, Effect.void)
     })
@@ -90,7 +90,8 @@ export const make = Effect.fn("Door.make")(function* (
     }
     const wrong = judge(request, settings.origins)
     if (wrong !== undefined) return refuse(response, wrong)
-    house.request(request, response, arrival)
+    response.arrival = arrival
+    house.request(request, response)
   })
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy())
@@ -134,22 +135,6 @@ export const make = Effect.fn("Door.make")(function* (
     check: Ports.check(server, "REST", { host: settings.host, port })
   }
 })
-
-/**
- * An answer with what each of them bears. It is said together with the rest: headers that were set before are taken one by
- * one by Node.
- */
-class Answer extends ServerResponse {
-  bears: OutgoingHttpHeaders = {}
-
-  override writeHead(status: number, ...rest: ReadonlyArray<unknown>): this {
-    const said = rest.find(isHeaders)
-    return super.writeHead(status, said === undefined ? this.bears : { ...this.bears, ...said })
-  }
-}
-
-const isHeaders = (it: unknown): it is OutgoingHttpHeaders =>
-  typeof it === "object" && it !== null && !Array.isArray(it)
 
 const leaving = new Problem.Unavailable({ retryAfterSeconds: 5, detail: "The node stops." })
 

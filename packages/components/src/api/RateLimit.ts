@@ -18,8 +18,8 @@ export interface Options {
 }
 
 export interface RateLimit {
-  /** Takes one; 0, or the milliseconds until there is one. */
-  readonly take: (caller: string) => number
+  /** Takes one; 0, or the milliseconds until there is one. `nowMs` is for whoever has just looked at the clock. */
+  readonly take: (caller: string, nowMs?: number) => number
   /** As {@link take}, and takes nothing. */
   readonly look: (caller: string) => number
   /** How many callers are remembered. */
@@ -48,8 +48,7 @@ export const make = ({ burst, maxCallers = 10_000, now, perMinute }: Options): R
   }
 
   return {
-    take: (caller) => {
-      const nowMs = now()
+    take: (caller, nowMs = now()) => {
       const bucket = buckets.get(caller)
       if (bucket === undefined) {
         if (buckets.size >= maxCallers) forgetSome(nowMs)

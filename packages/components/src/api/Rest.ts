@@ -8,7 +8,7 @@
  * and turns what cannot be decoded into a problem that says where. Around all places stands a guard for what no place has
  * an answer to: an address that there is not, a method that is not used there, a bug.
  */
-import type { IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingMessage } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Contract, Problem } from "@novacron/api"
@@ -24,18 +24,13 @@ import {
 } from "effect/http"
 import { HttpApiBuilder, HttpApiError } from "effect/http-api"
 import type { Admission, Guest, Knock, Refusal } from "./Admission.ts"
+import { Answer } from "./Answer.ts"
 import type { Answers } from "./Answers.ts"
 import { hints } from "./Hints.ts"
 import * as Spans from "./Spans.ts"
 
-/** A request, before anybody has looked at it. */
-export interface Arrival {
-  readonly knock: Knock
-  readonly requestId: string
-}
-
 export interface Rest {
-  readonly handle: (request: IncomingMessage, response: ServerResponse, arrival: Arrival) => void
+  readonly handle: (request: IncomingMessage, response: Answer) => void
 }
 
 export interface Options {
@@ -46,13 +41,12 @@ export interface Options {
 
 /** Builds all routes; what they run ends with the scope. */
 export const make = Effect.fn("Rest.make")(function* (options: Options): Effect.fn.Return<Rest, never, Scope.Scope> {
-  const arrivals: Arrivals = new WeakMap()
   // Of its own, and older than the door: requests under way end after the door has drained, and not before.
   const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   const spans = Spans.make(yield* Clock.Clock)
   const routes = HttpApiBuilder.layer(Contract.Contract).pipe(
     Layer.provide(places(options.answers)),
-    Layer.provide(Layer.succeed(Contract.Admission, door(options, arrivals, spans))),
+    Layer.provide(Layer.succeed(Contract.Admission, door(options, spans))),
     Layer.provide(NodeHttpServer.layerHttpServices)
   )
   // What a request does belongs to the trace of the request, and not to that of the start.
@@ -60,27 +54,25 @@ export const make = Effect.fn("Rest.make")(function* (options: Options): Effect.
     Effect.updateContext((context: Context.Context<Scope.Scope>) => Context.omit(Tracer.ParentSpan)(context)),
     Effect.provideService(HttpRouter.RouterConfig, { ignoreDuplicateSlashes: false, maxParamLength: 256 })
   )
-  const handler = yield* NodeHttpServer.makeHandler(guarded(app, arrivals), { scope }).pipe(
+  const handler = yield* NodeHttpServer.makeHandler(guarded(app), { scope }).pipe(
     Effect.updateContext((context: Context.Context<Scope.Scope>) => roomy(context)),
     Effect.provideService(HttpIncomingMessage.MaxBodySize, options.maxBody),
     // The door makes the span, which knows the place and costs half as much.
     Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true)
   )
-  return {
-    handle: (request, response, arrival) => {
-      arrivals.set(request, arrival)
-      handler(request, response)
-    }
-  }
+  return { handle: handler }
 })
 
 /** The same services, with room for what a request adds: beyond eight additions, the default, all of them are copied. */
 const roomy = <R>(context: Context.Context<R>): Context.Context<R> =>
   Context.makeUnsafe(new Map(context.mapUnsafe), { maxDepth: 24 })
 
-type Arrivals = WeakMap<object, Arrival>
-
-const nobody: Arrival = { knock: { bearer: undefined, certificate: undefined, address: "" }, requestId: "" }
+/** The door makes the answer to each request. */
+const answerOf = (asked: HttpServerRequest.HttpServerRequest): Answer => {
+  const response = NodeHttpServerRequest.toServerResponse(asked)
+  if (response instanceof Answer) return response
+  throw new Error("REST was asked by somebody who did not come through the door")
+}
 
 // ------------------------------------------------------------------------------------------------------------ places
 
@@ -124,7 +116,7 @@ const places = (answers: Answers) =>
 // -------------------------------------------------------------------------------------------------------------- door
 
 const door =
-  (options: Options, arrivals: Arrivals, spans: Spans.Spans): Contract.Admission["Service"] =>
+  (options: Options, spans: Spans.Spans): Contract.Admission["Service"] =>
   (answer, { endpoint }) => {
     const place: Place = {
       action: Contract.action(endpoint),
@@ -136,15 +128,15 @@ const door =
     return Effect.withFiber((fiber) => {
       const asked = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
       const request = NodeHttpServerRequest.toIncomingMessage(asked)
-      const { knock } = arrivals.get(request) ?? nobody
+      const response = answerOf(asked)
+      const { knock } = response.arrival
       const { traceparent } = request.headers
       const tracer = Context.get(fiber.context, Tracer.Tracer)
       const span = spans.begin(tracer, place.name, typeof traceparent === "string" ? traceparent : undefined)
       if (span !== undefined) {
-        const response = NodeHttpServerRequest.toServerResponse(asked)
         span.attribute("http.request.method", request.method)
         span.attribute("http.route", route)
-        response.once("close", () => {
+        response.on("close", () => {
           span.attribute("http.response.status_code", response.statusCode)
           spans.end(span, response.statusCode >= 500)
         })
@@ -178,8 +170,11 @@ const entered = <E>(
   const enter = (guest: Guest): Entering<E> => {
     const wrong = takesBody ? judgeBody(headers, limitBytes) : undefined
     if (wrong !== undefined) return Effect.fail(wrong)
-    const known = Effect.provideService(answer, Contract.Caller, guest)
-    return span === undefined ? known : Effect.provideService(known, Tracer.ParentSpan, span)
+    // Both at once: each addition by itself is a step of the fiber there, and one back.
+    return Effect.updateContext(answer, (context: Context.Context<never>) => {
+      const known = Context.add(context, Contract.Caller, guest)
+      return span === undefined ? known : Context.add(known, Tracer.ParentSpan, span)
+    })
   }
   const guest = admission.again(knock, action)
   const all: Entering<E> = guest === undefined ? Effect.flatMap(admission.admit(knock, action), enter) : enter(guest)
@@ -261,15 +256,14 @@ const segment = (key: PropertyKey): string | number => (typeof key === "number" 
 
 /** Answers what no place has an answer to. */
 const guarded = <E, R>(
-  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
-  arrivals: Arrivals
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest | R> =>
   Effect.catchCause(app, (cause) =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const problem = problemOf(cause, request)
       hint(request, problem)
       if (problem._tag !== "Failed") return HttpServerRespondable.toResponse(problem)
-      const id = arrivals.get(NodeHttpServerRequest.toIncomingMessage(request))?.requestId ?? ""
+      const id = answerOf(request).arrival.requestId
       return Effect.andThen(
         Effect.logError(`${request.method} ${pathOf(request.url)} has failed (request ${id})`, cause),
         HttpServerRespondable.toResponse(problem)

@@ -73,12 +73,12 @@ export const make = Effect.fn("Api.make")(function* (
   const sockets = yield* Sockets.make({ admission, answers, feed, settings: settings.sockets })
   const leaflets = Reference.leaflets()
   const door = yield* Door.make(settings, security, {
-    request: (request, response, arrival) => {
+    request: (request, response) => {
       const path = request.url?.split("?", 1)[0] ?? ""
       const leaflet = leaflets.at(path)
       if (leaflet !== undefined) return hand(leaflet, request, response)
       if (path === "/v1/events") return Door.refuse(response, speaksWebSocket)
-      rest.handle(request, response, arrival)
+      rest.handle(request, response)
     },
     upgrade: sockets.upgrade,
     leave: Effect.suspend(() => {

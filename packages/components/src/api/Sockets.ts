@@ -17,7 +17,7 @@ import type { Admission, Knock } from "./Admission.ts"
 import type { Answers } from "./Answers.ts"
 import { refuseRaw } from "./Door.ts"
 import type { Feed, Message } from "./Feed.ts"
-import type { Arrival } from "./Rest.ts"
+import type { Arrival } from "./Answer.ts"
 import type { Settings } from "./Settings.ts"
 
 export interface Sockets {
