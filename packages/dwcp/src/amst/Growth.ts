@@ -132,7 +132,7 @@ export const chunkBytes = (size: number, near: boolean): number => {
 }
 
 /** With how many streams to begin: a start takes a number of round trips, and long ones are shared by more. */
-export const firstStreams = (asked: number, rttMillis: number): number => (rttMillis >= 100 ? asked * 4 : asked)
+export const firstStreams = (asked: number, rttMillis: number): number => (rttMillis >= 100 ? asked * 8 : asked)
 
 /**
  * The paces of streams, in bytes per second, where all together are advised one; by what each delivered lately. Some are
