@@ -389,7 +389,7 @@ const linesOf = (report: Report): ReadonlyArray<string> => {
       return [...table(report), bootingLine(report)]
     case "ready":
     case "degraded":
-      return [...table(report), readyLine(report)]
+      return [...table(report), ...phaseLine(report), readyLine(report)]
     case "failed":
       return failed(report)
     case "cancelled":
@@ -441,6 +441,17 @@ const readyLine = ({ components, criticalPathMs, durationMs, overheadMs }: Repor
     `critical path ${duration(criticalPathMs)}`,
     `overhead ${round(overhead, 1)} %`
   ].join(" · ")
+}
+
+/** What each phase had of the time, when there was more than one. */
+const phaseLine = ({ components, phases }: Report): ReadonlyArray<string> => {
+  const begun = phases.filter(({ phase }) => components.some((one) => one.phase === phase))
+  if (begun.length < 2) return []
+  const each = begun.map(({ durationMs, overTarget, phase, share }) => {
+    const of = `${phase} ${duration(durationMs)} (${round(100 * share, 0)} %)`
+    return overTarget ? `${of}, over its target` : of
+  })
+  return [`  phases: ${each.join(" · ")}`]
 }
 
 const isTop = ({ name }: Component): boolean => groupOf(name) === undefined

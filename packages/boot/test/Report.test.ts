@@ -368,7 +368,7 @@ describe("Report", () => {
   })
 
   describe("text", () => {
-    it("of a boot that is up is a table and one line", () => {
+    it("of a boot that is up is a table, the share of each phase, and one line", () => {
       const report = reportOf(nodeWorld({ cache: redisDown, index: { ends: noIndex }, database: { afterMs: 81.4 } }))
       assert.deepStrictEqual(Report.text(report).split("\n"), [
         "  ✓ config           10 ms",
@@ -380,6 +380,7 @@ describe("Report", () => {
         "  ✓ orchestration    10 ms   ← database",
         "  ✓ api              10 ms   ← orchestration, security",
         "  ✓ ready            10 ms",
+        "  phases: pre 10 ms (8 %) · core 91 ms (70 %) · service 20 ms (15 %) · post 10 ms (8 %)",
         "READY (degraded: cache; absent: index; skipped: search) in 131 ms · critical path 131 ms · overhead 0 %"
       ])
     })
