@@ -233,6 +233,34 @@ describe.skipIf(!hasRedis)("the cache", () => {
     await server.down()
   })
 
+  it("falls back to memory after three attempts at a Redis that is up and takes no writes, until it does", async () => {
+    await server.up()
+    const redis = (...command: ReadonlyArray<string>) => execFileSync("redis-cli", ["-p", `${server.port}`, ...command])
+    // It answers pings, and refuses every write for want of a replica.
+    redis("config", "set", "min-replicas-to-write", "1")
+    const node = await place.ready([], env())
+    const failures = node.lines().filter(is("AttemptFailed", "cache"))
+    assert.deepStrictEqual(
+      failures.map(({ facts }) => /"kind":"(\w+)"/.exec(JSON.stringify(facts))?.[1]),
+      ["unhealthy", "unhealthy", "unhealthy"]
+    )
+    assert.include(String(node.lines().find(is("ComponentDegraded", "cache"))?.["message"]), "fallback memory")
+    assert.strictEqual((await place.run(["status", "--strict"])).code, 75)
+    redis("config", "set", "min-replicas-to-write", "0")
+    await node.until(is("SwapCompleted", "cache"))
+    assert.strictEqual((await place.run(["status", "--strict"])).code, 0)
+    await stop(node)
+    await server.down()
+  })
+
+  it("that is at an address which is none ends the boot, and is not tried", async () => {
+    await failed(
+      [],
+      { NOVACRON_CACHE_URL: "redis://127.0.0.1:6379/none" },
+      { code: 78, says: [/NVC-22\d\d/, "cache.url"] }
+    )
+  })
+
   it("gives way to memory when Redis is killed under it, and comes back with Redis", async () => {
     await server.up()
     const node = await place.ready([], env())

@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
 import { type Environment, type Line, linesOf, Place } from "./Novacron.ts"
 import { freePort, hasRedis, neighbour, Postgres, Redis } from "./Servers.ts"
@@ -13,11 +14,14 @@ const place = new Place()
 /** Somebody who has a port that the node wants. */
 let other: Awaited<ReturnType<typeof neighbour>>
 let taken = ""
+/** A port that nobody has. */
+let free = ""
 
 beforeAll(async () => {
   assert.strictEqual((await place.run(["boot", "--exit-when-ready"])).code, 0)
   other = await neighbour()
   taken = other.port
+  free = `${await freePort()}`
 })
 afterAll(() => {
   other.close()
@@ -112,6 +116,15 @@ describe("a critical part that fails alone", () => {
     assert.isFalse(linesOf(stdout).some(({ event }) => event === "BootReady"))
   })
 
+  it("ends the boot when it is the network, whose address is not of this machine, after one attempt", async () => {
+    const { code, stderr, stdout } = await place.run(["boot"], { NOVACRON_NETWORK_LISTEN_ADDRESS: "203.0.113.1" })
+    assert.strictEqual(code, 78, stderr)
+    assert.match(stderr, /component "network" did not start +NVC-2303/)
+    assert.include(stderr, "tried     once")
+    assert.strictEqual(linesOf(stdout).filter(({ event }) => event === "AttemptFailed").length, 1)
+    assert.isFalse(linesOf(stdout).some(({ event }) => event === "BootReady"))
+  })
+
   it("ends the boot when it is security, after one attempt, and nothing goes on without it", async () => {
     const authority = `${place.dataDir}/security/ca.pem`
     chmodSync(authority, 0o644)
@@ -131,7 +144,13 @@ describe("a critical part that fails alone", () => {
 describe("a part that may be missing", () => {
   const cache = { NOVACRON_CACHE_URL: "redis://127.0.0.1:1" }
   const monitoring = () => ({ NOVACRON_MONITORING_PORT: taken })
-  const ml = { NOVACRON_ML_DIRECTORY: "/proc/nowhere", NOVACRON_ML_BANDWIDTH: "none-such" }
+  const ml = { NOVACRON_ML_DIRECTORY: "/proc/nowhere" }
+  /** It listens, and before anybody has looked it does not any more. */
+  const deaf = () => ({
+    NODE_OPTIONS: `--import=${join(import.meta.dirname, "Deaf.ts")}`,
+    DEAF: free,
+    NOVACRON_MONITORING_PORT: free
+  })
 
   it.each([
     ["the cache, which is then in memory and degraded", () => cache, ["ComponentDegraded cache"]],
@@ -141,11 +160,17 @@ describe("a part that may be missing", () => {
       () => ({ NOVACRON_MONITORING_HOST: "203.0.113.1" }),
       ["ComponentAbsent monitoring"]
     ],
-    ["the models of the ML engine", () => ml, []],
+    ["monitoring, which is up and listens no more when it is probed", deaf, ["ComponentAbsent monitoring"]],
+    ["the ML engine, whose directory of models is not there", () => ml, ["ComponentAbsent ml"]],
+    [
+      "the ML engine, whose directory of models is a file",
+      () => ({ NOVACRON_ML_DIRECTORY: import.meta.filename }),
+      ["ComponentAbsent ml"]
+    ],
     [
       "all of them together",
       () => ({ ...cache, ...monitoring(), ...ml }),
-      ["ComponentAbsent monitoring", "ComponentDegraded cache"]
+      ["ComponentAbsent ml", "ComponentAbsent monitoring", "ComponentDegraded cache"]
     ]
   ] as const)("does not keep the node from working: %s", async (_, env, expected) => {
     const node = await place.ready([], env())
@@ -157,6 +182,12 @@ describe("a part that may be missing", () => {
     // One line for each, before the node is ready, and a warning.
     assert.deepStrictEqual(less.map(({ component, event }) => `${event} ${component}`).toSorted(), [...expected])
     for (const line of less) assert.strictEqual(line["level"], "warn")
+    // What may be missing is tried once, and its failure is one warning, not two.
+    for (const { component } of less.filter(({ event }) => event === "ComponentAbsent")) {
+      const all = lines.slice(0, ready).filter((line) => line.component === component)
+      assert.strictEqual(all.filter(({ level }) => level === "warn" || level === "error").length, 1, `${component}`)
+      assert.strictEqual(all.filter(({ event }) => event === "ComponentStarted").length, 1, `${component}`)
+    }
     const isDegraded = expected.some((it) => it.startsWith("ComponentDegraded"))
     assert.strictEqual((await place.run(["status", "--strict"])).code, isDegraded ? 75 : 0)
     const health = await place.run(["health"])

@@ -109,7 +109,7 @@ export const make = (style: Style, traceparent?: string): BootLines => {
   return {
     pretty: (event) => {
       const { tookMs, wasWell } = take(event)
-      const said = wasWell ? undefined : say(event)
+      const said = wasWell || isSaidAgain(event) ? undefined : say(event)
       if (said === undefined) return undefined
       const { colour, mark, text } = said
       const name = "component" in event ? visible(event.component, 60).padEnd(width) : ""
@@ -198,6 +198,9 @@ const gone = (text: string): Said => ({ mark: "-", colour: "dim", text })
 const bad = (text: string): Said => ({ mark: "✗", colour: "red", text })
 const note = (text: string): Said => ({ mark: "·", colour: "cyan", text })
 const warn = (text: string): Said => ({ mark: "·", colour: "yellow", text })
+
+/** What comes of a last attempt is said next, with the same failure: one failure is one line, and one warning. */
+const isSaidAgain = (event: Event): boolean => event._tag === "AttemptFailed" && event.retryInMs === null
 
 /** What people are told of an event; undefined when it only interests programs. */
 const say = (event: Event): Said | undefined => {
@@ -306,8 +309,9 @@ const levelOf = (event: Event): Level => {
     case "HealthChanged":
       return event.healthy ? "info" : "warn"
     case "AttemptFailed":
+      return isSaidAgain(event) ? "info" : "warn"
     case "ComponentAbsent":
-      return event._tag === "ComponentAbsent" && event.reason._tag === "Environment" ? "debug" : "warn"
+      return event.reason._tag === "Environment" ? "debug" : "warn"
     case "SwapFailed":
     case "ComponentDegraded":
     case "ComponentSlow":

@@ -82,6 +82,25 @@ describe("lines for people", () => {
   })
 })
 
+describe("an attempt that failed", () => {
+  const failure = { kind: "error", tag: "Broken", message: "refused", severity: "warning" } as const
+  const failed = (retryInMs: number | null) =>
+    ({ _tag: "AttemptFailed", atMs: 2, component: "store", attempt: 1, failure, retryInMs }) as const
+
+  it("is a warning while there is a next one, and left to what comes of it when it was the last", () => {
+    const lines = BootLines.make("plain")
+    lines.pretty(begun)
+    assert.include(lines.pretty(failed(500)), "attempt 1 failed, again in 500 ms: Broken: refused")
+    assert.strictEqual(lines.json(failed(500)).level, "warn")
+    assert.isUndefined(lines.pretty(failed(null)))
+    assert.strictEqual(lines.json(failed(null)).level, "info")
+    const absent = { _tag: "ComponentAbsent", atMs: 3, component: "store" } as const
+    const event = { ...absent, reason: { _tag: "Failed", failure } } as const
+    assert.include(lines.pretty(event), "goes without: Broken: refused")
+    assert.strictEqual(lines.json(event).level, "warn")
+  })
+})
+
 const begun: BootEvent.BootEvent = {
   _tag: "BootStarted",
   atMs: 0,

@@ -11,8 +11,9 @@
  * yield* ml.bandwidth.use("2026-11")
  * ```
  */
+import { readdir } from "node:fs/promises"
 import { Component } from "@novacron/boot"
-import { Context, Effect, Schedule, type Scope } from "effect"
+import { Context, Data, Effect, Schedule, type Scope } from "effect"
 import * as Kind from "./Kind.ts"
 import type { Settings } from "./Settings.ts"
 import * as Shelf from "./Shelf.ts"
@@ -28,11 +29,30 @@ export class Ml extends Context.Service<
   }
 >()("novacron/ml") {}
 
-/** Opens nothing; looks for new versions of what is in use until the scope closes. */
+/** The directory of models that the settings name cannot be read: whoever put models there expects them to serve. */
+export class ModelsUnreadable extends Data.TaggedError("ModelsUnreadable")<{
+  readonly directory: string
+  readonly cause: unknown
+}> {
+  override get message() {
+    return (
+      `The directory of models ${this.directory} cannot be read. The node goes on without models: whoever would ask them ` +
+      "decides without. Mend ml.directory or the rights of the directory, and restart the node."
+    )
+  }
+}
+
+/** Opens no model; looks for new versions of what is in use until the scope closes. */
 export const make = Effect.fn("Ml.make")(function* (
   settings: Settings
-): Effect.fn.Return<Ml["Service"], never, Scope.Scope> {
+): Effect.fn.Return<Ml["Service"], ModelsUnreadable, Scope.Scope> {
   const { directory } = settings
+  if (directory !== "") {
+    yield* Effect.tryPromise({
+      try: () => readdir(directory),
+      catch: (cause) => new ModelsUnreadable({ directory, cause })
+    })
+  }
   const bandwidth = Shelf.make(Kind.bandwidth, { directory, pinned: settings.bandwidth })
   const placement = Shelf.make(Kind.placement(), { directory, pinned: settings.placement })
   const renew = Effect.andThen(bandwidth.renew, placement.renew)

@@ -123,4 +123,41 @@ describe("the ML engine", () => {
       }
     }).pipe(Effect.scoped)
   )
+
+  it.live.each([
+    ["is not there", () => "/proc/nowhere"],
+    ["is a file", () => import.meta.filename]
+  ] as const)("is absent, and the node ready, when the directory that it is told of %s", ([, path]) =>
+    Effect.gen(function* () {
+      const directory = path()
+      const { report, services } = yield* Boot.make([MlComponent.component(settings({ directory }))])
+      assert.isTrue(Option.isNone(Context.get(services, Component.option(MlComponent.Ml))))
+      const { components, failures, outcome } = yield* report
+      assert.strictEqual(outcome, "ready")
+      assert.deepStrictEqual(
+        components.map(({ attempts, name, state }) => [name, state, attempts.length]),
+        [["ml", "absent", 1]]
+      )
+      assert.strictEqual(failures[0]?.tag, "ModelsUnreadable")
+      assert.include(failures[0]?.message, directory)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is unhealthy, and the node ready, while the version that it is told to use is damaged", () =>
+    Effect.gen(function* () {
+      const { path, put } = yield* room
+      put("bandwidth/damaged.bin", "NVPB and then nothing")
+      const component = MlComponent.component(settings({ directory: path, bandwidth: "damaged" }))
+      const { health, report, services } = yield* Boot.make([component])
+      const ml = Option.getOrThrow(Context.get(services, Component.option(MlComponent.Ml)))
+      assert.isUndefined((yield* ml.bandwidth.infer(history)).by)
+      const { components } = yield* health.report
+      assert.deepStrictEqual(
+        components.map(({ critical, name, status }) => [name, status, critical]),
+        [["ml", "unhealthy", false]]
+      )
+      assert.include(components[0]?.message, "Version damaged of the bandwidth model is not used")
+      assert.strictEqual((yield* report).outcome, "ready")
+    }).pipe(Effect.scoped)
+  )
 })
