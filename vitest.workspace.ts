@@ -42,6 +42,10 @@ const suiteOf = (file: string): string => {
   return room === "examples" ? "examples" : `${name}`
 }
 
+/** Suites whose tests may leave nothing behind that keeps their process alive. */
+const tidy: ReadonlySet<string> = new Set(["boot", "simulation"])
+const leftovers = "packages/boot/test/fixtures/leftovers.ts"
+
 const filesOf = (suite: string): string =>
   suite === "examples" ? "examples/**/*.test.ts" : `{packages,test}/${suite}/**/*.test.ts`
 
@@ -56,7 +60,9 @@ export default defineConfig({
       test: {
         name,
         include: [filesOf(name)],
-        setupFiles: [join(import.meta.dirname, "scripts/fastCheck.ts")],
+        setupFiles: ["scripts/fastCheck.ts", ...(tidy.has(name) ? [leftovers] : [])].map((file) =>
+          join(import.meta.dirname, file)
+        ),
         testTimeout: patience[name] ?? seconds(15),
         hookTimeout: patience[name] ?? seconds(15)
       }

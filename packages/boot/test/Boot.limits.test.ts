@@ -85,6 +85,29 @@ describe("an attempt that fails", () => {
     })
   )
 
+  it.effect("follows the policy of its own component, whatever the others of the boot do", () =>
+    Effect.gen(function* () {
+      const { boot, events, part } = world()
+      const hasty = Policy.make({ name: "hasty", attempts: 5, delay: "100 millis", factor: 1, jitter: 0 })
+      const patient = Policy.make({
+        name: "patient",
+        attempts: 3,
+        delay: "1 second",
+        cap: "9 seconds",
+        factor: 3,
+        jitter: 0
+      })
+      const exit = yield* boot([
+        part("fast", { takes: 0, then: (n) => (n < 5 ? fails("fast") : Effect.void) }).pipe(Component.retry(hasty)),
+        part("slow", { takes: 0, then: (n) => (n < 3 ? fails("slow") : Effect.void) }).pipe(Component.retry(patient))
+      ])
+      assert.isTrue(Exit.isSuccess(exit))
+      const attempts = (name: string) => only(events, "ComponentStarted", name).map(({ atMs }) => atMs)
+      assert.deepStrictEqual(attempts("fast"), [0, 100, 200, 300, 400])
+      assert.deepStrictEqual(attempts("slow"), [0, 1_000, 4_000])
+    })
+  )
+
   it.effect("frees its slot while it waits for the next one", () =>
     Effect.gen(function* () {
       const { boot, events, part } = world()

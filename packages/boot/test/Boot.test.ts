@@ -3,6 +3,7 @@ import { Context, Effect, Exit, HashMap, Layer, Option, Result, SubscriptionRef 
 import * as Boot from "../src/Boot.ts"
 import * as Component from "../src/Component.ts"
 import { Environment } from "../src/Environment.ts"
+import type { Critical } from "../src/Severity.ts"
 import { at, key, lines, only, Part, type Shape, world } from "./fixtures/parts.ts"
 import * as Virtual from "./fixtures/virtual.ts"
 
@@ -36,6 +37,30 @@ describe("the start", () => {
       ])
       assert.deepStrictEqual(at(events, "Started"), { top: 0, left: 10, right: 10, bottom: 70 })
       assert.strictEqual(ledger.filter((line) => line.endsWith("+top")).length, 1)
+    })
+  )
+
+  it.effect("builds one instance for a hundred who wait for it at the same time", () =>
+    Effect.gen(function* () {
+      const { boot, events, ledger, part } = world()
+      const given: Array<unknown> = []
+      const dependents = Array.from({ length: 100 }, (_, i) =>
+        Component.make(key(`p${i}`), {
+          needs: [key("shared")],
+          start: Effect.tap(key("shared"), (shared) => Effect.sync(() => void given.push(shared))),
+          health: () => Effect.void
+        })
+      )
+      const list: ReadonlyArray<Component.Component<Component.Provided<Part>, Critical>> = [
+        ...dependents,
+        part("shared", { takes: 30 })
+      ]
+      assert.isTrue(Exit.isSuccess(yield* boot(list, { concurrency: 1_000 })))
+      const starts = Object.values(at(events, "Started")).toSorted((a, b) => a - b)
+      assert.deepStrictEqual(starts, [0, ...new Array<number>(100).fill(30)])
+      assert.strictEqual(ledger.filter((line) => line.endsWith("+shared")).length, 1)
+      assert.strictEqual(given.length, 100)
+      assert.strictEqual(new Set(given).size, 1)
     })
   )
 

@@ -3,7 +3,7 @@ import { Cause, Clock, Deferred, Duration, Effect, Exit, Random, Result } from "
 import * as Component from "../src/Component.ts"
 import { Driver, InvariantBroken, type Settings } from "../src/Driver.ts"
 import { launch } from "../src/Launch.ts"
-import * as Plan from "../src/Plan.ts"
+import * as Preparation from "../src/Preparation.ts"
 import * as Progress from "../src/Progress.ts"
 import { fails, only, world } from "./fixtures/parts.ts"
 import * as Virtual from "./fixtures/virtual.ts"
@@ -11,13 +11,12 @@ import * as Virtual from "./fixtures/virtual.ts"
 /** A driver that has not begun. */
 const driverOf = (components: ReadonlyArray<Component.Any>, settings: Partial<Settings> = {}) =>
   Effect.gen(function* () {
-    const plan = Result.getOrThrow(Plan.make(components.map(({ manifest }) => manifest)))
-    const byName = new Map(components.map(({ recipe }) => [recipe.name, recipe]))
     const env = yield* Effect.context<never>()
+    const recipes = components.map(({ recipe }) => recipe)
+    const terms = { environment: "development", durationsMs: undefined, outside: () => env.mapUnsafe }
     const dispatcher = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.currentDispatcher))
     const all: Settings = {
-      plan,
-      recipes: plan.components.map(({ name }) => byName.get(name)!),
+      ...Result.getOrThrow(Preparation.make(recipes, terms)),
       limits: Progress.defaultLimits,
       bootId: "test",
       nodeId: "",

@@ -184,7 +184,7 @@ describe("settings that cannot be right", () => {
 
   it.effect("are out of time as well when nothing can interrupt the check", () =>
     Effect.gen(function* () {
-      const { boot, events, part } = world()
+      const { boot, events, part } = world({ uninterruptible: 1 })
       const validate = Effect.uninterruptible(Effect.sleep("1 hour"))
       const exit = yield* boot([part("a", { validate })], { phases: { pre: "2 seconds" } })
       assert.isTrue(Exit.isFailure(exit))

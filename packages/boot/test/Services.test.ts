@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Option, Result } from "effect"
 import * as Component from "../src/Component.ts"
-import * as Plan from "../src/Plan.ts"
+import * as Preparation from "../src/Preparation.ts"
 import type * as Recipe from "../src/Recipe.ts"
 import { Services } from "../src/Services.ts"
 import { key, type Part, type Shape, world } from "./fixtures/parts.ts"
@@ -14,11 +14,12 @@ const shape = (name: string): Shape => ({
 
 /** The services of some components, of which those that were installed are up. */
 const servicesOf = (components: ReadonlyArray<Component.Any>, env: Context.Context<never> = Context.empty()) => {
-  const plan = Result.getOrThrow(Plan.make(components.map((it) => it.manifest)))
-  const byName = new Map(components.map(({ recipe }) => [recipe.name, recipe]))
-  const recipes = plan.components.map(({ name }) => byName.get(name)!)
+  const terms = { environment: "development", durationsMs: undefined, outside: () => env.mapUnsafe }
+  const given = components.map(({ recipe }) => recipe)
+  const preparation = Result.getOrThrow(Preparation.make(given, terms))
+  const { plan, recipes } = preparation
   const up = new Set<number>()
-  const services = new Services(plan, recipes, env, (i) => up.has(i))
+  const services = new Services(preparation, env, (i) => up.has(i))
   const at = (name: string) => plan.index.get(name)!
   return {
     services,
