@@ -9,6 +9,9 @@
  * counted, and so is what comes when the queue is full. When the scope closes everything is sent at once; what has not
  * been taken within the budget goes into the spool, or is counted as lost without one.
  *
+ * One that is made held connects to nobody until it is released, asked to flush, closed, or half full: whoever boots has
+ * better things to do than to shake hands with a collector.
+ *
  * **Gotchas**
  *
  * A batch whose answer got lost is sent twice. Ids are the same, so a collector that stores by id has it once.
@@ -42,6 +45,8 @@ export interface Exporter {
   readonly push: (resource: Resource, spans: ReadonlyArray<Span>) => void
   /** There may be something to gather. */
   readonly nudge: () => void
+  /** From now on it sends, if it was made held. */
+  readonly release: () => void
   /** Completes when everything has been sent or dropped, or after the stop budget. */
   readonly flush: Effect.Effect<void>
   readonly statistics: () => Statistics
@@ -61,12 +66,15 @@ export const make = Effect.fn("Exporter.make")(function* (
     readonly spool?: string | undefined
     /** Pushes what has come up since; called after the interval and before anything is sent. */
     readonly gather?: (() => void) | undefined
+    /** Connects to nobody before it is released. Default: it sends at once. */
+    readonly held?: boolean
   } = {}
 ): Effect.fn.Return<Exporter, never, Scope.Scope> {
   const { batch, capacity, interval, stopBudget } = settings
-  const { gather = () => undefined, spool } = options
+  const { gather = () => undefined, held = false, spool } = options
   const deliver = yield* delivery(settings)
   const work = Latch.makeUnsafe(false)
+  const gate = Latch.makeUnsafe(!held)
   const closing = Deferred.makeUnsafe<void>()
   let waiting: Array<Otlp.Item> = []
   let sending: ReadonlyArray<Otlp.Item> = []
@@ -81,6 +89,7 @@ export const make = Effect.fn("Exporter.make")(function* (
       waiting.push({ resource, span })
     counts.full += Math.max(0, spans.length - free)
     if (waiting.length > 0) work.openUnsafe()
+    if (waiting.length * 2 > capacity) gate.openUnsafe()
   }
 
   const isClosing = () => Deferred.isDoneUnsafe(closing)
@@ -137,6 +146,7 @@ export const make = Effect.fn("Exporter.make")(function* (
 
   const loop = Effect.gen(function* () {
     yield* work.await
+    yield* gate.await
     if (waiting.length < batch && !isClosing() && idle === undefined) yield* pause(interval)
     gather()
     yield* sendBatch
@@ -144,6 +154,7 @@ export const make = Effect.fn("Exporter.make")(function* (
   }).pipe(Effect.forever)
 
   const flushed = Effect.suspend(() => {
+    gate.openUnsafe()
     gather()
     if (waiting.length + sending.length === 0) return Effect.void
     idle ??= Deferred.makeUnsafe<void>()
@@ -180,6 +191,7 @@ export const make = Effect.fn("Exporter.make")(function* (
   return {
     push,
     nudge: () => work.openUnsafe(),
+    release: () => gate.openUnsafe(),
     flush: Effect.asVoid(Effect.timeoutOption(flushed, stopBudget)),
     statistics: () => {
       const { failures, full, lost, refused, sent } = counts

@@ -5,7 +5,7 @@
  * **Details**
  *
  * `observe` only takes the event. Events are folded when somebody asks, or when spans are to be sent: the boot does not
- * wait for it. When the scope closes all is down, and what has not been sent is sent, within a budget.
+ * wait for it. The collector is dialled when the boot is up or has failed, and gets what has gathered until then. When the scope closes all is down, and what has not been sent is sent, within a budget.
  *
  * **Example**
  *
@@ -134,12 +134,13 @@ export const make = Effect.fn("Monitor.make")(function* (
     usages.push(BootMetrics.changesUsage(event) ? usageAt(event.atMs) : undefined)
     if (unread.length >= unreadLimit) catchUp()
     exporter?.nudge()
+    if (isDecided(event)) exporter?.release()
   }
 
   const exporter: Exporter.Exporter | undefined =
     endpoint === undefined
       ? undefined
-      : yield* Exporter.make({ ...settings.traces, endpoint }, { spool, gather: catchUp })
+      : yield* Exporter.make({ ...settings.traces, endpoint }, { spool, gather: catchUp, held: true })
   const statistics = () => exporter?.statistics() ?? nothing
   const ofProcess = yield* ProcessFigures.make(options.process)
   const sources = new Set<Effect.Effect<ReadonlyArray<Figure>>>()
@@ -229,6 +230,10 @@ export const make = Effect.fn("Monitor.make")(function* (
     alerts: alerts?.active ?? Effect.succeed([])
   }
 })
+
+/** The boot is up, or will not be: from now on there is time for a collector. */
+const isDecided = ({ _tag }: BootEvent.BootEvent): boolean =>
+  _tag === "BootReady" || _tag === "RollbackStarted" || _tag === "BootEnded"
 
 const nothing: Exporter.Statistics = { sent: 0, waiting: 0, failures: 0, dropped: { full: 0, refused: 0, lost: 0 } }
 

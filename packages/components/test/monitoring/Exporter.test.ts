@@ -65,6 +65,38 @@ describe("Exporter", () => {
     )
   )
 
+  it.live(
+    "connects to nobody while it is held, and delivers what has gathered when it is released, asked, or closed",
+    () =>
+      Effect.gen(function* () {
+        const spans = Spans.make(30)
+        const endings: ReadonlyArray<(exporter: Exporter.Exporter) => Effect.Effect<void>> = [
+          ({ release }) => Effect.sync(release),
+          ({ flush }) => flush,
+          () => Effect.void
+        ]
+        for (const end of endings) {
+          const collector = yield* make
+          yield* collector.up
+          yield* run(
+            Effect.gen(function* () {
+              const exporter = yield* Exporter.make(settingsFor(collector, { interval: "1ms" }), { held: true })
+              exporter.push(Spans.resource, spans)
+              yield* Effect.sleep("100 millis")
+              assert.deepStrictEqual([collector.requests, exporter.statistics().waiting], [0, 30])
+              yield* end(exporter)
+            })
+          )
+          assert.strictEqual(collector.spans.size, 30)
+        }
+        const collector = yield* make
+        yield* collector.up
+        const exporter = yield* Exporter.make(settingsFor(collector, { capacity: 40 }), { held: true })
+        exporter.push(Spans.resource, spans)
+        yield* until(() => collector.spans.size === 30)
+      }).pipe(Effect.scoped)
+  )
+
   it.live("sends protobuf when it is told to", () =>
     run(
       Effect.gen(function* () {

@@ -148,6 +148,41 @@ describe("Monitor", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live(
+    "dials the collector when the boot is up or has failed, not before, and delivers all spans since its begin",
+    () =>
+      Effect.gen(function* () {
+        for (const world of [{}, { databaseFails: true }]) {
+          const collector = yield* makeCollector
+          yield* collector.up
+          const settings = decode({ traces: { ...quick, endpoint: collector.url, interval: "1ms" } })
+          const events = yield* run(
+            Effect.gen(function* () {
+              const monitor = yield* Monitor.make(settings, options)
+              const events: Array<BootEvent.BootEvent> = []
+              const asked = yield* Deferred.make<number>()
+              yield* Effect.scoped(
+                boot(world, (event) => {
+                  if (["BootReady", "RollbackStarted"].includes(event._tag))
+                    Deferred.doneUnsafe(asked, Effect.succeed(collector.requests))
+                  events.push(event)
+                  monitor.observe(event)
+                })
+              )
+              assert.strictEqual(yield* Deferred.await(asked), 0)
+              return events
+            })
+          )
+          const spans = spansOf(events)
+          assert.isAbove(spans.length, 10)
+          assert.deepStrictEqual(
+            spans.filter(({ spanId }) => !collector.spans.has(spanId)),
+            []
+          )
+        }
+      }).pipe(Effect.scoped)
+  )
+
   it.live("gives every scrape the trace of what went wrong: exemplars lead to spans that were sent", () =>
     run(
       Effect.gen(function* () {
