@@ -17,7 +17,8 @@ import { codes } from "./Problem.ts"
 export interface Entry {
   readonly user: string
   readonly action: "load" | "modify" | "validate"
-  readonly source: "file" | "env" | "api"
+  /** `history`: a kept version, in place of a file that cannot be used. */
+  readonly source: "file" | "env" | "api" | "history"
   readonly success: boolean
   /** Names of keys, dotted. */
   readonly changedKeys: ReadonlyArray<string>
@@ -135,7 +136,7 @@ const LineSchema = Schema.fromJsonString(
     timestamp: Schema.String,
     user: Schema.String,
     action: Schema.Literals(["load", "modify", "validate"]),
-    source: Schema.Literals(["file", "env", "api"]),
+    source: Schema.Literals(["file", "env", "api", "history"]),
     success: Schema.Boolean,
     changedKeys: Schema.Array(Schema.String),
     version: Schema.optionalKey(Schema.String),

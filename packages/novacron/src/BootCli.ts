@@ -13,6 +13,7 @@ export const boot = Command.make(
     ...source,
     exitWhenReady: toggle("exit-when-ready", "Stop as soon as the node is ready"),
     strict: toggle("strict", "Exit with 75 when the node is up but degraded"),
+    lastGood: toggle("last-good", "When the file cannot be used, boot with its last version that was good, and say so"),
     report: Flag.optional(Flag.String("report")).pipe(Flag.withDescription("Write the report of the boot to this file"))
   },
   (input) =>
@@ -23,6 +24,7 @@ export const boot = Command.make(
         ...asked(input),
         exitWhenReady: input.exitWhenReady,
         strict: input.strict,
+        lastGood: input.lastGood,
         report: Option.getOrUndefined(input.report)
       }
     )

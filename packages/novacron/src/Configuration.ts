@@ -22,8 +22,16 @@
  */
 import { resolve } from "node:path"
 import { Detection } from "@novacron/components/early"
-import { type Compliance, Config, type Encryption, type Signature } from "@novacron/config"
-import { Effect, FileSystem } from "effect"
+import {
+  type Compliance,
+  Config,
+  type ConfigInvalid,
+  type Encryption,
+  History,
+  Remote,
+  type Signature
+} from "@novacron/config"
+import { Effect, FileSystem, Option } from "effect"
 import * as NodeId from "./NodeId.ts"
 import * as Settings from "./Settings.ts"
 import { Surroundings } from "./Surroundings.ts"
@@ -35,6 +43,19 @@ export interface Asked {
   readonly dataDir?: string | undefined
   /** By dotted key. */
   readonly set: { readonly [key: string]: string }
+  /** Whether the last version of the file that was booted with is taken when the file cannot be used. Default: no. */
+  readonly lastGood?: boolean | undefined
+}
+
+/** What is taken instead of a file that cannot be used. */
+export interface LastGood {
+  /** The file that cannot be used. */
+  readonly file: string
+  /** Of the version that is used, as `novacron config history` has it. */
+  readonly number: number
+  readonly path: string
+  /** What is wrong with the file. */
+  readonly because: ConfigInvalid
 }
 
 /** Settings of a node. */
@@ -43,22 +64,64 @@ export type Loaded = Config.Loaded<Settings.Settings>
 /** Where a file is looked for when nobody names one. */
 const usual = ["novacron.yaml", "novacron.yml", "novacron.json", "/etc/novacron/novacron.yaml"]
 
+/** How settings are read. */
+interface Manner {
+  readonly meanwhile?: Effect.Effect<unknown>
+  readonly resources?: Config.LoadOptions["resources"]
+}
+
 /**
  * Reads the settings, with all that is wrong about them at once; and says where from, to read them again. `meanwhile` is
  * done while the environment is being found out: a gateway may take a tenth of a second to say nothing.
  */
-export const load = Effect.fn("Configuration.load")(function* (
-  asked: Asked,
-  {
-    meanwhile = Effect.void,
-    resources = "check"
-  }: { readonly meanwhile?: Effect.Effect<unknown>; readonly resources?: Config.LoadOptions["resources"] } = {}
+export const load = Effect.fn("Configuration.load")(function* (asked: Asked, manner: Manner = {}) {
+  const options = yield* optionsOf(asked)
+  const { file } = options
+  const loading = loadFrom(options, manner)
+  if (asked.lastGood !== true || file === undefined || Remote.isRemote(file)) return yield* loading
+  return yield* Effect.catchTag(loading, "ConfigInvalid", (because) => insteadOf({ ...options, file }, manner, because))
+})
+
+/** The newest version of the file that is intact, judged like the file; where that does not do either, the file's fault. */
+const insteadOf = Effect.fnUntraced(function* (
+  options: Config.LoadOptions & { readonly file: string },
+  manner: Manner,
+  because: ConfigInvalid
 ) {
-  const options = { ...(yield* optionsOf(asked)), resources }
+  const { file, ...others } = options
+  // The file may say where the data directory is, and cannot be asked.
+  const plain = yield* Effect.mapError(
+    Config.load(Settings.definition(), { ...bare(others), resources: "skip" }),
+    () => because
+  )
+  const directory = historyOf(dataDirOf(plain.settings, yield* Surroundings))
+  const found = yield* Effect.orElseSucceed(History.lastGood(directory), Option.none)
+  if (Option.isNone(found)) {
+    yield* Effect.logWarning(
+      `There is no last good version of ${file} in ${directory}. If the file says where the data directory is: --data-dir.`
+    )
+    return yield* because
+  }
+  const { number, path } = found.value
+  const loaded = yield* Effect.mapError(loadFrom({ ...others, file: path }, manner), () => because)
+  // The file is what is watched and read again: it will be mended.
+  return { ...loaded, sources: { ...loaded.sources, file }, lastGood: { file, number, path, because } }
+})
+
+/** Without what is judged as a whole. */
+const bare = ({ compliance: _, ...others }: Config.LoadOptions): Config.LoadOptions => others
+
+/** Where the versions of the file are that a node has booted with. */
+export const historyOf = (dataDir: string): string => `${dataDir}/config-history`
+
+const loadFrom = Effect.fnUntraced(function* (
+  from: Config.LoadOptions,
+  { meanwhile = Effect.void, resources = "check" }: Manner
+) {
+  const options = { ...from, resources }
   const definition = Settings.definition()
   // Where the node runs decides which template is below the file: rules judge what comes of it.
-  const { compliance: _, ...unruled } = options
-  const first = yield* Config.load(definition, { ...unruled, resources: "skip" })
+  const first = yield* Config.load(definition, { ...bare(options), resources: "skip" })
   const detection = yield* Detection.detect(first.settings.environment, meanwhile)
   const node = yield* nodeOf(first.settings)
   const sources: Config.LoadOptions = {
@@ -67,7 +130,8 @@ export const load = Effect.fn("Configuration.load")(function* (
     ...(node === undefined ? {} : { node })
   }
   const [parsing, loaded] = yield* Effect.timed(Config.load(definition, sources))
-  return { loaded, sources, detection, parsing }
+  const lastGood: LastGood | undefined = undefined
+  return { loaded, sources, detection, parsing, lastGood }
 })
 
 /** Where settings come from, by the command line and the environment. */

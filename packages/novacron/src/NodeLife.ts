@@ -12,7 +12,7 @@ export type Asked = Pick<Life.Options, "exitWhenReady" | "reportFile" | "strict"
 
 /** Boots, and ends with what the process should exit with when everything is down again. */
 export const live = (
-  { detection, loaded, parsing, sources }: Effect.Success<ReturnType<typeof Configuration.load>>,
+  { detection, lastGood, loaded, parsing, sources }: Effect.Success<ReturnType<typeof Configuration.load>>,
   asked: Asked
 ): Effect.Effect<ExitCode, never, Life.Platform> =>
   Effect.gen(function* () {
@@ -26,6 +26,7 @@ export const live = (
       reloading: (ready) =>
         Reloading.make({
           loaded,
+          lastGood,
           sources,
           dataDir,
           user: surroundings.user,

@@ -4,9 +4,10 @@
  * once. Anything else is refused with the names of the keys, and nothing changes.
  */
 import { Logger } from "@novacron/components"
-import { Audit, type Config, Difference, History, Reload, Remote } from "@novacron/config"
+import { Audit, type Config, type ConfigInvalid, Difference, History, Reload, Remote } from "@novacron/config"
 import { Cause, Effect, Exit, Fiber, type FileSystem, type Path, type Scope, SubscriptionRef } from "effect"
 import type { Reloading } from "./Alive.ts"
+import * as Configuration from "./Configuration.ts"
 import * as Settings from "./Settings.ts"
 import type { Surroundings } from "./Surroundings.ts"
 
@@ -16,6 +17,8 @@ export interface Options {
   readonly sources: Config.LoadOptions
   readonly dataDir: string
   readonly user: string
+  /** Why what was loaded is a version of the file, and not the file. */
+  readonly lastGood?: Configuration.LastGood | undefined
   /** Reloads wait for it. */
   readonly ready: Effect.Effect<unknown>
   /** Puts new settings into effect in the parts that take them. */
@@ -26,6 +29,7 @@ export interface Options {
 export const make = Effect.fn("Reloading.make")(function* ({
   dataDir,
   follow,
+  lastGood,
   loaded,
   ready,
   sources,
@@ -39,23 +43,32 @@ export const make = Effect.fn("Reloading.make")(function* ({
   const { file } = sources
   const logging = yield* Logger.Logging
   const audit = yield* Effect.option(Audit.make(`${dataDir}/config-audit.jsonl`))
-  const record = (entry: Omit<Audit.Entry, "user" | "source">) =>
+  const usual = file === undefined ? "env" : "file"
+  const record = (entry: Omit<Audit.Entry, "user" | "source">, source: Audit.Entry["source"] = usual) =>
     audit._tag === "None"
       ? Effect.void
-      : Effect.catch(audit.value.append({ user, source: file === undefined ? "env" : "file", ...entry }), (error) =>
+      : Effect.catch(audit.value.append({ user, source, ...entry }), (error) =>
           Effect.logWarning(`The audit log of the settings cannot be written: ${error.message}`)
         )
   // A store keeps versions of its own.
   const keep =
     file === undefined || Remote.isRemote(file)
       ? Effect.void
-      : Effect.catch(History.record({ directory: `${dataDir}/config-history`, user }, file), (error) =>
+      : Effect.catch(History.record({ directory: Configuration.historyOf(dataDir), user }, file), (error) =>
           Effect.logWarning(error.message)
         )
 
   // Now, while the file is what was loaded; the log has time until the node is down, and is not in the way of the boot.
-  yield* keep
-  const recording = yield* Effect.forkScoped(record({ action: "load", success: true, changedKeys: [] }))
+  if (lastGood === undefined) yield* keep
+  const recording = yield* Effect.forkScoped(
+    Effect.gen(function* () {
+      const changedKeys = lastGood === undefined ? [] : keysIn(lastGood.because)
+      if (lastGood !== undefined) yield* record({ action: "load", success: false, changedKeys })
+      // Worked out beside the boot: it encodes all settings.
+      const { version } = loaded
+      yield* record({ action: "load", success: true, changedKeys: [], version }, lastGood && "history")
+    })
+  )
   yield* Effect.addFinalizer(() => Fiber.await(recording))
   const made = yield* Reload.make(Settings.definition(), loaded, sources, { ready })
 
@@ -77,7 +90,12 @@ export const make = Effect.fn("Reloading.make")(function* ({
           yield* logging.setLevel(Settings.loggerOf(settings).level)
           yield* follow(settings)
           yield* keep
-          yield* record({ action: "modify", success: true, changedKeys: differences.map(({ key }) => key) })
+          yield* record({
+            action: "modify",
+            success: true,
+            changedKeys: differences.map(({ key }) => key),
+            version: to
+          })
           return `in effect now, as version ${to}: ${Difference.text(differences).replaceAll("\n", ", ")}`
         })
     })
@@ -103,4 +121,7 @@ export const make = Effect.fn("Reloading.make")(function* ({
 })
 
 const keysOf = ({ reason }: Reload.ReloadRejected): ReadonlyArray<string> =>
-  reason._tag === "NeedsRestart" ? reason.keys : reason.cause.problems.flatMap(({ key }) => (key === "" ? [] : [key]))
+  reason._tag === "NeedsRestart" ? reason.keys : keysIn(reason.cause)
+
+const keysIn = ({ problems }: ConfigInvalid): ReadonlyArray<string> =>
+  problems.flatMap(({ key }) => (key === "" ? [] : [key]))

@@ -2,6 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
+import { History } from "@novacron/config"
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as Configuration from "../src/Configuration.ts"
@@ -74,6 +75,46 @@ describe("the file", () => {
       assert.strictEqual(yield* fileOf(nothing), join(directory, "novacron.yaml"))
       assert.strictEqual(yield* fileOf(nothing, { NOVACRON_CONFIG: "a" }), "a")
       assert.strictEqual(yield* fileOf({ set: {}, config: "b" }, { NOVACRON_CONFIG: "a" }), "b")
+    })
+  )
+})
+
+describe("the last good version of the file", () => {
+  const asked = () => ({ set: {}, config: join(directory, "n.yaml"), lastGood: true })
+  const load = (wanted: Configuration.Asked) =>
+    Configuration.load(wanted, { resources: "skip" }).pipe(Effect.provide(within(forced)))
+  const booted = (text: string) =>
+    Effect.gen(function* () {
+      writeFileSync(asked().config, text, { mode: 0o600 })
+      const history = { directory: Configuration.historyOf(join(directory, ".novacron")), user: "somebody" }
+      yield* History.record(history, asked().config)
+    }).pipe(Effect.provide(NodeServices.layer))
+
+  it.live("is taken when it was asked for and the file cannot be used, and not before", () =>
+    Effect.gen(function* () {
+      yield* booted("logger: { recent: 7 }\n")
+      yield* booted("logger: { recent: 8 }\n")
+      assert.isUndefined((yield* load(asked())).lastGood)
+      writeFileSync(asked().config, "logger: { recent: many }\n", { mode: 0o600 })
+      const refused = yield* Effect.flip(load({ ...asked(), lastGood: false }))
+      assert.strictEqual(refused._tag, "ConfigInvalid")
+      const { lastGood, loaded, sources } = yield* load(asked())
+      assert.strictEqual(loaded.settings.logger.recent, 8)
+      assert.strictEqual(lastGood?.number, 2)
+      assert.include(lastGood?.because.message ?? "", "logger.recent")
+      // What is read again is the file.
+      assert.strictEqual(sources.file, asked().config)
+    })
+  )
+
+  it.live("is no way around what is wrong elsewhere, or with the version too", () =>
+    Effect.gen(function* () {
+      yield* booted("logger: { recent: 7 }\n")
+      const other = yield* Effect.flip(load({ ...asked(), set: { "logger.recent": "many" } }))
+      assert.include(other.message, "--logger.recent")
+      writeFileSync(asked().config, "logger: [", { mode: 0o600 })
+      const none = yield* Effect.flip(load({ ...asked(), dataDir: join(directory, "elsewhere") }))
+      assert.strictEqual(none._tag === "ConfigInvalid" && none.code, "NVC-1002")
     })
   )
 })

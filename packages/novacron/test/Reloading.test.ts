@@ -41,12 +41,13 @@ const begin = (ready: Effect.Effect<unknown> = Effect.void) =>
     return { reload, level: (yield* Logger.Logging).level }
   })
 
-const actions = () =>
+const lines = (): ReadonlyArray<Audit.Line> =>
   readFileSync(join(dataDir, "config-audit.jsonl"), "utf8")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line))
-    .map(({ action, changedKeys, success }) => [action, success, changedKeys])
+const versions = () => lines().map(({ version }) => version)
+const actions = () => lines().map(({ action, changedKeys, success }) => [action, success, changedKeys])
 
 describe("settings that are read again", () => {
   it.live("are in effect at once when they are hot, and recorded without a value", () =>
@@ -59,6 +60,11 @@ describe("settings that are read again", () => {
       assert.deepInclude(actions(), ["load", true, []])
       assert.deepInclude(actions(), ["modify", true, ["logger.level"]])
       yield* Audit.verify(join(dataDir, "config-audit.jsonl"))
+      // By the version one finds which of them was in effect when.
+      const [first, second] = versions()
+      assert.match(first ?? "", /^[0-9a-f]{16}$/)
+      assert.match(second ?? "", /^[0-9a-f]{16}$/)
+      assert.notStrictEqual(second, first)
       assert.strictEqual((yield* History.list(join(dataDir, "config-history"))).length, 2)
     }).pipe(Effect.scoped, Effect.provide(layer))
   )

@@ -29,15 +29,20 @@ const logged = <A, E, R>(work: Effect.Effect<A, E, R>, { env, stderr }: Surround
 }
 
 const life = Effect.fnUntraced(function* (flags: Flags) {
-  const { env, stdout } = yield* Surroundings
+  const { env, stderr, stdout } = yield* Surroundings
   // The code of all parts is loaded while the environment is being found out.
   const code = yield* Effect.cached(Effect.promise(() => import("../NodeLife.ts")))
   const configuration = yield* Configuration.load(flags, { meanwhile: code })
   const { settings, warnings } = configuration.loaded
+  if (configuration.lastGood !== undefined) stderr.write(`${lastGoodWords(configuration.lastGood)}\n`)
   const logging = yield* Logging.Logging
   for (const secret of Settings.secretsOf(settings)) logging.hide(secret)
   yield* logging.configure(Settings.loggerOf(settings))
   for (const warning of warnings) yield* Effect.logWarning(`${warning.code} ${warning.message}`)
+  if (configuration.lastGood !== undefined) {
+    const { because, file, number } = configuration.lastGood
+    yield* Effect.logError(`${because.code} ${file} cannot be used; this node boots with version ${number} of it.`)
+  }
   const { live } = yield* code
   const exit = yield* live(configuration, {
     style: styleOf({ env, isTerminal: stdout.isTerminal }, flags.json),
@@ -47,3 +52,11 @@ const life = Effect.fnUntraced(function* (flags: Flags) {
   })
   if (exit !== 0) return yield* Leave.quietly(exit)
 })
+
+/** On stderr whatever the log is set to: nobody may take these settings for those of the file. */
+const lastGoodWords = ({ because, file, number, path }: Configuration.LastGood): string =>
+  [
+    `LAST GOOD SETTINGS  ${file} cannot be used; this boots with version ${number} of it, ${path}`,
+    because.message,
+    "  Mend the file; then: novacron reload, or a restart. What was kept: novacron config history"
+  ].join("\n")

@@ -331,5 +331,5 @@ const historyDirectory = Effect.fnUntraced(function* (flags: Flags) {
   const { cwd, env } = yield* Surroundings
   const here = Configuration.dataDirOf({ system: {} }, { cwd, env })
   const dataDir = yield* Effect.orElseSucceed(dataDirFor(flags), () => here)
-  return `${dataDir}/config-history`
+  return Configuration.historyOf(dataDir)
 })
