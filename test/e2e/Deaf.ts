@@ -7,7 +7,7 @@ import net from "node:net"
 const port = Number(process.env["DEAF"] ?? "")
 
 if (port > 0) {
-  const listen: unknown = net.Server.prototype.listen
+  const listen: unknown = Reflect.get(net.Server.prototype, "listen")
   if (typeof listen !== "function") throw new Error("There is no listen to watch.")
   Reflect.set(net.Server.prototype, "listen", function (this: net.Server, ...args: ReadonlyArray<unknown>): unknown {
     this.once("listening", () => {

@@ -11,7 +11,8 @@
  *
  * A probe has a deadline (2 seconds), is run once for all who ask at the same time, and its result is good for 5
  * seconds. It takes three failures in a row to become unhealthy and two successes to become healthy again; the very
- * first result counts at once. A defect in a probe counts as a failure.
+ * first result counts at once. A part that was well is `degraded` from its first failure on: whoever looks sees it within
+ * one interval, and nothing is done about it before it has turned. A defect in a probe counts as a failure.
  *
  * A part that is unhealthy while one that it needs is unhealthy as well names that one first, down to the root. A part
  * that is well while one that it needs is not is `degraded`.
@@ -55,7 +56,7 @@ import { messageOf } from "./Severity.ts"
 
 // ------------------------------------------------------------------------------------------------------------- model
 
-/** `degraded` is never found by a probe: it is what the failure of one part means for another, or for the whole. */
+/** `degraded` is on the way to unhealthy, or suffers from another part that is; for the whole, that some part does. */
 export type Status = "unknown" | "healthy" | "degraded" | "unhealthy"
 
 /** What a probe may say besides that all is well. */
@@ -200,8 +201,10 @@ export const examine = (patients: ReadonlyArray<Patient>, at: DateTime.Utc, rule
   const byName = new Map(patients.map((patient) => [patient.check.name, patient]))
   const sickNeeds = ({ check }: Patient) =>
     check.needs.flatMap((need) => byName.get(need) ?? []).filter((need) => need.vitals.status === "unhealthy")
-  const statusOf = (patient: Patient): Status =>
-    patient.vitals.status === "healthy" && sickNeeds(patient).length > 0 ? "degraded" : patient.vitals.status
+  const statusOf = (patient: Patient): Status => {
+    const { against, status } = patient.vitals
+    return status === "healthy" && (against > 0 || sickNeeds(patient).length > 0) ? "degraded" : status
+  }
 
   const components = patients.map((patient): ComponentHealth => ({
     name: patient.check.name,
@@ -251,7 +254,7 @@ const messageFor = ({ vitals }: Patient, roots: ReadonlyArray<Patient>, rules: R
     case "healthy": {
       const well =
         vitals.against > 0
-          ? `healthy, but ${vitals.against} of ${rules.failures} checks failed: ${vitals.complaint}`
+          ? `works, but ${vitals.against} of ${rules.failures} checks failed: ${vitals.complaint}`
           : (vitals.last?.reading.detail ?? "healthy")
       return blame ? `${blame}; its own check: ${well}` : well
     }

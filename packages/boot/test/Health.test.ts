@@ -198,7 +198,7 @@ describe("Health", () => {
       yield* settle
       yield* TestClock.adjust("2 seconds")
       const report = yield* Fiber.join(asked)
-      assert.strictEqual(report.components[0]?.message, "healthy, but 1 of 3 checks failed: no answer within 2s")
+      assert.strictEqual(report.components[0]?.message, "works, but 1 of 3 checks failed: no answer within 2s")
       const stuck = yield* ask(health, 2)
       assert.strictEqual(stuck.status, "unhealthy")
       assert.strictEqual(stuck.components[0]?.message, "the last probe still runs, long after its deadline")
@@ -225,12 +225,32 @@ describe("Health", () => {
       assert.strictEqual(hopeful.components[0]?.message, "connection refused, 1 of 2 checks passed since")
       assert.strictEqual((yield* ask(health, 1)).status, "healthy")
       state.says = down
-      assert.strictEqual((yield* ask(health, 2)).status, "healthy")
+      assert.strictEqual((yield* ask(health, 2)).status, "degraded")
       state.says = Effect.void
       assert.strictEqual((yield* ask(health, 1)).status, "healthy")
       state.says = down
-      assert.strictEqual((yield* ask(health, 2)).status, "healthy")
+      assert.strictEqual((yield* ask(health, 2)).status, "degraded")
       assert.strictEqual((yield* ask(health, 1)).status, "unhealthy")
+    })
+  )
+
+  it.effect("shows a part that was well as degraded within one interval of its first failure, and takes work on", () =>
+    Effect.gen(function* () {
+      const { check, state } = puppet("database")
+      const health = yield* Health.make([check])
+      yield* health.monitor("5 seconds")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* health.snapshot).status, "healthy")
+      state.says = down
+      // An interval, and the fifth of it that is left to chance.
+      yield* TestClock.adjust("6 seconds")
+      const [database] = (yield* health.snapshot).components
+      assert.strictEqual(database?.status, "degraded")
+      assert.strictEqual(database?.message, "works, but 1 of 3 checks failed: connection refused")
+      assert.isTrue(yield* health.ready)
+      yield* TestClock.adjust("12 seconds")
+      assert.strictEqual((yield* health.snapshot).status, "unhealthy")
+      assert.isFalse(yield* health.ready)
     })
   )
 
