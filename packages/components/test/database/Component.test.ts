@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
 import { Boot, type BootEvent, Component, type Journal, Report } from "@novacron/boot"
-import { Context, Effect, Fiber, Option, Schedule } from "effect"
+import { Context, Deferred, Effect, Fiber, Option, Queue, Schedule } from "effect"
 import { component, deferred, DeferredMigrations } from "../../src/database/Component.ts"
 import { Database } from "../../src/database/Database.ts"
 import { migrations } from "../../src/database/NodeSchema.ts"
@@ -105,6 +105,32 @@ describe("the component", () => {
         { schedule: Schedule.spaced("50 millis"), until: (rows) => rows.length === 0 }
       )
       assert.deepStrictEqual(left, [])
+    })
+  )
+
+  it.live("lets the node be ready before its pool is full, and its first callers find connections that are open", () =>
+    Effect.gen(function* () {
+      const { running } = yield* boot({ url: server.url(), pool: { min: 4, max: 9 } })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { services } = yield* running
+          const database = Context.get(services, Database)
+          const ready = yield* database.stats
+          assert.deepStrictEqual([ready.open, ready.max], [4, 9])
+          const held = yield* Deferred.make<void>()
+          const begun = yield* Queue.unbounded<void>()
+          const hold = database.transaction(Effect.andThen(Queue.offer(begun, undefined), Deferred.await(held)))
+          const first = yield* Effect.forEach([1, 2, 3, 4], () => Effect.forkChild(hold))
+          yield* Queue.takeN(begun, 4)
+          assert.deepInclude(yield* database.stats, { inUse: 4, established: ready.established })
+          // The fifth is the first that has to wait for one to be opened.
+          const fifth = yield* Effect.forkChild(hold)
+          yield* Queue.take(begun)
+          assert.deepInclude(yield* database.stats, { inUse: 5, established: ready.established + 1 })
+          yield* Deferred.succeed(held, undefined)
+          yield* Effect.forEach([...first, fifth], Fiber.join)
+        })
+      )
     })
   )
 

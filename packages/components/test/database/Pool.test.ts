@@ -74,6 +74,41 @@ describe("the pool", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live(
+    "grows with its load up to its most, and shrinks to its least when the load has gone, as often as it comes",
+    () =>
+      Effect.gen(function* () {
+        const pool = yield* open({ pool: { min: 2, max: 5, idleTimeout: "200ms" } })
+        yield* pool.warm
+        const sizes: Array<number> = []
+        const seen = Effect.map(pool.stats, (now) => void sizes.push(now.open))
+        const shrunk = Effect.repeat(Effect.andThen(seen, pool.stats), {
+          schedule: Schedule.spaced("50 millis"),
+          until: ({ open }) => open === 2
+        }).pipe(Effect.timeout("30 seconds"))
+        for (const load of [12, 4, 12]) {
+          const busy = Math.min(load, 5)
+          const held = yield* Deferred.make<void>()
+          const hold = pool.sql.withTransaction(Deferred.await(held))
+          const holders = yield* Effect.forEach(Array.from({ length: load }), () => Effect.forkChild(hold))
+          const full = yield* Effect.repeat(Effect.andThen(seen, pool.stats), {
+            schedule: Schedule.spaced("20 millis"),
+            until: ({ inUse, waiting }) => inUse === busy && waiting === load - busy
+          }).pipe(Effect.timeout("30 seconds"))
+          assert.strictEqual(full.open, busy)
+          assert.strictEqual(yield* sessions(), busy)
+          yield* Deferred.succeed(held, undefined)
+          yield* Effect.forEach(holders, Fiber.join)
+          yield* shrunk
+          yield* Effect.repeat(sessions(), { schedule: Schedule.spaced("50 millis"), until: (n) => n === 2 }).pipe(
+            Effect.timeout("30 seconds")
+          )
+        }
+        assert.isAtLeast(Math.min(...sizes), 2)
+        assert.isAtMost(Math.max(...sizes), 5)
+      }).pipe(Effect.scoped)
+  )
+
   it.live("commits all of a transaction or nothing, and never says that it did when it did not", () =>
     Effect.gen(function* () {
       const { sql } = yield* open()
