@@ -20,6 +20,7 @@ import * as Invariants from "./Invariants.ts"
 import type { Journal, Unfinished } from "./Journal.ts"
 import { type Opening, started } from "./Opening.ts"
 import * as Policy from "./Policy.ts"
+import type { Preparation } from "./Preparation.ts"
 import * as Progress from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
 import { Services } from "./Services.ts"
@@ -28,9 +29,7 @@ import { Views } from "./Views.ts"
 import { complaintOf, failureOf, record } from "./Verdict.ts"
 
 /** Everything a driver is told: what to boot, within which limits, and who listens. */
-export interface Settings extends Opening {
-  /** In the order of the plan. */
-  readonly recipes: ReadonlyArray<Recipe.Recipe>
+export interface Settings extends Opening, Preparation {
   readonly restoration: Policy.Policy | undefined
   readonly journal: Journal | undefined
   readonly observe: ((event: BootEvent) => void) | undefined
@@ -117,7 +116,7 @@ export class Driver {
     this.restorations = nothing(n)
     this.errors = nothing(n)
     this.left = nothing(n)
-    this.services = new Services(plan, recipes, env, (i) => Progress.isUp(this.state, i))
+    this.services = new Services(settings, env, (i) => Progress.isUp(this.state, i))
   }
 
   // ------------------------------------------------------------------------------------------------ from outside
@@ -130,14 +129,14 @@ export class Driver {
     // It tells all of the plan: that is left until somebody looks, when nobody listens.
     if (journal === undefined && observe === undefined && this.checker === undefined) this.views.open(opening)
     else this.publish(opening())
-    const toValidate = this.settings.recipes.flatMap((recipe, i) =>
-      recipe.validate === undefined || this.settings.plan.excluded[i] ? [] : [{ i, validate: recipe.validate }]
-    )
-    if (toValidate.length === 0) {
+    const { recipes, validated } = this.settings
+    if (validated.length === 0) {
       this.tell({ _tag: "Begin", atMs: 0 })
       return
     }
-    const all = Effect.forEach(toValidate, ({ i, validate }) => this.check(i, validate), { concurrency: "unbounded" })
+    const all = Effect.forEach(validated, (i) => this.check(i, recipes[i]!.validate ?? Effect.void), {
+      concurrency: "unbounded"
+    })
     this.checking = Instance.run(this.env, all)
     this.checking.addObserver((exit) => {
       this.checking = undefined

@@ -8,10 +8,11 @@ import { Driver, Enclosing, type Settings } from "./Driver.ts"
 import { Environment } from "./Environment.ts"
 import type { Journal, Unfinished } from "./Journal.ts"
 import type { Phase } from "./Phase.ts"
-import * as Plan from "./Plan.ts"
+import type * as Plan from "./Plan.ts"
 import * as Policy from "./Policy.ts"
+import * as Preparation from "./Preparation.ts"
 import * as Progress from "./Progress.ts"
-import * as Recipe from "./Recipe.ts"
+import type * as Recipe from "./Recipe.ts"
 import type { Critical } from "./Severity.ts"
 
 /** How to boot. Everything has a default. */
@@ -112,22 +113,17 @@ const settle = (
   const outer = enclosing?.driver.settings
   const limits = limitsOf(options, outer?.limits)
   if (Result.isFailure(limits)) return Effect.fail(limits.failure)
-  const planned = Plan.make(recipes.map(Recipe.manifest), {
+  const prepared = Preparation.make(recipes, {
     environment: options.environment ?? outer?.plan.environment ?? Context.get(env, Environment),
-    provided: new Set(env.mapUnsafe.keys()),
-    durationsMs: options.durationsMs ?? costsOf(outer?.plan.groups.get(enclosing?.path ?? ""))
+    durationsMs: options.durationsMs ?? costsOf(outer?.plan.groups.get(enclosing?.path ?? "")),
+    outside: () => env.mapUnsafe
   })
-  if (Result.isFailure(planned)) {
-    return Effect.fail(new InvalidBoot({ problems: planned.failure.message.split("\n"), cause: planned.failure }))
+  if (Result.isFailure(prepared)) {
+    return Effect.fail(new InvalidBoot({ problems: prepared.failure.message.split("\n"), cause: prepared.failure }))
   }
-  const plan = planned.success
-  const byName = new Map<string, Recipe.Recipe>()
-  for (const recipe of recipes) byName.set(recipe.name, recipe)
   const { drain, observe, restoration } = options
   return Effect.succeed({
-    plan,
-    // The plan was made of these recipes.
-    recipes: plan.components.map(({ name }) => byName.get(name)!),
+    ...prepared.success,
     limits: limits.success,
     bootId: options.bootId ?? outer?.bootId ?? randomId(Context.get(env, Random.Random)),
     nodeId: options.nodeId ?? outer?.nodeId ?? "",
@@ -173,8 +169,14 @@ const inside = (previous: Unfinished, path: string): Unfinished => {
 }
 
 /** A group is planned with the boot around it, which knows what its members took before. */
-const costsOf = (plan: Plan.Plan | undefined): { readonly [name: string]: number } =>
-  plan === undefined ? {} : Object.fromEntries(plan.components.map(({ name }, i) => [name, plan.cost[i]!]))
+const costsOf = (plan: Plan.Plan | undefined): { readonly [name: string]: number } | undefined => {
+  if (plan === undefined) return undefined
+  const known = costs.get(plan) ?? Object.fromEntries(plan.components.map(({ name }, i) => [name, plan.cost[i]!]))
+  costs.set(plan, known)
+  return known
+}
+
+const costs = new WeakMap<Plan.Plan, { readonly [name: string]: number }>()
 
 const randomId = (random: Random.Random): string => randomWord(random) + randomWord(random)
 const randomWord = (random: Random.Random): string =>
@@ -193,7 +195,8 @@ const limitsOf = (
     problems.push(`concurrency is ${slots}: it must be a whole number from 1, or nothing could ever start.`)
   }
   const positive = (name: string, input: Duration.Input | undefined, otherwise: number): number => {
-    const ms = input === undefined ? otherwise : Duration.toMillis(input)
+    if (input === undefined) return otherwise
+    const ms = Duration.toMillis(input)
     if (!(ms > 0)) problems.push(`${name} is ${ms} ms: it must be longer than nothing.`)
     return ms
   }
@@ -202,12 +205,13 @@ const limitsOf = (
     const ms = positive(`the deadline of phase ${name}`, options.phases?.[name], maxMs)
     return { targetMs: Math.min(targetMs, ms), maxMs: ms }
   }
+  const allPhases = () => ({ pre: phase("pre"), core: phase("core"), service: phase("service"), post: phase("post") })
   const limits: Progress.Limits = {
     slots,
     scheduling: options.scheduling ?? base.scheduling,
     bootMs: positive("deadline", options.deadline, base.bootMs),
     rollbackMs: positive("rollback", options.rollback, base.rollbackMs),
-    phases: { pre: phase("pre"), core: phase("core"), service: phase("service"), post: phase("post") }
+    phases: options.phases === undefined ? base.phases : allPhases()
   }
   return problems.length === 0 ? Result.succeed(limits) : Result.fail(new InvalidBoot({ problems }))
 }

@@ -5,7 +5,7 @@
 import { Context, Effect, Option } from "effect"
 import * as Live from "./Live.ts"
 import type { Need } from "./Manifest.ts"
-import type { Plan } from "./Plan.ts"
+import type { Preparation } from "./Preparation.ts"
 import * as Recipe from "./Recipe.ts"
 
 /** The services of one boot. */
@@ -16,23 +16,16 @@ export class Services {
   private readonly env: Context.Context<never>
   private readonly isUp: (component: number) => boolean
   /** The component that provides a key in this environment. */
-  private readonly providers = new Map<string, number>()
+  private readonly providers: ReadonlyMap<string, number>
   private readonly faces = new Map<string, Live.Live>()
   /** Members of groups that were not up when their group came up; they may be by now. */
   private readonly inside = new Map<string, () => unknown>()
 
-  constructor(
-    plan: Plan,
-    recipes: ReadonlyArray<Recipe.Recipe>,
-    env: Context.Context<never>,
-    isUp: (component: number) => boolean
-  ) {
+  constructor({ providers, recipes }: Preparation, env: Context.Context<never>, isUp: (component: number) => boolean) {
     this.recipes = recipes
+    this.providers = providers
     this.env = env
     this.isUp = isUp
-    recipes.forEach(({ provides }, i) => {
-      for (const { key } of provides) if (!plan.excluded[i]! || !this.providers.has(key)) this.providers.set(key, i)
-    })
   }
 
   /** The environment with what the component declared as its needs. */

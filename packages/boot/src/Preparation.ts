@@ -1,0 +1,92 @@
+/**
+ * What is the same in every boot of the same components: the plan, the recipes in its order, and who provides what. It is
+ * worked out once for them, so whoever looks at a plan before the boot, or boots ten thousand times to find a bug, does not
+ * pay for it again.
+ */
+// `!` after an index: positions come from loops over the same arrays.
+import { Result } from "effect"
+import * as Plan from "./Plan.ts"
+import * as Recipe from "./Recipe.ts"
+
+/** Components, ready to be booted. Nothing in it changes. */
+export interface Preparation {
+  readonly plan: Plan.Plan
+  /** In the order of the plan. */
+  readonly recipes: ReadonlyArray<Recipe.Recipe>
+  /** The component that provides a key in this environment. */
+  readonly providers: ReadonlyMap<string, number>
+  /** Those that check something before anything starts. */
+  readonly validated: ReadonlyArray<number>
+}
+
+/** What else a plan depends on. */
+export interface Terms {
+  readonly environment: string
+  readonly durationsMs: { readonly [name: string]: number } | undefined
+  /** Keys that come from outside. Asked for only when something is to come from there: most boots bring all they need. */
+  readonly outside: () => { readonly has: (key: string) => boolean; readonly keys: () => Iterable<string> }
+}
+
+/** Plans the recipes, or says all that is wrong with them. */
+export const make = (
+  recipes: ReadonlyArray<Recipe.Recipe>,
+  terms: Terms
+): Result.Result<Preparation, Plan.InvalidPlan> => {
+  const before = recall(recipes, terms)
+  if (before !== undefined && isMet(before.plan, terms)) return Result.succeed(before)
+  const manifests = recipes.map(Recipe.manifest)
+  const { durationsMs, environment } = terms
+  const options = durationsMs === undefined ? { environment } : { environment, durationsMs }
+  const quick = Plan.make(manifests, options)
+  const isGood = Result.isSuccess(quick) && isMet(quick.success, terms)
+  const planned = isGood ? quick : Plan.make(manifests, { ...options, provided: new Set(terms.outside().keys()) })
+  return Result.map(planned, (plan) => remember(recipes, terms, prepare(plan, recipes)))
+}
+
+const isMet = ({ external }: Plan.Plan, { outside }: Terms): boolean => {
+  if (external.length === 0) return true
+  const there = outside()
+  return external.every((key) => there.has(key))
+}
+
+const prepare = (plan: Plan.Plan, recipes: ReadonlyArray<Recipe.Recipe>): Preparation => {
+  const byName = new Map<string, Recipe.Recipe>()
+  for (const recipe of recipes) byName.set(recipe.name, recipe)
+  const sorted: Array<Recipe.Recipe> = []
+  const validated: Array<number> = []
+  const providers = new Map<string, number>()
+  for (let i = 0; i < recipes.length; i++) {
+    // The plan was made of these recipes.
+    const recipe = byName.get(plan.components[i]!.name)!
+    const isThere = !plan.excluded[i]!
+    sorted.push(recipe)
+    if (isThere && recipe.validate !== undefined) validated.push(i)
+    for (const { key } of recipe.provides) if (isThere || !providers.has(key)) providers.set(key, i)
+  }
+  return { plan, recipes: sorted, providers, validated }
+}
+
+// ------------------------------------------------------------------------------------------------------------- memory
+
+/** A preparation, and what it was made of. */
+interface Known {
+  readonly given: ReadonlyArray<Recipe.Recipe>
+  readonly terms: Terms
+  readonly preparation: Preparation
+}
+
+/** The last one, by the first of its recipes: it goes when they go. */
+const known = new WeakMap<Recipe.Recipe, Known>()
+
+const recall = (recipes: ReadonlyArray<Recipe.Recipe>, terms: Terms): Preparation | undefined => {
+  const last = recipes[0] === undefined ? undefined : known.get(recipes[0])
+  if (last === undefined || last.given.length !== recipes.length) return undefined
+  if (last.terms.environment !== terms.environment || last.terms.durationsMs !== terms.durationsMs) return undefined
+  for (let i = 0; i < recipes.length; i++) if (recipes[i] !== last.given[i]) return undefined
+  return last.preparation
+}
+
+const remember = (recipes: ReadonlyArray<Recipe.Recipe>, terms: Terms, preparation: Preparation): Preparation => {
+  if (recipes[0] !== undefined) known.set(recipes[0], { given: recipes, terms, preparation })
+  return preparation
+}
