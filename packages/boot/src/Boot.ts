@@ -23,7 +23,7 @@ import {
   Effect,
   Layer,
   Option,
-  type Result,
+  Result,
   Schema,
   Scope,
   Stream,
@@ -33,7 +33,8 @@ import type * as Component from "./Component.ts"
 import type { Driver } from "./Driver.ts"
 import * as Health from "./Health.ts"
 import { begin, type InvalidBoot, type Options } from "./Launch.ts"
-import * as Plan from "./Plan.ts"
+import type * as Plan from "./Plan.ts"
+import * as Preparation from "./Preparation.ts"
 import * as Progress from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
 import type * as Report from "./Report.ts"
@@ -97,9 +98,12 @@ export const plan = <const Cs extends ReadonlyArray<Component.Any>>(
   components: Cs,
   options: Pick<Options, "environment" | "durationsMs"> = {}
 ): Result.Result<Plan.Plan, Plan.InvalidPlan> =>
-  Plan.make(
-    components.map((c) => c.manifest),
-    options
+  Result.map(
+    Preparation.make(
+      components.map((c) => c.recipe),
+      { environment: options.environment ?? "development", durationsMs: options.durationsMs }
+    ),
+    ({ plan }) => plan
   )
 
 /**

@@ -23,8 +23,11 @@ export interface Preparation {
 export interface Terms {
   readonly environment: string
   readonly durationsMs: { readonly [name: string]: number } | undefined
-  /** Keys that come from outside. Asked for only when something is to come from there: most boots bring all they need. */
-  readonly outside: () => { readonly has: (key: string) => boolean; readonly keys: () => Iterable<string> }
+  /**
+   * Keys that come from outside; without it all that is missing does. Asked for only when something is to come from there:
+   * most boots bring all they need.
+   */
+  readonly outside?: () => { readonly has: (key: string) => boolean; readonly keys: () => Iterable<string> }
 }
 
 /** Plans the recipes, or says all that is wrong with them. */
@@ -35,16 +38,16 @@ export const make = (
   const before = recall(recipes, terms)
   if (before !== undefined && isMet(before.plan, terms)) return Result.succeed(before)
   const manifests = recipes.map(Recipe.manifest)
-  const { durationsMs, environment } = terms
+  const { durationsMs, environment, outside } = terms
   const options = durationsMs === undefined ? { environment } : { environment, durationsMs }
   const quick = Plan.make(manifests, options)
-  const isGood = Result.isSuccess(quick) && isMet(quick.success, terms)
-  const planned = isGood ? quick : Plan.make(manifests, { ...options, provided: new Set(terms.outside().keys()) })
+  const isGood = outside === undefined || (Result.isSuccess(quick) && isMet(quick.success, terms))
+  const planned = isGood ? quick : Plan.make(manifests, { ...options, provided: new Set(outside().keys()) })
   return Result.map(planned, (plan) => remember(recipes, terms, prepare(plan, recipes)))
 }
 
 const isMet = ({ external }: Plan.Plan, { outside }: Terms): boolean => {
-  if (external.length === 0) return true
+  if (external.length === 0 || outside === undefined) return true
   const there = outside()
   return external.every((key) => there.has(key))
 }

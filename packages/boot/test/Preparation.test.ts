@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import * as fc from "fast-check"
-import * as Component from "../src/Component.ts"
+import * as Boot from "../src/Boot.ts"
+import type * as Component from "../src/Component.ts"
 import * as Plan from "../src/Plan.ts"
 import * as Preparation from "../src/Preparation.ts"
 import { world } from "./fixtures/parts.ts"
@@ -58,6 +59,12 @@ describe("a preparation", () => {
     assert.isTrue(Result.isFailure(without))
     if (Result.isFailure(without)) assert.include(without.failure.message, "Clock")
     assert.isTrue(Result.isSuccess(Preparation.make(given, terms({}, ["Clock"]))))
+  })
+
+  it("that was made to be looked at is the one that is booted", () => {
+    const components = [part("a"), part("b", { needs: ["a"] })] as const
+    const shown = Result.getOrThrow(Boot.plan(components))
+    assert.strictEqual(Result.getOrThrow(Preparation.make(recipesOf(components), terms())).plan, shown)
   })
 
   it("does not look outside when nothing is to come from there", () => {
