@@ -53,17 +53,16 @@ export interface Count {
 
 /**
  * The one to name in a refusal: without it a node would do, or else no node keeps it, or else the most nodes fail it.
- * `failing` has the bits of each node, none of them 0.
+ * `failing` has how many nodes fail just these bits, none of them 0.
  */
 export const decisive = (
-  failing: ArrayLike<number>
+  failing: ReadonlyMap<number, number>
 ): { readonly constraint: Name; readonly counts: ReadonlyArray<Count> } => {
   const nodes = new Float64Array(names.length)
   let alone = 0
-  for (let i = 0; i < failing.length; i++) {
-    const bits = failing[i] ?? 0
+  for (const [bits, some] of failing) {
     if ((bits & (bits - 1)) === 0) alone |= bits
-    for (let b = 0; b < names.length; b++) if ((bits & (1 << b)) !== 0) nodes[b] = (nodes[b] ?? 0) + 1
+    for (let b = 0; b < names.length; b++) if ((bits & (1 << b)) !== 0) nodes[b] = (nodes[b] ?? 0) + some
   }
   const counts = names.map((constraint, b) => ({ constraint, nodes: nodes[b] ?? 0 })).filter(({ nodes }) => nodes > 0)
   const most = counts.reduce(

@@ -39,6 +39,10 @@ export const terms = (environment: Environment, task: Task, node: Node, fullness
   ]
 }
 
+/** Whether of nodes alike the fuller is the better; where not, they are equally good. */
+export const isByRoom = (environment: Environment, task: Task): boolean =>
+  objectiveOf(environment, task) === "datacenter"
+
 /** The score alone: what it is made of is asked for once, the score for every node. */
 export const quick = (environment: Environment, task: Task, node: Node, fullness: number): number =>
   objectiveOf(environment, task) === "datacenter"

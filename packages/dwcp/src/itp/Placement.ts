@@ -8,8 +8,9 @@
  * Every placement says what its score is made of. Every refusal names a constraint that fails: the one without which a
  * node would do, if there is one.
  *
- * What depends on the node alone (region, kind, labels, uptime, cost) is worked out once for each kind of request and
- * kept, so that the next request like it looks at room and neighbours only.
+ * Nodes that are alike are looked at together ({@link Rooms}), so that a decision costs microseconds on a million nodes of
+ * a few kinds. Where there are too many kinds, or where an observed uptime is asked for, every node is looked at; what
+ * depends on the node alone is then worked out once for each kind of request and kept. The answers are the same.
  *
  * **Example**
  *
@@ -24,6 +25,7 @@ import { Data, Result } from "effect"
 import * as Constraints from "./Constraints.ts"
 import { BadNode, BadTask, checkNode, checkTask, limits, type Node, type Task } from "./Inventory.ts"
 import * as Objective from "./Objective.ts"
+import * as Rooms from "./Rooms.ts"
 
 /** Where a task went, and why there. */
 export interface Placed {
@@ -88,9 +90,14 @@ const batchAttempts = 32
 export const make = (environment: Objective.Environment): Cluster => {
   const hosts = new Map<string, Host>()
   const order: Array<Host> = []
+  let joined = 0
   const residents = new Map<string, { readonly task: Task; readonly host: Host }>()
-  // How many members of a group are placed anywhere.
-  const members = new Map<string, number>()
+  // The hosts with members of a group, and those with somebody who wants none of it near.
+  const members = new Map<string, Set<Host>>()
+  const shunning = new Map<string, Set<Host>>()
+  const rooms = Rooms.make((node) => kindOf(environment, node))
+  // What was free where it changed, while a batch may have to be taken back.
+  let touched: Map<Host, Free> | undefined
   // By kind of request, the bits of each host of `order`.
   const unfit = new Map<string, Int32Array>()
 
@@ -109,7 +116,7 @@ export const make = (environment: Objective.Environment): Cluster => {
   const crowded = (task: Task, host: Host): number => {
     let failing = 0
     for (const group of task.affinity ?? []) {
-      const founder = (members.get(group) ?? 0) === 0 && task.groups?.includes(group) === true
+      const founder = !members.has(group) && task.groups?.includes(group) === true
       if (!founder && !host.groups.has(group)) failing |= affinity
     }
     for (const group of task.antiAffinity ?? []) if (host.groups.has(group)) failing |= antiAffinity
@@ -121,6 +128,7 @@ export const make = (environment: Objective.Environment): Cluster => {
     Constraints.unfit(task, host.node) | Constraints.short(task, host.cpu, host.memory, host.gpus) | crowded(task, host)
 
   const settle = (task: Task, host: Host, sign: 1 | -1): void => {
+    if (touched?.has(host) === false) touched.set(host, { cpu: host.cpu, memory: host.memory, gpus: host.gpus })
     host.cpu -= sign * task.cpu
     host.memory -= sign * task.memory
     host.gpus -= sign * (task.gpus ?? 0)
@@ -137,34 +145,26 @@ export const make = (environment: Objective.Environment): Cluster => {
         host.gpus = host.node.gpus ?? 0
       }
     }
+    rooms.refile(host)
     for (const group of new Set(task.groups)) {
       count(host.groups, group, sign)
-      count(members, group, sign)
+      list(members, group, host, host.groups)
     }
-    for (const group of new Set(task.antiAffinity)) count(host.shunned, group, sign)
+    for (const group of new Set(task.antiAffinity)) {
+      count(host.shunned, group, sign)
+      list(shunning, group, host, host.shunned)
+    }
   }
 
   const fullness = (task: Task, { node, cpu, memory }: Host): number =>
-    1 - (share(cpu - task.cpu, node.cpu) + share(memory - task.memory, node.memory)) / 2
+    1 - (Rooms.share(cpu - task.cpu, node.cpu) + Rooms.share(memory - task.memory, node.memory)) / 2
 
   const decide = (task: Task): Result.Result<Placed, Refused> => {
-    const alone = fitness(task)
-    const failing = new Int32Array(order.length)
-    let best: Host | undefined
-    let bestScore = -1
-    let feasible = 0
-    for (const [i, host] of order.entries()) {
-      const bits = alone[i]! | Constraints.short(task, host.cpu, host.memory, host.gpus) | crowded(task, host)
-      failing[i] = bits
-      if (bits !== 0) continue
-      feasible++
-      const score = Objective.quick(environment, task, host.node, fullness(task, host))
-      if (score > bestScore) {
-        bestScore = score
-        best = host
-      }
+    const shapes = known(task)
+    const { best, feasible } = shapes === undefined ? scan(task) : look(task, shapes)
+    if (best === undefined) {
+      return Result.fail(shapes === undefined ? refusal(task, listed(task)) : refusal(task, gathered(task, shapes)))
     }
-    if (best === undefined) return Result.fail(refusal(task, alone, failing))
     const because = Objective.terms(environment, task, best.node, fullness(task, best))
     settle(task, best, 1)
     return Result.succeed({
@@ -177,12 +177,113 @@ export const make = (environment: Objective.Environment): Cluster => {
     })
   }
 
-  const refusal = (task: Task, alone: Int32Array, failing: Int32Array): Refused => {
-    const { constraint, counts } = Constraints.decisive(failing)
-    const impossible = order.every(
-      ({ node }, i) => (alone[i]! | Constraints.short(task, node.cpu, node.memory, node.gpus ?? 0)) !== 0
-    )
-    return new Refused({ task: task.id, constraint, impossible, nodes: order.length, counts })
+  /** The shapes of the hosts, if they tell all that this task asks for. */
+  const known = (task: Task): ReadonlyArray<Rooms.Shape> | undefined =>
+    task.uptime !== undefined && environment === "datacenter" ? undefined : rooms.shapes()
+
+  const scoreOf = (task: Task) => (host: Host) => Objective.quick(environment, task, host.node, fullness(task, host))
+
+  /** By shapes and rooms. Who is not welcome has a neighbour of some group, and those hosts are known. */
+  const look = (task: Task, shapes: ReadonlyArray<Rooms.Shape>): Decision => {
+    const score = scoreOf(task)
+    const found: Rooms.Found = { roomy: 0, best: undefined, score: -1 }
+    const company = companyOf(task)
+    if (company !== undefined) {
+      let feasible = 0
+      for (const host of company) {
+        if (failingOn(task, host) !== 0) continue
+        feasible++
+        Rooms.consider(host, score, found)
+      }
+      return { best: found.best, feasible }
+    }
+    const wary = waryOf(task)
+    const search: Rooms.Search = {
+      task,
+      tolerance: Objective.isByRoom(environment, task) ? 1e-9 : Infinity,
+      welcome: wary.size === 0 ? undefined : (host) => crowded(task, host) === 0,
+      score
+    }
+    for (const shape of shapes) if (Constraints.unfit(task, shape.node) === 0) Rooms.look(shape, search, found)
+    let feasible = found.roomy
+    for (const host of wary) {
+      const alone = Constraints.unfit(task, host.node) | Constraints.short(task, host.cpu, host.memory, host.gpus)
+      if (alone === 0 && crowded(task, host) !== 0) feasible--
+    }
+    return { best: found.best, feasible }
+  }
+
+  /** The hosts with a group it must be near to, the fewest of them; undefined where it may go anywhere. */
+  const companyOf = (task: Task): ReadonlySet<Host> | undefined => {
+    let fewest: ReadonlySet<Host> | undefined
+    for (const group of task.affinity ?? []) {
+      const there = members.get(group)
+      if (there === undefined && task.groups?.includes(group) === true) continue
+      if (fewest === undefined || (there?.size ?? 0) < fewest.size) fewest = there ?? nobody
+    }
+    return fewest
+  }
+
+  /** The hosts with somebody it may not be near to. */
+  const waryOf = (task: Task): ReadonlySet<Host> => {
+    const sets = [
+      ...(task.antiAffinity ?? []).map((group) => members.get(group)),
+      ...(task.groups ?? []).map((group) => shunning.get(group))
+    ].filter((set) => set !== undefined)
+    return sets.length === 1 ? sets[0]! : new Set(sets.flatMap((set) => [...set]))
+  }
+
+  /** By looking at every host. */
+  const scan = (task: Task): Decision => {
+    const alone = fitness(task)
+    const score = scoreOf(task)
+    const found: Rooms.Found = { roomy: 0, best: undefined, score: -1 }
+    for (const [i, host] of order.entries()) {
+      if (alone[i] !== 0 || Constraints.short(task, host.cpu, host.memory, host.gpus) !== 0) continue
+      if (crowded(task, host) !== 0) continue
+      found.roomy++
+      Rooms.consider(host, score, found)
+    }
+    return { best: found.best, feasible: found.roomy }
+  }
+
+  /** What fails, and on how many hosts: of every one of them. */
+  const listed = (task: Task): Failing => {
+    const alone = fitness(task)
+    const failing: Failing = { now: new Map(), isImpossible: true }
+    for (const [i, host] of order.entries()) {
+      more(failing.now, alone[i]! | Constraints.short(task, host.cpu, host.memory, host.gpus) | crowded(task, host), 1)
+      const { cpu, gpus = 0, memory } = host.node
+      if ((alone[i]! | Constraints.short(task, cpu, memory, gpus)) === 0) failing.isImpossible = false
+    }
+    return failing
+  }
+
+  /** The same by shapes and rooms: neighbours change it on the hosts that have some. */
+  const gathered = (task: Task, shapes: ReadonlyArray<Rooms.Shape>): Failing => {
+    const failing: Failing = { now: new Map(), isImpossible: true }
+    const alone = companyOf(task) === undefined ? 0 : affinity
+    for (const shape of shapes) {
+      const unfit = Constraints.unfit(task, shape.node)
+      const { cpu, gpus = 0, memory } = shape.node
+      if ((unfit | Constraints.short(task, cpu, memory, gpus)) === 0) failing.isImpossible = false
+      Rooms.each(shape, (room) => {
+        const bits = unfit | Constraints.short(task, room.cpu, room.memory, room.gpus) | alone
+        more(failing.now, bits, room.hosts.length)
+      })
+    }
+    const near = (task.affinity ?? []).flatMap((group) => [...(members.get(group) ?? [])])
+    for (const host of new Set([...near, ...waryOf(task)])) {
+      const bits = Constraints.unfit(task, host.node) | Constraints.short(task, host.cpu, host.memory, host.gpus)
+      more(failing.now, bits | alone, -1)
+      more(failing.now, bits | crowded(task, host), 1)
+    }
+    return failing
+  }
+
+  const refusal = (task: Task, { isImpossible, now }: Failing): Refused => {
+    const { constraint, counts } = Constraints.decisive(now)
+    return new Refused({ task: task.id, constraint, impossible: isImpossible, nodes: order.length, counts })
   }
 
   const admit = (task: Task): Result.Result<Task, BadTask> => {
@@ -211,9 +312,9 @@ export const make = (environment: Objective.Environment): Cluster => {
       }
       names.add(task.id)
     }
-    const before = keep()
-    let queue = hardestFirst(tasks, order)
+    let queue = hardestFirst(tasks, rooms.shapes() ?? order)
     for (let attempt = 1; ; attempt++) {
+      touched = new Map()
       const placed = new Map<string, Placed>()
       let stuck: { readonly task: Task; readonly why: Refused } | undefined
       for (const task of queue) {
@@ -224,20 +325,18 @@ export const make = (environment: Objective.Environment): Cluster => {
         }
         placed.set(task.id, outcome.success)
       }
+      const changed = touched
+      touched = undefined
       if (stuck === undefined) return Result.succeed(tasks.map(({ id }) => placed.get(id)!))
       const { task, why } = stuck
       for (const id of placed.keys()) remove(id)
-      before()
+      // To the last bit: sums of decimals do not come back by adding what was subtracted.
+      for (const [host, free] of changed) {
+        Object.assign(host, free)
+        rooms.refile(host)
+      }
       if (queue[0] === task || attempt >= batchAttempts) return refuse(why)
       queue = [task, ...queue.filter((other) => other !== task)]
-    }
-  }
-
-  /** Remembers what is free to the last bit: sums of decimals do not come back by adding what was subtracted. */
-  const keep = (): (() => void) => {
-    const free = order.map(({ cpu, memory, gpus }) => ({ cpu, memory, gpus }))
-    return () => {
-      for (const [i, host] of order.entries()) Object.assign(host, free[i])
     }
   }
 
@@ -252,9 +351,10 @@ export const make = (environment: Objective.Environment): Cluster => {
           ? `the cluster has ${limits.nodes} nodes already`
           : undefined
       if (problem !== undefined) return Result.fail(new BadNode({ node: node.id, problem }))
-      const host = hostOf(node)
+      const host = Rooms.hostOf(node, joined++)
       hosts.set(node.id, host)
       order.push(host)
+      rooms.add(host)
       unfit.clear()
       return Result.succeed(undefined)
     },
@@ -264,6 +364,7 @@ export const make = (environment: Objective.Environment): Cluster => {
       const tasks = [...host.tasks.values()]
       for (const task of tasks) remove(task.id)
       hosts.delete(id)
+      rooms.remove(host)
       order.splice(order.indexOf(host), 1)
       unfit.clear()
       return tasks
@@ -302,26 +403,28 @@ export const make = (environment: Objective.Environment): Cluster => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-interface Host {
-  readonly node: Node
-  cpu: number
-  memory: number
-  gpus: number
-  readonly tasks: Map<string, Task>
-  /** How many residents belong to a group, and how many want none of it near. */
-  readonly groups: Map<string, number>
-  readonly shunned: Map<string, number>
+type Host = Rooms.Host
+type Free = Pick<Host, "cpu" | "memory" | "gpus">
+
+interface Decision {
+  readonly best: Host | undefined
+  readonly feasible: number
 }
 
-const hostOf = (node: Node): Host => ({
-  node,
-  cpu: node.cpu,
-  memory: node.memory,
-  gpus: node.gpus ?? 0,
-  tasks: new Map(),
-  groups: new Map(),
-  shunned: new Map()
-})
+/** How many hosts fail just these constraints, and whether all would if they were empty. */
+interface Failing {
+  readonly now: Map<number, number>
+  isImpossible: boolean
+}
+
+/** What tells nodes apart in a decision. In a datacenter who was up how long, and how far away, does not. */
+const kindOf = (environment: Objective.Environment, node: Node): string => {
+  const { cost, cpu, gpus, kind, labels, latencyMs, memory, performance, position, region, uptime } = node
+  const observed = environment === "datacenter" ? [] : [uptime, latencyMs, position]
+  return JSON.stringify([cpu, memory, gpus, labels, region, kind, cost, performance, ...observed])
+}
+
+const nobody: ReadonlySet<Host> = new Set()
 
 const affinity = Constraints.bit("affinity")
 const antiAffinity = Constraints.bit("anti-affinity")
@@ -332,7 +435,20 @@ const count = (counts: Map<string, number>, key: string, by: 1 | -1): void => {
   else counts.set(key, now)
 }
 
-const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole)
+const more = (counts: Map<number, number>, bits: number, by: number): void => {
+  const now = (counts.get(bits) ?? 0) + by
+  if (now === 0) counts.delete(bits)
+  else counts.set(bits, now)
+}
+
+/** Keeps a host on the list of a group while somebody of it is there. */
+const list = (hosts: Map<string, Set<Host>>, group: string, host: Host, there: ReadonlyMap<string, number>): void => {
+  const listed = hosts.get(group)
+  if (there.has(group)) {
+    if (listed === undefined) hosts.set(group, new Set([host]))
+    else listed.add(host)
+  } else if (listed?.delete(host) === true && listed.size === 0) hosts.delete(group)
+}
 
 /** Whether somebody there is without the company it needs. */
 const strands = ({ tasks, groups }: Host): boolean => {
@@ -341,14 +457,17 @@ const strands = ({ tasks, groups }: Host): boolean => {
 }
 
 /** Who founds a group before who joins it, then the larger before the smaller. */
-const hardestFirst = (tasks: ReadonlyArray<Task>, order: ReadonlyArray<Host>): ReadonlyArray<Task> => {
+const hardestFirst = (
+  tasks: ReadonlyArray<Task>,
+  hosts: ReadonlyArray<{ readonly node: Node }>
+): ReadonlyArray<Task> => {
   let cpu = 0
   let memory = 0
-  for (const { node } of order) {
+  for (const { node } of hosts) {
     cpu = Math.max(cpu, node.cpu)
     memory = Math.max(memory, node.memory)
   }
-  const size = (task: Task) => share(task.cpu, cpu) + share(task.memory, memory) + 2 * (task.gpus ?? 0)
+  const size = (task: Task) => Rooms.share(task.cpu, cpu) + Rooms.share(task.memory, memory) + 2 * (task.gpus ?? 0)
   const follows = (task: Task) => ((task.affinity ?? []).some((group) => task.groups?.includes(group) !== true) ? 1 : 0)
   return tasks.toSorted((a, b) => follows(a) - follows(b) || size(b) - size(a))
 }
