@@ -31,7 +31,7 @@ import {
   Remote,
   type Signature
 } from "@novacron/config"
-import { Effect, FileSystem, Option } from "effect"
+import { Effect, FileSystem, Option, Struct } from "effect"
 import * as NodeId from "./NodeId.ts"
 import * as Settings from "./Settings.ts"
 import { Surroundings } from "./Surroundings.ts"
@@ -109,7 +109,7 @@ const insteadOf = Effect.fnUntraced(function* (
 })
 
 /** Without what is judged as a whole. */
-const bare = ({ compliance: _, ...others }: Config.LoadOptions): Config.LoadOptions => others
+const bare = (options: Config.LoadOptions): Config.LoadOptions => Struct.omit(options, ["compliance"])
 
 /** Where the versions of the file are that a node has booted with. */
 export const historyOf = (dataDir: string): string => `${dataDir}/config-history`

@@ -5,21 +5,38 @@
 import { availableParallelism, totalmem } from "node:os"
 import { Tier } from "@novacron/components/early"
 
-/** By environment. Written like a file, in the camelCase of the Schema. */
+/**
+ * By environment. Written like a file, in the camelCase of the Schema.
+ *
+ * What follows the mode of each link and not that of the node is no setting, and has no place here: which congestion
+ * control is asked for, how hard is compressed, which engine decides.
+ */
 export const templates = {
   datacenter: {
     system: { shutdownTimeout: "30s", monitorInterval: "2s" },
-    resources: { policy: "enforce" },
+    resources: { policy: "enforce", wantedBandwidth: 10_000 },
+    dwcp: {
+      transport: { maxStreams: 512 },
+      sync: { gossip: { interval: "100ms", fanout: 3 } }
+    },
     health: { host: "0.0.0.0", rampFrom: 50, ramp: "10s" }
   },
   internet: {
     system: { bootTimeout: "60s", shutdownTimeout: "60s", monitorInterval: "15s" },
-    resources: { policy: "enforce" },
+    resources: { policy: "enforce", wantedBandwidth: 1_000 },
+    dwcp: {
+      transport: { maxStreams: 256 },
+      sync: { gossip: { interval: "5s", fanout: 3 } }
+    },
     cache: { commandTimeout: "3s" },
     health: { rampFrom: 10, ramp: "60s" }
   },
   hybrid: {
     system: { bootTimeout: "45s", shutdownTimeout: "45s", monitorInterval: "5s" },
+    dwcp: {
+      transport: { maxStreams: 512 },
+      sync: { budget: "100ms", gossip: { interval: "500ms", fanout: 4 } }
+    },
     cache: { commandTimeout: "2s" },
     health: { rampFrom: 25, ramp: "30s" }
   },

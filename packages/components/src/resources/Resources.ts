@@ -26,7 +26,8 @@ export interface Finding {
   readonly what: "cpu" | "memory" | "disk" | "bandwidth"
   readonly wanted: number
   readonly has: number | undefined
-  readonly verdict: "enough" | "too little" | "unknown"
+  /** `scarce`: more than the minimum, and less than is wanted where this node runs. */
+  readonly verdict: "enough" | "scarce" | "too little" | "unknown"
 }
 
 export interface Assessment {
@@ -111,7 +112,7 @@ export const descriptorsIn = (limits: string): Option.Option<number> => {
 
 /** The demands of the settings beside what there is. Pure. */
 export const compare = (
-  settings: Pick<typeof Settings.Type, "minCores" | "minMemory" | "minDisk" | "minBandwidth">,
+  settings: Pick<typeof Settings.Type, "minBandwidth" | "minCores" | "minDisk" | "minMemory" | "wantedBandwidth">,
   machine: Tier.Machine
 ): ReadonlyArray<Finding> => {
   const finding = (what: Finding["what"], wanted: number, has: number | undefined): Finding => ({
@@ -120,11 +121,13 @@ export const compare = (
     has,
     verdict: has === undefined ? "unknown" : has >= wanted ? "enough" : "too little"
   })
+  const least = finding("bandwidth", settings.minBandwidth, machine.linkMbps)
+  const wanted = finding("bandwidth", settings.wantedBandwidth ?? settings.minBandwidth, machine.linkMbps)
   return [
     finding("cpu", settings.minCores, machine.cores),
     finding("memory", Number(settings.minMemory), machine.memoryBytes),
     finding("disk", Number(settings.minDisk), machine.diskBytes),
-    finding("bandwidth", settings.minBandwidth, machine.linkMbps)
+    least.verdict === "enough" && wanted.verdict === "too little" ? { ...wanted, verdict: "scarce" } : least
   ]
 }
 

@@ -17,5 +17,10 @@ export const Settings = Schema.Struct({
   }),
   minBandwidth: Field.withDefault(Field.count, 1_000).annotate({
     description: "The speed of the fastest link that is up, in Mbit/s. Virtual links tell none; that is only a warning."
-  })
+  }),
+  wantedBandwidth: Schema.optionalKey(
+    Field.count.annotate({
+      description: "The speed that a node of its kind is meant to have, in Mbit/s. Less is a warning under each policy."
+    })
+  )
 }).annotate({ description: "What the machine must have." })

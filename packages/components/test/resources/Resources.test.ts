@@ -71,6 +71,22 @@ describe("Resources", () => {
     }).pipe(Effect.provide(small))
   )
 
+  it.effect(
+    "says that a link is slower than its environment is meant to have, and ends a boot for the minimum alone",
+    () =>
+      Effect.gen(function* () {
+        const { layer, messages } = captured()
+        const datacenter = { minCores: 2, minMemory: "4 GB", minDisk: "50 GB", wantedBandwidth: 10_000 }
+        const validate = (minBandwidth: number) =>
+          Resources.validate(settings({ policy: "enforce", ...datacenter, minBandwidth }), "/data", Capacity.nothing)
+        const found = yield* Effect.provide(validate(100), layer)
+        assert.deepInclude(found.findings, { what: "bandwidth", wanted: 10_000, has: 100, verdict: "scarce" })
+        assert.deepStrictEqual(messages, ["bandwidth: 100 Mbit/s, 10 Gbit/s wanted"])
+        const error = yield* Effect.flip(validate(1_000))
+        assert.include(error.message, "bandwidth: 100 Mbit/s, 1 Gbit/s wanted")
+      }).pipe(Effect.provide(small))
+  )
+
   it.effect("ends a boot whose settings plan more than there is, or warns", () =>
     Effect.gen(function* () {
       const lenient = { minCores: 1, minMemory: "1 GB", minDisk: "1 GB", minBandwidth: 1 }
