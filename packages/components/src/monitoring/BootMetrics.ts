@@ -40,6 +40,8 @@ export interface Fold {
   /** What the probes of a running node say: 1, 0.5, 0. */
   readonly probes: Map<string, number>
   readonly highest: Map<string, number>
+  /** Components that are not as they should be, since when, and whether a fallback serves for them. */
+  readonly broken: Map<string, { readonly sinceMs: number; isReplaced: boolean }>
   last: Usage
   stopped: { readonly seconds: number; readonly clean: boolean } | undefined
   rollback: BootEvent.Of<"RollbackStarted"> | undefined
@@ -57,6 +59,7 @@ export const make = (tally: Tally): Fold => ({
   states: new Map(),
   probes: new Map(),
   highest: new Map(),
+  broken: new Map(),
   last: { cpuSeconds: 0, heapBytes: 0 },
   stopped: undefined,
   rollback: undefined
@@ -86,6 +89,7 @@ export const step = (fold: Fold, event: BootEvent.BootEvent, usage?: Usage, trac
       probeEnded(fold, event, trace)
       return enter(fold, event.component, "ready")
     case "ComponentDegraded":
+      breaks(fold, event, true)
       probeEnded(fold, event, trace)
       return enter(fold, event.component, "degraded")
     case "AttemptFailed":
@@ -94,9 +98,13 @@ export const step = (fold: Fold, event: BootEvent.BootEvent, usage?: Usage, trac
     case "SwapFailed":
       return tally.count("novacron_component_errors_total", errorOf(event, event.failure.tag), atMs, trace)
     case "HealthChanged":
-      if (event.healthy) return
+      // A fallback that is well is no repair.
+      if (event.healthy) return fold.broken.get(event.component)?.isReplaced ? undefined : repaired(fold, event, trace)
+      breaks(fold, event, false)
       return tally.count("novacron_component_errors_total", errorOf(event, "Unhealthy"), atMs, trace)
     case "SwapCompleted":
+      if (event.variant === 0) repaired(fold, event, trace)
+      else breaks(fold, event, true)
       return enter(fold, event.component, event.variant === 0 ? "ready" : "degraded")
     case "ComponentQueued":
       return enter(fold, event.component, "queued")
@@ -143,9 +151,29 @@ export const probed = (
   fold.tally.observe("novacron_component_health_check_duration_seconds", { component }, seconds, atMs)
 }
 
+/** It is broken from now on, if it was not before. */
+const breaks = ({ broken }: Fold, { atMs, component }: Moment, isReplaced: boolean): void => {
+  const since = broken.get(component)
+  if (since === undefined) broken.set(component, { sinceMs: atMs, isReplaced })
+  else since.isReplaced ||= isReplaced
+}
+
+const repaired = (fold: Fold, { atMs, component }: Moment, trace?: Trace): void => {
+  const since = fold.broken.get(component)
+  if (since === undefined) return
+  fold.broken.delete(component)
+  const seconds = Math.max(0, atMs - since.sinceMs) / 1_000
+  fold.tally.observe("novacron_component_repair_duration_seconds", { component }, seconds, fold.startedAt + atMs, trace)
+}
+
+interface Moment {
+  readonly component: string
+  readonly atMs: number
+}
+
 const begin = (fold: Fold, { startedAt }: BootEvent.Of<"BootStarted">): void => {
-  const { cpuSeconds, heapBytes, highest, probes, starting, states } = fold
-  for (const map of [cpuSeconds, heapBytes, highest, probes, starting, states, fold.acquiredAtMs]) map.clear()
+  const { broken, cpuSeconds, heapBytes, highest, probes, starting, states } = fold
+  for (const map of [broken, cpuSeconds, heapBytes, highest, probes, starting, states, fold.acquiredAtMs]) map.clear()
   Object.assign(fold, { startedAt, stopped: undefined, rollback: undefined })
 }
 
@@ -158,7 +186,7 @@ const enter = ({ states }: Fold, component: string, state: string): void => {
 const errorOf = ({ component }: { readonly component: string }, error_type: string) => ({ component, error_type })
 
 /** From the moment that its resources were held until it was decided. */
-const probeEnded = (fold: Fold, event: { readonly component: string; readonly atMs: number }, trace?: Trace): void => {
+const probeEnded = (fold: Fold, event: Moment, trace?: Trace): void => {
   const { component } = event
   const fromMs = fold.acquiredAtMs.get(component)
   if (fromMs === undefined) return

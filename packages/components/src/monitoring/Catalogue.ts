@@ -75,6 +75,10 @@ export const node = {
     "component",
     "outcome"
   ),
+  novacron_component_repair_duration_seconds: histogram(
+    "From when a component was unhealthy or gave way to its fallback until it was itself and healthy again.",
+    "component"
+  ),
   novacron_component_init_cpu_seconds: gauge(
     "CPU time of the process while a component was starting, shared evenly with those that were starting meanwhile.",
     "component"

@@ -65,6 +65,39 @@ describe("BootMetrics", () => {
     })
   )
 
+  it("knows how long each repair took: from the first sign until the component is itself and well again", () => {
+    const fold = BootMetrics.make(Tally.make(100))
+    const begun = { bootId: "b", nodeId: "n", environment: "hybrid", configVersion: "", startedAt: 0, concurrency: 1 }
+    const step = (event: BootEvent.BootEvent) => BootMetrics.step(fold, event)
+    step({ _tag: "BootStarted", atMs: 0, version: 1, worstCaseMs: 1, components: [], ...begun })
+    const turns = (atMs: number, component: string, healthy: boolean) =>
+      step({ _tag: "HealthChanged", atMs, component, healthy, message: "" })
+    const swaps = (atMs: number, variant: number) =>
+      step({ _tag: "SwapCompleted", atMs, component: "cache", variant, closing: "clean" })
+    const repairs = (component: string) => {
+      const of = read(fold)
+      return ["count", "sum"].map((it) => of(`novacron_component_repair_duration_seconds_${it}`, { component }))
+    }
+    // Well from the beginning: nothing was repaired.
+    turns(500, "database", true)
+    turns(1_000, "database", false)
+    turns(1_000, "cache", false)
+    swaps(1_500, 1)
+    assert.deepStrictEqual(repairs("cache"), [undefined, undefined])
+    // Its fallback is well, which is not what was broken.
+    turns(2_000, "cache", true)
+    assert.deepStrictEqual(repairs("cache"), [undefined, undefined])
+    turns(4_000, "database", true)
+    assert.deepStrictEqual(repairs("database"), [1, 3])
+    swaps(9_000, 0)
+    assert.deepStrictEqual(repairs("cache"), [1, 8])
+    turns(9_500, "cache", true)
+    assert.deepStrictEqual(repairs("cache"), [1, 8])
+    turns(10_000, "database", false)
+    turns(10_500, "database", true)
+    assert.deepStrictEqual(repairs("database"), [2, 3.5])
+  })
+
   it.live("counts a rollback and how long it took, by its reason", () =>
     Effect.gen(function* () {
       const { over } = yield* life({ databaseFails: true })

@@ -233,6 +233,9 @@ describe("Monitor", () => {
             Effect.gen(function* () {
               const exit = yield* boot(world, monitor.observe)
               yield* Effect.sleep("50 millis")
+              // What the kernel says when a component is itself again.
+              const restored = { _tag: "SwapCompleted", component: "cache", variant: 0, closing: "clean" } as const
+              monitor.observe({ ...restored, atMs: 50 })
               if (Exit.isSuccess(exit)) yield* exit.value.stop()
             })
           )
