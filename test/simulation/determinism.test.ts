@@ -38,6 +38,22 @@ describe("the log of a boot", () => {
     }
   })
 
+  it("is the same a thousand times, each time registered in another order", () => {
+    const orders = new Set<string>()
+    for (const [node, [name, components]] of Object.entries(nodes).entries()) {
+      // Faults as well: chance inside a boot comes from its seed and not from who was registered first.
+      const it = caseOf(components, 5, false)
+      const logs = new Set<string>()
+      for (let seed = node; seed < 1_000; seed += 3) {
+        const shuffled = Random.shuffle(Random.make(seed), components)
+        orders.add(shuffled.map(({ recipe }) => recipe.name).join())
+        logs.add(hashOf(Trial.run(Trial.make(shuffled, { conformance: false, stacks: false }), it).events))
+      }
+      assert.strictEqual(logs.size, 1, name)
+    }
+    assert.strictEqual(orders.size, 1_000)
+  })
+
   it.each(graphs)("is the same under TestClock: %s", async (_, components) => {
     let ready = 0
     for (let seed = 0; seed < 10; seed++) {

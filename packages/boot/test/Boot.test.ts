@@ -3,7 +3,6 @@ import { Context, Effect, Exit, HashMap, Layer, Option, Result, SubscriptionRef 
 import * as Boot from "../src/Boot.ts"
 import * as Component from "../src/Component.ts"
 import { Environment } from "../src/Environment.ts"
-import type { Critical } from "../src/Severity.ts"
 import { at, key, lines, only, Part, type Shape, world } from "./fixtures/parts.ts"
 import * as Virtual from "./fixtures/virtual.ts"
 
@@ -51,11 +50,8 @@ describe("the start", () => {
           health: () => Effect.void
         })
       )
-      const list: ReadonlyArray<Component.Component<Component.Provided<Part>, Critical>> = [
-        ...dependents,
-        part("shared", { takes: 30 })
-      ]
-      assert.isTrue(Exit.isSuccess(yield* boot(list, { concurrency: 1_000 })))
+      const exit = yield* boot([...dependents, part("shared", { takes: 30 })], { concurrency: 1_000 })
+      assert.isTrue(Exit.isSuccess(exit))
       const starts = Object.values(at(events, "Started")).toSorted((a, b) => a - b)
       assert.deepStrictEqual(starts, [0, ...new Array<number>(100).fill(30)])
       assert.strictEqual(ledger.filter((line) => line.endsWith("+shared")).length, 1)
