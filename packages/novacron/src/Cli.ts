@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import { boot } from "./BootCli.ts"
 import { asked, json, lazily, optionalText, source, toggle } from "./CommandFlags.ts"
 import { dwcp } from "./DwcpCli.ts"
+import { rollout, switching } from "./RolloutCli.ts"
 import { Surroundings } from "./Surroundings.ts"
 import { apiToken, nodes, tasks } from "./TasksCli.ts"
 
@@ -332,6 +333,20 @@ const doctor = Command.make("doctor", source, (input) =>
   Command.withExamples([{ command: "novacron doctor" }])
 )
 
+const capacity = Command.make("capacity", source, (input) =>
+  lazily(
+    () => import("./Commands/Capacity.ts"),
+    (it) => it.capacity,
+    asked(input)
+  )
+).pipe(
+  Command.withDescription("Say what the settings would need, and whether this machine has it; exits with 78 when not"),
+  Command.withExamples([
+    { command: "novacron capacity" },
+    { command: "novacron capacity -s network.max_connections=50000 --json | jq .sum" }
+  ])
+)
+
 // ------------------------------------------------------------------------------------------------------------ traces
 
 const traces = () => import("./Commands/Trace.ts")
@@ -456,7 +471,10 @@ export const novacron = Command.make("novacron").pipe(
     nodes,
     tasks,
     apiToken,
+    switching,
+    rollout,
     doctor,
+    capacity,
     explain,
     completion
   ])

@@ -470,6 +470,36 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 65,
     remedy: "check the path and the file"
   },
+  SwitchCannotListen: {
+    code: "NVC-3013",
+    exit: 73,
+    remedy: "stop who listens there, or choose another address (--listen) or directory (--dir)"
+  },
+  SwitchDirUnusable: {
+    code: "NVC-3014",
+    exit: 73,
+    remedy: "make the directory writable for this user; remove switch.json if it is damaged, and name the nodes again"
+  },
+  SwitchSilent: {
+    code: "NVC-3015",
+    exit: 69,
+    remedy: "start one (novacron switch serve), or name its directory (--dir)"
+  },
+  BadRollout: {
+    code: "NVC-3016",
+    exit: 64,
+    remedy: "novacron rollout --help, or novacron switch --help"
+  },
+  RolledBack: {
+    code: "NVC-3017",
+    exit: 69,
+    remedy: "look at the new node (novacron status, health, its log), mend it, and roll it out again"
+  },
+  NotDrained: {
+    code: "NVC-3018",
+    exit: 75,
+    remedy: "wait until novacron switch show says 0 open, or stop the old node and cut off who is left"
+  },
   NoApi: {
     code: "NVC-2804",
     exit: 69,

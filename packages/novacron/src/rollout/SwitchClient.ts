@@ -1,0 +1,47 @@
+/** Asks the switch of a directory how it is, and tells it what to do. */
+import { request } from "node:http"
+import { Data, Effect, Schema } from "effect"
+import * as Switch from "./Switch.ts"
+
+/** No switch runs here, or it says no. */
+export class SwitchSilent extends Data.TaggedError("SwitchSilent")<{ readonly path: string; readonly reason: string }> {
+  readonly code = "NVC-3015"
+  override get message() {
+    return `The switch at ${this.path} did not do that: ${this.reason}. Its weights are as they were.`
+  }
+}
+
+/** How the switch is. */
+export const look = (directory: string): Effect.Effect<Switch.View, SwitchSilent> => asked(directory, "GET", "")
+
+/** Gives it nodes and weights. */
+export const change = (directory: string, change: Switch.Change): Effect.Effect<Switch.View, SwitchSilent> =>
+  asked(directory, "PUT", JSON.stringify(change))
+
+const patienceMs = 5_000
+
+const asked = (directory: string, method: string, body: string): Effect.Effect<Switch.View, SwitchSilent> => {
+  const path = Switch.socketOf(directory)
+  const failed = (reason: string) => new SwitchSilent({ path, reason })
+  return Effect.callback<string, SwitchSilent>((resume) => {
+    const asking = request({ socketPath: path, method, path: "/", timeout: patienceMs }, (answer) => {
+      let text = ""
+      answer.setEncoding("utf8")
+      answer.on("data", (chunk: string) => (text += chunk))
+      answer.on("end", () =>
+        resume(answer.statusCode === 200 ? Effect.succeed(text) : Effect.fail(failed(text.trim())))
+      )
+    })
+    asking.once("timeout", () => asking.destroy(new Error("no answer within 5 seconds")))
+    asking.once("error", (error: NodeJS.ErrnoException) => {
+      const isGone = error.code === "ENOENT" || error.code === "ECONNREFUSED"
+      resume(Effect.fail(failed(isGone ? "none runs with this directory" : error.message)))
+    })
+    asking.end(body)
+    return Effect.sync(() => asking.destroy())
+  }).pipe(
+    Effect.flatMap((text) =>
+      Effect.mapError(Schema.decodeEffect(Schema.fromJsonString(Switch.View))(text), ({ message }) => failed(message))
+    )
+  )
+}
