@@ -50,8 +50,8 @@ export interface Available {
 
 const MiB = 1024 * 1024
 
-/** What each thing takes. */
-const costs = {
+/** What each thing takes: measured, and rounded up. */
+export const costs = {
   /** The process with all its code, idle. */
   memoryOfProcess: 200 * MiB,
   /** Files, pipes, timers, watchers, and the listeners of all its ports. */
@@ -59,6 +59,8 @@ const costs = {
   /** The buffers and the TLS session of a connection. */
   memoryOfConnection: 96 * 1024,
   memoryOfPooled: MiB,
+  /** A line that waits to be written, a span that waits to be sent. */
+  memoryOfLine: 1_024,
   /** Its shared memory; and each of its processes. */
   memoryOfDatabase: 160 * MiB,
   memoryOfBackend: 10 * MiB

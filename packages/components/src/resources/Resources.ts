@@ -137,24 +137,35 @@ export const validate = Effect.fn("Resources.validate")(function* (
   dataDirectory: string,
   plans: Capacity.Plans
 ): Effect.fn.Return<Assessment, ResourcesInsufficient | CapacityExceeded, Host> {
-  const machine = yield* measure(dataDirectory)
-  const findings = compare(settings, machine)
-  const demand = Capacity.estimate(plans)
-  const shortfalls = Capacity.shortfalls(demand, {
-    memoryBytes: machine.memoryAvailableBytes,
-    descriptors: machine.descriptors
-  })
-  const tooLittle = findings.filter(({ verdict }) => verdict === "too little")
-  if (settings.policy === "enforce") {
+  const assessment = assess(settings, yield* measure(dataDirectory), plans)
+  const { findings, shortfalls } = assessment
+  if (settings.policy === "enforce" && isShort(assessment)) {
+    const tooLittle = findings.filter(({ verdict }) => verdict === "too little")
     if (tooLittle.length > 0) return yield* new ResourcesInsufficient({ findings: tooLittle })
-    if (shortfalls.length > 0) return yield* new CapacityExceeded({ shortfalls })
+    return yield* new CapacityExceeded({ shortfalls })
   }
   for (const finding of findings) {
     if (finding.verdict !== "enough") yield* Effect.logWarning(describeFinding(finding))
   }
   for (const shortfall of shortfalls) yield* Effect.logWarning(describeShortfall(shortfall))
-  return { machine, tier: Tier.of(machine), findings, demand, shortfalls }
+  return assessment
 })
+
+/** What a machine is to a node with these settings and plans. Pure. */
+export const assess = (
+  settings: Parameters<typeof compare>[0],
+  machine: Measured,
+  plans: Capacity.Plans
+): Assessment => {
+  const demand = Capacity.estimate(plans)
+  const { descriptors, memoryAvailableBytes: memoryBytes } = machine
+  const shortfalls = Capacity.shortfalls(demand, { memoryBytes, descriptors })
+  return { machine, tier: Tier.of(machine), findings: compare(settings, machine), demand, shortfalls }
+}
+
+/** Whether a boot that enforces what it demands would end. */
+export const isShort = ({ findings, shortfalls }: Assessment): boolean =>
+  shortfalls.length > 0 || findings.some(({ verdict }) => verdict === "too little")
 
 // --------------------------------------------------------------------------------------------------------------- words
 
@@ -164,14 +175,16 @@ export const describeFinding = ({ has, wanted, what }: Finding): string => {
   return `${what}: ${has === undefined ? "unknown" : amount(has)}, ${amount(wanted)} wanted`
 }
 
-const describeShortfall = ({ available, wanted, what }: Capacity.Shortfall): string => {
+/** `memory: the settings need 5.1 GB, there are 2 GB` */
+export const describeShortfall = ({ available, wanted, what }: Capacity.Shortfall): string => {
   const amount = what === "memory" ? bytes : String
   return `${what}: the settings need ${amount(wanted)}, there are ${amount(available)}`
 }
 
 const cores = (n: number): string => `${rounded(n)} ${n === 1 ? "core" : "cores"}`
 const speed = (mbps: number): string => (mbps >= 1_000 ? `${rounded(mbps / 1_000)} Gbit/s` : `${mbps} Mbit/s`)
-const bytes = (n: number): string =>
+/** `5.1 GB` */
+export const bytes = (n: number): string =>
   n >= 1e12 ? `${rounded(n / 1e12)} TB` : n >= 1e9 ? `${rounded(n / 1e9)} GB` : `${rounded(n / 1e6)} MB`
 
 /** Down, so that too little never reads like enough. */
