@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -23,21 +24,26 @@ const linesOf = (file: string): ReadonlyArray<LogLine> =>
     .map((line) => Schema.decodeUnknownSync(LogLine, { onExcessProperty: "error" })(JSON.parse(line)))
 const messagesOf = (file: string) => linesOf(file).map(({ message }) => message)
 
-/** Runs a program in a process of its own, and gives back how it ended and what it wrote. */
-const run = (program: string) => {
+/** What a process of its own is given to run a program. */
+const argumentsFor = (program: string): Array<string> => {
   const source = (path: string) => JSON.stringify(join(import.meta.dirname, "../../src/logger", path))
   const script = `
-    import { Effect, Schema } from "effect"
+    import { Effect, Fiber, Schema } from "effect"
     import { Logging } from ${source("Logging.ts")}
     import { Settings } from ${source("Settings.ts")}
     const settings = (all) => Schema.decodeUnknownSync(Settings)(all)
     ${program}
   `
-  return spawnSync(process.execPath, ["--input-type=module", "-e", script], {
-    encoding: "utf8",
-    cwd: import.meta.dirname
-  })
+  return ["--input-type=module", "-e", script]
 }
+
+/** Runs a program in a process of its own, and gives back how it ended and what it wrote. */
+const run = (program: string) =>
+  spawnSync(process.execPath, argumentsFor(program), { encoding: "utf8", cwd: import.meta.dirname })
+
+/** Starts one, whose output is read when somebody reads it. */
+const start = (program: string, flags: ReadonlyArray<string>) =>
+  spawn(process.execPath, [...flags, ...argumentsFor(program)], { cwd: import.meta.dirname })
 
 describe("Logging", () => {
   it.live("replays in order what was said before it was configured, as far as the level lets it through", () =>
@@ -171,6 +177,66 @@ describe("Logging", () => {
       assert.deepStrictEqual(messagesOf(b), ["three"])
     }).pipe(Effect.scoped)
   )
+
+  it("holds up nobody with a hundred thousand lines that nobody reads, keeps as many as it may, and counts the rest", async () => {
+    const child = start(
+      `
+      import { createInterface } from "node:readline"
+      const heap = () => (gc(), process.memoryUsage().heapUsed)
+      const told = createInterface(process.stdin)[Symbol.asyncIterator]()
+      const turn = Effect.promise(() => new Promise(setImmediate))
+      const program = Effect.gen(function* () {
+        const logging = yield* Logging
+        yield* logging.configure(settings({ output: "stderr", format: "json", capacity: 4096 }))
+        const before = heap()
+        let logged = 0
+        const burst = Effect.gen(function* () {
+          for (; logged < 100_000; logged++) yield* Effect.logInfo("line " + logged + " " + "x".repeat(100))
+        })
+        const burning = yield* Effect.forkChild(burst)
+        yield* turn
+        const begun = logged
+        // What starts meanwhile: twenty steps, each of which waits for its turn.
+        yield* Effect.repeat(turn, { times: 20 })
+        const whenUp = logged
+        yield* Fiber.join(burning)
+        const grown = heap() - before
+        console.log(JSON.stringify({ begun, whenUp, grown, dropped: yield* logging.dropped }))
+        yield* Effect.promise(() => told.next())
+        yield* logging.flush
+        yield* Effect.logInfo("last")
+      })
+      await Effect.runPromise(Effect.provide(program, Logging.layer()))
+      process.exit(0)
+    `,
+      ["--expose-gc"]
+    )
+    const [text] = await once(child.stdout, "data")
+    const { begun, dropped, grown, whenUp } = JSON.parse(String(text))
+    // Others had their turns while it went on.
+    assert.isAbove(begun, 0)
+    assert.isBelow(whenUp, 100_000)
+    // A line has 250 bytes: all of them would be 25 MB and more.
+    assert.isAbove(dropped, 90_000)
+    assert.isBelow(grown, 8_000_000)
+    // Somebody begins to read.
+    let written = ""
+    child.stderr.on("data", (chunk: Buffer) => (written += chunk.toString()))
+    child.stdin.write("read\n")
+    const [code] = await once(child, "close")
+    assert.strictEqual(code, 0, written.slice(-1_000))
+    const lines = written.split("\n").slice(0, -1)
+    const messages = lines.map((line) => (JSON.parse(line) as LogLine).message)
+    const numbers = messages.flatMap((message) => /^line (\d+) /.exec(message)?.[1] ?? []).map(Number)
+    const said = messages.flatMap((message) => /^(\d+) log lines were dropped/.exec(message)?.[1] ?? []).map(Number)
+    assert.strictEqual(messages.at(-1), "last")
+    assert.deepStrictEqual(
+      numbers,
+      numbers.toSorted((a, b) => a - b)
+    )
+    const lost = said.reduce((all, one) => all + one, 0)
+    assert.strictEqual(numbers.length + lost, 100_000)
+  }, 60_000)
 
   it("writes what it has kept to stderr when the program fails before it was configured", () => {
     const { status, stderr, stdout } = run(`
