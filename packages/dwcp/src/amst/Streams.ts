@@ -125,7 +125,7 @@ const localMicros = 2_000
 export const make = (options: Options, events: Events) => {
   const streams = new Set<Stream>()
   const fixed = options.streams
-  let growth = Growth.initial(fixed === "auto" ? options.firstStreams : fixed)
+  let growth = Growth.initial(fixed === "auto" ? Math.min(options.firstStreams, options.limits.max) : fixed)
   let prevention: Prevention.State = Prevention.initial
   let advice: Prevention.Advice = { streams: undefined, pacing: undefined, reason: "free" }
   let last: Prevention.Observation = {
@@ -244,7 +244,8 @@ export const make = (options: Options, events: Events) => {
     const sample = options.tcp.info(Tcp.descriptor(stream.socket))
     if (sample === undefined) return
     measured = true
-    growth = Growth.initial(Growth.firstStreams(options.firstStreams, sample.minRttMicros / 1_000))
+    const first = Growth.firstStreams(options.firstStreams, sample.minRttMicros / 1_000)
+    growth = Growth.initial(Math.min(first, options.limits.max))
     open(Math.max(0, target() - streams.size))
   }
 
