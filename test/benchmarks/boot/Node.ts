@@ -10,7 +10,8 @@ export interface Home {
   readonly dataDir: string
 }
 
-const environment = ({ dataDir }: Home): NodeJS.ProcessEnv => {
+/** The variables of a node there: quiet ports, and no invariants. */
+export const environment = ({ dataDir }: Home): NodeJS.ProcessEnv => {
   const { CI: _, ...rest } = process.env
   // The figures are those of a node as operators run it: the invariants are for CI.
   return { ...rest, NOVACRON_DATA_DIR: dataDir, ...Object.fromEntries(ports.map((name) => [`NOVACRON_${name}`, "0"])) }
@@ -47,12 +48,14 @@ export interface Usage {
 
 /** From the start of a process until it says READY, in milliseconds, and its report; the node is stopped again. */
 export const coldBoot = async (
-  home: Home
+  home: Home,
+  more: NodeJS.ProcessEnv = {}
 ): Promise<{ readonly readyMs: number; readonly report: Report; readonly usage: Usage }> => {
   const file = join(home.dataDir, "bench-report.json")
   const args = [home.program, "boot", "--exit-when-ready", "--report", file]
   const began = performance.now()
-  const child = spawn(process.execPath, args, { env: environment(home), stdio: ["ignore", "pipe", "ignore"] })
+  const env = { ...environment(home), ...more }
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "ignore"] })
   const readyMs = await saidReady(child, began)
   const usage = usageOf(child.pid ?? 0)
   await ended(child)
@@ -127,10 +130,11 @@ export const start = async (home: Home): Promise<Running> => {
   }
 }
 
-const ended = (child: ChildProcess): Promise<void> =>
+export const ended = (child: ChildProcess): Promise<void> =>
   child.exitCode === null ? new Promise((resolve) => child.once("exit", () => resolve())) : Promise.resolve()
 
-const saidReady = (child: ChildProcess, began: number): Promise<number> =>
+/** Milliseconds from `began` until a node says READY. */
+export const saidReady = (child: ChildProcess, began: number): Promise<number> =>
   new Promise((resolve, reject) => {
     let told = ""
     child.stdout!.on("data", (chunk: Buffer) => {

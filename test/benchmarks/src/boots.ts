@@ -6,13 +6,15 @@
  *
  * Each is a process of its own, on a data directory that exists. The bars are those of the design: half a minute, 99.9 %,
  * 80 % of the processors, 10 GB (ours: 500 MB), 500 blocks of 4 KiB a second to the disk; calls that write go to pipes and
- * sockets as well, and are counted without a bar. Besides, three first boots on empty directories.
+ * sockets as well, and are counted without a bar. Besides, three first boots on empty directories; and a few boots, no more
+ * than ten of each kind, of `boots/figures.ts`: what is used when and by whom, what is gained, how first requests fare.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { bundle } from "../../../scripts/bundle.ts"
 import * as Node from "../boot/Node.ts"
+import { firstRequests, optimised, used } from "../boots/figures.ts"
 import { type Figure, figure } from "../Figure.ts"
 
 const boots = Number(process.env["BOOTS"] ?? 20)
@@ -38,6 +40,9 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
       all.flatMap(({ report }) => report.components.flatMap((one) => (one.name === name ? [one.runningMs] : [])))
     const speedups = all.map(({ report }) => report.sequentialMs / report.criticalPathMs)
     const usages = all.map(({ usage }) => usage)
+    const home = { program, dataDir: folders[0]! }
+    const few = Math.max(1, Math.min(10, Math.round(boots / 4)))
+    const more = [...(await used(home, few)), ...(await optimised(home, few)), ...(await firstRequests(home, few))]
     const p50 = (samples: ReadonlyArray<number>) => quantile(samples, 0.5)
     const p95 = (samples: ReadonlyArray<number>) => quantile(samples, 0.95)
     const p99 = (samples: ReadonlyArray<number>) => quantile(samples, 0.99)
@@ -59,6 +64,7 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
         figure("written_kb", "kB", null, "lower", written, p50),
         // What a boot of one part after the other would take, over the longest chain of needs: the most there is to win.
         figure("speedup_bound", "ratio", null, "higher", speedups, p50),
+        ...more,
         ...names.flatMap((name) => [
           figure(`${name}_p50_ms`, "ms", null, "lower", runningMs(name), p50),
           figure(`${name}_p95_ms`, "ms", null, "lower", runningMs(name), p95)
