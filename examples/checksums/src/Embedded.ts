@@ -24,7 +24,7 @@ export const layer = (dataDir: string, encoded: Partial<typeof Settings.Encoded>
   const database = Database.component(said.database, { dataDir, migrations })
   const facts = { nodeId, version, environment: "datacenter", host: process } as const
   const orchestration = Orchestration.component(said.orchestration, facts)
-  const api = Api.component(said.api, { dataDir, view: Api.NodeView.make({ nodeId, version }) })
+  const api = Api.component(said.api, { dataDir, nodeId, version })
   return api.layer.pipe(
     Layer.provideMerge(orchestration.layer),
     Layer.provideMerge(database.layer),

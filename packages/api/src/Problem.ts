@@ -90,7 +90,10 @@ export class Failed extends HttpApiError.Problem<Failed>()(
   { code: Schema.tag("NVC-2820") }
 ) {}
 
-/** The node cannot answer now: it starts, it stops, or what it needs is away. Nothing was changed. */
+/**
+ * The node cannot answer now: it starts, it stops, what it needs is away, or it takes too long. Nothing was changed, but
+ * what took too long may be done all the same.
+ */
 export class Unavailable extends HttpApiError.Problem<Unavailable>()(
   "Unavailable",
   { type: typeOf("NVC-2821"), status: 503, title: "The node cannot answer now" },

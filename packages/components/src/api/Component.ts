@@ -2,13 +2,14 @@
  * The API as a part of the node: it listens while the orchestration still starts, and answers what needs it with 503 until
  * it is up. Only a port that is taken is tried again, because an instance that is just ending gives it back.
  */
+import { hostname } from "node:os"
 import { Component, Policy } from "@novacron/boot"
-import { Duration, Effect, FileSystem } from "effect"
+import { Duration, Effect, FileSystem, Option } from "effect"
 import { Database } from "../database/Database.ts"
 import { Orchestration } from "../orchestration/Orchestration.ts"
 import { Security } from "../security/Security.ts"
 import { Api } from "./Api.ts"
-import type { NodeView } from "./NodeView.ts"
+import { type NodeView, withoutBoot } from "./NodeView.ts"
 import type { Settings } from "./Settings.ts"
 
 /** How patient a boot is with a port that is taken: three attempts, after 1 and 2 seconds. Anything else is tried once. */
@@ -17,8 +18,15 @@ export const patience: Policy.Policy = Policy.perError(Policy.never, { ApiPortTa
 /** What the API has to know besides its settings. */
 export interface Surroundings {
   readonly dataDir: string
-  /** What it tells of the node; the boot is observed by it. */
-  readonly view: NodeView
+  /**
+   * What it tells of the node; the boot is observed by it. Default, for those who have no boot, or keep it to themselves:
+   * what security, the database and the orchestration say when they are asked.
+   */
+  readonly view?: NodeView
+  /** What the node is called where nobody else says it. Default: the name of the machine. */
+  readonly nodeId?: string
+  /** Of the application. Default: none. */
+  readonly version?: string
 }
 
 /** The component `api`. `retry` is for tests that cannot wait for seconds. Default: {@link patience}. */
@@ -38,7 +46,14 @@ export const component = (
       const orchestration = yield* Component.late(Orchestration)
       const database = yield* Component.late(Database)
       const { make } = yield* Effect.promise(() => import("./Server.ts"))
-      return yield* make({ settings, ...surroundings, security, orchestration, database })
+      const { dataDir, nodeId = hostname(), version = "", view } = surroundings
+      const probes = [
+        { name: "security", check: security.check },
+        { name: "database", check: ifThere(database) },
+        { name: "orchestration", check: ifThere(orchestration) }
+      ]
+      const seen = view ?? withoutBoot({ nodeId, version, probes })
+      return yield* make({ settings, dataDir, view: seen, security, orchestration, database })
     }),
     health: (api) =>
       Effect.gen(function* () {
@@ -47,3 +62,11 @@ export const component = (
         return { detail: `listening at ${api.url}, ${inFlight} requests under way, ${sockets} WebSockets` }
       })
   }).pipe(Component.retry(options.retry ?? patience), Component.timeout("15 seconds"))
+
+/** Who is not up yet is not well. */
+const ifThere = <E extends { readonly message: string }>(
+  part: Effect.Effect<Option.Option<{ readonly check: Effect.Effect<unknown, E> }>>
+): Effect.Effect<unknown, { readonly message: string }> =>
+  Effect.flatMap(part, (it): Effect.Effect<unknown, { readonly message: string }> =>
+    Option.isSome(it) ? it.value.check : Effect.fail(new Error("it is not up yet"))
+  )

@@ -122,7 +122,7 @@ export const make = Effect.fn("Door.make")(function* (
     for (const [response, sinceMs] of busy) {
       if (now() - sinceMs < patienceMs) break
       if (response.headersSent) continue
-      refuse(response, new Problem.Unavailable({ retryAfterSeconds: 5, detail: "The answer takes too long." }))
+      refuse(response, tooLong)
     }
   }).pipe(Effect.schedule(Schedule.spaced("1 second")), Effect.forkScoped)
 
@@ -134,6 +134,14 @@ export const make = Effect.fn("Door.make")(function* (
     drain,
     check: Ports.check(server, "REST", { host: settings.host, port })
   }
+})
+
+/** What is being done goes on: nobody knows here whether it was done in the end. */
+const tooLong = new Problem.Unavailable({
+  retryAfterSeconds: 5,
+  detail:
+    "The answer takes too long. What was submitted may have been taken all the same: " +
+    "send it again with the same Idempotency-Key, and it is done once."
 })
 
 const leaving = new Problem.Unavailable({ retryAfterSeconds: 5, detail: "The node stops." })

@@ -9,11 +9,13 @@
  * const running = yield* Boot.make([...parts, Api.component(settings.api, { dataDir, view })], { observe: view.observe })
  * view.adopt(running)
  * ```
+ *
+ * Where there is no boot to be told of, {@link withoutBoot} asks the parts themselves.
  */
 import type { Node } from "@novacron/api"
 import type { Boot } from "@novacron/boot"
 import { type BootEvent, Plan, Report } from "@novacron/boot/model"
-import { Data, DateTime, Effect } from "effect"
+import { Cause, Data, DateTime, Duration, Effect, Exit } from "effect"
 
 /** A boot that is up, whatever it provides. */
 type Running = Boot.Running<never, unknown>
@@ -126,4 +128,84 @@ export const make = ({ nodeId, version }: { readonly nodeId: string; readonly ve
       return before
     })
   }
+}
+
+/** A part that can be asked, where no boot tells of it. */
+export interface Probe {
+  readonly name: string
+  readonly check: Effect.Effect<unknown, { readonly message: string }>
+}
+
+/**
+ * The view where the API stands without a boot that it could be told of, as a layer of an application: health is what the
+ * probes say, and the report stays empty. Nothing can be built again.
+ */
+export const withoutBoot = (options: {
+  readonly nodeId: string
+  readonly version: string
+  readonly probes: ReadonlyArray<Probe>
+}): NodeView => {
+  const { nodeId, probes, version } = options
+  const base = make({ nodeId, version })
+  const asked = Effect.forEach(
+    probes,
+    ({ check, name }) =>
+      Effect.map(Effect.timed(Effect.exit(Effect.timeout(check, probePatience))), ([took, exit]) => ({
+        name,
+        critical: true,
+        status: Exit.isSuccess(exit) ? ("healthy" as const) : ("unhealthy" as const),
+        message: Exit.isSuccess(exit) ? "" : messageOf(exit.cause),
+        latencyMs: Duration.toMillis(took)
+      })),
+    { concurrency: "unbounded" }
+  )
+  const isWell = (all: ReadonlyArray<{ readonly status: string }>) => all.every(({ status }) => status === "healthy")
+  const one = (component: string) =>
+    Effect.flatMap(asked, (all) => {
+      const found = all.find(({ name }) => name === component)
+      return found === undefined
+        ? Effect.fail(new NoSuchComponent({ component, components: all.map(({ name }) => name) }))
+        : Effect.succeed(found)
+    })
+  const stateOf = ({ status }: { readonly status: string }) => (status === "healthy" ? "ready" : "degraded")
+  const impact = (component: string) =>
+    Effect.map(one(component), (it) => ({ component, state: stateOf(it), concerned: [], restoring: false }))
+  return {
+    ...base,
+    status: (accepting) =>
+      Effect.map(asked, (all) => ({
+        node: nodeId,
+        version,
+        outcome: isWell(all) ? "ready" : "degraded",
+        accepting,
+        startedAt: "",
+        components: all.map((it) => ({ name: it.name, severity: "critical", state: stateOf(it) }))
+      })),
+    health: Effect.gen(function* () {
+      const components = yield* asked
+      const ready = isWell(components)
+      const at = DateTime.formatIso(yield* DateTime.now)
+      return { status: ready ? ("healthy" as const) : ("unhealthy" as const), ready, at, components }
+    }),
+    why: (component) =>
+      Effect.map(one(component), ({ message }) => ({
+        component,
+        reasons: [message === "" ? `${component} answers.` : `${component} does not answer as it should: ${message}`]
+      })),
+    impact,
+    restore: (component) =>
+      Effect.flatMap(
+        one(component),
+        () =>
+          new NotRestored({ reason: `No boot of this API could build ${component} again: restart the application.` })
+      )
+  }
+}
+
+/** How long a part may take to say how it is. */
+const probePatience = Duration.seconds(3)
+
+const messageOf = (cause: Cause.Cause<{ readonly message: string }>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
 }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Boot, Component } from "@novacron/boot"
-import { Context, Effect } from "effect"
+import { Context, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import * as NodeView from "../../src/api/NodeView.ts"
 
 class First extends Context.Service<First, object>()("test/first") {}
@@ -52,5 +53,51 @@ describe("NodeView", () => {
       assert.strictEqual(seen.length, before_)
       assert.strictEqual((yield* view.report).outcome, "stopped")
     }).pipe(Effect.scoped)
+  )
+
+  it.effect("tells, without a boot, what the parts say when they are asked, and builds nothing again", () =>
+    Effect.gen(function* () {
+      let isThere = true
+      const database = Effect.suspend(() => (isThere ? Effect.void : Effect.fail(new Error("no route to 10.0.0.9"))))
+      const view = NodeView.withoutBoot({
+        nodeId: "app",
+        version: "1.0.0",
+        probes: [
+          { name: "security", check: Effect.void },
+          { name: "database", check: database }
+        ]
+      })
+      assert.containSubset(yield* view.health, {
+        status: "healthy",
+        ready: true,
+        components: [
+          { name: "security", status: "healthy" },
+          { name: "database", status: "healthy", message: "" }
+        ]
+      })
+      assert.containSubset(yield* view.status(true), { node: "app", outcome: "ready", accepting: true })
+      isThere = false
+      assert.containSubset(yield* view.health, {
+        status: "unhealthy",
+        ready: false,
+        components: [{ name: "database", status: "unhealthy", message: "no route to 10.0.0.9" }]
+      })
+      assert.containSubset(yield* view.status(true), { outcome: "degraded" })
+      assert.deepStrictEqual((yield* view.why("database")).reasons, [
+        "database does not answer as it should: no route to 10.0.0.9"
+      ])
+      assert.deepInclude(yield* view.impact("database"), { state: "degraded", concerned: [] })
+      assert.include((yield* Effect.flip(view.restore("database"))).message, "restart the application")
+      assert.include((yield* Effect.flip(view.why("cache"))).message, "It has: security, database.")
+    })
+  )
+
+  it.effect("does not wait, without a boot, for a part that never answers", () =>
+    Effect.gen(function* () {
+      const probes = [{ name: "database", check: Effect.never }]
+      const asking = yield* Effect.forkChild(NodeView.withoutBoot({ nodeId: "app", version: "", probes }).health)
+      yield* TestClock.adjust("3 seconds")
+      assert.containSubset(yield* Fiber.join(asking), { status: "unhealthy", ready: false })
+    })
   )
 })
