@@ -125,11 +125,10 @@ describe("the ML engine", () => {
   )
 
   it.live.each([
-    ["is not there", () => "/proc/nowhere"],
-    ["is a file", () => import.meta.filename]
-  ] as const)("is absent, and the node ready, when the directory that it is told of %s", ([, path]) =>
+    ["is not there", "/proc/nowhere"],
+    ["is a file", import.meta.filename]
+  ] as const)("is absent, and the node ready, when the directory that it is told of %s", ([, directory]) =>
     Effect.gen(function* () {
-      const directory = path()
       const { report, services } = yield* Boot.make([MlComponent.component(settings({ directory }))])
       assert.isTrue(Option.isNone(Context.get(services, Component.option(MlComponent.Ml))))
       const { components, failures, outcome } = yield* report
