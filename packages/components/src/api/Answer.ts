@@ -17,19 +17,30 @@ export interface Arrival {
 export class Answer extends ServerResponse {
   arrival: Arrival = nobody
   bears: OutgoingHttpHeaders = {}
+  /** Bytes of the body, as its head says, until some are written. */
+  private promised: number | undefined
 
   override writeHead(status: number, ...rest: ReadonlyArray<unknown>): this {
     const said = rest.find(isHeaders)
-    return super.writeHead(status, said === undefined ? this.bears : { ...this.bears, ...said })
+    if (said === undefined) return super.writeHead(status, this.bears)
+    this.promised = Number(said["content-length"])
+    return super.writeHead(status, { ...this.bears, ...said })
+  }
+
+  override write(...part: ReadonlyArray<unknown>): boolean {
+    this.promised = undefined
+    // All its overloads are one function.
+    return super.write(...(part as Parameters<ServerResponse["write"]>))
   }
 
   /**
-   * One text is all of the body, and its length was said by who made it. Node then writes head, body and end in one go,
-   * which it does not where it has to count.
+   * A text that is all of the body leaves with its head, in one write, which Node does not do where it is asked to count
+   * what is written: so that is done here.
    */
   override end(...last: ReadonlyArray<unknown>): this {
-    if (this.writableLength === 0 && typeof last[0] === "string") this.strictContentLength = false
-    return Reflect.apply(super.end, this, last)
+    const [text] = last
+    if (typeof text === "string" && Buffer.byteLength(text) === this.promised) this.strictContentLength = false
+    return super.end(...(last as Parameters<ServerResponse["end"]>))
   }
 }
 
