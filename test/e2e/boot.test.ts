@@ -1,6 +1,7 @@
 /** A node from the first boot to the last word: the program that is published, on a bare directory. */
 import { existsSync, readFileSync, statSync } from "node:fs"
 import { connect } from "node:net"
+import { userInfo } from "node:os"
 import { join } from "node:path"
 import { Report } from "@novacron/boot/model"
 import { Schema } from "effect"
@@ -85,6 +86,9 @@ describe("a node that runs", () => {
     const restore = await place.run(["restore", "cache"])
     assert.strictEqual(restore.code, 69)
     assert.include(restore.stderr, "cache is ready. It concerns system-health")
+    const audited = readFileSync(join(place.dataDir, "security/audit.jsonl"), "utf8")
+    const asked = linesOf(audited).find((line) => line["action"] === "component.restored")
+    assert.deepInclude(asked, { principal: userInfo().username, subject: "cache", success: false })
 
     const stop = await place.run(["stop"])
     assert.strictEqual(stop.code, 0, stop.stderr)

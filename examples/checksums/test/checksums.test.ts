@@ -57,6 +57,12 @@ describe("an application with parts of a node inside", () => {
             assert.strictEqual(unknown._tag, "NotFound")
 
             const node = yield* asColleague(dataDir)
+            const health = yield* node.node.health({})
+            assert.deepStrictEqual([health.status, health.ready], ["healthy", true])
+            assert.sameMembers(
+              health.components.map(({ name }) => name),
+              ["security", "database", "orchestration"]
+            )
             const task = yield* node.tasks.get({ params: { id: asked.id } })
             assert.deepInclude(task, { name: "sha256", state: "succeeded", submittedBy: "checksums" })
             assert.containSubset(yield* node.node.status({}), { node: "checksums", accepting: true })

@@ -1,6 +1,7 @@
 /** What a node answers to those who ask through its control socket. */
 import { Plan, Report } from "@novacron/boot/model"
-import { Deferred, Effect, Schema } from "effect"
+import type { Security } from "@novacron/components"
+import { Context, Deferred, Effect, Exit, Option, Schema } from "effect"
 import * as Alive from "./Alive.ts"
 import { Refused, type Request } from "./ControlSocket.ts"
 
@@ -94,8 +95,20 @@ export const restore = (node: Alive.Alive, name: string, isConfirmed: boolean) =
       concerned: Plan.impact(running.plan, name),
       isBegun: isConfirmed
     }
-    if (isConfirmed) yield* Effect.mapError(running.restore(name), refused)
+    if (!isConfirmed) return told
+    const begun = yield* Effect.exit(running.restore(name))
+    yield* audit(node, running, { action: "component.restored", subject: name, success: Exit.isSuccess(begun) })
+    yield* Effect.mapError(begun, refused)
     return told
+  })
+
+/** Whoever may write to the socket is the user of the node. Without security there is no log to write to. */
+const audit = (node: Alive.Alive, { services }: Alive.Running, entry: Omit<Security.AuditEntry, "principal">) =>
+  Effect.gen(function* () {
+    // A node that runs has loaded it; a client that only reads schemas here does not.
+    const { Security } = yield* Effect.promise(() => import("@novacron/components"))
+    const security = Context.getOption(services, Security.Security)
+    if (Option.isSome(security)) yield* security.value.audit({ ...entry, principal: node.surroundings.user })
   })
 
 const known = (node: Alive.Alive, name: string) =>
