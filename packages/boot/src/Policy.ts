@@ -6,7 +6,7 @@
  *
  * A policy is `Schedule.exponential`, capped, jittered and bounded by a number of attempts. Jitter only ever shortens a
  * delay, down to half of it by default, so the nominal delays are also the worst case. Errors may have policies of their
- * own, by tag: a bad password is not tried again, a rate limit waits longer.
+ * own, by tag or by a question about them: a bad password is not tried again, a rate limit waits longer.
  *
  * **Gotchas**
  *
@@ -18,6 +18,7 @@
  * const patient = Policy.make({ name: "patient", attempts: 5, delay: "1 second", cap: "4 seconds" })
  * Policy.delaysMs(patient) // => [1000, 2000, 4000, 4000]
  * const database = Policy.perError(patient, { BadPassword: Policy.never })
+ * const remote = Policy.when(patient, (error) => error instanceof HttpError && error.status === 404, Policy.never)
  * ```
  */
 import { Clock, Duration, Effect, Pull, Random, Schedule } from "effect"
@@ -35,6 +36,14 @@ export interface Policy {
   readonly jitter: number
   /** Policies for errors by tag; the rest follow this one. */
   readonly perError: { readonly [tag: string]: Policy }
+  /** Policies for errors of which something is true, asked in this order and before the tags. */
+  readonly cases: ReadonlyArray<Case>
+}
+
+/** Errors of which something is true, and what they fall under. */
+export interface Case {
+  readonly is: (error: unknown) => boolean
+  readonly policy: Policy
 }
 
 /** A policy that was given impossible numbers: a programming error, thrown where the policy is made. */
@@ -61,7 +70,8 @@ export const make = (options: {
     factor: options.factor ?? 2,
     capMs: Duration.toMillis(options.cap ?? "4 seconds"),
     jitter: options.jitter ?? 0.5,
-    perError: {}
+    perError: {},
+    cases: []
   }
   const wrong =
     !(policy.attempts === Infinity || Number.isInteger(policy.attempts)) || policy.attempts < 1
@@ -94,10 +104,29 @@ export const perError = (otherwise: Policy, table: { readonly [tag: string]: Pol
   perError: { ...otherwise.perError, ...table }
 })
 
+/**
+ * Gives errors of which something is true a policy of their own, whatever their tag. Of several such questions the one that
+ * was added first is asked first; one that throws is answered with no.
+ */
+export const when = (otherwise: Policy, is: (error: unknown) => boolean, policy: Policy): Policy => ({
+  ...otherwise,
+  cases: [...otherwise.cases, { is, policy }]
+})
+
 /** The policy that an error falls under. */
 export const forError = (policy: Policy, error: unknown): Policy => {
+  for (const one of policy.cases) if (holds(one, error)) return one.policy
   const tag = tagOf(error)
   return Object.hasOwn(policy.perError, tag) ? (policy.perError[tag] ?? policy) : policy
+}
+
+/** A question may look into errors of libraries that are not what they seem: a boot must not die of that. */
+const holds = ({ is }: Case, error: unknown): boolean => {
+  try {
+    return is(error)
+  } catch {
+    return false
+  }
 }
 
 /** The nominal delay before attempt `retry + 1`, in milliseconds: the most it can be. `retry` counts from 1. */
@@ -123,6 +152,7 @@ export const schedule = (policy: Policy): Schedule.Schedule<Duration.Duration> =
 export const maxAttempts = (policy: Policy): number => {
   let most = policy.attempts
   for (const tag in policy.perError) most = Math.max(most, maxAttempts(policy.perError[tag]!))
+  for (const one of policy.cases) most = Math.max(most, maxAttempts(one.policy))
   return most
 }
 
@@ -130,7 +160,7 @@ export const maxAttempts = (policy: Policy): number => {
 export const worstCaseMs = (policy: Policy): number => {
   const attempts = maxAttempts(policy)
   if (attempts === 1 || attempts === Infinity) return attempts === 1 ? 0 : Infinity
-  const policies = [policy, ...Object.values(policy.perError)]
+  const policies = [policy, ...Object.values(policy.perError), ...policy.cases.map((one) => one.policy)]
   let sum = 0
   for (let retry = 1; retry < attempts; retry++) {
     sum += Math.max(0, ...policies.filter((p) => retry < p.attempts).map((p) => nominalMs(p, retry)))

@@ -85,6 +85,24 @@ describe("an attempt that fails", () => {
     })
   )
 
+  it.effect("is asked whether it is worth another one, when its policy has a question", () =>
+    Effect.gen(function* () {
+      const attempts = (message: string) =>
+        Effect.gen(function* () {
+          const { boot, events, part } = world()
+          const isHopeless = (error: unknown) => error instanceof Broken && error.message.includes("certificate")
+          const policy = Policy.when(exact, isHopeless, Policy.never)
+          const exit = yield* boot([
+            part("remote", { then: () => fails("remote", message) }).pipe(Component.retry(policy))
+          ])
+          assert.isTrue(Exit.isFailure(exit))
+          return only(events, "ComponentStarted").length
+        })
+      assert.strictEqual(yield* attempts("the certificate has expired"), 1)
+      assert.strictEqual(yield* attempts("connection reset"), 3)
+    })
+  )
+
   it.effect("follows the policy of its own component, whatever the others of the boot do", () =>
     Effect.gen(function* () {
       const { boot, events, part } = world()

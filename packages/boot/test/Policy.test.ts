@@ -102,6 +102,29 @@ describe("Policy", () => {
     })
   )
 
+  it.effect("gives errors of which something is true a policy of their own, before it looks at their tag", () =>
+    Effect.gen(function* () {
+      const slow = Policy.make({ name: "slow", attempts: 5, delay: "9 seconds", cap: "9 seconds", jitter: 0 })
+      const isSystem = (error: unknown, code: string) =>
+        error instanceof Error && "code" in error && error.code === code
+      const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" })
+      const byTag = Policy.perError(Policy.never, { BadPassword: Policy.standard })
+      const isRoot = (error: unknown) => error instanceof BadPassword && error.user === "root"
+      const policy = [
+        [() => "no".repeat(-1) === "", slow] as const, // throws, whatever it is asked
+        [isRoot, Policy.never] as const,
+        [(error: unknown) => isSystem(error, "ECONNREFUSED"), slow] as const,
+        [(error: unknown) => isSystem(error, "ECONNREFUSED"), Policy.never] as const
+      ].reduce((it, [is, own]) => Policy.when(it, is, own), byTag)
+      assert.isNull(yield* Policy.delays(policy)(new BadPassword({ user: "root" })))
+      assert.isNumber(yield* Policy.delays(policy)(new BadPassword({ user: "guest" })))
+      assert.strictEqual(yield* Policy.delays(policy)(refused), 9_000)
+      assert.isNull(yield* Policy.delays(policy)(new Error("something else")))
+      assert.strictEqual(Policy.maxAttempts(policy), 5)
+      assert.isAtLeast(Policy.worstCaseMs(policy), 4 * 9_000)
+    })
+  )
+
   it.effect("works with Effect.retry", () =>
     Effect.gen(function* () {
       let tries = 0

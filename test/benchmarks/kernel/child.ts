@@ -5,7 +5,18 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { chain, dag, type Graph, nine, reference } from "./graphs.ts"
+import {
+  chain,
+  dag,
+  endpoints,
+  type Graph,
+  infrastructure,
+  nine,
+  reference,
+  services,
+  weighted,
+  wide
+} from "./graphs.ts"
 import * as Runners from "./runners.ts"
 
 const [runner = "", shape = "", n = "0"] = process.argv.slice(2)
@@ -15,7 +26,12 @@ const graphs: { readonly [shape: string]: () => Graph } = {
   dag: () => dag(Number(n), 1),
   chain: () => chain(Number(n)),
   reference: () => reference,
-  nine: () => nine
+  nine: () => nine,
+  infrastructure: () => infrastructure,
+  services: () => services,
+  endpoints: () => endpoints,
+  wide: () => wide,
+  weighted: () => weighted(Number(n), 1)
 }
 const runners: { readonly [runner: string]: () => Promise<Runners.Runner> } = {
   kernel: () => Runners.kernel(directory),
@@ -29,7 +45,8 @@ const graph = graphs[shape]!()
 const boot = await runners[runner]!()
 
 /** CPU time needs repetition until the compiler has done its work; where the graph sleeps, a few boots are enough. */
-const times = { dag: graph.length > 5_000 ? 14 : 28, chain: graph.length > 5_000 ? 14 : 28, nine: 4 }[shape] ?? 10
+const repeated = graph.length > 50_000 ? 4 : graph.length > 5_000 ? 14 : 28
+const times = { dag: repeated, chain: repeated, nine: 4, weighted: 6 }[shape] ?? 10
 
 const samples: Array<{ readonly cpuMs: number; readonly readyMs: number }> = []
 for (let k = 0; k < times; k++) {
@@ -45,5 +62,10 @@ const warm = samples.slice(samples.length >> 2)
 const median = (of: (sample: (typeof samples)[number]) => number): number =>
   warm.map(of).toSorted((a, b) => a - b)[warm.length >> 1]!
 
-const result = { cpuMs: median((s) => s.cpuMs), coldCpuMs: cold!.cpuMs, readyMs: median((s) => s.readyMs) }
+const result = {
+  cpuMs: median((s) => s.cpuMs),
+  coldCpuMs: cold!.cpuMs,
+  readyMs: median((s) => s.readyMs),
+  peakMb: process.resourceUsage().maxRSS / 1024
+}
 process.stdout.write(JSON.stringify(result), () => process.exit(0))

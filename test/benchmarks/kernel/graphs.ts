@@ -81,6 +81,40 @@ export const nine: Graph = named([
   ["ml", 100, ""]
 ])
 
+/** The second level of the node: three parts that take 300 ms each, once security is there. */
+export const infrastructure: Graph = named([
+  ["security", 0, ""],
+  ["database", 300, "security"],
+  ["cache", 300, "security"],
+  ["network", 300, "security"]
+])
+
+/** The fourth: four services that take as long, one of which waits for another. Bound: twice as fast as in turn. */
+export const services: Graph = named([
+  ["transport", 0, ""],
+  ["orchestration", 200, "transport"],
+  ["monitoring", 200, "transport"],
+  ["discovery", 200, "transport"],
+  ["scheduler", 200, "orchestration"]
+])
+
+/** The fifth: two that take as long. */
+export const endpoints: Graph = named([
+  ["orchestration", 0, ""],
+  ["api", 300, "orchestration"],
+  ["ml", 300, "orchestration"]
+])
+
+/** Twenty parts of 50 ms: settings, six subsystems of three parts each, and one that waits for all. Bound: 4. */
+export const wide: Graph = [
+  { name: "settings", needs: [], ms: 50 },
+  ...Array.from({ length: 18 }, (_, i) => ({ name: `part${i}`, needs: [i < 6 ? 0 : i - 5], ms: 50 })),
+  { name: "api", needs: [13, 14, 15, 16, 17, 18], ms: 50 }
+]
+
+/** All the work of a graph, in milliseconds. */
+export const workMs = (graph: Graph): number => graph.reduce((sum, { ms }) => sum + ms, 0)
+
 /** The longest way through a graph, in milliseconds. */
 export const criticalPathMs = (graph: Graph): number => {
   const end: Array<number> = []

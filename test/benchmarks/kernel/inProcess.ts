@@ -5,7 +5,7 @@
 import { Boot, Manifest, Plan, Progress } from "@novacron/boot"
 import { Graphs, Simulate, Simulation, StandIn, World } from "@novacron/simulation"
 import { Effect, Exit, Result } from "effect"
-import { dag, type Graph, weighted } from "./graphs.ts"
+import { chain, dag, type Graph, weighted } from "./graphs.ts"
 
 /** Milliseconds of CPU, user and system. */
 const cpuMs = (run: () => void): number => {
@@ -54,6 +54,19 @@ export const planCpuMs = (): ReadonlyArray<number> => {
   for (let k = 0; k < 30; k++) plan()
   // One plan is too short for the clock of the CPU: samples are means of five.
   return Array.from({ length: 11 }, () => cpuMs(() => Array.from({ length: 5 }, plan)) / 5)
+}
+
+/** What the plan of a chain takes over that of one a tenth as long, to 10,000 and to 100,000, warm and in turn. */
+export const planGrowth = (): ReadonlyArray<ReadonlyArray<number>> => {
+  const declared = [1_000, 10_000, 100_000].map((n) => manifests(chain(n)))
+  const repeats = [100, 10, 1]
+  const plan = (size: number): number =>
+    cpuMs(() => {
+      for (let k = 0; k < repeats[size]!; k++) Result.getOrThrow(Plan.make(declared[size]!))
+    }) / repeats[size]!
+  for (const size of [0, 1, 2]) plan(size)
+  const samples = Array.from({ length: 7 }, () => [0, 1, 2].map(plan))
+  return [1, 2].map((size) => samples.map((ms) => ms[size]! / ms[size - 1]!))
 }
 
 /** Boots and stops of the 19 components on the real driver, faults and oracles on. */
