@@ -2,9 +2,20 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option, Redacted, type Scope } from "effect"
+import { Duration, Effect, Option, Redacted, Schema, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { Settings } from "../../src/ass/Settings.ts"
+import * as Swarm from "../../src/ass/Swarm.ts"
 import { bytes, contract, listening, text } from "./fixtures/contract.ts"
 import { connected, content, eventually, node, nodes } from "./fixtures/gossip.ts"
+
+const alone: Omit<Swarm.Options, "topic"> = {
+  listen: ["/ip4/127.0.0.1/tcp/0"],
+  announce: [],
+  seeds: [],
+  maxPeers: 8,
+  maxBytes: 1 << 20
+}
 
 const live = (promise: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
   it.live(promise, () => Effect.scoped(body), 60_000)
@@ -30,6 +41,42 @@ describe("gossip", () => {
         )
       }
     })
+  )
+
+  it.effect(
+    "compares with others once in each interval and not more often: every 5 s by itself, and 100 ms where that is set",
+    () =>
+      Effect.gen(function* () {
+        const decoded = Schema.decodeUnknownSync(Settings)({ environment: "internet" })
+        assert.deepStrictEqual(decoded.gossip.interval, Duration.seconds(5))
+        for (const millis of [Duration.toMillis(decoded.gossip.interval), 100]) {
+          // One that only listens: what the node says to it unasked is its rounds.
+          const told: Array<number> = []
+          let joined = false
+          const listener = yield* Swarm.make({ ...alone, topic: "/novacron/ass/1/test" })
+          yield* listener.begin({
+            joined: () => void (joined = true),
+            left: () => undefined,
+            heard: (_, bytes) => {
+              told.push(bytes.length)
+              return true
+            },
+            overheard: () => true
+          })
+          yield* node({ seeds: listener.addresses(), interval: Duration.millis(millis) })
+          const seen = (isSo: () => boolean) => TestClock.withLive(eventually(Effect.sync(isSo)))
+          // Whom it meets is told at once.
+          yield* seen(() => joined && told.length === 1)
+          for (let round = 2; round <= 6; round++) {
+            yield* TestClock.adjust(Duration.millis(millis * 0.8))
+            yield* TestClock.withLive(Effect.sleep("60 millis"))
+            assert.strictEqual(told.length, round - 1, "it came more than a fifth too early")
+            yield* TestClock.adjust(Duration.millis(millis * 0.2))
+            yield* seen(() => told.length === round)
+          }
+        }
+      }).pipe(Effect.scoped),
+    60_000
   )
 
   live(
