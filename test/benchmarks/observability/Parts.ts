@@ -1,7 +1,7 @@
 /** The nine parts of the architecture review as components, under names that no part of the node has. */
 import { Component } from "@novacron/boot"
 import { Context, Data, Effect } from "effect"
-import { nine } from "../kernel/graphs.ts"
+import { nine, weighted } from "../kernel/graphs.ts"
 
 interface Part {
   readonly name: string
@@ -22,3 +22,16 @@ export const parts = (options: { readonly speed?: number; readonly failing?: str
       health: () => Effect.void
     })
   )
+
+/** A thousand, with up to three needs each, that take 1 to 100 ms. */
+export const thousand = () => {
+  const graph = weighted(1_000, 1)
+  const keys = graph.map(({ name }) => Context.Service<Part, Part>(`part-${name}`))
+  return graph.map(({ ms, name, needs }, i) =>
+    Component.make(keys[i]!, {
+      needs: needs.map((need) => keys[need]!),
+      start: Effect.as(Effect.sleep(ms), { name }),
+      health: () => Effect.void
+    })
+  )
+}

@@ -2,21 +2,23 @@
  * One boot as a process of its own: `child.ts on|off DIRECTORY COLLECTOR`. The nine parts of the architecture review come
  * up and go down again, with a trace, a journal and metrics, or with none of it; the code is loaded either way. Says on
  * stdout how long it took until it was ready, from when its code was there, and what CPU the whole process has used by its
- * end, in milliseconds. With `scrapes` it stays, listening.
+ * end, in milliseconds. With `scrapes` it stays, listening. `on-1k` and `off-1k` are of a thousand components.
  */
 import { setTimeout as sleep } from "node:timers/promises"
 import { NodeServices } from "@effect/platform-node"
 import { Boot, Component, Journal } from "@novacron/boot"
 import { Monitoring, Security } from "@novacron/components"
 import { Context, Effect, Option, Schema } from "effect"
-import { parts } from "./Parts.ts"
+import { parts, thousand } from "./Parts.ts"
 
 const [how = "off", directory = "", collector = ""] = process.argv.slice(2)
 
 const beganMs = performance.now()
 const ready = Effect.sync(() => performance.now() - beganMs)
 
-const plain = Effect.andThen(Boot.make(parts(), { checked: false }), ready)
+const chosen = how.endsWith("-1k") ? thousand() : parts()
+
+const plain = Effect.andThen(Boot.make(chosen, { checked: false }), ready)
 
 const settings = Schema.decodeUnknownSync(Monitoring.Settings)({
   port: 0,
@@ -27,7 +29,7 @@ const settings = Schema.decodeUnknownSync(Monitoring.Settings)({
 const watched = Effect.gen(function* () {
   const monitor = yield* Monitoring.Monitor.make(settings, { version: "bench", process, spool: `${directory}/spans` })
   const journal = yield* Journal.make({ path: `${directory}/${process.pid}.journal` })
-  const all = [...parts(), Monitoring.component(settings)] as const
+  const all = [...chosen, Monitoring.component(settings)] as const
   const running = yield* Boot.make(all, { checked: false, observe: monitor.observe, journal }).pipe(
     Effect.provideService(Monitoring.Monitor.Monitor, monitor),
     Effect.provideService(Component.option(Security.Security), Option.none())
@@ -39,7 +41,7 @@ const watched = Effect.gen(function* () {
 })
 
 const program = Effect.gen(function* () {
-  if (how === "off") return yield* plain
+  if (how.startsWith("off")) return yield* plain
   const { port, readyMs } = yield* watched
   if (how === "scrapes") {
     console.log(JSON.stringify({ port }))

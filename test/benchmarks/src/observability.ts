@@ -6,7 +6,7 @@
  * A boot with a trace, a journal and metrics takes turns with one without any of it, each a process of its own with the
  * nine parts of the architecture review, ten times as fast, beside a collector that takes the spans. The wall time is
  * that until READY, from when the code is there; CPU is that of the whole process, from its start to its end, with a
- * compile cache as the program has it. `BENCH_QUICK=1` takes fewer samples. The figures of the dashboard are those of
+ * compile cache as the program has it. The same with a thousand components that take 1 to 100 ms each. `BENCH_QUICK=1` takes fewer samples. The figures of the dashboard are those of
  * `dashboard/figures.ts`. Values are medians.
  */
 import { execFile, spawn } from "node:child_process"
@@ -44,7 +44,7 @@ interface Life {
   readonly cpuMs: number
 }
 
-const life = async (how: "on" | "off", directory: string, collector: string): Promise<Life> => {
+const life = async (how: "on" | "off" | "on-1k" | "off-1k", directory: string, collector: string): Promise<Life> => {
   const env = { ...process.env, NODE_COMPILE_CACHE: join(directory, "compiled"), CI: "" }
   const { stdout } = await promisify(execFile)(process.execPath, [child, how, directory, collector], { env })
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "")
@@ -54,25 +54,35 @@ const telemetry = async (directory: string): Promise<ReadonlyArray<Figure>> => {
   const collector = await Collector.make()
   await collector.up()
   try {
-    const [cpu, wall, cpuMs]: [Array<number>, Array<number>, Array<number>] = [[], [], []]
     await life("on", directory, collector.url) // until its code is compiled, and files are in the cache
-    for (let pair = 0; pair < (quick ? 3 : 15); pair++) {
-      const order = pair % 2 === 0 ? (["off", "on"] as const) : (["on", "off"] as const)
-      const lives = { off: { readyMs: 0, cpuMs: 0 }, on: { readyMs: 0, cpuMs: 0 } }
-      for (const how of order) lives[how] = await life(how, directory, collector.url)
-      cpu.push(lives.on.cpuMs / lives.off.cpuMs)
-      cpuMs.push(lives.on.cpuMs - lives.off.cpuMs)
-      wall.push(lives.on.readyMs / lives.off.readyMs)
-    }
+    const { cpu, cpuMs, wall } = await compared("", quick ? 3 : 15, directory, collector.url)
+    const large = await compared("-1k", quick ? 2 : 7, directory, collector.url)
     if (collector.spans.size === 0) throw new Error("no span has arrived: nothing was measured")
     return [
       figure("telemetry_cpu_ratio", "ratio", 1.15, "lower", cpu),
       figure("telemetry_wall_ratio", "ratio", 1.03, "lower", wall),
-      figure("telemetry_cpu_ms", "ms", null, "lower", cpuMs)
+      figure("telemetry_cpu_ms", "ms", null, "lower", cpuMs),
+      figure("telemetry_1k_wall_ratio", "ratio", 1.2, "lower", large.wall),
+      figure("telemetry_1k_cpu_ratio", "ratio", null, "lower", large.cpu),
+      figure("telemetry_1k_cpu_us_per_component", "µs", null, "lower", large.cpuMs)
     ]
   } finally {
     await collector.down()
   }
+}
+
+/** With and without, in turn, of nine parts or of a thousand. */
+const compared = async (size: "" | "-1k", pairs: number, directory: string, collector: string) => {
+  const [cpu, wall, cpuMs]: [Array<number>, Array<number>, Array<number>] = [[], [], []]
+  for (let pair = 0; pair < pairs; pair++) {
+    const order = pair % 2 === 0 ? (["off", "on"] as const) : (["on", "off"] as const)
+    const lives = { off: { readyMs: 0, cpuMs: 0 }, on: { readyMs: 0, cpuMs: 0 } }
+    for (const how of order) lives[how] = await life(`${how}${size}`, directory, collector)
+    cpu.push(lives.on.cpuMs / lives.off.cpuMs)
+    cpuMs.push(lives.on.cpuMs - lives.off.cpuMs)
+    wall.push(lives.on.readyMs / lives.off.readyMs)
+  }
+  return { cpu, wall, cpuMs }
 }
 
 /** From a node that is up, over connections that are kept. */
