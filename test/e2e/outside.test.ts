@@ -9,8 +9,9 @@ import { request } from "node:https"
 import { createServer, isIP, type Server } from "node:net"
 import { join } from "node:path"
 import { Journal } from "@novacron/boot"
+import { Environment } from "@novacron/components"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
-import { eventually, isOpen, Place, type Running } from "./Novacron.ts"
+import { type Environment as Variables, eventually, isOpen, Place, type Running } from "./Novacron.ts"
 import { freePort, Postgres } from "./Servers.ts"
 import type { Deed } from "./Sockets.ts"
 
@@ -50,39 +51,102 @@ const ask = (port: number, path: string, agent?: Agent) =>
     asked.once("error", reject)
   })
 
+/** What a process did with sockets, and when it says that security was ready. */
+const deedsOf = (file: string, node: Running) => {
+  const deeds = readFileSync(file, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line): Deed => JSON.parse(line))
+    .filter(({ pid }) => pid === node.child.pid)
+  const security = node.lines().find((line) => line.event === "ComponentReady" && line.component === "security")
+  const readyAt = String(security?.["timestamp"])
+  assert.match(readyAt, /^\d{4}-/)
+  // An address is no name, and a socket of the file system is no way out.
+  const isInside = ({ did, what }: Deed) =>
+    did === "lookup" ? isIP(JSON.parse(what)[0]) !== 0 : what.includes(place.directory)
+  const before = deeds.filter(({ at }) => at < readyAt)
+  const dialled = before.filter((deed) => deed.did !== "listen" && !isInside(deed))
+  return { before, dialled, after: deeds.filter(({ at }) => at >= readyAt), readyAt }
+}
+
+const recorded = (file: string) => ({
+  NODE_OPTIONS: `--import=${join(import.meta.dirname, "Sockets.ts")}`,
+  SOCKETS: file
+})
+
+/** Somebody who takes connections and never says a word, and remembers when each came and what it said. */
+const listener = async () => {
+  const calls: Array<{ readonly at: string; bytes: number }> = []
+  const port = await listening(
+    createServer((socket) => {
+      const call = { at: new Date().toISOString(), bytes: 0 }
+      calls.push(call)
+      socket.on("data", (chunk) => (call.bytes += chunk.length)).on("error", () => undefined)
+    })
+  )
+  return { port, calls }
+}
+
+/** A boot that gets to its database, which keeps silent, and is told to end. */
+const bootTo = async (database: number, env: Variables) => {
+  const node = await place.start(["boot"], {
+    NOVACRON_DATABASE_URL: `postgres://a:swordfish@127.0.0.1:${database}/d?sslmode=disable`,
+    ...env
+  })
+  await node.until((line) => line.event === "ComponentSlow" && line.component === "database")
+  node.child.kill("SIGTERM")
+  assert.strictEqual((await node.ended).code, 143)
+  return node
+}
+
 describe("before security is ready", () => {
   it("a node dials nobody and looks up no name, and listens for those who ask after its health alone", async () => {
     const file = place.path("sockets.jsonl")
-    const env = {
-      NODE_OPTIONS: `--import=${join(import.meta.dirname, "Sockets.ts")}`,
-      SOCKETS: file,
-      // Said, and not measured: measuring asks the gateway how far it is.
-      NOVACRON_ENVIRONMENT_KIND: "hybrid"
-    }
-    const node = await place.ready([], env)
+    // Said, and not measured: measuring asks the gateway how far it is.
+    const node = await place.ready([], { ...recorded(file), NOVACRON_ENVIRONMENT_KIND: "hybrid" })
     await stop(node)
-    const deeds = readFileSync(file, "utf8")
-      .trimEnd()
-      .split("\n")
-      .map((line): Deed => JSON.parse(line))
-      .filter(({ pid }) => pid === node.child.pid)
-    const security = node.lines().find((line) => line.event === "ComponentReady" && line.component === "security")
-    const readyAt = String(security?.["timestamp"])
-    assert.match(readyAt, /^\d{4}-/)
-    const before = deeds.filter(({ at }) => at < readyAt)
-    // An address is no name, and a socket of the file system is no way out.
-    const isInside = ({ did, what }: Deed) =>
-      did === "lookup" ? isIP(JSON.parse(what)[0]) !== 0 : what.includes(place.directory)
-    assert.deepStrictEqual(
-      before.filter((deed) => deed.did !== "listen" && !isInside(deed)),
-      []
-    )
+    const { after, before, dialled } = deedsOf(file, node)
+    assert.deepStrictEqual(dialled, [])
     const opened = before.filter(({ did }) => did === "listen").map(({ what }) => what)
     assert.isAbove(opened.length, 0)
     for (const what of opened) assert.match(what, /control\.sock|"host":"127\.0\.0\.1"/)
     // The recorder has seen something: what comes after is there.
-    assert.isAbove(deeds.filter(({ at, did }) => at >= readyAt && did === "connect").length, 0)
-    assert.isAbove(deeds.filter(({ at, did }) => at >= readyAt && did === "listen").length, 2)
+    assert.isAbove(after.filter(({ did }) => did === "connect").length, 0)
+    assert.isAbove(after.filter(({ did }) => did === "listen").length, 2)
+  })
+
+  it("a node with servers of others dials nobody either, told its environment and to try nobody", async () => {
+    const [file, { calls, port }] = [place.path("sockets.jsonl"), await listener()]
+    const node = await bootTo(port, {
+      ...recorded(file),
+      NOVACRON_ENVIRONMENT_KIND: "hybrid",
+      NOVACRON_PREFLIGHT_ENABLED: "false"
+    })
+    const { dialled, readyAt } = deedsOf(file, node)
+    assert.deepStrictEqual(dialled, [])
+    assert.isAbove(calls.length, 0)
+    assert.deepStrictEqual(
+      calls.filter(({ at }) => at < readyAt),
+      []
+    )
+  })
+
+  it("a node as it is by default only sees whether servers and gateway answer, and tells them nothing", async () => {
+    const [file, { calls, port }] = [place.path("sockets.jsonl"), await listener()]
+    const node = await bootTo(port, recorded(file))
+    const { dialled, readyAt } = deedsOf(file, node)
+    const gateway = Environment.gatewayOf(readFileSync("/proc/net/route", "utf8"))
+    const to = dialled.filter(({ did }) => did === "connect").map(({ what }) => JSON.parse(what))
+    const expected = [`127.0.0.1:${port}`, ...(gateway === undefined ? [] : [`${gateway}:80`])]
+    assert.sameMembers([...new Set(to.map(([one]) => `${one.host}:${one.port}`))], expected)
+    // The pre-flight came, and went without a word. Who it is, the database hears when security is ready.
+    const early = calls.filter(({ at }) => at < readyAt)
+    assert.isAbove(early.length, 0)
+    assert.deepStrictEqual(
+      early.map(({ bytes }) => bytes),
+      early.map(() => 0)
+    )
+    assert.isAbove(calls.filter(({ at, bytes }) => at >= readyAt && bytes > 0).length, 0)
   })
 })
 

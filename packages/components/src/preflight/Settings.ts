@@ -31,6 +31,9 @@ export const Endpoint = Schema.Union([TcpEndpoint, UnixEndpoint])
 export type Endpoint = typeof Endpoint.Type
 
 export const Settings = Schema.Struct({
+  enabled: Field.withDefault(Schema.Boolean, true).annotate({
+    description: "Whether anybody is tried before the node starts; false: nobody, the database and the cache neither."
+  }),
   endpoints: Field.withDefault(Schema.Array(Endpoint), []).annotate({
     description: "Who has to answer before the node starts: name and host with port, or path; timeout; policy."
   })
