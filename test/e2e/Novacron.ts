@@ -61,6 +61,8 @@ export interface Running {
 /** A place for one node: its data directory, its files, and the processes that were started in it. */
 export class Place {
   readonly directory = mkdtempSync(join(tmpdir(), "novacron-e2e-"))
+  /** A command that runs the program instead of this process: `ip netns exec NAME`. It must become the program. */
+  within: ReadonlyArray<string> = []
   private readonly running: Array<Running> = []
 
   get dataDir(): string {
@@ -73,7 +75,8 @@ export class Place {
 
   /** Starts a command and does not wait. Ports are any that are free, unless `env` says otherwise. */
   async start(args: ReadonlyArray<string>, env: Environment = {}): Promise<Running> {
-    const child = spawn(join(root, "node_modules/node/bin/node"), [await program(), ...args], {
+    const [command = "", ...rest] = [...this.within, join(root, "node_modules/node/bin/node"), await program(), ...args]
+    const child = spawn(command, rest, {
       cwd: this.directory,
       env: {
         PATH: process.env["PATH"] ?? "",
