@@ -133,6 +133,7 @@ describe("a node that runs", () => {
     assert.strictEqual(await get("/health"), 200)
     const parts = await (await fetch(`http://127.0.0.1:${port}/health/components`)).json()
     assert.include(JSON.stringify(parts), '"database"')
+    assert.deepStrictEqual(parts.phases, { pre: "healthy", core: "healthy", service: "healthy", post: "healthy" })
     await stopped(node)
     assert.isFalse(await isOpen(port))
   })

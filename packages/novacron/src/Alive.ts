@@ -23,7 +23,7 @@ export interface Sources {
   readonly accepting: () => boolean
   readonly ready: Effect.Effect<boolean>
   readonly report: Effect.Effect<HealthReport>
-  readonly details: Effect.Effect<{ readonly [component: string]: { readonly state: string } }>
+  readonly details: Effect.Effect<{ readonly [component: string]: { readonly state: string; readonly phase: string } }>
   readonly reason: () => string
   readonly changes?: Stream.Stream<unknown>
 }
@@ -140,7 +140,9 @@ export const whileRunning = (node: Alive, { health }: Running): Sources => ({
 })
 
 const details = (node: Alive) =>
-  Effect.sync(() => Object.fromEntries(node.report().components.map(({ name, state }) => [name, { state }])))
+  Effect.sync(() =>
+    Object.fromEntries(node.report().components.map(({ name, phase, state }) => [name, { state, phase }]))
+  )
 
 const healthIn = (state: Report.Report["components"][number]["state"]) => {
   if (state === "ready") return "healthy" as const

@@ -10,6 +10,9 @@
  *
  * A node is one of three: `healthy`, `degraded` (a part suffers that it can do without; it answers 200), `unhealthy`
  * (503). Not known yet counts as unhealthy; of a component it is said as it is, `unknown`.
+ *
+ * Between the components and the node are the phases of the boot, where it is known which component is of which: one is as
+ * its critical components are, and degraded when only others suffer.
  */
 import type { Health } from "@novacron/boot"
 import { DateTime, Schema } from "effect"
@@ -41,6 +44,8 @@ export const HealthBody = Schema.Struct({
   errorRate: Schema.Finite,
   /** Every component of the node. */
   dependencies: Statuses,
+  /** Each phase of the boot: pre, core, service, post. */
+  phases: Statuses,
   /** When the components were asked, ISO 8601. */
   at: Schema.String,
   message: Schema.String
@@ -51,6 +56,8 @@ export type HealthBody = typeof HealthBody.Type
 export const Details = Schema.Struct({
   /** Its state in the boot: ready, degraded, absent, … */
   state: Schema.optionalKey(Schema.String),
+  /** The phase of the boot that it belongs to. */
+  phase: Schema.optionalKey(Schema.String),
   metrics: Schema.optionalKey(Schema.Record(Schema.String, Schema.Finite)),
   /** The last few, oldest first. */
   errors: Schema.optionalKey(Schema.Array(Schema.String))
@@ -74,6 +81,7 @@ export type ComponentRow = typeof ComponentRow.Type
 export const ComponentsBody = Schema.Struct({
   status: NodeStatus,
   at: Schema.String,
+  phases: Statuses,
   components: Schema.Array(ComponentRow)
 })
 export type ComponentsBody = typeof ComponentsBody.Type
@@ -140,16 +148,34 @@ export const health = (situation: Situation): HealthBody => {
     throughput: rounded(throughputs.length > 0 ? throughputs.reduce((a, b) => a + b, 0) : requestsPerSecond),
     errorRate: rounded(errorRates.length > 0 ? Math.max(...errorRates) : unhealthy / Math.max(1, components.length)),
     dependencies: Object.fromEntries(components.map(({ name, status }) => [name, status])),
+    phases: phases(situation),
     at: DateTime.formatIso(report.at),
     message: report.status === "healthy" ? "" : complaintOf(report)
   }
 }
 
+/** Of each phase that a component is known to belong to. */
+const phases = ({ details, report }: Situation): HealthBody["phases"] => {
+  const members = Map.groupBy(report.components, ({ name }) => details[name]?.phase)
+  return Object.fromEntries(
+    [...members].flatMap(([phase, all]) => (phase === undefined ? [] : [[phase, phaseStatus(all)]]))
+  )
+}
+
+const phaseStatus = (all: ReadonlyArray<Health.ComponentHealth>): Health.Status => {
+  const isSome = (...statuses: ReadonlyArray<Health.Status>) => all.some(({ status }) => statuses.includes(status))
+  const critical = all.filter((one) => one.critical)
+  if (critical.some(({ status }) => status === "unhealthy")) return "unhealthy"
+  if (critical.some(({ status }) => status === "unknown")) return "unknown"
+  return isSome("unhealthy", "degraded", "unknown") ? "degraded" : "healthy"
+}
+
 /** The answer of `/health/components`. */
-export const components = ({ details, report }: Situation): ComponentsBody => ({
-  status: nodeStatus(report),
-  at: DateTime.formatIso(report.at),
-  components: report.components.map((component) => ({
+export const components = (situation: Situation): ComponentsBody => ({
+  status: nodeStatus(situation.report),
+  at: DateTime.formatIso(situation.report.at),
+  phases: phases(situation),
+  components: situation.report.components.map((component) => ({
     name: component.name,
     critical: component.critical,
     status: component.status,
@@ -159,7 +185,7 @@ export const components = ({ details, report }: Situation): ComponentsBody => ({
     ...(component.errorRate === undefined ? {} : { errorRate: rounded(component.errorRate) }),
     ...(component.lastCheckedAt === undefined ? {} : { lastCheck: DateTime.formatIso(component.lastCheckedAt) }),
     dependencies: component.dependencies,
-    ...details[component.name]
+    ...situation.details[component.name]
   }))
 })
 

@@ -68,6 +68,35 @@ describe("the weight of a node", () => {
 })
 
 describe("the bodies", () => {
+  it("tell how components, phases and the node are: a phase is as its critical ones, and degraded when others suffer", () => {
+    const details = Object.fromEntries(
+      Object.entries({ lock: "pre", database: "core", cache: "core", api: "service", ml: "service", jobs: "post" }).map(
+        ([name, phase]) => [name, { phase }]
+      )
+    )
+    const one = situation(
+      {
+        status: "unhealthy",
+        components: [
+          part("lock"),
+          part("database", { status: "unhealthy" }),
+          part("cache", { critical: false, status: "degraded" }),
+          part("api"),
+          part("ml", { critical: false, status: "unhealthy" }),
+          part("jobs", { status: "unknown" }),
+          part("nowhere")
+        ]
+      },
+      { details }
+    )
+    const phases = { pre: "healthy", core: "unhealthy", service: "degraded", post: "unknown" } as const
+    assert.deepInclude(HealthView.health(one), { status: "unhealthy", phases })
+    const { components, ...node } = HealthView.components(one)
+    assert.deepInclude(node, { status: "unhealthy", phases })
+    assert.deepInclude(components[1], { name: "database", status: "unhealthy", phase: "core" })
+    assert.deepStrictEqual(HealthView.health({ ...one, details: {} }).phases, {})
+  })
+
   it("fit their schemas, whatever the components say", () => {
     fc.assert(
       fc.property(someSituation, (one) => {
