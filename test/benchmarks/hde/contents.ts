@@ -1,5 +1,5 @@
 /** Real contents, where they are at hand, and a way to make others. None of them is in the project. */
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 
@@ -50,4 +50,17 @@ export const realPairs = (): ReadonlyArray<Pair> => {
     { name: "disk v1run to v2", base: run, target: upgraded },
     { name: "deb libssl3", base: older!, target: newer! }
   ]
+}
+
+/** What people have written here, one after the other: documents, and the sources of all packages. */
+export const texts = (): Buffer => {
+  const root = join(import.meta.dirname, "../../..")
+  const below = (folder: string) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(root, folder, name))
+  const sources = readdirSync(join(root, "packages")).flatMap((name) => {
+    const folder = `packages/${name}/src`
+    return existsSync(join(root, folder)) ? below(folder) : []
+  })
+  const written = [...below("docs"), ...sources].filter((path) => /\.(?:md|ts|tsx)$/u.test(path))
+  return Buffer.concat(written.toSorted().map((path) => readFileSync(path)))
 }

@@ -66,7 +66,11 @@ describe("dwcp by environment", () => {
         assert.deepStrictEqual(hybrid.placed, ["quick", "quick", "steady"])
         assert.deepStrictEqual(datacenter.asksFor, ["dctcp", "bbr", "cubic"])
         assert.deepStrictEqual(internet.asksFor, ["bbr", "cubic"])
-        for (const [environment, set] of Object.entries({ datacenter, internet, hybrid })) {
+        for (const [environment, set] of [
+          ["datacenter", datacenter],
+          ["internet", internet],
+          ["hybrid", hybrid]
+        ] as const) {
           assert.deepInclude(set, { mode: environment, amst: environment, hde: environment })
           // Of a real socket: the best that this kernel has of those.
           assert.include(["dctcp", "bbr", "cubic", "unavailable"], set.runs)
