@@ -48,6 +48,8 @@ export const templates = {
 /** Variables that say where settings come from, and are none. */
 export const reserved = [
   "NOVACRON_CONFIG",
+  // Of commands that ask a node: it may be in the environment of whoever starts another one.
+  "NOVACRON_API_TOKEN",
   "NOVACRON_TEMPLATE",
   "NOVACRON_CONFIG_KEY",
   "NOVACRON_CONFIG_KEY_FILE",

@@ -122,3 +122,9 @@ describe("where a node runs", () => {
     }).pipe(Effect.provide(NodeServices.layer))
   )
 })
+
+describe("variables that are no settings", () => {
+  it("are those of commands as well: who asks nodes from a shell may start one from it", () => {
+    assert.includeMembers(Templates.reserved, ["NOVACRON_CONFIG", "NOVACRON_API_TOKEN"])
+  })
+})
