@@ -8,6 +8,7 @@ import { Agent, createServer as createHttpServer, get, type Server as HttpServer
 import { request } from "node:https"
 import { createServer, isIP, type Server } from "node:net"
 import { join } from "node:path"
+import { gunzipSync } from "node:zlib"
 import { Journal } from "@novacron/boot"
 import { Environment } from "@novacron/components"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
@@ -147,6 +148,52 @@ describe("before security is ready", () => {
       early.map(() => 0)
     )
     assert.isAbove(calls.filter(({ at, bytes }) => at >= readyAt && bytes > 0).length, 0)
+  })
+})
+
+describe("the trace of a boot", () => {
+  it("shows that the settings are read first, then the log and the look at the environment, then security", async () => {
+    const told: Array<Buffer> = []
+    const collector = await listening(
+      createHttpServer((question, answer) => {
+        const chunks: Array<Buffer> = []
+        question.on("data", (chunk: Buffer) => void chunks.push(chunk))
+        question.on("end", () => {
+          told.push(Buffer.concat(chunks))
+          answer.writeHead(200, { "content-type": "application/json" }).end("{}")
+        })
+      })
+    )
+    const node = await place.ready([], { NOVACRON_MONITORING_TRACES_ENDPOINT: `http://127.0.0.1:${collector}` })
+    await stop(node)
+    interface Span {
+      readonly traceId: string
+      readonly name: string
+      readonly startTimeUnixNano: string
+      readonly endTimeUnixNano: string
+    }
+    interface Request {
+      readonly resourceSpans: ReadonlyArray<{
+        readonly scopeSpans: ReadonlyArray<{ readonly spans: ReadonlyArray<Span> }>
+      }>
+    }
+    const spans = told.flatMap((body) => {
+      const text = body[0] === 0x1f ? gunzipSync(body).toString() : body.toString()
+      const request: Request = JSON.parse(text)
+      return request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
+    })
+    const [settings, log, environment, security] = ["config parsing", "logger", "environment", "security"].map(
+      (name) => {
+        const found = spans.find((span) => span.name === name)
+        if (found === undefined) throw new Error(`no span ${name} among ${spans.map((span) => span.name).join()}`)
+        return { trace: found.traceId, from: BigInt(found.startTimeUnixNano), to: BigInt(found.endTimeUnixNano) }
+      }
+    )
+    for (const early of [log!, environment!]) {
+      assert.isTrue(settings!.to <= early.from)
+      assert.isTrue(early.to <= security!.from)
+      assert.strictEqual(early.trace, settings!.trace)
+    }
   })
 })
 

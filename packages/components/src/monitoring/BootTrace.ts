@@ -103,8 +103,13 @@ export interface Fold {
   takedown: Draft | undefined
   readonly phases: Map<Phase.Phase, PhaseRow>
   readonly rows: Map<string, Row>
+  /** What was done before the first event. */
+  readonly before: Array<Earlier>
   ended: Array<Span>
 }
+
+/** Something that no event tells of, because it came before all of them. Times are milliseconds since 1970. */
+export type Earlier = Pick<Span, "name" | "startMs" | "endMs">
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
@@ -158,6 +163,7 @@ export const make = (options: Options): Fold => ({
   takedown: undefined,
   phases: new Map(),
   rows: new Map(),
+  before: [],
   ended: []
 })
 
@@ -229,6 +235,10 @@ const begin = (fold: Fold, event: BootEvent.Of<"BootStarted">): void => {
     fold.phases.set(phase, { spanId: placeId(fold, "phase", phase), draft: undefined, left: 0, workMs: 0 })
   }
   for (const declared of components) addRow(fold, declared)
+  for (const earlier of fold.before.splice(0)) {
+    const of = { traceId, spanId: placeId(fold, "before", earlier.name), parent: fold.root.spanId, name: earlier.name }
+    fold.ended.push({ ...draft(fold, of), ...earlier, status: "ok" })
+  }
 }
 
 const rowOf = (fold: Fold, name: string): Row => {

@@ -198,7 +198,10 @@ export const make = Effect.fn("Monitor.make")(function* (
     spent: (on, duration) =>
       Effect.sync(() => {
         const seconds = Duration.toSeconds(Duration.fromInputUnsafe(duration))
-        boot.tally.observe(spentNames[on], {}, seconds, clock.currentTimeMillisUnsafe())
+        const endMs = clock.currentTimeMillisUnsafe()
+        boot.tally.observe(spentNames[on], {}, seconds, endMs)
+        // How long is measured, until when is not: at the latest until now.
+        trace.before.push({ name: on, startMs: endMs - seconds * 1_000, endMs })
       }),
     watch: (health) =>
       Effect.asVoid(

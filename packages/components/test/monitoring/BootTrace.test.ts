@@ -194,6 +194,20 @@ describe("BootTrace", () => {
     }
   })
 
+  it("begins with what was done before the first event, and says it once", () => {
+    const fold = BootTrace.make(all)
+    fold.before.push({ name: "config parsing", startMs: 900, endMs: 950 })
+    const spans = BootTrace.step(fold, started("b"))
+    const parsing = named(spans, "config parsing")
+    assert.deepInclude(parsing, { startMs: 900, endMs: 950, status: "ok", parentSpanId: fold.root.spanId })
+    assert.strictEqual(parsing.traceId, fold.root.traceId)
+    const rest = [...BootTrace.step(fold, { _tag: "BootReady", atMs: 10, outcome: "ready" }), ...BootTrace.finish(fold)]
+    assert.deepStrictEqual(
+      rest.map(({ name }) => name),
+      ["boot"]
+    )
+  })
+
   it("shows what takes down a node that was up as a trace of its own, with a link to the boot", () => {
     const events: ReadonlyArray<BootEvent.BootEvent> = [
       started("b"),
