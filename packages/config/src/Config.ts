@@ -40,6 +40,7 @@ import { codes, ConfigInvalid, didYouMean, type Problem, place, type Source } fr
 import * as Remote from "./Remote.ts"
 import * as Signature from "./Signature.ts"
 import * as Trial from "./Trial.ts"
+import * as Verdict from "./Verdict.ts"
 
 /** A rule about several keys. Pure; it sees settings that the Schema allows. */
 export interface Constraint<A> {
@@ -185,14 +186,8 @@ export interface Said {
 
 /** Reads everything once. Fails with every problem there is; never with a secret. */
 export const load = Effect.fn("Config.load")(function* <A, E>(definition: Definition<A, E>, options: LoadOptions) {
-  const environment = options.environment ?? {}
-  const keyring = options.keyring && (yield* Encryption.loadKeyring(options.keyring, environment))
-  const source = options.file === undefined ? undefined : yield* read(definition, options.file, options.signature)
-  const template = yield* templateOf(definition, options.template)
-
-  const { aliases = {}, keys, prefix, reserved = [] } = definition
-  const { flags = {} } = options
-  const from = { keys, prefix, reserved, aliases, flags, environment, file: source, template, keyring }
+  const from = yield* sourcesOf(definition, options)
+  const { file: source, keys } = from
   const tried = Trial.tryOut(definition, from, options.node, (settings, problems) =>
     constrain(definition, settings, problems)
   )
@@ -219,6 +214,29 @@ export const load = Effect.fn("Config.load")(function* <A, E>(definition: Defini
   return yield* new ConfigInvalid({ problems: [first ?? inexplicable, ...more] })
 })
 
+/**
+ * Some sections before the rest: what has to be known to find out what else there is. None, when anything at all is wrong:
+ * then {@link load} says everything. Experiments, rules and the world are not asked.
+ */
+export const first = Effect.fn("Config.first")(function* <A, B>(
+  definition: Definition<A>,
+  sections: Keys.SettingsSchema<B>,
+  options: LoadOptions
+) {
+  const from = yield* sourcesOf(definition, options)
+  const gathered = Gather.gather(from)
+  if (gathered.problems.length > 0) return undefined
+  const names = new Set(Keys.namesIn(sections))
+  const isAsked = ([name = ""]: ReadonlyArray<string>) => names.has(name)
+  const some = {
+    ...gathered,
+    written: gathered.written.filter(({ key }) => isAsked(key.path)),
+    present: gathered.present.filter(isAsked)
+  }
+  const { problems, settings } = Verdict.judge(sections, Keys.only(definition.keys, names), some, undefined, undefined)
+  return problems.length > 0 ? undefined : settings?.value
+})
+
 /** The Schema refused and did not say why: only one that was not made by {@link define} could. */
 const inexplicable: Problem = {
   code: codes.notAllowed,
@@ -226,6 +244,15 @@ const inexplicable: Problem = {
   message: "The Schema of the settings refuses them without an issue.",
   source: undefined
 }
+
+const sourcesOf = Effect.fnUntraced(function* <A, E>(definition: Definition<A, E>, options: LoadOptions) {
+  const { environment = {}, flags = {} } = options
+  const keyring = options.keyring && (yield* Encryption.loadKeyring(options.keyring, environment))
+  const file = options.file === undefined ? undefined : yield* read(definition, options.file, options.signature)
+  const template = yield* templateOf(definition, options.template)
+  const { aliases = {}, keys, prefix, reserved = [] } = definition
+  return { keys, prefix, reserved, aliases, flags, environment, file, template, keyring }
+})
 
 // --------------------------------------------------------------------------------------------------------- the file
 

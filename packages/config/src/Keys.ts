@@ -94,6 +94,16 @@ export const make = <A, E>(schema: SettingsSchema<A, E>, prefix: string): Keys =
   return { root, leaves, tables, byEnvironment }
 }
 
+/** The names of the sections of a Schema, as in it. */
+export const namesIn = <A, E>({ ast }: SettingsSchema<A, E>): ReadonlyArray<string> =>
+  (objectsOf(ast)?.propertySignatures ?? []).map(({ name }) => String(name))
+
+/** The keys of these sections alone. */
+export const only = (keys: Keys, names: ReadonlySet<string>): Keys => {
+  const children = [...keys.root.children].filter(([, { path }]) => names.has(path[0] ?? ""))
+  return { ...keys, root: { ...keys.root, children: new Map(children) } }
+}
+
 /** The node with that dotted name, as in a file; inside of a table any name is one. */
 export const find = (keys: Keys, name: string): Node | undefined => {
   let node: Node = keys.root
@@ -214,11 +224,9 @@ interface Place {
 /** What costs something and is asked for rarely is found out then, and once. */
 const nodeOf = (ast: SchemaAST.AST, place: Place): Node => {
   const { parts, path } = place
-  const environment = place.inTable
-    ? undefined
-    : [place.prefix, ...path].map((part) => toSnake(part).toUpperCase()).join("_")
+  const environment = place.inTable ? undefined : [place.prefix, ...parts].join("_").toUpperCase()
   const objects = objectsOf(ast)
-  const described = { path, name: parts.join("."), description: descriptionOf(ast), isRequired: isRequired(ast) }
+  const name = parts.join(".")
   const given = lazy(() => fallbackOf(ast) ?? place.given())
   const [signature] = objects?.indexSignatures ?? []
   const inside = (key: string, part: string): Place => ({
@@ -229,25 +237,41 @@ const nodeOf = (ast: SchemaAST.AST, place: Place): Node => {
   })
   if (objects && signature && objects.propertySignatures.length === 0) {
     const child = (key: string) => nodeOf(signature.type, { ...inside(key, key), inTable: true })
-    return { _tag: "Table", ...described, environment, child }
+    return {
+      _tag: "Table",
+      path,
+      name,
+      description: descriptionOf(ast),
+      isRequired: isRequired(ast),
+      environment,
+      child
+    }
   }
   if (objects && !signature) {
     const children = new Map<string, Node>()
     for (const property of objects.propertySignatures) {
       const key = String(property.name)
-      children.set(toSnake(key), nodeOf(property.type, inside(key, toSnake(key))))
+      const part = toSnake(key)
+      children.set(part, nodeOf(property.type, inside(key, part)))
     }
-    return { _tag: "Section", ...described, children }
+    return { _tag: "Section", path, name, description: descriptionOf(ast), isRequired: isRequired(ast), children }
   }
   const literals = lazy(() => literalsOf(SchemaAST.toEncoded(ast)))
   const allowed = lazy(() => allowedOf(ast))
+  const secret = lazy(() => holdsSecret(ast))
   return {
     _tag: "Key",
-    ...described,
+    path,
+    name,
     parts,
     environment,
     ast,
-    isSecret: holdsSecret(ast),
+    get description() {
+      return descriptionOf(ast)
+    },
+    get isSecret() {
+      return secret()
+    },
     get literals() {
       return literals()
     },
@@ -258,7 +282,7 @@ const nodeOf = (ast: SchemaAST.AST, place: Place): Node => {
       return allowed()
     },
     get isRequired() {
-      return described.isRequired && given() === undefined
+      return isRequired(ast) && given() === undefined
     }
   }
 }

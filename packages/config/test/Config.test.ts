@@ -367,6 +367,54 @@ layer(world)("settings", (it) => {
   )
 })
 
+layer(world)("two sections before the rest", (it) => {
+  const System = Schema.Struct({
+    name: Field.withDefault(Schema.NonEmptyString, "a"),
+    logLevel: Field.withDefault(Field.count, 1)
+  })
+  const Where = Field.withDefault(
+    Schema.Struct({ kind: Field.withDefault(Schema.Literals(["auto", "here"]), "auto") }),
+    {}
+  )
+  const Other = Field.withDefault(Schema.Struct({ port: Field.withDefault(Field.port, 1) }), {})
+  const app = Config.define({
+    name: "app",
+    schema: Schema.Struct({ system: System, where: Where, other: Other, needed: Schema.Struct({ port: Field.port }) }),
+    templates: { big: { system: { logLevel: 9 } } }
+  })
+  const First = Schema.Struct({ system: System, where: Where })
+
+  it.effect("are what they will be when all is read, whatever sets them", () =>
+    Effect.gen(function* () {
+      const file = yield* write("app.yaml", "where: { kind: here }\nsystem: { name: b }\nneeded: { port: 7 }\n")
+      const all = { file, template: "big", environment: { APP_SYSTEM_NAME: "c" }, flags: { "other.port": "5" } }
+      const first = yield* Config.first(app, First, all)
+      assert.deepStrictEqual(first, { system: { name: "c", logLevel: 9 }, where: { kind: "here" } })
+      const { settings } = yield* Config.load(app, all)
+      assert.deepStrictEqual(first, { system: settings.system, where: settings.where })
+      assert.deepStrictEqual(yield* Config.first(app, First, {}), {
+        system: { name: "a", logLevel: 1 },
+        where: { kind: "auto" }
+      })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("are not had when one of them is wrong, or a key is not known; of other sections nobody is asked yet", () =>
+    Effect.gen(function* () {
+      assert.isUndefined(yield* Config.first(app, First, { flags: { "where.kind": "there" } }))
+      assert.isUndefined(yield* Config.first(app, First, { environment: { APP_SYSTEM_NAEM: "c" } }))
+      const elsewhere = { flags: { "other.port": "none" } }
+      assert.isDefined(yield* Config.first(app, First, elsewhere))
+      assert.sameMembers(yield* blame(Config.load(app, elsewhere)), [
+        "NVC-1004 other.port Flag",
+        "NVC-1005 needed.port"
+      ])
+      const broken = yield* write("app.yaml", "where: [")
+      assert.match((yield* blame(Config.first(app, First, { file: broken })))[0] ?? "", /^NVC-1002/)
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("a definition", () => {
   it("is refused when two keys have one variable, or a rule names no key", () => {
     const field = Field.withDefault(Field.port, 1)

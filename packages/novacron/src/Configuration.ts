@@ -6,9 +6,9 @@
  *
  * The file is the one of `--config`, of `NOVACRON_CONFIG`, or the first that is there of `novacron.yaml`, `.yml` and
  * `.json` in the current directory and `/etc/novacron/novacron.yaml`. The template is the one of `--template` or
- * `NOVACRON_TEMPLATE`; without one the environment chooses, which is why settings are read twice: once to learn where
- * the node runs, and once for good. Instead of a path it may be a key of etcd or Consul, `etcds://host:2379/key`: see
- * `Remote` of @novacron/config.
+ * `NOVACRON_TEMPLATE`; without one the environment chooses, which is why settings are read twice: two sections to learn
+ * where the node runs, and all of them for good. Instead of a path it may be a key of etcd or Consul,
+ * `etcds://host:2379/key`: see `Remote` of @novacron/config.
  *
  * Some things cannot be said in the file that they protect, so they are variables of the environment:
  *
@@ -121,9 +121,11 @@ const loadFrom = Effect.fnUntraced(function* (
   const options = { ...from, resources }
   const definition = Settings.definition()
   // Where the node runs decides which template is below the file: rules judge what comes of it.
-  const first = yield* Config.load(definition, { ...bare(options), resources: "skip" })
-  const detection = yield* Detection.detect(first.settings.environment, meanwhile)
-  const node = yield* nodeOf(first.settings)
+  const first =
+    (yield* Config.first(definition, Settings.First, bare(options))) ??
+    (yield* Config.load(definition, { ...bare(options), resources: "skip" })).settings
+  const detection = yield* Detection.detect(first.environment, meanwhile)
+  const node = yield* nodeOf(first)
   const sources: Config.LoadOptions = {
     template: detection.kind,
     ...options,
@@ -189,7 +191,7 @@ export const complianceOf = (env: Surroundings["Service"]["env"]): Compliance.Se
 }
 
 /** Who this is, as far as it is known before anything is made: experiments ask. */
-const nodeOf = Effect.fnUntraced(function* (settings: Settings.Settings) {
+const nodeOf = Effect.fnUntraced(function* (settings: typeof Settings.First.Type) {
   const surroundings = yield* Surroundings
   return yield* NodeId.find(dataDirOf(settings, surroundings), settings.system.nodeId, surroundings.hostname)
 })

@@ -22,7 +22,7 @@ import {
   Security
 } from "@novacron/components/early"
 import { Config, Experiment, Field } from "@novacron/config"
-import { Redacted, Schema } from "effect"
+import { Redacted, Schema, Struct } from "effect"
 import * as System from "./System.ts"
 import * as Templates from "./Templates.ts"
 
@@ -53,6 +53,9 @@ export const Settings = Schema.Struct({
   })
 })
 export type Settings = typeof Settings.Type
+
+/** What has to be known before all else: who the node is, and how it finds out where. */
+export const First = Schema.Struct(Struct.pick(Settings.fields, ["system", "environment"]))
 
 /** How the settings of a node look, in files, in the environment and on the command line. */
 export const definition = (): Config.Definition<Settings, typeof Settings.Encoded> =>
