@@ -14,6 +14,10 @@
  * first result counts at once. A part that was well is `degraded` from its first failure on: whoever looks sees it within
  * one interval, and nothing is done about it before it has turned. A defect in a probe counts as a failure.
  *
+ * What slows down, or fails more often, is said before it is too late: when the last readings of a part rise, and it would
+ * reach the deadline of its probe, or fail every second time, within a minute, it has a `warning`, which is in its message
+ * and in the log. It counts as healthy all the same: a forecast takes nobody out of service (`Trend.ts`).
+ *
  * A part that is unhealthy while one that it needs is unhealthy as well names that one first, down to the root. A part
  * that is well while one that it needs is not is `degraded`.
  *
@@ -53,6 +57,7 @@ import {
 } from "effect"
 import type { Scope } from "effect"
 import { messageOf } from "./Severity.ts"
+import * as Trend from "./Trend.ts"
 
 // ------------------------------------------------------------------------------------------------------------- model
 
@@ -91,6 +96,8 @@ export interface ComponentHealth {
   readonly lastCheckedAt?: DateTime.Utc | undefined
   /** A sentence for people, root cause first. */
   readonly message: string
+  /** What it is about to be, when it is still healthy and its readings rise. */
+  readonly warning?: string | undefined
   readonly dependencies: { readonly [name: string]: Status }
 }
 
@@ -119,6 +126,8 @@ export interface Options {
   readonly failures?: number | undefined
   /** Successes in a row that make healthy again. Default 2. */
   readonly successes?: number | undefined
+  /** How far ahead a part that slows down, or fails more often, is warned of; 0 for not at all. Default 1 minute. */
+  readonly foresight?: Duration.Input | undefined
   /** Whether the node accepts work from the beginning. Default true. */
   readonly accepting?: boolean | undefined
 }
@@ -190,10 +199,48 @@ export const judge = (vitals: Vitals, result: Result, rules: Rules): Vitals => {
     : { status: vitals.status, against, complaint, last: result }
 }
 
+/** The last readings of one component, for a look ahead. */
+export interface History {
+  readonly latency: ReadonlyArray<Trend.Reading>
+  readonly errorRate: ReadonlyArray<Trend.Reading>
+}
+
+/** Before the first probe. */
+export const noHistory: History = { latency: [], errorRate: [] }
+
+/** The history after one more result. */
+export const recall = ({ errorRate, latency }: History, { at, reading }: Result): History => {
+  const more = (readings: ReadonlyArray<Trend.Reading>, value: number | undefined) =>
+    value === undefined ? readings : Trend.add(readings, { atMs: DateTime.toEpochMillis(at), value })
+  return { latency: more(latency, reading.latencyMs), errorRate: more(errorRate, reading.errorRate) }
+}
+
+/** From this share of failures on, a component that says its own is as good as down. */
+const tooManyFailures = 0.5
+
+/** What is to come within the horizon if nothing changes, in words: the sooner of the two. Nothing: the empty text. */
+export const foresee = ({ errorRate, latency }: History, deadlineMs: number, horizonMs: number): string => {
+  const slow = Trend.outlook(latency, deadlineMs)
+  const failing = Trend.outlook(errorRate, tooManyFailures)
+  const said = (what: string, outlook: Trend.Outlook | undefined) =>
+    outlook === undefined || outlook.inMs > horizonMs ? [] : [{ what, inMs: outlook.inMs }]
+  const within = Duration.format(Duration.millis(deadlineMs))
+  const [first] = [
+    ...said(
+      `it answers more and more slowly, at last in ${Math.round(slow?.value ?? 0)} ms, and its limit is ${within}`,
+      slow
+    ),
+    ...said(`it fails more and more often, at last ${Math.round((failing?.value ?? 0) * 100)} times in 100`, failing)
+  ].toSorted((a, b) => a.inMs - b.inMs)
+  return first === undefined ? "" : `${first.what}; at this rate it is down in ${Math.ceil(first.inMs / 1_000)} s`
+}
+
 /** A component as {@link examine} needs it. */
 export interface Patient {
   readonly check: Check
   readonly vitals: Vitals
+  /** See {@link foresee}. */
+  readonly warning?: string
 }
 
 /** The report on all components, from what is known of each. */
@@ -215,6 +262,7 @@ export const examine = (patients: ReadonlyArray<Patient>, at: DateTime.Utc, rule
     errorRate: patient.vitals.last?.reading.errorRate,
     lastCheckedAt: patient.vitals.last?.at,
     message: messageFor(patient, rootsOf(patient, sickNeeds), rules),
+    ...(isWarned(patient) ? { warning: patient.warning } : {}),
     dependencies: Object.fromEntries(
       patient.check.needs.map((need) => {
         const dependency = byName.get(need)
@@ -224,6 +272,9 @@ export const examine = (patients: ReadonlyArray<Patient>, at: DateTime.Utc, rule
   }))
   return { status: overall(components), at, components }
 }
+
+/** Of what has failed already nobody is warned. */
+const isWarned = ({ vitals, warning = "" }: Patient): boolean => warning !== "" && vitals.status === "healthy"
 
 /** The unhealthy components at the far end of the needs, for which nothing else can be blamed. */
 const rootsOf = (patient: Patient, sickNeeds: (patient: Patient) => ReadonlyArray<Patient>): ReadonlyArray<Patient> => {
@@ -242,7 +293,8 @@ const rootsOf = (patient: Patient, sickNeeds: (patient: Patient) => ReadonlyArra
   return roots
 }
 
-const messageFor = ({ vitals }: Patient, roots: ReadonlyArray<Patient>, rules: Rules): string => {
+const messageFor = (patient: Patient, roots: ReadonlyArray<Patient>, rules: Rules): string => {
+  const { vitals, warning } = patient
   const blame = roots.map(({ check, vitals }) => `${check.name} is unhealthy (${vitals.complaint})`).join(" and ")
   switch (vitals.status) {
     case "unknown":
@@ -255,7 +307,9 @@ const messageFor = ({ vitals }: Patient, roots: ReadonlyArray<Patient>, rules: R
       const well =
         vitals.against > 0
           ? `works, but ${vitals.against} of ${rules.failures} checks failed: ${vitals.complaint}`
-          : (vitals.last?.reading.detail ?? "healthy")
+          : isWarned(patient)
+            ? `healthy, but ${warning}`
+            : (vitals.last?.reading.detail ?? "healthy")
       return blame ? `${blame}; its own check: ${well}` : well
     }
   }
@@ -276,6 +330,8 @@ const overall = (components: ReadonlyArray<ComponentHealth>): Status => {
 interface Seat {
   check: Check
   vitals: Vitals
+  history: History
+  warning: string
   freshUntilMs: number
   flight: Deferred.Deferred<void> | undefined
   probe: Fiber.Fiber<Reading | void, unknown> | undefined
@@ -288,17 +344,29 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Health, never, Scope.Scope> {
   const rules: Rules = { failures: options.failures ?? 3, successes: options.successes ?? 2 }
   const timeToLiveMs = Duration.toMillis(options.timeToLive ?? "5 seconds")
-  const ask = yield* interviewer(Duration.fromInputUnsafe(options.deadline ?? "2 seconds"))
+  const deadline = Duration.fromInputUnsafe(options.deadline ?? "2 seconds")
+  const horizonMs = Duration.toMillis(options.foresight ?? "1 minute")
+  const ask = yield* interviewer(deadline)
   const scope = yield* Effect.scope
   const changes = yield* Effect.acquireRelease(PubSub.sliding<Change>(256), (changes) => PubSub.shutdown(changes))
   let accepting = options.accepting ?? true
   let seats = seat(checks, [])
+
+  const lookAhead = (seat: Seat, result: Result) =>
+    Effect.suspend(() => {
+      const before = seat.warning
+      seat.history = recall(seat.history, result)
+      seat.warning = foresee(seat.history, Duration.toMillis(deadline), horizonMs)
+      const isNews = before === "" && isWarned(seat)
+      return isNews ? Effect.logWarning(`${seat.check.name} is healthy, but ${seat.warning}`) : Effect.void
+    })
 
   const fly = Effect.fnUntraced(function* (seat: Seat) {
     const result = yield* ask(seat)
     const { status: from } = seat.vitals
     seat.vitals = judge(seat.vitals, result, rules)
     seat.freshUntilMs = (yield* nowMs) + timeToLiveMs
+    if (horizonMs > 0) yield* lookAhead(seat, result)
     const { complaint, status: to } = seat.vitals
     // A component that was replaced meanwhile has nothing to announce.
     if (from === to || !seats.includes(seat)) return
@@ -422,7 +490,8 @@ const seat = (checks: ReadonlyArray<Check>, before: ReadonlyArray<Seat>): Readon
       old.check = check
       return old
     }
-    return { check, vitals: old?.vitals ?? unknown, freshUntilMs: 0, flight: undefined, probe: undefined }
+    const { history, vitals, warning } = old ?? { history: noHistory, vitals: unknown, warning: "" }
+    return { check, vitals, history, warning, freshUntilMs: 0, flight: undefined, probe: undefined }
   })
 }
 
