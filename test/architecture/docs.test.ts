@@ -241,7 +241,7 @@ describe("docs/CHECKLIST.md", () => {
 
 describe("docs/SECURITY.md", () => {
   it("names a test that exists for each threat", () => {
-    const threats = [...Workspace.read("docs/SECURITY.md").matchAll(/^\| (T\d+) \| .+ \| ([^|]+) \|$/gm)]
+    const threats = [...Workspace.read("docs/SECURITY.md").matchAll(/^\| ([TH]\d+) \| .+ \| ([^|]+) \|$/gm)]
     assert.isAbove(threats.length, 20)
     for (const [, threat, shownBy = ""] of threats) {
       const named = namedIn(shownBy)
