@@ -20,6 +20,7 @@ import * as LocalAccess from "./LocalAccess.ts"
 import type { NodeView } from "./NodeView.ts"
 import type { ApiCannotListen, ApiPortTaken } from "./Ports.ts"
 import * as Reference from "./Reference.ts"
+import * as Rehearse from "./Rehearse.ts"
 import * as Rest from "./Rest.ts"
 import type { Settings } from "./Settings.ts"
 import * as Sockets from "./Sockets.ts"
@@ -94,13 +95,15 @@ export const make = Effect.fn("Api.make")(function* (
 
   const { ca, cert } = yield* security.serverTls({ clients: "requested" })
   const host = reachable(settings.host)
-  yield* LocalAccess.publish(dataDir, {
+  const access = {
     url: `https://${host}:${door.port}`,
     grpc: grpc === undefined ? null : `${host}:${grpc.port}`,
     serverName: nameIn(textOf(cert)),
     ca: textOf(ca),
     token: local
-  })
+  }
+  yield* LocalAccess.publish(dataDir, access)
+  yield* Rehearse.whenReady(access, view)
 
   // The last to be added is the first to run: from the first moment on.
   yield* Effect.addFinalizer(() => Effect.sync(() => void (isStopping = true)))
