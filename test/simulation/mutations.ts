@@ -285,7 +285,7 @@ const takedown = of("Takedown.ts", [
   {
     name: "counts hard needs only",
     promise: "dependents are released before what they need",
-    search: "for (const need of s.plan.needs[i]!) s.holders[need]!++",
+    search: "for (const need of s.plan.holds[i]!) s.holders[need]!++",
     replace: "for (const need of s.plan.hard[i]!) s.holders[need]!++"
   },
   {

@@ -41,10 +41,12 @@ export const learn = (timelines: Iterable<Pick<Timeline, "lanes">>): Durations =
 }
 
 const cameUp = ({ intervals, settledAtMs, state }: Lane): boolean =>
-  settledAtMs !== null &&
-  (state === "ready" ||
-    state === "degraded" ||
-    intervals.some((one) => one.fromMs === settledAtMs && (one.state === "ready" || one.state === "degraded")))
+  settledAtMs !== null && (isUp(state) || intervals.some((one) => one.fromMs === settledAtMs && wasUp(one.state)))
+
+const isUp = (state: Lane["state"]): boolean => state === "ready" || state === "degraded"
+
+/** Only what is up is stopped: of what was stopped the moment that it came up, no more than that is left. */
+const wasUp = (state: Lane["state"]): boolean => isUp(state) || state === "stopping" || state === "stopped"
 
 const learned = (unsorted: ReadonlyArray<number>): Learned => {
   const all = unsorted.toSorted((a, b) => a - b)
