@@ -28,6 +28,8 @@ export interface Link {
   readonly seed: number
   /** Mbit/s. Default: {@link rate}. */
   readonly mbit?: number
+  /** What waits before the link, as wan-lab says it: `4bdp`, or a number of packets. Default: that of wan-lab, `1bdp`. */
+  readonly queue?: string
 }
 
 /** Mbit/s of every link that does not say otherwise. */
@@ -57,7 +59,7 @@ let labs = 0
 
 /** A link while `use` runs, with `serve` of ours on its other side. */
 export const within = async <A>(
-  { lossPercent, mbit = rate, rttMillis, seed }: Link,
+  { lossPercent, mbit = rate, queue, rttMillis, seed }: Link,
   use: (lab: Lab) => Promise<A>
 ): Promise<A> => {
   const name = `bench${process.pid}x${labs++}`
@@ -66,7 +68,17 @@ export const within = async <A>(
   const inbox = join(folder, "inbox")
   mkdirSync(inbox)
   const loss = lossPercent === 0 ? [] : ["--loss", String(lossPercent)]
-  const options = ["--delay", String(rttMillis / 2), "--rate", String(mbit), ...loss, "--seed", String(seed)]
+  const waiting = queue === undefined ? [] : ["--queue", queue]
+  const options = [
+    "--delay",
+    String(rttMillis / 2),
+    "--rate",
+    String(mbit),
+    ...loss,
+    ...waiting,
+    "--seed",
+    String(seed)
+  ]
   try {
     await run(tool, ["up", name, "--net", net, ...options])
     try {
@@ -123,9 +135,10 @@ export const send = async (
   lab: Lab,
   megabytes: number,
   congestion = "auto",
-  onProgress?: (arrivedBytes: number, atMillis: number) => void
+  onProgress?: (arrivedBytes: number, atMillis: number) => void,
+  streams: number | "auto" = "auto"
 ): Promise<Sent> => {
-  const args = ["send", lab.file(megabytes), lab.address, "4700", "auto", congestion]
+  const args = ["send", lab.file(megabytes), lab.address, "4700", String(streams), congestion]
   const heard = (line: string) => {
     const progress: { arrivedBytes?: number } = line.startsWith("{") ? JSON.parse(line) : {}
     if (progress.arrivedBytes !== undefined) onProgress?.(progress.arrivedBytes, performance.now())
@@ -155,4 +168,42 @@ export const iperf = async (lab: Lab, streams: number, congestion: string): Prom
   void server
   const { end }: { end: { sum_received: { bits_per_second: number } } } = JSON.parse(out)
   return end.sum_received.bits_per_second / 1e6
+}
+
+/** What the kernel of the sender says of all streams together, by `ss`. */
+export interface Look {
+  readonly atMillis: number
+  /** Mean of their smoothed round trips. */
+  readonly rttMillis: number
+  /** Of all that there were. */
+  readonly ackedBytes: number
+}
+
+/** Looks at the streams to b ten times a second while `busy` is. */
+export const looks = async (lab: Lab, busy: Promise<unknown>): Promise<ReadonlyArray<Look>> => {
+  let over = false
+  const end = busy.finally(() => {
+    over = true
+  })
+  const found: Array<Look> = []
+  const acked = new Map<string, number>()
+  while (!over) {
+    const said = await lab.program("a", "ss", ["-tinH", "state", "established", "dst", `${lab.address}:4700`])
+    // Two lines a stream: its ends, and what is known of it.
+    const streams = [...said.matchAll(/:(\d+)\s+\S+:4700\s*\n(.*)/gu)].flatMap(([, port = "", line = ""]) => {
+      const rtt = /\brtt:([\d.]+)/u.exec(line)?.[1]
+      const bytes = /\bbytes_acked:(\d+)/u.exec(line)?.[1]
+      if (rtt === undefined || bytes === undefined) return []
+      acked.set(port, Number(bytes))
+      return [Number(rtt)]
+    })
+    if (streams.length > 0) {
+      const rttMillis = streams.reduce((sum, each) => sum + each, 0) / streams.length
+      const ackedBytes = [...acked.values()].reduce((sum, each) => sum + each, 0)
+      found.push({ atMillis: performance.now(), rttMillis, ackedBytes })
+    }
+    await sleep(100)
+  }
+  await end
+  return found
 }

@@ -5,7 +5,8 @@
  *
  * The links are those of `wan-lab`, which the variable WAN_LAB names; without it, or without root, their figures are
  * skipped. A share is the goodput of 100 MB of random bytes, start-up and the verified hash included, over the rate of the
- * link. Every sample has a lab and a seed of its own; `SAMPLES=1` is a quick look. Values are medians.
+ * link. What bytes wait is measured with one stream over 20 Mbit/s, 40 ms and a queue of eight times what is on its way, as
+ * routers have them, by what `ss` says of the kernel. Every sample has a lab and a seed of its own; `SAMPLES=1` is a quick look. Values are medians.
  */
 import { execFile, execFileSync } from "node:child_process"
 import {
@@ -37,6 +38,7 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
   await add("loopback", loopback)
   await add("a thousand faults", faults)
   for (const link of links) await add(link.id, () => share(link))
+  await add("queue", queue)
   await add("partition", partition)
   await add("beside rsync", beside)
   await add("modes", modes)
@@ -141,6 +143,35 @@ const faults = async (): Promise<ReadonlyArray<Figure>> => {
     figure("faults_lost_bytes", "bytes", 0, "lower", [lostOrDoubled]),
     figure("faults", "streams killed", null, "higher", [faults]),
     figure("faults_sent_mb", "MB", null, "higher", [bytes / 1e6])
+  ]
+}
+
+/** How long bytes wait where a queue may stand, by bbr and by cubic over the same links in turn; without the first second. */
+const queue = async (): Promise<ReadonlyArray<Figure>> => {
+  const skipped = Wan.missing()
+  const waits = { id: "bbr_rtt_vs_cubic", bar: 0.7, better: "lower" } as const
+  const moves = { id: "bbr_goodput_vs_cubic", bar: 0.95, better: "higher" } as const
+  if (skipped !== undefined) return [waits, moves].map(({ bar, better, id }) => none(id, "ratio", bar, better, skipped))
+  const [rtts, goodputs]: [Array<number>, Array<number>] = [[], []]
+  for (let seed = 1; seed <= samples; seed++) {
+    const under = async (congestion: string) =>
+      await Wan.within({ rttMillis: 40, lossPercent: 0, mbit: 20, queue: "8bdp", seed }, async (lab) => {
+        const all = await Wan.looks(lab, Wan.send(lab, 25, congestion, undefined, 1))
+        const steady = all.filter(({ atMillis }) => atMillis >= all[0]!.atMillis + 1_000)
+        const [first, last] = [steady[0]!, steady.at(-1)!]
+        const rttMillis = steady.reduce((sum, each) => sum + each.rttMillis, 0) / steady.length
+        const goodput = (last.ackedBytes - first.ackedBytes) / (last.atMillis - first.atMillis)
+        console.error(`  ${congestion}: ${rttMillis} ms, ${(goodput * 8) / 1_000} Mbit/s`)
+        return { rttMillis, goodput }
+      })
+    const bbr = await under("bbr")
+    const cubic = await under("cubic")
+    rtts.push(bbr.rttMillis / cubic.rttMillis)
+    goodputs.push(bbr.goodput / cubic.goodput)
+  }
+  return [
+    figure(waits.id, "ratio", waits.bar, waits.better, rtts),
+    figure(moves.id, "ratio", moves.bar, moves.better, goodputs)
   ]
 }
 

@@ -10,14 +10,19 @@
  * A million: placement under constraints, on nodes of four sizes in three regions that run half a million tasks already, by
  * both objectives; each decision counts the nodes that would do, and every fourth asks for a region.
  *
+ * Jobs: 60 of unequal size are hashed by three threads, of which one is half as fast and one a quarter. Placed by ITP as soon
+ * as a thread is free, beside all in turn, one after the other on the same machine.
+ *
  * Clouds: both traces whole, in time order, on hosts that open without limit; the rule was chosen on them. How far above
  * the bound a rule ends depends more on the window of the trace than on the rule, and the bars were found on a window that
  * is not here. So the rules they were found with, first fit and best fit, are run on the same window for scale, and
  * `*_beside_*` holds ours to the same share of theirs as the bar is: 6.6 of 6.6 % (best fit), 34 of 36 % (first fit).
  * `*_known` is best fit where it delays the end of a host least, by an oracle that knows when who comes will leave.
  */
+import { once } from "node:events"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { Worker } from "node:worker_threads"
 import { gunzipSync } from "node:zlib"
 import { Itp } from "@novacron/dwcp"
 import { Result } from "effect"
@@ -37,7 +42,8 @@ export const run = async (): Promise<{ readonly figures: ReadonlyArray<Figure> }
     ...clouds("azure", azure, { bar: 0.066, beside: "best_fit", share: 1 }, broke),
     ...clouds("huawei", huawei, { bar: 0.34, beside: "first_fit", share: 34 / 36 }, broke),
     decisions(),
-    ...millions()
+    ...millions(),
+    await jobs()
   ]
   return { figures: [...figures, figure("itp_violations", "count", 0, "lower", [violations])] }
 }
@@ -264,6 +270,73 @@ const millions = (): ReadonlyArray<Figure> =>
       figure(`itp_place_p99_us_1m_${environment}`, "µs", null, "lower", at(0.99))
     ]
   })
+
+/** One that hashes so many kilobytes for a unit of work, and says when it is done. */
+const worker = `
+  const { parentPort, workerData } = require("node:worker_threads")
+  const { createHash } = require("node:crypto")
+  const piece = Buffer.alloc(1024)
+  parentPort.on("message", (work) => {
+    const hash = createHash("sha256")
+    for (let i = 0; i < work * workerData; i++) hash.update(piece)
+    parentPort.postMessage(hash.digest("hex"))
+  })`
+
+const jobs = async (): Promise<Figure> => {
+  console.error("… itp_makespan_vs_turns")
+  const speeds = [1, 0.5, 0.25]
+  const workers = speeds.map((speed) => new Worker(worker, { eval: true, workerData: 100 / speed }))
+  const run = async (w: number, work: number): Promise<void> => {
+    const done = once(workers[w]!, "message")
+    workers[w]!.postMessage(work)
+    await done
+  }
+  const work = Array.from({ length: 60 }, (_, i) => 20 + ((i * 37) % 100))
+  const timed = async (all: () => Promise<unknown>): Promise<number> => {
+    const began = performance.now()
+    await all()
+    return performance.now() - began
+  }
+  const inTurn = () =>
+    timed(() =>
+      Promise.all(
+        workers.map(async (_, w) => {
+          for (const [i, each] of work.entries()) if (i % workers.length === w) await run(w, each)
+        })
+      )
+    )
+  const placed = () =>
+    timed(async () => {
+      const cluster = Itp.Placement.make("datacenter")
+      for (const [w, performance] of speeds.entries()) cluster.join({ id: `${w}`, cpu: 1, memory: 1, performance })
+      const running = new Set<Promise<void>>()
+      for (const [i, each] of work.entries()) {
+        const task = { id: `job ${i}`, cpu: 1, memory: 1 }
+        let where = cluster.place(task)
+        while (Result.isFailure(where)) {
+          await Promise.race(running)
+          where = cluster.place(task)
+        }
+        const one = run(Number(where.success.node), each).then(() => {
+          cluster.remove(task.id)
+          running.delete(one)
+        })
+        running.add(one)
+      }
+      await Promise.all(running)
+    })
+  const ratios: Array<number> = []
+  try {
+    for (let k = 0; k < 5; k++) {
+      const first = k % 2 === 0 ? await inTurn() : undefined
+      const ours = await placed()
+      ratios.push(ours / (first ?? (await inTurn())))
+    }
+  } finally {
+    for (const each of workers) await each.terminate()
+  }
+  return figure("itp_makespan_vs_turns", "ratio", 1, "lower", ratios)
+}
 
 // ------------------------------------------------------------------------------------------------------------- figures
 
