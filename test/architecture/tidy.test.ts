@@ -30,6 +30,7 @@ const untested: { readonly [file: string]: string } = {
   "packages/dashboard/src/Picture.ts": "types, and the size of a box, tested with Layout",
   "packages/dwcp/src/pbft/Message.ts": "types, and one line that Codec and Replica live by",
   "packages/dwcp/src/pbft/Places.ts": "a part of Replica, tested in its simulation",
+  "packages/novacron/src/AdviceCli.ts": "a part of Cli, whose front door it is tested through",
   "packages/novacron/src/CommandFlags.ts": "a part of Cli, whose front door it is tested through",
   "packages/novacron/src/CommandLine.ts": "the process around a command line, tested end to end through main",
   "packages/novacron/src/DwcpCli.ts": "a part of Cli, whose front door it is tested through",

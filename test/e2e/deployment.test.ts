@@ -1,6 +1,6 @@
 /**
- * A deployment as `docs/DEPLOYMENT.md` tells it: the commands of that page as they stand there, on real nodes before which the
- * switch stands, while somebody asks without a pause. Then one that must not succeed.
+ * A deployment as `docs/DEPLOYMENT.md` tells it: the commands of that page as they stand there, on real nodes before which
+ * the switch stands, while somebody asks without a pause. Then one that must not succeed.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -75,7 +75,7 @@ describe.skipIf(!hasOpenssl)("a deployment", () => {
     const lines = [
       `system: { node_id: ${id} }`,
       `database: { url: "${database.url()}" }`,
-      `security: { tls: { ca: ${ca}, cert: ${cert}, key: ${key} }, authentication: { certificate_roles: [viewer] } }`,
+      `security: { tls: { ca: ${ca}, cert: ${cert}, key: ${key} }, ${viewers} }`,
       `api: { port: ${ports[id]}, rate: { ${rate} }, grpc: { port: 0 } }`,
       `orchestration: { cluster: { enabled: true, port: ${await freePort()} } }`,
       "network: { bind_port: 0 }",
@@ -141,7 +141,7 @@ describe.skipIf(!hasOpenssl)("a deployment", () => {
     await eventually(() => asked.count() >= so + 10, what)
   }
 
-  it("goes from canary to cut-over, back, forth and to all features, by the commands of the page; no request fails", async () => {
+  it("goes from canary to cut-over, back, and to all features by the commands of the page; no request fails", async () => {
     await play("A first node")
     const made = await sh("novacron api-token create asks --role viewer -d blue 2>/dev/null")
     token = made.out.trim()
@@ -223,6 +223,7 @@ describe.skipIf(!hasOpenssl)("a deployment", () => {
   })
 })
 
+const viewers = "authentication: { certificate_roles: [viewer] }"
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 const portOf = (server: Server): number => {

@@ -8,6 +8,7 @@ import * as Completions from "effect/cli/Completions"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { recommend } from "./AdviceCli.ts"
 import { boot } from "./BootCli.ts"
 import { asked, json, lazily, optionalText, source, toggle } from "./CommandFlags.ts"
 import { dwcp } from "./DwcpCli.ts"
@@ -377,6 +378,7 @@ const trace = Command.make(
     other: Argument.optional(Argument.String("OTHER")).pipe(Argument.withDescription("The second boot, for --diff")),
     html: toggle("html", "Write a page that is complete in itself"),
     svg: toggle("svg", "Write a picture"),
+    mermaid: toggle("mermaid", "Write a sequence diagram, for Mermaid"),
     perfetto: toggle("perfetto", "Write a Chrome trace, for ui.perfetto.dev"),
     otlp: optionalText("otlp", "Send it to this collector: http://127.0.0.1:4318"),
     diff: toggle("diff", "Compare two boots, and name the component that moved the critical path"),
@@ -395,7 +397,7 @@ const trace = Command.make(
       ...asked(input),
       boot: Option.getOrUndefined(input.boot),
       other: Option.getOrUndefined(input.other),
-      as: input.html ? "html" : input.svg ? "svg" : input.perfetto ? "perfetto" : "text",
+      as: input.html ? "html" : input.svg ? "svg" : input.perfetto ? "perfetto" : input.mermaid ? "mermaid" : "text",
       otlp: Option.getOrUndefined(input.otlp),
       diff: input.diff,
       whatIf: Option.getOrElse(input.whatIf, () => ({})),
@@ -473,6 +475,7 @@ export const novacron = Command.make("novacron").pipe(
     apiToken,
     switching,
     rollout,
+    recommend,
     doctor,
     capacity,
     explain,

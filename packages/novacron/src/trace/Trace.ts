@@ -17,6 +17,7 @@ import { version } from "../version.ts"
 import * as Boots from "./Boots.ts"
 import * as Collector from "./Collector.ts"
 import * as Receiver from "./Receiver.ts"
+import * as Sequence from "./Sequence.ts"
 import * as TraceChart from "./TraceChart.ts"
 
 /** What may be asked of a boot. */
@@ -25,7 +26,7 @@ export interface Asked {
   readonly boot?: string | undefined
   /** The other boot of a difference. */
   readonly other?: string | undefined
-  readonly as: "text" | "html" | "svg" | "perfetto" | "json"
+  readonly as: "text" | "html" | "svg" | "perfetto" | "mermaid" | "json"
   readonly list: boolean
   readonly diff: boolean
   readonly whatIf: { readonly [component: string]: string }
@@ -94,6 +95,8 @@ const written = Effect.fnUntraced(function* (
       return TimelineView.toSvg(timeline, { durations })
     case "perfetto":
       return JSON.stringify(TimelineView.toPerfetto(timeline))
+    case "mermaid":
+      return Sequence.toMermaid(timeline)
     case "json":
       return JSON.stringify(timeline)
   }
