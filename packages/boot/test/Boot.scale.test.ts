@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit } from "effect"
 import * as Boot from "../src/Boot.ts"
@@ -59,4 +61,15 @@ describe("ten thousand components", () => {
       assert.strictEqual(open.size, 0)
     })
   )
+
+  it("need no more than 96 MB of heap, and not one open file, twice in a process that is given little", () => {
+    const script = fileURLToPath(new URL("./fixtures/tenThousand.ts", import.meta.url))
+    // 48 files are what Node itself opens to begin, and a few.
+    const command = `ulimit -n 48; exec "$0" --max-old-space-size=96 "$1" 2`
+    const said = execFileSync("sh", ["-c", command, process.execPath, script], { encoding: "utf8" })
+    const { moreOpen, peakMb, up } = JSON.parse(said)
+    assert.strictEqual(up, 2 * size)
+    assert.strictEqual(moreOpen, 0)
+    assert.isBelow(peakMb, 350)
+  }, 120_000)
 })
