@@ -1,11 +1,12 @@
 /**
- * `pnpm bench NAME [--json] [--check]` runs `test/benchmarks/src/NAME.ts` and says what it measured.
+ * `pnpm bench NAME [--json] [--check] [--record FILE] [--gate FILE]` runs `test/benchmarks/src/NAME.ts` and says what it measured.
  *
  * **Details**
  *
  * With `--json` stdout is one object, `{ bench, node, cpus, loadavg, figures }`, and nothing else: what a benchmark
- * prints on the way goes to stderr. Exit codes: 0 measured, 1 a figure missed its bar and `--check` was given,
- * 64 usage, 70 the benchmark itself broke.
+ * prints on the way goes to stderr. `--record` adds the figures to a history, and `--gate` holds them against one. Exit
+ * codes: 0 measured, 1 a figure missed its bar and `--check` was given, or is worse than in the history of `--gate`, 64 usage,
+ * 70 the benchmark itself broke.
  */
 import { existsSync, globSync } from "node:fs"
 import { availableParallelism, loadavg } from "node:os"
@@ -13,31 +14,47 @@ import { basename, join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 import type { Benchmark, Figure } from "../test/benchmarks/Figure.ts"
+import * as History from "../test/benchmarks/History.ts"
 
-const usage = "pnpm bench NAME [--json] [--check]"
+const usage = "pnpm bench NAME [--json] [--check] [--record FILE] [--gate FILE]"
 const folder = join(import.meta.dirname, "../test/benchmarks/src")
 
 const main = async (): Promise<number> => {
   const asked = parse(process.argv.slice(2))
   if (typeof asked === "string") return refuse(asked)
-  const { name, json, check } = asked
+  const { name, json, check, gate, record } = asked
   if (json) console.log = console.info = console.error
   const load = loadavg()
   const { figures } = await (await benchmark(name)).run()
   const result = { bench: name, node: process.version, cpus: availableParallelism(), loadavg: load, figures }
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : table(figures))
-  return check && figures.some((figure) => figure.ok === false) ? 1 : 0
+  const run = { ...result, at: new Date().toISOString() }
+  const worse = gate === undefined ? [] : History.worse(History.read(gate), run)
+  for (const { id, limit, runs, unit, usual, value } of worse) {
+    const before = `${round(usual)} in ${runs} runs before`
+    process.stderr.write(`WORSE ${id}: ${round(value)} ${unit}, ${before}, at the most to ${round(limit)}\n`)
+  }
+  // What is worse does not become usual by being measured often.
+  if (record !== undefined && worse.length === 0) History.append(record, run)
+  return worse.length > 0 || (check && figures.some((figure) => figure.ok === false)) ? 1 : 0
 }
 
 interface Asked {
   readonly name: string
   readonly json: boolean
   readonly check: boolean
+  readonly record?: string | undefined
+  readonly gate?: string | undefined
 }
 
 /** What the command line asks for, or why that cannot be. */
 const parse = (args: ReadonlyArray<string>): Asked | string => {
-  const options = { json: { type: "boolean", default: false }, check: { type: "boolean", default: false } } as const
+  const options = {
+    json: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    record: { type: "string" },
+    gate: { type: "string" }
+  } as const
   try {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
     const [name, ...more] = positionals

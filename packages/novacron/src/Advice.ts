@@ -78,7 +78,8 @@ const slots = (up: ReadonlyArray<Report.Report>, { maxConcurrency }: Limits): Re
   const share = quantile(shares, 0.5)
   const isBound = up.every(({ concurrency }) => concurrency === maxConcurrency)
   if (share <= 0.1 || !isBound) return []
-  const because = `in half of ${up.length} boots the critical path waits for a slot, ${Math.round(100 * share)} % of the time and more`
+  const percent = Math.round(100 * share)
+  const because = `in half of ${up.length} boots the critical path waits for a slot, ${percent} % of the time and more`
   return [{ subject: "system.max_concurrency", now: `${maxConcurrency}`, instead: `${2 * maxConcurrency}`, because }]
 }
 

@@ -35,12 +35,19 @@ describe("a sequence diagram", () => {
   it("lets no name of a component break the diagram", () => {
     const names = ["a; participant evil", "b\nNote over boot: READY", "<script>", "#quot;%%{init}"] as const
     const text = Sequence.toMermaid(Timeline.fromEvents(boot({ names })))
-    const known =
-      /^(?:sequenceDiagram| {2}(?:participant (?:boot|c\d as .+)|Note over boot: READY .+|boot->>c\d: .+|c\d--(?:>>|x)boot: .+))$/
+    const known = [
+      /^sequenceDiagram$/,
+      /^ {2}participant (?:boot|c\d as .+)$/,
+      /^ {2}Note over boot: READY after 130 ms$/,
+      /^ {2}(?:boot->>c\d|c\d--(?:>>|x)boot): .+$/
+    ]
     const lines = text.split("\n")
     assert.lengthOf(lines, 16)
     for (const line of lines) {
-      assert.match(line, known)
+      assert.isTrue(
+        known.some((one) => one.test(line)),
+        line
+      )
       assert.notMatch(line, /[;<#{]/)
     }
   })
