@@ -6,7 +6,8 @@
  * The links are those of `wan-lab`, which the variable WAN_LAB names; without it, or without root, their figures are
  * skipped. A share is the goodput of 100 MB of random bytes, start-up and the verified hash included, over the rate of the
  * link. What bytes wait is measured with one stream over 20 Mbit/s, 40 ms and a queue of eight times what is on its way, as
- * routers have them, by what `ss` says of the kernel. Every sample has a lab and a seed of its own; `SAMPLES=1` is a quick look. Values are medians.
+ * routers have them, by what `ss` says of the kernel. Every sample has a lab and a seed of its own; `SAMPLES=1` is a quick
+ * look. Values are medians.
  */
 import { execFile, execFileSync } from "node:child_process"
 import {

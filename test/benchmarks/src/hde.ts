@@ -6,7 +6,8 @@
  * Ours works in a process that serves one request after the other; the command line is started anew each time, as whoever
  * uses it does. Both read files and write files, in turn, and who begins alternates. Ratios are of whole frames, with our
  * head and both hashes in them. The goals of the environments are those of the specification: in a datacenter all of the
- * recorded contents, for a link of 10 Gbit/s; over the internet the texts of this repository, for one of 10 Mbit/s. The process that encodes 2 GB is a fresh one, and its peak is what the system says.
+ * recorded contents, for a link of 10 Gbit/s; over the internet the texts of this repository, for one of 10 Mbit/s. The
+ * process that encodes 2 GB is a fresh one, and its peak is what the system says.
  */
 import { type ChildProcess, execFileSync, fork } from "node:child_process"
 import { createHash } from "node:crypto"

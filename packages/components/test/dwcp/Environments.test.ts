@@ -3,18 +3,28 @@ import { Boot, Component } from "@novacron/boot"
 import type { Group } from "@novacron/dwcp"
 import { Context, Effect, Layer, References, Schema } from "effect"
 import { NodeFileSystem, NodePath } from "@effect/platform-node"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { component as database } from "../../src/database/Component.ts"
 import { Database } from "../../src/database/Database.ts"
 import { Settings as DatabaseSettings } from "../../src/database/Settings.ts"
 import { component } from "../../src/dwcp/Component.ts"
 import { Dwcp } from "../../src/dwcp/Members.ts"
+import * as BootMetrics from "../../src/monitoring/BootMetrics.ts"
+import * as Exposition from "../../src/monitoring/Exposition.ts"
+import * as Tally from "../../src/monitoring/Tally.ts"
 import { component as network } from "../../src/network/Component.ts"
 import { Security } from "../../src/security/Security.ts"
+import { parse } from "../monitoring/fixtures/Promtool.ts"
 import { authority, securityOf } from "../network/fixtures/authority.ts"
 import { settingsOf as networkSettings } from "../network/fixtures/listeners.ts"
 import { eventually, folder, node, platform, settingsOf } from "./fixtures/nodes.ts"
 
 const within = 60_000
+
+const file = join(import.meta.dirname, "../../../../docs/monitoring/dashboard.json")
+const dashboard: { readonly panels: ReadonlyArray<{ readonly targets?: ReadonlyArray<{ readonly expr: string }> }> } =
+  JSON.parse(readFileSync(file, "utf8"))
 
 /** What is in effect, and not what was asked for: streams of a real link, a task that was placed. */
 const effective = (dwcp: Group.Dwcp["Service"], peer: { readonly host: string; readonly port: number }) =>
@@ -76,6 +86,41 @@ describe("dwcp by environment", () => {
           assert.include(["dctcp", "bbr", "cubic", "unavailable"], set.runs)
         }
         assert.strictEqual(new Set([datacenter, internet, hybrid].map((set) => JSON.stringify(set))).size, 3)
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+})
+
+describe("dwcp on the dashboard", () => {
+  it.live(
+    "is the series of its six, as a boot that lost HDE makes them",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const broken = Layer.effectDiscard(Effect.fail(new Error("there is no HDE")))
+        const layered = <L extends { readonly hde: object }>(real: L): L => ({
+          ...real,
+          hde: { datacenter: broken, internet: broken, hybrid: broken }
+        })
+        const { events } = yield* node(yield* issue("node-a"), {}, { layered })
+        const fold = BootMetrics.make(Tally.make(100))
+        for (const event of events) BootMetrics.step(fold, event)
+        const families = [...fold.tally.families(), ...Exposition.ofFigures(BootMetrics.figures(fold))]
+        const { samples } = parse(Exposition.write("text", families, 1_000).text)
+        const panels = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+        const selected = panels.flatMap((expr) => {
+          const [, name = "", pattern] = /(novacron_\w+)\{[^}]*component=~"(dwcp[^"]*)"/u.exec(expr) ?? []
+          const isOne = new RegExp(`^(?:${pattern})$`, "u")
+          const found = samples.filter((each) => each.name === name && isOne.test(each.labels["component"] ?? ""))
+          return pattern === undefined ? [] : [[name, new Set(found.map(({ labels }) => labels["component"]))] as const]
+        })
+        const of = (name: string) => [...(new Map(selected).get(name) ?? [])]
+        for (const six of ["amst", "hde", "pba", "ass", "acp", "itp"]) {
+          assert.include(of("novacron_component_health_status"), `dwcp/${six}`)
+          assert.include(of("novacron_component_state"), `dwcp/${six}`)
+          assert.include(of("novacron_component_init_duration_seconds"), `dwcp/${six}`)
+        }
+        assert.notInclude(of("novacron_component_state"), "network")
       }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )

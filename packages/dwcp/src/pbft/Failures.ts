@@ -31,7 +31,10 @@ export class ReplicaCannotListen extends Data.TaggedError("ReplicaCannotListen")
 export class MembershipInvalid extends Data.TaggedError("MembershipInvalid")<{ readonly problem: string }> {
   readonly code = "NVC-4453"
   override get message() {
-    return `This replica cannot join: ${this.problem}. All members need the same list, and each one its own key.`
+    return (
+      `This replica cannot join: ${this.problem}. All members need the same list, and each one its own key. A node that is ` +
+      `not to decide leaves dwcp.consensus.byzantine_tolerance off, and has no part in what the members share.`
+    )
   }
 }
 

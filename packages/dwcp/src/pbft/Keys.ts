@@ -61,7 +61,8 @@ export const identify = ({
   if (privateKey.asymmetricKeyType !== "ed25519") return problem("the key of this replica is not Ed25519")
   const own = createPublicKey(privateKey)
   const id = publicKeys.findIndex((one) => one.equals(own))
-  return id < 0 ? problem("its key is not that of a member") : Result.succeed({ id, privateKey, publicKeys })
+  const stranger = `its key is not that of a member, of whom there are ${members.length}`
+  return id < 0 ? problem(stranger) : Result.succeed({ id, privateKey, publicKeys })
 }
 
 const read = (pem: string): KeyObject | undefined => {

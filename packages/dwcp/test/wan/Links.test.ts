@@ -58,7 +58,7 @@ const streams = (said: string): ReadonlyArray<Seen> =>
 const counts = ({ seen }: Sent): ReadonlyArray<number> => seen.map((each) => each.length)
 
 describe("a link over a WAN", () => {
-  it("runs bbr on every stream where it is the internet, and cubic where that is asked for: `ss` sees the same", async (c) => {
+  it("runs bbr on every stream over the internet, and cubic where that is asked for: `ss` sees the same", async (c) => {
     if (missing !== undefined) return c.skip(missing)
     await within(2, ["--delay", "40", "--rate", "100"], async (lab) => {
       for (const [settings, wanted] of [
@@ -94,7 +94,7 @@ describe("a link over a WAN", () => {
     })
   }, 240_000)
 
-  it("has send buffers that follow rate and round trip on long links, and leaves them to the kernel on short ones", async (c) => {
+  it("has send buffers that follow rate and round trip on long links, and those of the kernel on short ones", async (c) => {
     if (missing !== undefined) return c.skip(missing)
     const largest = async (rttMillis: number, mbit: number) =>
       await within(2, ["--delay", `${rttMillis / 2}`, "--rate", `${mbit}`], async (lab) => {

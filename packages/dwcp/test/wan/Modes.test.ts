@@ -16,7 +16,7 @@ const certify = (cwd: string) => {
 }
 
 describe("a node with peers of several kinds", () => {
-  it("takes one for a peer in its datacenter and one for a peer on the internet at the same time, in one process", async (c) => {
+  it("takes one for a peer in its datacenter and one for a peer on the internet, at the same time", async (c) => {
     if (missing !== undefined) return c.skip(missing)
     const links = ["a-b delay 0.5 rate 1000", "a-c delay 40 rate 40 loss 1"]
     await within(
