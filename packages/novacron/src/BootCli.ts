@@ -7,27 +7,37 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { asked, lazily, source, toggle } from "./CommandFlags.ts"
 
-export const boot = Command.make(
-  "boot",
-  {
-    ...source,
-    exitWhenReady: toggle("exit-when-ready", "Stop as soon as the node is ready"),
-    strict: toggle("strict", "Exit with 75 when the node is up but degraded"),
-    lastGood: toggle("last-good", "When the file cannot be used, boot with its last version that was good, and say so"),
-    report: Flag.optional(Flag.String("report")).pipe(Flag.withDescription("Write the report of the boot to this file"))
-  },
-  (input) =>
-    lazily(
-      () => import("./Commands/Boot.ts"),
-      (it) => it.boot,
-      {
-        ...asked(input),
-        exitWhenReady: input.exitWhenReady,
-        strict: input.strict,
-        lastGood: input.lastGood,
-        report: Option.getOrUndefined(input.report)
-      }
-    )
+/** The flags of a boot. `BootWords` reads the plain ones by itself. */
+export const flags = {
+  ...source,
+  exitWhenReady: toggle("exit-when-ready", "Stop as soon as the node is ready"),
+  strict: toggle("strict", "Exit with 75 when the node is up but degraded"),
+  lastGood: toggle("last-good", "When the file cannot be used, boot with its last version that was good, and say so"),
+  report: Flag.optional(Flag.String("report")).pipe(Flag.withDescription("Write the report of the boot to this file"))
+}
+
+/** The flags as the command wants them. */
+export const toFlags = (
+  input: Parameters<typeof asked>[0] & {
+    readonly exitWhenReady: boolean
+    readonly strict: boolean
+    readonly lastGood: boolean
+    readonly report: Option.Option<string>
+  }
+) => ({
+  ...asked(input),
+  exitWhenReady: input.exitWhenReady,
+  strict: input.strict,
+  lastGood: input.lastGood,
+  report: Option.getOrUndefined(input.report)
+})
+
+export const boot = Command.make("boot", flags, (input) =>
+  lazily(
+    () => import("./Commands/Boot.ts"),
+    (it) => it.boot,
+    toFlags(input)
+  )
 ).pipe(
   Command.withDescription("Boot the node and keep it up until a signal or novacron stop ends it"),
   Command.withExamples([

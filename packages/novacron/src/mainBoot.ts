@@ -1,5 +1,17 @@
-/** The entry of a process that is told to boot: no other command is described before that. */
-import { novacron } from "./BootCli.ts"
-import { run } from "./CommandLine.ts"
+/** The entry of a process that is told to boot: no other command is described before that, and this one only if it must. */
+import * as BootWords from "./BootWords.ts"
+import { boot } from "./Commands/Boot.ts"
+import { thisProcess } from "./Surroundings.ts"
 
-run(novacron)
+const surroundings = thisProcess()
+const flags = BootWords.read(surroundings.args)
+if (flags === undefined) {
+  const [{ novacron }, { run }] = await Promise.all([import("./BootCli.ts"), import("./CommandLine.ts")])
+  run(novacron)
+} else {
+  // A program tells what went wrong by itself; what is rejected is a bug of ours.
+  boot(flags, surroundings).then(surroundings.leave, (bug: unknown) => {
+    surroundings.stderr.write(`${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}\n`)
+    surroundings.leave(70)
+  })
+}
