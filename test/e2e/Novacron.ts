@@ -3,7 +3,18 @@
  * it leaves behind when it is gone.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,19 +22,48 @@ import { bundle } from "../../scripts/bundle.ts"
 
 const root = join(import.meta.dirname, "../..")
 
-/** Where test processes keep their programs: out of what is published, and where the same packages are found. */
+/** Where runs of tests keep their programs: out of what is published, and where the same packages are found. */
 const kept = join(root, "packages/novacron/node_modules/.novacron-e2e")
-const outdir = join(kept, `${process.pid}`)
+
+/** When the newest source was changed: who watches sources has runs that outlive them. */
+const newest = (): number => {
+  const folders = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name, "src"))
+  const sources = folders.flatMap((folder) =>
+    existsSync(folder) ? readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name))) : []
+  )
+  return sources.reduce((latest, path) => Math.max(latest, statSync(path).mtimeMs), 0)
+}
+
+/** One for all processes of a run, which are children of one process. */
+const outdir = join(kept, `${process.ppid}-${Math.round(newest())}`)
 let made: Promise<string> | undefined
 
-/** The bundled program, made once for each process of tests. What processes that are gone have left is removed. */
-const program = (): Promise<string> => {
-  if (made === undefined) {
-    const left = existsSync(kept) ? readdirSync(kept).filter((pid) => !existsSync(`/proc/${pid}`)) : []
-    for (const pid of left) rmSync(join(kept, pid), { recursive: true, force: true })
-    made = bundle(outdir)
+/** The bundled program, made once for each run of tests. What runs that are over have left is removed. */
+const program = (): Promise<string> => (made ??= make())
+
+const make = async (): Promise<string> => {
+  const left = existsSync(kept) ? readdirSync(kept).filter((name) => !existsSync(`/proc/${name.split("-")[0]}`)) : []
+  for (const name of left) rmSync(join(kept, name), { recursive: true, force: true })
+  mkdirSync(outdir, { recursive: true })
+  const [making, done] = [join(outdir, "making"), join(outdir, "done")]
+  try {
+    writeFileSync(making, `${process.pid}`, { flag: "wx" })
+  } catch {
+    // Somebody else of this run makes it, or has.
+    await eventually(() => existsSync(done) || !isAlive(making), "the program is made")
+    if (existsSync(done)) return readFileSync(done, "utf8")
+    throw new Error(`Whoever made the program in ${outdir} is gone without having done it. Run the tests again.`)
   }
-  return made
+  const path = await bundle(outdir)
+  writeFileSync(`${done}.half`, path)
+  renameSync(`${done}.half`, done)
+  return path
+}
+
+/** Whether the process whose id is in a file is there; one that is just being written is. */
+const isAlive = (file: string): boolean => {
+  const pid = readFileSync(file, "utf8")
+  return pid === "" || existsSync(`/proc/${pid}`)
 }
 
 /** A line of JSON that a boot writes. */
