@@ -90,6 +90,8 @@ export class Driver {
   /** How exchanges have left instances behind, to be told with the next closing. */
   private readonly left: Array<Closing | undefined>
   private readonly failures: Array<Critical> = []
+  /** What could not be closed cleanly, by name. */
+  private readonly unclosed = new Set<string>()
   private readonly inbox: Array<Progress.Input> = []
   private readonly output: Progress.Output = { events: [], commands: [] }
   private broken: InvariantBroken | undefined
@@ -255,6 +257,8 @@ export class Driver {
       this.services.completeRest()
       this.views.publish()
       Deferred.doneUnsafe(this.settled, Exit.void)
+    } else if ((event._tag === "ComponentStopped" || event._tag === "AttemptClosed") && event.closing !== "clean") {
+      this.unclosed.add(event.component)
     }
   }
 
@@ -494,7 +498,12 @@ export class Driver {
     this.waker?.interruptUnsafe()
     this.waker = undefined
     this.wakeMs = undefined
-    const reasons = this.failures.map((failure) => Cause.makeFailReason(failure))
+    const [first, ...more] = this.unclosed
+    const failures =
+      first === undefined
+        ? this.failures
+        : this.failures.map(({ cause, component }) => new Critical({ component, cause, unclosed: [first, ...more] }))
+    const reasons = failures.map((failure) => Cause.makeFailReason(failure))
     const failed = Exit.failCause(Cause.fromReasons(reasons))
     Deferred.doneUnsafe(this.settled, reasons.length === 0 ? Exit.interrupt() : failed)
     const ended = this.broken === undefined ? Exit.void : Exit.die(this.broken)

@@ -73,10 +73,13 @@ export type Fault = TimedOut | Unhealthy | Defect | NeedAbsent
 export class Critical<out E = unknown> extends Data.TaggedError("Critical")<{
   readonly component: string
   readonly cause: unknown
+  /** What the rollback could not close, by name; absent when all was closed. The same for each failure of a boot. */
+  readonly unclosed?: readonly [string, ...ReadonlyArray<string>]
 }> {
   declare readonly cause: E | Fault
   override get message() {
-    return `critical component "${this.component}" did not start`
+    const left = this.unclosed === undefined ? "" : `; the rollback could not close ${this.unclosed.join(", ")}`
+    return `critical component "${this.component}" did not start${left}`
   }
 }
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Option, type Scope } from "effect"
+import { Cause, Effect, Exit, Option, type Scope } from "effect"
 import * as Component from "../src/Component.ts"
 import { Critical, Defect, messageOf, NeedAbsent, Unhealthy } from "../src/Severity.ts"
 import { at, Broken, criticals, fails, key, lines, only, world } from "./fixtures/parts.ts"
@@ -284,6 +284,34 @@ describe("a rollback", () => {
         ]
       )
       assert.strictEqual(only(events, "BootEnded")[0]?.clean, false)
+    })
+  )
+
+  it.effect("that could not close everything is told by the error itself, beside every component that failed", () =>
+    Effect.gen(function* () {
+      const { boot, part } = world()
+      const exit = yield* boot([
+        part("a", { stop: "200 millis", closing: Effect.never }),
+        part("b", { needs: ["a"], closing: Effect.die(new Error("cannot close")) }),
+        part("c", { needs: ["b"] }),
+        part("bad", { takes: 40, then: () => fails("bad"), closing: Effect.sleep(50) }),
+        part("worse", { takes: 60, then: () => fails("worse"), closing: Effect.die(new Error("cannot close")) })
+      ])
+      const errors = Exit.isFailure(exit)
+        ? exit.cause.reasons.flatMap((it) => (Cause.isFailReason(it) ? [it.error] : []))
+        : []
+      assert.deepStrictEqual(
+        errors.map((error) => error instanceof Critical && [error.component, error.unclosed?.toSorted()]),
+        [
+          ["worse", ["a", "b", "worse"]],
+          ["bad", ["a", "b", "worse"]]
+        ]
+      )
+      assert.match(
+        errors[0]!.message,
+        /^critical component "worse" did not start; the rollback could not close \w+, \w+, \w+$/
+      )
+      assert.deepStrictEqual(errors[1]?.cause, new Broken({ by: "bad", message: "bad broke" }))
     })
   )
 
