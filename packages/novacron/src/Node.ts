@@ -156,9 +156,8 @@ export const plansOf = ({ cache, database, network }: Settings): Resources.Capac
   hasOwnDatabase: database.url === undefined
 })
 
-/** Who has to answer: those of the settings, and the servers that the node will talk to. Nobody without a pre-flight. */
+/** Who has to answer: those of the settings, and the servers that the node will talk to. */
 export const endpointsOf = ({ cache, database, preflight }: Settings): Settings["preflight"]["endpoints"] => {
-  if (!preflight.enabled) return []
   const named = new Set(preflight.endpoints.map(({ name }) => name))
   const found = [endpointOf("database", database.url, 5_432), endpointOf("cache", cache.url, 6_379)].flatMap(
     (one) => one ?? []

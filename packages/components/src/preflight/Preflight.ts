@@ -50,11 +50,11 @@ export const survey = (endpoints: ReadonlyArray<Endpoint>): Effect.Effect<Readon
 /** Plenty for the endpoints of one node; a list by mistake must not use up its descriptors. */
 const maxAtOnce = 64
 
-/** Asks all, warns of those that should answer and do not, fails with those that must. */
+/** Asks all, or nobody when it is off; warns of those that should answer and do not, fails with those that must. */
 export const check = Effect.fn("Preflight.check")(function* (
   settings: typeof Settings.Type
 ): Effect.fn.Return<Preflight["Service"], PreflightFailed> {
-  const findings = yield* survey(settings.endpoints)
+  const findings = yield* survey(settings.enabled ? settings.endpoints : [])
   const silent = findings.flatMap(({ address, name, outcome, policy }) =>
     Result.isFailure(outcome) ? [{ address, name, policy, reason: outcome.failure.reason }] : []
   )

@@ -104,6 +104,15 @@ describe("Preflight", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("asks nobody when it is off, not even those that must answer", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const must = settings([{ name: "database", host: "127.0.0.1", port, policy: "enforce" }])
+      assert.isTrue(Result.isFailure(yield* Effect.result(Preflight.check(must))))
+      assert.deepStrictEqual((yield* Preflight.check({ ...must, enabled: false })).findings, [])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("has nothing to say when nobody has to answer", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* Preflight.check(settings([])), { findings: [] })

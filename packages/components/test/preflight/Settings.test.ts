@@ -4,7 +4,7 @@ import { Settings } from "../../src/preflight/Settings.ts"
 
 describe("the settings of the pre-flight", () => {
   it("ask nobody without a file, and warn after 2 seconds unless they are told otherwise", () => {
-    assert.deepStrictEqual(Schema.decodeUnknownSync(Settings)({}), { endpoints: [] })
+    assert.deepStrictEqual(Schema.decodeUnknownSync(Settings)({}), { enabled: true, endpoints: [] })
     const [endpoint] = Schema.decodeUnknownSync(Settings)({
       endpoints: [{ name: "db", host: "db", port: 5432 }]
     }).endpoints
