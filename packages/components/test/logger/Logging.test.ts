@@ -178,7 +178,7 @@ describe("Logging", () => {
     }).pipe(Effect.scoped)
   )
 
-  it("holds up nobody with a hundred thousand lines that nobody reads, keeps as many as it may, and counts the rest", async () => {
+  it("holds up nobody with a hundred thousand lines, keeps as many as it may, and counts the rest", async () => {
     const child = start(
       `
       import { createInterface } from "node:readline"
