@@ -39,7 +39,7 @@ export const levelsBesideDataflow = (graphs: number): ReadonlyArray<number> =>
   })
 
 /** The same graph, with a part of no duration after each level, for which the whole next level waits. */
-export const withBarriers = (graph: Graph): Graph => {
+const withBarriers = (graph: Graph): Graph => {
   const level: Array<number> = []
   for (const { needs } of graph) level.push(1 + Math.max(-1, ...needs.map((need) => level[need]!)))
   const order = graph.map((_, i) => i).toSorted((a, b) => level[a]! - level[b]! || a - b)
