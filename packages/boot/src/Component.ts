@@ -288,7 +288,10 @@ export const option = <I, S>(key: Context.Key<I, S>): Context.Key<Optional<I>, O
   // The engine provides exactly this under the derived key.
   Recipe.derive(key, "optional") as Context.Key<Optional<I>, Option.Option<S>>
 
-/** A need that does not delay the start: an effect that yields the service once it is up. */
+/**
+ * A need that does not delay the start: an effect that yields the service once it is up. Who looks it up is closed before
+ * it, unless that one holds on to who looks it up.
+ */
 export const late = <I, S>(key: Context.Key<I, S>): Context.Key<Late<I>, Effect.Effect<Option.Option<S>>> =>
   // As above.
   Recipe.derive(key, "late") as Context.Key<Late<I>, Effect.Effect<Option.Option<S>>>

@@ -414,7 +414,7 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
   ComponentStopping: (c, event, i) => {
     if (c.life[i] !== Life.up) return misplaced(c, event, i, 6)
     if (c.why === "") return breaks(c, 6, i, "It is stopped, and nothing is taken down.")
-    const holder = c.plan.dependents[i]!.find((dependent) => isLive(c.life[dependent]!))
+    const holder = c.plan.heldBy[i]!.find((dependent) => isLive(c.life[dependent]!))
     c.swap[i] = -1
     move(c, i, Life.stopping)
     if (holder === undefined) return undefined
@@ -425,7 +425,7 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     if (c.life[i] === Life.stopping) return closed(c, i, event.closing, Life.stopped)
     // Only the end of the budget stops what was not stopping: whatever still waited for its dependents then.
     if (c.life[i] !== Life.up || event.closing !== "abandoned") return misplaced(c, event, i, 6)
-    const held = c.plan.dependents[i]!.some((d) => isLive(c.life[d]!) || c.sinceMs[d] === c.atMs)
+    const held = c.plan.heldBy[i]!.some((d) => isLive(c.life[d]!) || c.sinceMs[d] === c.atMs)
     if (!held) return breaks(c, 7, i, "It is abandoned, and nothing stood against stopping it before.")
     c.sinceMs[i] = c.atMs
     return closed(c, i, event.closing, Life.stopped)

@@ -39,6 +39,7 @@ import {
   missing,
   type Problem,
   type Problems,
+  tie,
   type Unmet
 } from "./Problem.ts"
 
@@ -64,8 +65,12 @@ export interface Plan {
   readonly needs: ReadonlyArray<ReadonlyArray<number>>
   /** The hard ones among `needs`. */
   readonly hard: ReadonlyArray<ReadonlyArray<number>>
-  /** What it looks up while running; no part of any order. */
+  /** What it looks up while running; no part of the order of the start. */
   readonly late: ReadonlyArray<ReadonlyArray<number>>
+  /** Whom it is closed before: `needs`, and `late` too, but for those who hold on to it in turn. */
+  readonly holds: ReadonlyArray<ReadonlyArray<number>>
+  /** `holds`, reversed. */
+  readonly heldBy: ReadonlyArray<ReadonlyArray<number>>
   /** `needs`, reversed. */
   readonly dependents: ReadonlyArray<ReadonlyArray<number>>
   /** Does not exist in this environment. */
@@ -232,6 +237,7 @@ const build = (manifests: ReadonlyArray<Manifest>, around: Surroundings): Result
     components,
     index: new Map(components.map(({ name }, i) => [name, i])),
     ...edges,
+    ...holdsOf(edges),
     excluded,
     external: [...external].sort(),
     phase,
@@ -300,16 +306,33 @@ const connect = (
     }
   }
   const ordered = ascending(needs)
-  const dependents = new Array<Array<number>>(n).fill(nobody)
-  for (let i = 0; i < n; i++) {
-    const list = ordered[i]!
+  return { needs: ordered, hard: ascending(hard), late: ascending(late), dependents: mirrored(ordered), unmet }
+}
+
+/** The same edges by where they lead. */
+const mirrored = (edges: ReadonlyArray<ReadonlyArray<number>>): ReadonlyArray<ReadonlyArray<number>> => {
+  const lists = new Array<Array<number>>(edges.length).fill(nobody)
+  for (let i = 0; i < edges.length; i++) {
+    const list = edges[i]!
     for (let k = 0; k < list.length; k++) {
       const j = list[k]!
-      if (dependents[j] === nobody) dependents[j] = [i]
-      else dependents[j]!.push(i)
+      if (lists[j] === nobody) lists[j] = [i]
+      else lists[j]!.push(i)
     }
   }
-  return { needs: ordered, hard: ascending(hard), late: ascending(late), dependents, unmet }
+  return lists
+}
+
+/** Who looks something up while it runs may still do so while it is closed: it goes first, where that closes no circle. */
+const holdsOf = ({ dependents, late, needs }: Pick<Plan, "dependents" | "late" | "needs">) => {
+  if (late.every((list) => list.length === 0)) return { holds: needs, heldBy: dependents }
+  const all = needs.map((list, i) => {
+    const more = late[i]!.filter((j) => !list.includes(j))
+    return more.length === 0 ? list : [...list, ...more].toSorted((a, b) => a - b)
+  })
+  const { knot } = tie(all)
+  const holds = all.map((list, i) => list.filter((j) => knot[j] !== knot[i] || needs[i]!.includes(j)))
+  return { holds, heldBy: mirrored(holds) }
 }
 
 /** A list of positions for each component, none twice in one list. */

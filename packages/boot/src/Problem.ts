@@ -134,15 +134,31 @@ export const inversions = (
   return problems
 }
 
-/**
- * Every strongly connected component (Tarjan), as the shortest cycle through its smallest name; shortest cycles first.
- */
+/** Every strongly connected component, as the shortest cycle through its smallest name; shortest cycles first. */
 export const cycles = (
   components: ReadonlyArray<Manifest>,
   needs: ReadonlyArray<ReadonlyArray<number>>
 ): ReadonlyArray<Problem> => {
-  const n = components.length
-  const found: Array<ReadonlyArray<string>> = []
+  const { knot, knots } = tie(needs)
+  return knots
+    .filter((members) => members.length > 1 || needs[members[0]!]!.includes(members[0]!))
+    .map((members) => {
+      const first = members.reduce((a, b) => Math.min(a, b))
+      return shortestCycle(first, needs, knot).map((at) => components[at]!.name)
+    })
+    .sort((a, b) => a.length - b.length || compare(a[0]!, b[0]!))
+    .map((path): Problem => ({ _tag: "Cycle", path }))
+}
+
+/**
+ * The strongly connected components of a graph (Tarjan 1972, without recursion): those who reach each other have the same
+ * `knot`. Whoever is reached is listed before those who reach it.
+ */
+export const tie = (
+  edges: ReadonlyArray<ReadonlyArray<number>>
+): { readonly knot: Int32Array; readonly knots: ReadonlyArray<ReadonlyArray<number>> } => {
+  const n = edges.length
+  const knots: Array<ReadonlyArray<number>> = []
   const seenAt = new Int32Array(n)
   const low = new Int32Array(n)
   const nextEdge = new Int32Array(n)
@@ -158,7 +174,7 @@ export const cycles = (
         seenAt[i] = low[i] = ++time
         open.push(i)
       }
-      const j = needs[i]![nextEdge[i]!++]
+      const j = edges[i]![nextEdge[i]!++]
       if (j !== undefined) {
         if (seenAt[j] === 0) calls.push(j)
         else if (knot[j]! < 0) low[i] = Math.min(low[i]!, seenAt[j]!)
@@ -170,19 +186,10 @@ export const cycles = (
       if (low[i] !== seenAt[i]) continue
       const members = open.splice(open.lastIndexOf(i))
       for (const member of members) knot[member] = i
-      if (members.length === 1 && !needs[i]!.includes(i)) continue
-      found.push(
-        shortestCycle(
-          members.reduce((a, b) => Math.min(a, b)),
-          needs,
-          knot
-        ).map((at) => components[at]!.name)
-      )
+      knots.push(members)
     }
   }
-  return found
-    .sort((a, b) => a.length - b.length || compare(a[0]!, b[0]!))
-    .map((path): Problem => ({ _tag: "Cycle", path }))
+  return { knot, knots }
 }
 
 /** Breadth first from `start` back to it, inside its strongly connected component. */

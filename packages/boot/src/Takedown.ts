@@ -1,6 +1,7 @@
 /**
- * Taking a boot down: the mirror of the start, over the same graph. Who is needed is closed after those who need it,
- * in parallel where the graph allows, each with a deadline, past failing and hanging finalizers, within one budget.
+ * Taking a boot down: the mirror of the start, over the same graph. Who is needed is closed after those who need it, and
+ * after those who look it up while they run, in parallel where the graph allows, each with a deadline, past failing and
+ * hanging finalizers, within one budget.
  */
 import type { Closing, Failure, Reason } from "./BootEvent.ts"
 import { isLive, isUp, Kind, type Late, name, type Output, set, type State, Status, timer } from "./ProgressState.ts"
@@ -25,7 +26,7 @@ export const takeDown = (
     else rollBackOne(s, i, out)
     if (isLive(s, i)) {
       s.up++
-      for (const need of s.plan.needs[i]!) s.holders[need]!++
+      for (const need of s.plan.holds[i]!) s.holders[need]!++
     }
   }
   for (let i = s.status.length - 1; i >= 0; i--) if (isUp(s, i) && s.holders[i] === 0) release(s, i, out)
@@ -56,10 +57,10 @@ export const stopped = (s: State, i: number, closing: Closing, out: Output): voi
   goneDown(s, i, out)
 }
 
-/** One less that holds on to its needs. */
+/** One less that holds on to others. */
 export const goneDown = (s: State, i: number, out: Output): void => {
   s.up--
-  for (const need of s.plan.needs[i]!) if (--s.holders[need]! === 0 && isUp(s, need)) release(s, need, out)
+  for (const need of s.plan.holds[i]!) if (--s.holders[need]! === 0 && isUp(s, need)) release(s, need, out)
 }
 
 /** The budget of the rollback is spent: nothing is waited for any longer, and the record says what was left. */

@@ -168,6 +168,22 @@ describe("the stop", () => {
     })
   )
 
+  it.effect("closes who looks something up before what is looked up, unless that one holds on to it", () =>
+    Effect.gen(function* () {
+      const { boot, events, part } = world()
+      const slow = { closing: Effect.sleep(50) }
+      yield* boot([
+        part("api", { also: [Component.late(key("tasks"))], ...slow }),
+        part("tasks", slow),
+        part("agent", { also: [Component.late(key("pool"))], ...slow }),
+        part("pool", { needs: ["agent"], ...slow })
+      ])
+      const readyMs = only(events, "BootReady")[0]!.atMs
+      const stopping = Object.entries(at(events, "Stopping")).map(([name, ms]) => [name, ms - readyMs])
+      assert.deepStrictEqual(Object.fromEntries(stopping), { api: 0, pool: 0, agent: 50, tasks: 50 })
+    })
+  )
+
   it.effect("of a chain is the exact reverse of the start", () =>
     Effect.gen(function* () {
       const { boot, ledger, part } = world()

@@ -193,6 +193,8 @@ describe("Plan.make", () => {
           assert.deepStrictEqual(plan.late[i], to(["late"]))
           const mirrored = [...plan.components.keys()].filter((k) => plan.needs[k]!.includes(i))
           assert.deepStrictEqual(plan.dependents[i], mirrored)
+          const holders = [...plan.components.keys()].filter((k) => plan.holds[k]!.includes(i))
+          assert.deepStrictEqual(plan.heldBy[i], holders)
         })
       })
     )
@@ -387,6 +389,35 @@ describe("InvalidPlan", () => {
     assert.include(
       messageOf(manifests),
       `- Components wait for each other: "a" → "b" → "c" → "a". Remove one of these needs, or make it late.`
+    )
+  })
+
+  it("lets who looks something up be closed before it, wherever that closes no circle", () => {
+    fc.assert(
+      fc.property(graphs, (manifests) => {
+        const plan = planOf(manifests)
+        const all = [...plan.components.keys()]
+        const reach = (edges: ReadonlyArray<ReadonlyArray<number>>, from: number): ReadonlySet<number> => {
+          const seen = new Set<number>()
+          const open = [from]
+          for (const i of open) {
+            open.push(...edges[i]!.filter((j) => !seen.has(j)))
+            for (const j of edges[i]!) seen.add(j)
+          }
+          return seen
+        }
+        const either = all.map((i) => [...plan.needs[i]!, ...plan.late[i]!])
+        for (const i of all) {
+          // Nobody waits for itself to be closed.
+          assert.isFalse(reach(plan.holds, i).has(i))
+          for (const j of plan.needs[i]!) assert.include(plan.holds[i]!, j)
+          for (const j of plan.late[i]!) {
+            if (plan.needs[i]!.includes(j)) continue
+            assert.strictEqual(plan.holds[i]!.includes(j), !reach(either, j).has(i))
+          }
+          for (const j of plan.holds[i]!) assert.include(either[i]!, j)
+        }
+      })
     )
   })
 

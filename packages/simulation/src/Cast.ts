@@ -101,7 +101,7 @@ const interrupt = (s: Scene, i: number, late: Progress.Late | undefined): void =
 
 const release = (s: Scene, i: number): void => {
   if (s.hold[i] !== Hold.up) return breaks(s, 6, i, "It is to be released, and it is not up.")
-  for (const holder of s.plan.dependents[i]!) {
+  for (const holder of s.plan.heldBy[i]!) {
     if (s.hold[holder] !== Hold.nothing) return breaks(s, 6, i, "It is to be released, and others hold it.")
   }
   forget(s, i)

@@ -54,15 +54,11 @@ export const make = Effect.fn("Api.make")(function* (
   const admission = yield* Admission.make({ security, rate: settings.rate, tokens, local, retryAfterSeconds })
   const feed = Feed.make({ history: settings.sockets.history })
   let isDraining = false
-  let isStopping = false
-  let latest = Option.none<Orchestration["Service"]>()
-  // It stops beside the API, and takes longer: whoever had asked before is answered by what was up until then.
-  const known = Effect.map(orchestration, (it) => (latest = Option.isNone(it) && isStopping ? latest : it))
   const answers = Answers.make({
     security,
     admission,
     view,
-    orchestration: known,
+    orchestration,
     tokens,
     tokenLifetime: settings.tokens.lifetime,
     retryAfterSeconds,
@@ -104,9 +100,6 @@ export const make = Effect.fn("Api.make")(function* (
   }
   yield* LocalAccess.publish(dataDir, access)
   yield* Rehearse.whenReady(access, view)
-
-  // The last to be added is the first to run: from the first moment on.
-  yield* Effect.addFinalizer(() => Effect.sync(() => void (isStopping = true)))
 
   return {
     url: `https://${host}:${door.port}`,

@@ -128,36 +128,6 @@ describe("the door", () => {
     })
   )
 
-  live("answers from the orchestration that was up, although that stops at the same time", () =>
-    Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const running = yield* Scope.provide(start(), scope)
-      assert.strictEqual((yield* ask(running, "/v1/tasks", admin)).status, 200)
-      const { access, api } = running
-      const socket = connect({ port: api.port, host: "127.0.0.1", servername: access.serverName, ca: access.ca })
-      yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
-      const heard = yield* Deferred.make<string>()
-      let text = ""
-      socket.on("data", (bytes: Buffer) => void (text += bytes.toString()))
-      socket.on("close", () => Deferred.doneUnsafe(heard, Effect.succeed(text)))
-      const body = JSON.stringify(submission)
-      const head =
-        `POST /v1/tasks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${admin.token}\r\n` +
-        `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
-      socket.write(head + body.slice(0, 5))
-      yield* Effect.repeat(Effect.delay(api.statistics, "20 millis"), { until: ({ inFlight }) => inFlight === 1 })
-      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-      yield* Effect.exit(ask(running, "/v1/node", admin)).pipe(
-        Effect.delay("20 millis"),
-        Effect.repeat({ until: Exit.isFailure })
-      )
-      yield* Ref.set(running.orchestration, Option.none())
-      socket.write(body.slice(5))
-      assert.match(yield* Deferred.await(heard), /^HTTP\/1.1 201 [^]*"queued"/)
-      yield* Fiber.join(closing)
-    })
-  )
-
   live("speaks TLS 1.2 and 1.3 and nothing older, as openssl sees it, and asks for a certificate", () =>
     Effect.gen(function* () {
       const running = yield* start()
