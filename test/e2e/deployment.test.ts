@@ -184,6 +184,12 @@ describe.skipIf(!hasOpenssl)("a deployment", () => {
     const bad = await sh('novacron rollout red="$RED" --dir switch --ca "$CA" --steps 10,100 --hold 1h --every 100ms')
     assert.strictEqual(bad.code, 69, bad.out)
     assert.match(bad.out, /NVC-3017[^]*red had 10 % of the connections, and has none any more[^]*429 Too Many Requests/)
+    // Two processes are up, with nothing to do: neither is one too many, and no third is missing.
+    const advised = await sh("novacron recommend -c green.yaml -d green --json")
+    assert.strictEqual(JSON.parse(advised.out).nodes.change, 0, advised.out)
+    // The boot of the one that went wrong, as a picture of what happened.
+    const drawn = await sh("novacron trace --mermaid -c red.yaml -d red")
+    assert.match(drawn.out, /^sequenceDiagram\n[^]*boot->>c\d+: start database[^]*Note over boot: READY after/)
     const { out } = await sh("novacron switch show --dir switch --json")
     assert.match(out, /"name":"green"[^}]*"weight":100/)
     assert.match(out, /"name":"red"[^}]*"weight":0/)
