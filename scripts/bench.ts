@@ -1,12 +1,13 @@
 /**
- * `pnpm bench NAME [--json] [--check] [--record FILE] [--gate FILE]` runs `test/benchmarks/src/NAME.ts` and says what it measured.
+ * `pnpm bench NAME [--json] [--check] [--record FILE] [--gate FILE]` runs `test/benchmarks/src/NAME.ts` and says what it
+ * measured.
  *
  * **Details**
  *
  * With `--json` stdout is one object, `{ bench, node, cpus, loadavg, figures }`, and nothing else: what a benchmark
  * prints on the way goes to stderr. `--record` adds the figures to a history, and `--gate` holds them against one. Exit
- * codes: 0 measured, 1 a figure missed its bar and `--check` was given, or is worse than in the history of `--gate`, 64 usage,
- * 70 the benchmark itself broke.
+ * codes: 0 measured, 1 a figure missed its bar and `--check` was given, or is worse than in the history of `--gate`,
+ * 64 usage, 70 the benchmark itself broke.
  */
 import { existsSync, globSync } from "node:fs"
 import { availableParallelism, loadavg } from "node:os"

@@ -1,11 +1,13 @@
 /**
- * What a benchmark measured before, in a file of lines of JSON, and whether it has become worse since. Pure, apart from the file.
+ * What a benchmark measured before, in a file of lines of JSON, and whether it has become worse since. Pure, apart from
+ * the file.
  *
  * **Details**
  *
- * A figure is compared with the median of the last runs on a machine of the same kind: as many processors, the same major version
- * of Node. It has become worse when it is beyond that by more than `slack`, and beyond what those runs differed among each other
- * (three times their median deviation): a figure that was never steady accuses nobody. Less than three runs judge nothing.
+ * A figure is compared with the median of the last runs on a machine of the same kind: as many processors, the same major
+ * version of Node. It has become worse when it is beyond that by more than `slack`, and beyond what those runs differed among
+ * each other (three times their median deviation): a figure that was never steady accuses nobody. Less than three runs judge
+ * nothing.
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs"
 import type { Figure } from "./Figure.ts"
