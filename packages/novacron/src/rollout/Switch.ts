@@ -162,25 +162,34 @@ export const make = Effect.fn("Switch.make")(function* (options: Options) {
   )
   const trial = yield* FiberHandle.make()
 
+  const tell = (from: Kept, to: Kept, by: string) => {
+    const changed = differences(from.backends, to.backends)
+    return changed.length === 0
+      ? Effect.void
+      : Effect.mapError(
+          audit.append({ user: by, action: "modify", source: "api", success: true, changedKeys: changed }),
+          unusable(join(directory, "switch-audit.jsonl"))
+        )
+  }
+  // What cannot be told and kept is not done.
   const put = Effect.fnUntraced(function* (next: Kept, by: string) {
-    const changed = differences(kept.backends, next.backends)
+    yield* tell(kept, next, by)
     yield* write(next)
     kept = next
-    if (changed.length === 0) return
-    yield* Effect.mapError(
-      audit.append({ user: by, action: "modify", source: "api", success: true, changedKeys: changed }),
-      unusable(join(directory, "switch-audit.jsonl"))
-    )
   })
-  const goBack = Effect.suspend(() =>
-    kept.before === null ? Effect.void : put({ backends: kept.before, before: null }, "the switch: nobody went on")
-  )
+  // The way back is gone whatever the disk says.
+  const goBack = Effect.suspend(() => {
+    if (kept.before === null) return Effect.void
+    const [from, to] = [kept, { backends: kept.before, before: null }]
+    kept = to
+    return Effect.andThen(Effect.ignore(write(to)), Effect.ignore(tell(from, to, "the switch: nobody went on")))
+  })
   const change = Effect.fn("Switch.change")(function* ({ backends, by, trialSeconds }: Change) {
     yield* FiberHandle.clear(trial)
     if (trialSeconds === undefined) yield* put({ backends, before: null }, by)
     else {
       yield* put({ backends, before: kept.before ?? kept.backends }, by)
-      const late = Effect.andThen(Effect.sleep(Duration.seconds(trialSeconds)), Effect.ignore(goBack))
+      const late = Effect.andThen(Effect.sleep(Duration.seconds(trialSeconds)), goBack)
       yield* FiberHandle.run(trial, late)
     }
     return view()

@@ -154,6 +154,22 @@ describe("a switch", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("goes back from a trial even when its disk is gone, and then takes no change that it could not keep", () =>
+    Effect.gen(function* () {
+      const [blue, green] = [yield* node("blue", 100), yield* node("green", 0)]
+      const made = yield* make([blue, green])
+      const weights = () => made.view().backends.map(({ weight }) => weight)
+      const half = [blue, green].map((one) => ({ ...one, weight: 50 }))
+      yield* made.change({ backends: half, by: "test", trialSeconds: 30 })
+      assert.deepStrictEqual(weights(), [50, 50])
+      rmSync(directory, { recursive: true })
+      yield* TestClock.adjust("30 seconds")
+      assert.deepStrictEqual(weights(), [100, 0])
+      assert.isTrue(Exit.isFailure(yield* TestClock.withLive(Effect.exit(made.change({ backends: half, by: "test" })))))
+      assert.deepStrictEqual(weights(), [100, 0])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("begins where it was when it was stopped or killed, and with what was before a trial", () =>
     Effect.gen(function* () {
       const [blue, green] = [yield* node("blue", 100), yield* node("green", 0)]
