@@ -1,7 +1,7 @@
 /**
- * `node scripts/coverage.ts [SUITE …] [--missing] [--check]` runs suites of packages and says which lines of the packages they executed.
- * Without names it is the kernel: boot, config, simulation. With `--check` it exits with 1 below 80 per cent, with `--missing`
- * it prints the lines that were not.
+ * `node scripts/coverage.ts [SUITE …] [--missing] [--check]` runs suites of packages and says how many lines of the packages
+ * they executed. Without names it is the kernel: boot, config, simulation. With `--check` it exits with 1 below 80 per cent,
+ * with `--missing` it prints the lines that were not.
  *
  * **Details**
  *

@@ -106,7 +106,7 @@ describe("the time of a boot", () => {
 })
 
 describe("who watches the node", () => {
-  it("is on nobody's way: nothing of the plan needs it, and a boot does not wait for a collector that is silent", async () => {
+  it("is on nobody's way: nothing of the plan needs it, and no boot waits for a collector that is silent", async () => {
     const { edges } = await drawn()
     assert.deepStrictEqual(
       edges.filter(({ kind, need }) => need === "monitoring" && kind !== "late"),

@@ -6,8 +6,8 @@
  * A boot with a trace, a journal and metrics takes turns with one without any of it, each a process of its own with the
  * nine parts of the architecture review, ten times as fast, beside a collector that takes the spans. The wall time is
  * that until READY, from when the code is there; CPU is that of the whole process, from its start to its end, with a
- * compile cache as the program has it. The same with a thousand components that take 1 to 100 ms each. `BENCH_QUICK=1` takes fewer samples. The figures of the dashboard are those of
- * `dashboard/figures.ts`. Values are medians.
+ * compile cache as the program has it. The same with a thousand components that take 1 to 100 ms each. `BENCH_QUICK=1`
+ * takes fewer samples. The figures of the dashboard are those of `dashboard/figures.ts`. Values are medians.
  */
 import { execFile, spawn } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"

@@ -5,7 +5,8 @@
  * **Details**
  *
  * `observe` only takes the event. Events are folded when somebody asks, or when spans are to be sent: the boot does not
- * wait for it. The collector is dialled when the boot is up or has failed, and gets what has gathered until then. When the scope closes all is down, and what has not been sent is sent, within a budget.
+ * wait for it. The collector is dialled when the boot is up or has failed, and gets what has gathered until then. When the
+ * scope closes all is down, and what has not been sent is sent, within a budget.
  *
  * **Example**
  *
