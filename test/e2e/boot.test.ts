@@ -131,7 +131,7 @@ describe("a node that runs", () => {
     await place.run(["status"])
     assert.strictEqual(await get("/ready"), 200)
     assert.strictEqual(await get("/health"), 200)
-    const parts = await (await fetch(`http://127.0.0.1:${port}/health/components`)).json()
+    const parts = JSON.parse(await (await fetch(`http://127.0.0.1:${port}/health/components`)).text())
     assert.include(JSON.stringify(parts), '"database"')
     assert.deepStrictEqual(parts.phases, { pre: "healthy", core: "healthy", service: "healthy", post: "healthy" })
     await stopped(node)
