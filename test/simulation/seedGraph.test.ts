@@ -85,7 +85,7 @@ describe("a boot that has learned from the one before", () => {
       worst = Math.max(worst, after! / before!)
     }
     console.log(
-      `${((learnedMs / staticMs) * 100).toFixed(1)} % of the time, ${slower} of ${graphs} slower, at worst ${worst.toFixed(3)}`
+      `${((learnedMs / staticMs) * 100).toFixed(1)} % of the time, ${slower} of ${graphs} slower, worst ${worst.toFixed(3)}`
     )
     assert.isBelow(learnedMs, staticMs)
     // The longest path first is a rule, and no search for the best order: on some graphs another one is luckier.
