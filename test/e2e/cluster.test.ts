@@ -4,11 +4,11 @@
  */
 import { execFileSync } from "node:child_process"
 import { readFileSync, rmSync } from "node:fs"
-import { request } from "node:https"
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { pipeline } from "node:stream"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { asking } from "./Asking.ts"
 import { Authority, hasOpenssl } from "./Authority.ts"
 import { type Environment, eventually, Place, type Running } from "./Novacron.ts"
 import { freePort, Postgres } from "./Servers.ts"
@@ -100,39 +100,6 @@ class Switch {
 
 const isAddress = (address: AddressInfo | string | null): address is AddressInfo => typeof address === "object"
 
-/** Asks over and over through the switch, a connection for each request, until it is told to stop. */
-const asking = (port: number, ca: Buffer, token: string) => {
-  const answers = new Map<string, number>()
-  let isOver = false
-  const one = (): Promise<string> =>
-    new Promise((resume) => {
-      const headers = { authorization: `Bearer ${token}` }
-      // By the address that each of the certificates bears.
-      const it = request({ host: "127.0.0.1", port, ca, path: "/v1/tasks?limit=1", headers, agent: false })
-      it.on("response", (response) => {
-        let body = ""
-        response.on("data", (chunk: Buffer) => (body += chunk.toString()))
-        response.on("end", () => resume(response.statusCode === 200 ? "200" : `${response.statusCode} ${body}`))
-      })
-      it.on("error", ({ message }) => resume(message))
-      it.end()
-    })
-  const ended = (async () => {
-    while (!isOver) {
-      const answer = await one()
-      answers.set(answer, (answers.get(answer) ?? 0) + 1)
-    }
-  })()
-  return {
-    count: () => [...answers.values()].reduce((sum, n) => sum + n, 0),
-    stop: async (): Promise<ReadonlyMap<string, number>> => {
-      isOver = true
-      await ended
-      return answers
-    }
-  }
-}
-
 describe.skipIf(!hasOpenssl)("a cluster", () => {
   let authority: Authority
   let database: Postgres
@@ -191,7 +158,7 @@ describe.skipIf(!hasOpenssl)("a cluster", () => {
     const before = new Switch()
     before.target = blue.apiPort
     await before.listen()
-    const asked = asking(before.port, readFileSync(authority.ca), made.stdout.trim())
+    const asked = asking(before.port, readFileSync(authority.ca), () => made.stdout.trim())
     const more = async (what: string) => {
       const so = asked.count()
       await eventually(() => asked.count() >= so + 20, what)

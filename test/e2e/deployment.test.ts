@@ -10,6 +10,7 @@ import type { Server } from "node:net"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { bundle } from "../../scripts/bundle.ts"
+import { asking } from "./Asking.ts"
 import { Authority, hasOpenssl } from "./Authority.ts"
 import { eventually, Place, processesIn } from "./Novacron.ts"
 import { freePort, Postgres } from "./Servers.ts"
@@ -25,38 +26,6 @@ const commandsOf = (heading: string): string => {
   const [, commands] = /```sh\n([^]*?)```/.exec(from < 0 ? "" : page.slice(from)) ?? []
   if (commands === undefined) throw new Error(`no commands below "${heading}"`)
   return commands
-}
-
-/** Asks over and over, a connection for each request, until it is told to stop. */
-const asking = (port: number, ca: Buffer, token: () => string) => {
-  const answers = new Map<string, number>()
-  let isOver = false
-  const one = (): Promise<string> =>
-    new Promise((resume) => {
-      const headers = { authorization: `Bearer ${token()}` }
-      const it = request({ host: "127.0.0.1", port, ca, path: "/v1/tasks?limit=1", headers, agent: false })
-      it.on("response", (response) => {
-        response.resume()
-        response.on("end", () => resume(`${response.statusCode}`))
-      })
-      it.on("error", ({ message }) => resume(message))
-      it.end()
-    })
-  const ended = (async () => {
-    while (!isOver) {
-      const answer = await one()
-      answers.set(answer, (answers.get(answer) ?? 0) + 1)
-      await new Promise((resume) => setTimeout(resume, 20))
-    }
-  })()
-  return {
-    count: () => [...answers.values()].reduce((sum, n) => sum + n, 0),
-    stop: async (): Promise<ReadonlyMap<string, number>> => {
-      isOver = true
-      await ended
-      return answers
-    }
-  }
 }
 
 describe.skipIf(!hasOpenssl)("a deployment", () => {
@@ -146,7 +115,7 @@ describe.skipIf(!hasOpenssl)("a deployment", () => {
     const made = await sh("novacron api-token create asks --role viewer -d blue 2>/dev/null")
     token = made.out.trim()
     assert.strictEqual(made.code, 0, made.out)
-    asked = asking(ports["listen"] ?? 0, readFileSync(authority.ca), () => token)
+    asked = asking(ports["listen"] ?? 0, readFileSync(authority.ca), () => token, 20)
     await more("blue answers")
     assert.include(await play("0 and 1"), "system.node_id")
     const rollout = `${commandsOf("2 and 3")}\nprintf %s "$NOVACRON_API_TOKEN" >token`

@@ -4,50 +4,28 @@
  * what mode the link and the node came to, and when that changed.
  */
 import { NodeServices } from "@effect/platform-node"
-import { Group } from "@novacron/dwcp"
-import { Effect, References, Schema, Stream } from "effect"
+import { Effect, References, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { node } from "../../../packages/dwcp/test/wan/fixtures/node.ts"
 
 const [command, host = "", port = "0", folder = "", near = host, seconds = "10"] = process.argv.slice(2)
-const [ca, cert, key] = ["cert.pem", "cert.pem", "key.pem"].map((name) => readFileSync(join(folder, name)))
-const settings = Schema.decodeUnknownSync(Group.Settings)({ detectionInterval: "1s" })
-const directory = mkdtempSync(join(tmpdir(), "novacron-modes-"))
 
-const node = Effect.gen(function* () {
-  const door = yield* Group.Door.open({
+const up = Effect.suspend(() =>
+  node({
     host: near,
     port: command === "serve" ? Number(port) : 0,
-    tls: Effect.succeed({ ca, cert, key, requestCert: true, rejectUnauthorized: true }),
-    renewals: Stream.never,
-    admit: () => Effect.succeed("peer"),
-    handshake: settings.handshake,
-    maxPeers: 8,
-    maxConnections: 1_024,
-    budgetBytes: Number(settings.transport.budget),
-    maxMessageBytes: Number(settings.transport.maxMessage),
-    maxFileBytes: 0,
-    windowBytes: Number(settings.transport.window),
-    idle: settings.transport.idle,
-    directory: undefined
-  })
-  return yield* Group.make({
-    settings,
+    folder,
     nodeId: command ?? "",
-    mode: "hybrid",
-    door,
-    tls: () => Effect.succeed({ ca, cert, key, checkServerIdentity: () => undefined }),
-    holds: { read: Effect.succeed([]), write: () => Effect.void },
-    directory,
-    variant: "v3",
+    directory: mkdtempSync(join(tmpdir(), "novacron-modes-")),
     nodeMode: { cooldownMillis: 1_000 }
   })
-})
+)
 
 const serve = Effect.gen(function* () {
-  const dwcp = yield* node
+  const dwcp = yield* up
   const count = new Map<number, number>()
   yield* Effect.forever(
     Effect.map(dwcp.take("numbers"), ({ bytes }) => {
@@ -60,7 +38,7 @@ const serve = Effect.gen(function* () {
 })
 
 const send = Effect.gen(function* () {
-  const dwcp = yield* node
+  const dwcp = yield* up
   const changes: Array<{ readonly atMillis: number; readonly what: string; readonly to: string }> = []
   yield* dwcp.events.pipe(
     Stream.runForEach((event) =>
