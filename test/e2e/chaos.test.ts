@@ -10,8 +10,9 @@ import { get } from "node:http"
 import { connect, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { eventually, Place, processesIn, type Running } from "./Novacron.ts"
-import { freePort, hasRedis, Postgres, Redis } from "./Servers.ts"
+import { hasRedis, Postgres, Redis } from "./Servers.ts"
 
 const minutes = Number(process.env["MINUTES"] ?? 0)
 const seed = Number(process.env["SEED_FROM"] ?? 1)

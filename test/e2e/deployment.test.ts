@@ -9,11 +9,12 @@ import { request, type RequestOptions } from "node:https"
 import type { Server } from "node:net"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { bundle } from "../../scripts/bundle.ts"
 import { asking } from "./Asking.ts"
 import { Authority, hasOpenssl } from "./Authority.ts"
 import { eventually, Place, processesIn } from "./Novacron.ts"
-import { freePort, Postgres } from "./Servers.ts"
+import { Postgres } from "./Servers.ts"
 
 const root = join(import.meta.dirname, "../..")
 const dist = join(root, `packages/novacron/node_modules/.novacron-deployment-${process.pid}`)

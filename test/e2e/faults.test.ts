@@ -9,8 +9,9 @@ import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { type Environment, eventually, isOpen, type Line, Place, type Running } from "./Novacron.ts"
-import { freePort, hasRedis, Postgres, Redis } from "./Servers.ts"
+import { hasRedis, Postgres, Redis } from "./Servers.ts"
 
 const tmpfs = ["-t", "tmpfs", "-o", "size=4k,nr_inodes=2", "tmpfs"]
 

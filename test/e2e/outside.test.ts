@@ -12,8 +12,9 @@ import { gunzipSync } from "node:zlib"
 import { Journal } from "@novacron/boot"
 import { Environment } from "@novacron/components"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { type Environment as Variables, eventually, isOpen, Place, type Running } from "./Novacron.ts"
-import { freePort, Postgres } from "./Servers.ts"
+import { Postgres } from "./Servers.ts"
 import type { Deed } from "./Sockets.ts"
 
 let place: Place

@@ -7,9 +7,10 @@ import { readdirSync, readFileSync } from "node:fs"
 import { connect, createServer, type Server } from "node:net"
 import { pipeline } from "node:stream"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { Authority, hasOpenssl } from "./Authority.ts"
 import { eventually, Place, type Running } from "./Novacron.ts"
-import { freePort, Postgres } from "./Servers.ts"
+import { Postgres } from "./Servers.ts"
 
 const name = `nvc${process.pid}`
 const ip = (...args: ReadonlyArray<string>) => execFileSync("ip", args, { stdio: "ignore" })

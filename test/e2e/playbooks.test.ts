@@ -6,9 +6,10 @@ import { execFileSync, spawnSync } from "node:child_process"
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { bundle } from "../../scripts/bundle.ts"
 import { Place } from "./Novacron.ts"
-import { freePort, neighbour } from "./Servers.ts"
+import { neighbour } from "./Servers.ts"
 
 const root = join(import.meta.dirname, "../..")
 const pages = join(root, "docs/playbooks")

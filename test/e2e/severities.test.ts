@@ -6,8 +6,9 @@ import { execFileSync, spawnSync } from "node:child_process"
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { type Environment, type Line, linesOf, Place } from "./Novacron.ts"
-import { freePort, hasRedis, neighbour, Postgres, Redis } from "./Servers.ts"
+import { hasRedis, neighbour, Postgres, Redis } from "./Servers.ts"
 
 /** One data directory for all: a boot that fails must not keep the next one from being ready. */
 const place = new Place()

@@ -8,8 +8,9 @@ import { Agent, get as getPlain } from "node:http"
 import { Agent as TlsAgent, request } from "node:https"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { eventually, Place } from "./Novacron.ts"
-import { freePort, hasRedis, Postgres, Redis } from "./Servers.ts"
+import { hasRedis, Postgres, Redis } from "./Servers.ts"
 
 const minutes = Number(process.env["MINUTES"] ?? 0)
 const callers = 8

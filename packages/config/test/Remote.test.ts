@@ -5,25 +5,18 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { createServer as createTcp, type AddressInfo } from "node:net"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { Deferred, Effect, Exit, Queue, Stream } from "effect"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { freePort } from "../../../test/Ports.ts"
 import { Config, Reload, Remote } from "../src/index.ts"
 import { shop } from "./fixtures/shop.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices>) =>
   Effect.runPromise(Effect.provide(effect, NodeServices.layer))
-
-const freePort = (): Promise<number> =>
-  new Promise((resume) => {
-    const server = createTcp().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo // of TCP
-      server.close(() => resume(port))
-    })
-  })
 
 /** A store for tests: settings can be put there by other means than ours. */
 interface Store {

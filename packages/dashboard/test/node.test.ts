@@ -1,10 +1,10 @@
 /** The real node, from its command line, with a Redis that comes later; and a person who looks at it. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, assert, describe, it } from "vitest"
+import { freePort } from "../../../test/Ports.ts"
 import * as Browser from "./Browser.ts"
 
 const root = join(import.meta.dirname, "../../..")
@@ -23,14 +23,6 @@ afterEach(async () => {
   for (const room of rooms.splice(0)) rmSync(room, { recursive: true, force: true })
 }, 60_000)
 afterAll(() => Browser.close())
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 const hasRedis = existsSync("/usr/bin/redis-server")
 

@@ -3,7 +3,8 @@ import { generateKeyPairSync } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, assert, describe, it } from "vitest"
-import { type Answer, Folder, freePorts, Server, StateNode, Stranger } from "./fixtures/StateNodes.ts"
+import { freePorts } from "../../../test/Ports.ts"
+import { type Answer, Folder, Server, StateNode, Stranger } from "./fixtures/StateNodes.ts"
 
 const patience = 240_000
 

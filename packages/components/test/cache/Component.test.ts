@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Boot, type BootEvent, Policy, Severity } from "@novacron/boot"
 import { Cause, Context, Effect, Exit, Layer, Option, Stream } from "effect"
 import { vi } from "vitest"
+import { freePort } from "../../../../test/Ports.ts"
 import { Cache, CacheMisconfigured, CacheRefused, CacheUntrusted } from "../../src/cache/Cache.ts"
 import { component, patience } from "../../src/cache/Component.ts"
 import type { Settings } from "../../src/cache/Settings.ts"
@@ -87,7 +88,7 @@ describe.skipIf(RedisServer.lacking !== undefined)("a cache with Redis", () => {
 
   it.live("is degraded, on memory, when Redis is not there after three attempts; and is back when Redis is", () =>
     Effect.gen(function* () {
-      const port = yield* RedisServer.freePort
+      const port = yield* Effect.promise(freePort)
       const { cache, events, report, state, tier } = yield* boot(settingsOf({ url: `redis://localhost:${port}` }))
       assert.strictEqual(count(events, "AttemptFailed"), 3)
       assert.strictEqual((yield* report).outcome, "degraded")

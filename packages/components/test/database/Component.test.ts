@@ -4,11 +4,12 @@ import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
 import { Boot, type BootEvent, Component, type Journal, Report } from "@novacron/boot"
 import { Context, Deferred, Effect, Fiber, Option, Queue, Schedule } from "effect"
+import { freePort } from "../../../../test/Ports.ts"
 import { component, deferred, DeferredMigrations } from "../../src/database/Component.ts"
 import { Database } from "../../src/database/Database.ts"
 import { migrations } from "../../src/database/NodeSchema.ts"
 import type { Settings } from "../../src/database/Settings.ts"
-import { freePort, Postgres, processesIn, temporary } from "./Postgres.ts"
+import { Postgres, processesIn, temporary } from "./Postgres.ts"
 import { connected, security, settings } from "./Surroundings.ts"
 
 const base = temporary()

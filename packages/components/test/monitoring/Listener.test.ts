@@ -1,12 +1,11 @@
 /** The whole way, with the servers that operators run: a scrape, a span that was sent, and an alert that fires. */
 import { spawn } from "node:child_process"
-import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, type Scope } from "effect"
+import { freePorts } from "../../../../test/Ports.ts"
 import * as Listener from "../../src/monitoring/Listener.ts"
 import * as Monitor from "../../src/monitoring/Monitor.ts"
 import { Settings } from "../../src/monitoring/Settings.ts"
@@ -20,14 +19,6 @@ const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-prometheus-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
-
-/** A port that nobody listens on. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo // it listens on a port, not on a path
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 /** Runs a server until the scope closes. */
 const running = (command: string, args: ReadonlyArray<string>): Effect.Effect<void, never, Scope.Scope> =>
@@ -69,7 +60,7 @@ describe.skipIf(!isComplete)("a real Prometheus and its Alertmanager (apt: prome
         assert.isTrue(Exit.isSuccess(exit))
 
         const directory = yield* folder
-        const [prometheus, alertmanager] = [yield* freePort, yield* freePort]
+        const [prometheus, alertmanager] = yield* Effect.promise(() => freePorts(2))
         const config = {
           global: { scrape_interval: "250ms", scrape_timeout: "250ms", evaluation_interval: "250ms" },
           rule_files: [rules],

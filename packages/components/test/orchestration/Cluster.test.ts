@@ -4,12 +4,13 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Layer, Logger, Option } from "effect"
 import { Sharding } from "effect/cluster"
 import { Boot, Component } from "@novacron/boot"
+import { freePort } from "../../../../test/Ports.ts"
 import { Orchestration } from "../../src/index.ts"
 import * as Cluster from "../../src/orchestration/Cluster.ts"
 import { Security } from "../../src/security/Security.ts"
 import { Postgres } from "../database/Postgres.ts"
 import { authority, type Identity, securityOf } from "../network/fixtures/authority.ts"
-import { database, freePort, settingsOf, tables } from "./fixtures/nodes.ts"
+import { database, settingsOf, tables } from "./fixtures/nodes.ts"
 
 let server: Postgres
 beforeAll(async () => {

@@ -2,18 +2,10 @@ import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger, Result, Schema } from "effect"
 import { TestClock } from "effect/testing"
+import { freePort } from "../../../../test/Ports.ts"
 import * as Preflight from "../../src/preflight/Preflight.ts"
 import { Settings } from "../../src/preflight/Settings.ts"
 import { silentPort } from "./Silent.ts"
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 const listening = Effect.acquireRelease(
   Effect.callback<{ readonly server: ReturnType<typeof createServer>; readonly port: number }>((resume) => {
@@ -39,7 +31,7 @@ const captured = () => {
 describe("Preflight", () => {
   it.live("ends with every endpoint that must answer and does not, with host, port and reason", () =>
     Effect.gen(function* () {
-      const port = yield* freePort
+      const port = yield* Effect.promise(freePort)
       const { port: open } = yield* listening
       const error = yield* Effect.flip(
         Preflight.check(
@@ -59,7 +51,7 @@ describe("Preflight", () => {
 
   it.live("warns of those that only should answer, and goes on with what it found", () =>
     Effect.gen(function* () {
-      const port = yield* freePort
+      const port = yield* Effect.promise(freePort)
       const { port: open } = yield* listening
       const { layer, messages } = captured()
       const { findings } = yield* Preflight.check(
@@ -106,7 +98,7 @@ describe("Preflight", () => {
 
   it.live("asks nobody when it is off, not even those that must answer", () =>
     Effect.gen(function* () {
-      const port = yield* freePort
+      const port = yield* Effect.promise(freePort)
       const must = settings([{ name: "database", host: "127.0.0.1", port, policy: "enforce" }])
       assert.isTrue(Result.isFailure(yield* Effect.result(Preflight.check(must))))
       assert.deepStrictEqual((yield* Preflight.check({ ...must, enabled: false })).findings, [])

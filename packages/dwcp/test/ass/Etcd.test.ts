@@ -3,10 +3,11 @@ import { copyFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option, Schedule, type Scope } from "effect"
 import { afterAll, beforeAll, vi } from "vitest"
+import { freePorts } from "../../../../test/Ports.ts"
 import { readPki } from "../../src/ass/Ass.ts"
 import * as Etcd from "../../src/ass/Etcd.ts"
 import { bytes, contract, listening, text } from "./fixtures/contract.ts"
-import { EtcdCluster, freePorts, pki, wire } from "./fixtures/etcd.ts"
+import { EtcdCluster, pki, wire } from "./fixtures/etcd.ts"
 
 const patience = 60_000
 

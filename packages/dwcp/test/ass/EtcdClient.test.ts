@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js"
 import { Duration, Effect } from "effect"
+import { freePorts } from "../../../../test/Ports.ts"
 import * as EtcdClient from "../../src/ass/EtcdClient.ts"
-import { EtcdCluster, freePorts } from "./fixtures/etcd.ts"
+import { EtcdCluster } from "./fixtures/etcd.ts"
 
 const said = (code: status, details: string): ServiceError =>
   Object.assign(new Error(details), { code, details, metadata: new Metadata() })
