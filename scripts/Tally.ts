@@ -1,11 +1,13 @@
 /**
- * A reporter for machines: the last thing a test run says is one plain line, `N passed, N failed`.
+ * A reporter for machines, and for whoever sees the end of a log alone: the last things a test run says are what failed,
+ * a line or two each, and one plain line, `N passed, N failed`.
  *
  * **Details**
  *
  * A file that does not load, a broken hook and an error that no test caught count as one failure each, so that the line
  * never says `0 failed` in front of a run that failed.
  */
+import { stripVTControlCharacters } from "node:util"
 import type { Reporter, TestModule } from "vitest/node"
 
 /** What a run came to. */
@@ -30,9 +32,21 @@ export const count = (modules: ReadonlyArray<TestModule>, strayErrors: number): 
   return { passed, failed }
 }
 
-/** Prints the line when the run ends. */
+/** Where each failed test is, and how its first error begins: 400 characters of it. */
+export const failures = (modules: ReadonlyArray<TestModule>): ReadonlyArray<string> =>
+  modules.flatMap((module) =>
+    [...module.children.allTests()].flatMap((test) => {
+      const { errors, state } = test.result()
+      if (state !== "failed") return []
+      const said = stripVTControlCharacters(errors[0]?.message ?? "").slice(0, 400)
+      return [`failed: ${module.relativeModuleId} > ${test.fullName}\n  ${said.replaceAll("\n", "\n  ")}`]
+    })
+  )
+
+/** Prints them when the run ends. */
 export class Tally implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<unknown>): void {
+    for (const failure of failures(modules)) process.stdout.write(`${failure}\n`)
     const { passed, failed } = count(modules, unhandledErrors.length)
     process.stdout.write(`${passed} passed, ${failed} failed\n`)
   }
