@@ -112,7 +112,8 @@ export const make = Effect.fn("Database.make")(function* (
   const source = yield* sourceOf(settings, options)
   const { target } = source
   const place = placeOf(target)
-  const named = Effect.mapError((error: SqlError.SqlError) => fromSql(error, place))
+  const nameOf = (error: SqlError.SqlError) => fromSql(error, place)
+  const named = Effect.mapError(nameOf)
   const connection: Pool.Options = {
     target,
     settings,
@@ -126,9 +127,8 @@ export const make = Effect.fn("Database.make")(function* (
     place
   }
   // One connection first: five wrong passwords at once would say no more, and may lock the account.
-  const { applied, serverVersion } = yield* Effect.scoped(
+  const { applied, serverVersion } = yield* Pool.alone(connection, nameOf, (first) =>
     Effect.gen(function* () {
-      const first = yield* named(Pool.single(connection))
       const [server] = yield* named(first<{ version: string }>`SELECT current_setting('server_version') AS version`)
       const { applied } = yield* Migration.apply(first, migration)
       return { applied, serverVersion: server?.version ?? "" }
@@ -168,9 +168,7 @@ export const make = Effect.fn("Database.make")(function* (
     transaction: pool.sql.withTransaction,
     stats,
     check: named(yield* probe(pool)),
-    applyDeferred: Effect.scoped(
-      Effect.flatMap(named(Pool.single(connection)), (sql) => Migration.applyDeferred(sql, migration))
-    )
+    applyDeferred: Pool.alone(connection, nameOf, (sql) => Migration.applyDeferred(sql, migration))
   }
 })
 

@@ -20,12 +20,13 @@ import { connect, type Socket } from "node:net"
 import type { ConnectionOptions } from "node:tls"
 import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { CircuitBreaker } from "@novacron/boot"
-import { Clock, Duration, Effect, Exit, Option, type Redacted, Ref, type Scope, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Option, type Redacted, Ref, Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { codeOf, PoolExhausted, textOf } from "./DatabaseError.ts"
+import * as Loan from "./Loan.ts"
 import { patienceMs, type Settings } from "./Settings.ts"
-import { describe, socketOf, type Target } from "./Target.ts"
+import { socketOf, type Target } from "./Target.ts"
 
 /** What is known of the pool at one moment; counts begin with its making. */
 export interface Stats {
@@ -90,10 +91,28 @@ const tlsOf = ({ sslmode }: Target, authorities: string | undefined): false | Co
 }
 
 /** One connection of its own, without any limit on statements: for what is done before there is a pool. */
-export const single = (options: Options): Effect.Effect<PgClient.PgClient, SqlError.SqlError, Scope.Scope> =>
-  withReactivity(PgClient.makeClient({ ...driver(options), startupParameters: { statement_timeout: "0" } }))
+export const single = (
+  options: Options,
+  stream?: () => Socket
+): Effect.Effect<PgClient.PgClient, SqlError.SqlError, Scope.Scope> =>
+  withReactivity(PgClient.makeClient({ ...driver(options), stream, startupParameters: { statement_timeout: "0" } }))
 
-/** The pool. Its connections are closed when the scope closes, and have gone when that is done. */
+/** Does something with a {@link single} connection, and is over a moment after it is interrupted, whatever the server does. */
+export const alone = <A, E, E2>(
+  options: Options,
+  named: (error: SqlError.SqlError) => E2,
+  use: (sql: PgClient.PgClient) => Effect.Effect<A, E>
+): Effect.Effect<A, E | E2> =>
+  Effect.suspend(() => {
+    const sockets = socketsTo(options.target)
+    const client = Effect.mapError(single(options, sockets.open), named)
+    return Loan.leavable(Effect.scoped(Effect.flatMap(client, use)), Effect.sync(sockets.destroy))
+  })
+
+/**
+ * The pool. Its connections are closed when the scope closes, and have gone when that is done: within {@link closesWithin},
+ * whatever the server does and whoever still holds one.
+ */
 export const make = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<Pool, SqlError.SqlError, Scope.Scope> {
@@ -107,21 +126,24 @@ export const make = Effect.fnUntraced(function* (
     onChange: ({ from, to }) => Effect.logWarning(`The breaker of the database went from ${from} to ${to}.`)
   })
   const breaker = yield* Ref.make(yield* newBreaker)
-  const sockets = yield* openSockets(target)
-  const pool = yield* PgPool.make({
-    ...driver(options),
-    stream: sockets.open,
-    minConnections: min,
-    maxConnections: max,
-    idleTimeout: settings.pool.idleTimeout,
-    connectionTTL: settings.pool.lifetime,
-    startupParameters: { statement_timeout: `${Math.ceil(Duration.toMillis(settings.statementTimeout))}` }
-  })
+  const sockets = socketsTo(target)
+  const pool = yield* closing(
+    sockets,
+    PgPool.make({
+      ...driver(options),
+      stream: sockets.open,
+      minConnections: min,
+      maxConnections: max,
+      idleTimeout: settings.pool.idleTimeout,
+      connectionTTL: settings.pool.lifetime,
+      startupParameters: { statement_timeout: `${Math.ceil(Duration.toMillis(settings.statementTimeout))}` }
+    })
+  )
 
   const guarded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
     Effect.flatMap(Ref.get(breaker), (it) =>
       Effect.mapError(it.call(effect), (error) =>
-        error instanceof CircuitBreaker.CircuitOpen ? lost(error.message, error) : error
+        error instanceof CircuitBreaker.CircuitOpen ? Loan.lost(error.message, error) : error
       )
     )
 
@@ -149,7 +171,7 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const slowMs = Duration.toMillis(settings.slowQuery)
-  const observed: Observe = (text, statement) =>
+  const observed: Loan.Observe = (text, statement) =>
     Effect.flatMap(nowMs, (from) =>
       Effect.onExit(Effect.mapError(statement, named), (exit) =>
         Effect.flatMap(nowMs, (to) => {
@@ -161,23 +183,14 @@ export const make = Effect.fnUntraced(function* (
         })
       )
     )
-  const patience = Duration.millis(patienceMs(settings))
+  const { lend } = yield* Loan.make(observed, Duration.millis(patienceMs(settings)))
+  const lent = (it: PgConnection.PgConnection): SqlConnection.Connection => lend(it, pool.invalidate(it))
   const acquire = settings.pool.acquireTimeout
   const sql = yield* withReactivity(
     SqlClient.make({
-      acquirer: guarded(Effect.map(lease(pool.get, acquire), (it) => connectionOf(it, observed))),
-      borrower: (use) =>
-        guarded(
-          Effect.scoped(
-            Effect.flatMap(lease(pool.get, acquire), (it) =>
-              Effect.timeoutOrElse(use(connectionOf(it, observed)), {
-                duration: patience,
-                orElse: () => Effect.fail(lost(`The server did not answer within ${Duration.format(patience)}.`))
-              })
-            )
-          )
-        ),
-      transactionAcquirer: guarded(Effect.map(lease(pool.reserve, acquire), (it) => connectionOf(it, observed))),
+      acquirer: guarded(Effect.map(lease(pool.get, acquire), lent)),
+      borrower: (use) => guarded(Effect.scoped(Effect.flatMap(lease(pool.get, acquire), (it) => use(lent(it))))),
+      transactionAcquirer: guarded(Effect.map(lease(pool.reserve, acquire), lent)),
       compiler: PgClient.makeCompiler(),
       driver: "pg",
       prepareTransactionControls: true,
@@ -192,15 +205,26 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
-  const openOne = Effect.flatMap(lease(pool.get, acquire), (it) => it.query("SELECT 1"))
+  const openOne = Effect.flatMap(lease(pool.get, acquire), (it) =>
+    Loan.leavable(it.query("SELECT 1"), pool.invalidate(it))
+  )
   return {
     sql: Object.assign(sql, {
       [PgClient.TypeId]: PgClient.TypeId,
       config: { database: target.database, username: target.user },
       json: (value: unknown) => Statement.fragment([json(value)]),
-      listen: (channel: string) => Effect.flatMap(guarded(lease(pool.reserve, acquire)), (it) => it.listen(channel)),
+      listen: (channel: string) =>
+        leftWithScope(Effect.flatMap(guarded(lease(pool.reserve, acquire)), (it) => it.listen(channel))),
       notify: (channel: string, payload: string) =>
-        Effect.asVoid(guarded(Effect.scoped(Effect.flatMap(lease(pool.get, acquire), notified(channel, payload)))))
+        Effect.asVoid(
+          guarded(
+            Effect.scoped(
+              Effect.flatMap(lease(pool.get, acquire), (it) =>
+                lent(it).executeRaw("SELECT pg_notify($1, $2)", [channel, payload])
+              )
+            )
+          )
+        )
     }),
     // All of them at once, or the pool would hand out the first one again and again.
     warm: Effect.scoped(
@@ -209,7 +233,7 @@ export const make = Effect.fnUntraced(function* (
     ping: Effect.gen(function* () {
       const from = yield* nowMs
       yield* Effect.scoped(
-        Effect.flatMap(lease(pool.get, Duration.seconds(1)), (it) => observed("SELECT 1", it.query("SELECT 1")))
+        Effect.flatMap(lease(pool.get, Duration.seconds(1)), (it) => lent(it).executeRaw("SELECT 1", []))
       )
       const state = yield* Effect.flatMap(Ref.get(breaker), (it) => it.state)
       if (state._tag !== "Closed") yield* Ref.set(breaker, yield* newBreaker)
@@ -225,18 +249,15 @@ export const make = Effect.fnUntraced(function* (
 
 // ------------------------------------------------------------------------------------------------------------- errors
 
-const lost = (message: string, cause: unknown = new Error(message)): SqlError.SqlError =>
-  new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation: "acquire" }) })
-
 const exhausted = (facts: ConstructorParameters<typeof PoolExhausted>[0]): SqlError.SqlError => {
   const cause = new PoolExhausted(facts)
-  return lost(cause.message, cause)
+  return Loan.lost(cause.message, cause)
 }
 
 /** A server that is starting, stopping or full is one that is not reached: the driver does not know these by name. */
 const named = (error: SqlError.SqlError): SqlError.SqlError =>
   error.reason._tag === "UnknownError" && /^(?:57P0[123]|53300)$/.test(codeOf(error.reason.cause) ?? "")
-    ? lost(textOf(error.reason.cause), error.reason.cause)
+    ? Loan.lost(textOf(error.reason.cause), error.reason.cause)
     : error
 
 /** A lost connection counts. A statement that the server refuses shows that it is there. */
@@ -279,33 +300,6 @@ export const shown = (statement: string): string => {
 
 // --------------------------------------------------------------------------------------------------------- connections
 
-type Observe = <A>(text: string, statement: Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, SqlError.SqlError>
-
-/** A connection of the driver as Effect's SQL client wants it, with each statement observed. */
-const connectionOf = (it: PgConnection.PgConnection, observed: Observe): SqlConnection.Connection => {
-  const run = (text: string, params: ReadonlyArray<unknown>, prepare = true) =>
-    observed(
-      text,
-      Effect.map(it.query(text, params, prepare), ({ rows }) => rows)
-    )
-  return {
-    execute: (text, params, transform) =>
-      transform === undefined ? run(text, params) : Effect.map(run(text, params), transform),
-    executeRaw: (text, params) => observed(text, it.query(text, params)),
-    executeValues: (text, params) => observed(text, it.queryValues(text, params)),
-    executeValuesUnprepared: (text, params) => observed(text, it.queryValues(text, params, false)),
-    executeUnprepared: (text, params, transform) =>
-      transform === undefined ? run(text, params, false) : Effect.map(run(text, params, false), transform),
-    executeStream: (text, params, transform) =>
-      transform === undefined
-        ? it.stream(text, params)
-        : Stream.mapArray(it.stream(text, params), (rows) => {
-            const [first, ...rest] = transform(rows)
-            return first === undefined ? rows : [first, ...rest]
-          })
-  }
-}
-
 /** PostgreSQL answers the COMMIT of a transaction that has failed with ROLLBACK, and with success. */
 const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlError.SqlError> =>
   Effect.flatMap(connection.executeRaw("COMMIT", []), (result) => {
@@ -317,9 +311,6 @@ const commit = (connection: SqlConnection.Connection): Effect.Effect<void, SqlEr
     return Effect.fail(new SqlError.SqlError({ reason }))
   })
 
-const notified = (channel: string, payload: string) => (it: PgConnection.PgConnection) =>
-  it.query("SELECT pg_notify($1, $2)", [channel, payload])
-
 /** What the compiler of the driver knows as JSON. */
 const json = Statement.custom<Statement.Custom<"PgJson", unknown>>("PgJson")
 
@@ -328,31 +319,77 @@ const withReactivity = <A, E, R>(effect: Effect.Effect<A, E, R | Reactivity.Reac
 
 // ------------------------------------------------------------------------------------------------------------- sockets
 
-/** Opens sockets for the driver and knows which are open. With the scope it waits until all of them are closed. */
-const openSockets = (target: Target) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const live = new Set<Socket>()
-      let established = 0
-      const open = (): Socket => {
-        const socket =
-          target.at._tag === "Unix"
-            ? connect({ path: socketOf(target.at) })
-            : connect({ host: target.at.host, port: target.at.port, ...tcp })
-        live.add(socket)
-        socket.once("connect", () => void established++)
-        socket.once("close", () => void live.delete(socket))
-        return socket
-      }
-      return { live, open, count: () => ({ now: live.size, established }) }
-    }),
-    ({ live }) =>
-      Effect.forEach([...live], closed, { concurrency: "unbounded", discard: true }).pipe(
-        Effect.timeoutOption("1 second"),
-        Effect.andThen(Effect.sync(() => [...live].forEach((socket) => socket.destroy()))),
-        Effect.withSpan("Pool.close", { attributes: { target: describe(target) } })
+/** How long closing a pool may take: half of it for those who hold a connection, half for those that went without. */
+export const closesWithin = Duration.seconds(2)
+
+/** How long a server has to hang up after goodbye was said, in milliseconds. */
+const hangUpMs = 1_000
+
+/** Opens a pool whose end waits for nobody for long: who does not give a connection back finds that it is gone. */
+const closing = (
+  sockets: Sockets,
+  open: Effect.Effect<PgPool.PgPool, SqlError.SqlError, Scope.Scope>
+): Effect.Effect<PgPool.PgPool, SqlError.SqlError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
+      Effect.gen(function* () {
+        const half = Duration.divideUnsafe(closesWithin, 2)
+        const closed = yield* Effect.forkDetach(Effect.andThen(Scope.close(scope, exit), sockets.closed))
+        const inOrder = yield* within(Fiber.await(closed), half)
+        sockets.destroy()
+        if (Option.isNone(inOrder)) yield* within(Fiber.await(closed), half)
+      }).pipe(Effect.withSpan("Pool.close"))
+    )
+    return yield* Scope.provide(open, scope)
+  })
+
+/** With a scope that is closed beside this one, and left when that takes longer than a moment. */
+const leftWithScope = <A, E>(open: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) =>
+      Effect.flatMap(Effect.forkDetach(Scope.close(scope, exit)), (closed) =>
+        within(Fiber.await(closed), Loan.farewell)
       )
-  )
+    )
+    return yield* Loan.leavable(Scope.provide(open, scope))
+  })
+
+/** What is only waited for is let go of, wherever that is done: releases cannot be interrupted. */
+const within = <A>(wait: Effect.Effect<A>, patience: Duration.Duration) =>
+  Effect.timeoutOption(Effect.interruptible(wait), patience)
+
+interface Sockets {
+  /** Another one, for the driver. */
+  readonly open: () => Socket
+  /** Open now, and connected so far. */
+  readonly count: () => { readonly now: number; readonly established: number }
+  /** Done when none is open. */
+  readonly closed: Effect.Effect<void>
+  readonly destroy: () => void
+}
+
+/** Opens sockets for the driver and knows which are open. One that was said goodbye to is not kept by a silent server. */
+const socketsTo = (target: Target): Sockets => {
+  const live = new Set<Socket>()
+  let established = 0
+  const open = (): Socket => {
+    const socket =
+      target.at._tag === "Unix"
+        ? connect({ path: socketOf(target.at) })
+        : connect({ host: target.at.host, port: target.at.port, ...tcp })
+    live.add(socket)
+    socket.once("connect", () => void established++)
+    socket.once("close", () => void live.delete(socket))
+    socket.once("finish", () => socket.setTimeout(hangUpMs, () => socket.destroy()))
+    return socket
+  }
+  return {
+    open,
+    count: () => ({ now: live.size, established }),
+    closed: Effect.suspend(() => Effect.forEach([...live], closed, { concurrency: "unbounded", discard: true })),
+    destroy: () => live.forEach((socket) => socket.destroy())
+  }
+}
 
 /** A server that has gone without a word is noticed after 40 seconds. */
 const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 } as const
