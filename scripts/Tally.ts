@@ -32,13 +32,13 @@ export const count = (modules: ReadonlyArray<TestModule>, strayErrors: number): 
   return { passed, failed }
 }
 
-/** Where each failed test is, and how its first error begins: 400 characters of it. */
+/** Where each failed test is, and how its first error begins: 1,200 characters of it. */
 export const failures = (modules: ReadonlyArray<TestModule>): ReadonlyArray<string> =>
   modules.flatMap((module) =>
     [...module.children.allTests()].flatMap((test) => {
       const { errors, state } = test.result()
       if (state !== "failed") return []
-      const said = stripVTControlCharacters(errors[0]?.message ?? "").slice(0, 400)
+      const said = stripVTControlCharacters(errors[0]?.message ?? "").slice(0, 1_200)
       return [`failed: ${module.relativeModuleId} > ${test.fullName}\n  ${said.replaceAll("\n", "\n  ")}`]
     })
   )

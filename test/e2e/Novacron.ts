@@ -201,7 +201,7 @@ const watch = (child: ChildProcess): Running => {
       one()
       void ended.then(({ code }) => {
         one()
-        reject(new Error(`ended with ${code} before that:\n${stderr.slice(0, 2_000)}`))
+        reject(new Error(`ended with ${code} before that:\n${stderr.slice(-1_000)}`))
       })
     })
   return { child, stdout: () => stdout, stderr: () => stderr, lines, until, ended }

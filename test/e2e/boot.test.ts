@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { Report } from "@novacron/boot/model"
 import { Schema } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { freePort } from "../Ports.ts"
 import { isOpen, linesOf, Place, type Running } from "./Novacron.ts"
 
 let place: Place
@@ -121,7 +122,7 @@ describe("a node that runs", () => {
   })
 
   it("tells orchestrators over HTTP how it is, from before it is ready until it stops", async () => {
-    const port = 20_000 + (process.pid % 20_000)
+    const port = await freePort()
     const node = await place.start(["boot"], { NOVACRON_HEALTH_PORT: `${port}` })
     const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status
     await node.until(({ event }) => event === "BootStarted")
