@@ -3,7 +3,7 @@ import { Component } from "@novacron/boot"
 import { Context, Effect, Ref, Schedule } from "effect"
 import { Security } from "../security/Security.ts"
 import * as DataDir from "./DataDir.ts"
-import { Database, directoryOf, make, type Options, sense } from "./Database.ts"
+import { Database, directoryOf, make, type Options, sense, stopWithin } from "./Database.ts"
 import { type MigrateFailure, patience } from "./DatabaseError.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -17,8 +17,7 @@ export const component = (settings: Settings, options: Options) =>
     health: (database) => database.check,
     // Unless the database is elsewhere, a node that was killed may have left a server behind.
     recover: settings.url === undefined ? DataDir.clear(directoryOf(settings, options)) : Effect.void,
-    // Longer than the embedded server is given to write what is committed.
-    stop: "12 seconds"
+    stop: stopWithin
   }).pipe(Component.retry(patience), Component.timeout("15 seconds"))
 
 /** What became of the migrations that could wait. */

@@ -145,7 +145,7 @@ const evict = Effect.fnUntraced(function* (root: string): Effect.fn.Return<void,
     if ((yield* workingDirectory(pid)) === place) {
       return yield* new DataDirInUse({ directory: root, pid, who: "server" })
     }
-    if (!(yield* isSomebodyIn(place))) {
+    if ((yield* workersIn(place)).length === 0) {
       // The number of a server that is gone now belongs to a stranger. PostgreSQL could not tell and would not start.
       yield* io(() => rm(pidFile, { force: true }))
     }
@@ -153,16 +153,56 @@ const evict = Effect.fnUntraced(function* (root: string): Effect.fn.Return<void,
   yield* io(() => rm(join(root, "server.json"), { force: true }))
 })
 
+/**
+ * Ends whatever of PostgreSQL still works in the directory, by SIGKILL, which also those hear that hang or were stopped, and
+ * removes what they would have removed. For a server that was asked before; its log has all that was committed.
+ */
+export const evacuate = Effect.fn("DataDir.evacuate")(function* (root: string) {
+  const data = join(root, "data")
+  const inside = Effect.flatMap(workersIn(data), (all) => Effect.filter(all, isPostgres))
+  const killed = Effect.tap(inside, (pids) => (pids.length === 0 ? Effect.void : signalled(root, "KILL", pids)))
+  const left = yield* Effect.repeat(killed, {
+    schedule: Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(20)]),
+    until: (pids) => pids.length === 0
+  })
+  if (left.length > 0) {
+    return yield* Effect.logError(
+      `The embedded PostgreSQL in ${data} does not end, not even by SIGKILL (pid ${left.join(", ")}): its disk hangs. ` +
+        `The next start has to wait for it.`
+    )
+  }
+  const names = ["postmaster.pid", `.s.PGSQL.${port}`, `.s.PGSQL.${port}.lock`]
+  yield* Effect.forEach(names, (name) => Effect.ignore(Effect.tryPromise(() => rm(join(data, name), { force: true }))))
+})
+
+/** A server, a backend or an initdb; or the guard of one. Somebody who looks around in the directory is none. */
+const isPostgres = (pid: string): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    const program = yield* Effect.orElseSucceed(
+      Effect.tryPromise(() => readlink(`/proc/${pid}/exe`)),
+      () => ""
+    )
+    if (isProgram(program.replace(/ \(deleted\)$/, ""))) return true
+    const [shell, , , name, guarded = ""] = (yield* textOf(`/proc/${pid}/cmdline`)).split("\0")
+    return shell === "/bin/sh" && name === "sh" && isProgram(guarded)
+  })
+
+const isProgram = (path: string): boolean => /\/(?:postgres|initdb)$/.test(path)
+
+const signalled = (root: string, signal: "INT" | "QUIT" | "KILL", pids: ReadonlyArray<number | string>) =>
+  // They may be gone by now.
+  Effect.exit(execute("/bin/sh", ["-c", 'kill -"$0" "$@"', signal, ...pids.map(String)], root, {}))
+
 /** Asks more and more firmly. Nothing that was committed is lost by any of it. */
 const end = Effect.fnUntraced(function* (root: string, pid: number): Effect.fn.Return<void, EmbeddedFailure> {
   for (const [signal, seconds] of [["INT", 5] as const, ["QUIT", 2] as const, ["KILL", 2] as const]) {
-    yield* Effect.exit(execute("/bin/sh", ["-c", 'kill -"$0" "$1"', signal, `${pid}`], root, {})) // it may be gone by now
+    yield* signalled(root, signal, [pid])
     const gone = Effect.repeat(startOf(pid), {
       schedule: Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(seconds * 40)]),
       until: ({ _tag }) => _tag === "NotRunning"
     })
     yield* gone
-    if ((yield* startOf(pid))._tag === "NotRunning") return
+    if ((yield* startOf(pid))._tag === "NotRunning") return yield* evacuate(root)
   }
   return yield* new DataDirInUse({ directory: root, pid, who: "server" })
 })
@@ -176,18 +216,22 @@ const workingDirectory = (pid: number | string): Effect.Effect<string> =>
     () => ""
   )
 
-/** Whether any process works in the directory: servers do, and so does each of their backends. */
-const isSomebodyIn = (directory: string): Effect.Effect<boolean> =>
-  Effect.tryPromise(() => readdir("/proc")).pipe(
-    Effect.orElseSucceed(() => []),
-    Effect.flatMap((names) =>
-      Effect.forEach(
-        names.filter((name) => /^\d+$/.test(name)),
-        workingDirectory
-      )
-    ),
-    Effect.map((directories) => directories.includes(directory))
-  )
+/** Who works in the directory: servers do, and so does each of their backends. */
+const workersIn = (directory: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.gen(function* () {
+    const place = yield* Effect.orElseSucceed(
+      Effect.tryPromise(() => realpath(directory)),
+      () => directory
+    )
+    const names = yield* Effect.orElseSucceed(
+      Effect.tryPromise(() => readdir("/proc")),
+      () => []
+    )
+    return yield* Effect.filter(
+      names.filter((name) => /^\d+$/.test(name)),
+      (name) => Effect.map(workingDirectory(name), (at) => at === place)
+    )
+  })
 
 // ----------------------------------------------------------------------------------------------------------- creation
 
@@ -246,7 +290,14 @@ const initOptions = [
 /** Writes to the disk what {@link open} has left in the cache, so that not even a power cut takes the new database. */
 export const sync = ({ as, binaries, data }: DataDir): Effect.Effect<void> =>
   execute(binaries.initdb, ["--sync-only", `--pgdata=${here}`], data, as).pipe(
-    Effect.catch(({ output }) => Effect.logWarning(`The new database could not be written through: ${output}`))
+    // A server that hangs is killed with everything that works where it does.
+    Effect.retry({ times: 1 }),
+    Effect.catch(({ cause, output }) =>
+      Effect.logWarning(
+        `The new database could not be written through to the disk: a power cut in the next minutes may cost it. ${output}`,
+        cause
+      )
+    )
   )
 
 /** A path to the directory that leaves room for the name of a socket: its own, or that of an open file. */
@@ -355,10 +406,12 @@ const execute = (program: string, args: ReadonlyArray<string>, cwd: string, as: 
         const cause = new Error(signal === null ? `exit code ${code}` : `signal ${signal}`)
         resume(code === 0 ? Effect.void : Effect.fail({ cause, output: lastLines(said) }))
       })
-      return Effect.callback<void>((gone) => {
+      const closed = Effect.callback<void>((gone) => {
         child.once("close", () => gone(Effect.void))
         child.kill("SIGKILL")
       })
+      // That takes its guard as well, which may hang.
+      return Effect.asVoid(Effect.timeoutOption(Effect.interruptible(closed), "1 second"))
     }),
     {
       duration: "1 minute",

@@ -45,6 +45,7 @@ import * as Migration from "./Migration.ts"
 import { migrations as own } from "./NodeSchema.ts"
 import * as Pool from "./Pool.ts"
 import type { Settings } from "./Settings.ts"
+import * as Slice from "./Slice.ts"
 import * as Target from "./Target.ts"
 
 /** How the database is: for whoever monitors it. Counts begin with the start of the component. */
@@ -93,6 +94,9 @@ export interface Options {
   readonly migrations?: ReadonlyArray<Migration.Migration>
 }
 
+/** What closing may take, the connections and the embedded server together: each of its signals has a share of it. */
+export const stopWithin = Duration.seconds(12)
+
 /** Where the embedded server keeps its data. */
 export const directoryOf = (settings: Settings, { dataDir }: Options): string =>
   settings.embedded.dataDir ?? join(dataDir, "postgresql")
@@ -109,7 +113,8 @@ export const make = Effect.fn("Database.make")(function* (
   settings: Settings,
   options: Options
 ): Effect.fn.Return<Database["Service"], DatabaseError | SecretUnavailable, Security | Scope.Scope> {
-  const source = yield* sourceOf(settings, options)
+  const slice = Slice.make(stopWithin)
+  const source = yield* sourceOf(settings, options, slice)
   const { target } = source
   const place = placeOf(target)
   const nameOf = (error: SqlError.SqlError) => fromSql(error, place)
@@ -135,6 +140,7 @@ export const make = Effect.fn("Database.make")(function* (
     })
   )
   const pool = yield* named(Pool.make(connection))
+  yield* Effect.addFinalizer(() => slice.begin)
   yield* named(pool.warm)
   yield* Effect.forkScoped(
     // The server is back: so are we, without waiting for the breaker.
@@ -183,13 +189,15 @@ interface Source {
 
 const sourceOf = Effect.fnUntraced(function* (
   settings: Settings,
-  options: Options
+  options: Options,
+  slice: Slice.Slice
 ): Effect.fn.Return<Source, DatabaseError, Scope.Scope> {
   const target = yield* Effect.fromResult(sense(settings))
   if (target !== undefined) return { _tag: "url", target, restarted: yield* Queue.sliding<void>(1) }
   const embedded = yield* Embedded.make({
     directory: directoryOf(settings, options),
-    connections: settings.pool.max + spare
+    connections: settings.pool.max + spare,
+    slice
   })
   return { _tag: "embedded", ...embedded }
 })

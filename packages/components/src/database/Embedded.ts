@@ -5,13 +5,17 @@
  *
  * The server listens on a unix socket alone. When this process is killed, its guard ({@link Guarded}) stops it, cleanly.
  *
+ * It is asked to end, then told, then ended, each in its share of the time there is ({@link stages}): one that hangs, or was
+ * stopped by a debugger or a freezer, is ended with all of its backends. What was committed is in its log, and there again.
+ *
  * When the server is killed, it is started again until it runs; what was committed is there again. Calls meanwhile fail.
  */
 import { createInterface } from "node:readline"
-import { Deferred, Duration, Effect, Exit, Option, Queue, Schedule, type Scope } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Option, Queue, Schedule, type Scope } from "effect"
 import * as DataDir from "./DataDir.ts"
 import * as Guarded from "./Guarded.ts"
 import { EmbeddedFailed, type EmbeddedFailure } from "./DatabaseError.ts"
+import * as Slice from "./Slice.ts"
 import type { Target } from "./Target.ts"
 
 export interface Embedded {
@@ -25,6 +29,8 @@ export interface Options {
   readonly directory: string
   /** How many connections it takes. */
   readonly connections: number
+  /** What closing may take. The server has ended when that is over. */
+  readonly slice: Slice.Slice
 }
 
 /** Starts the server, and keeps it up until the scope closes. */
@@ -91,7 +97,10 @@ interface Server {
   readonly gone: Deferred.Deferred<void>
 }
 
-const launch = (home: DataDir.DataDir, { connections }: Options): Effect.Effect<Server, EmbeddedFailure, Scope.Scope> =>
+const launch = (
+  home: DataDir.DataDir,
+  { connections, slice }: Options
+): Effect.Effect<Server, EmbeddedFailure, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.gen(function* () {
       const server: Server = {
@@ -109,7 +118,9 @@ const launch = (home: DataDir.DataDir, { connections }: Options): Effect.Effect<
       if (server.child.pid !== undefined) yield* DataDir.remember(home, server.child.pid)
       return server
     }),
-    (server) => Effect.andThen(stop(server), DataDir.forget(home))
+    // A server that did not start has the same time to end, and takes it from nobody.
+    (server, exit) =>
+      Effect.andThen(stop(home, server, isOver(exit) ? slice : Slice.make(slice.whole)), DataDir.forget(home))
   )
 
 const argumentsFor = (connections: number): ReadonlyArray<string> => [
@@ -148,22 +159,36 @@ const listen = (home: DataDir.DataDir, server: Server): void => {
 
 const maxLines = 50
 
+/** Whoever wanted the server wants it no longer. */
+const isOver = (exit: Exit.Exit<unknown, unknown>): boolean => Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
+
 /** Connections are cut, what is committed is written, the socket is removed. Firmly when that takes too long. */
-const stop = ({ child, ended, gone }: Server): Effect.Effect<void> =>
+const stop = (home: DataDir.DataDir, { child, ended, gone }: Server, slice: Slice.Slice): Effect.Effect<void> =>
   Effect.gen(function* () {
-    for (const [signal, patience] of stages) {
+    const isCrash = yield* Deferred.isDone(ended)
+    for (const [signal, share] of stages) {
       if (yield* Deferred.isDone(ended)) break
       child.kill(signal)
-      yield* Effect.timeoutOption(Deferred.await(ended), patience)
+      yield* Effect.timeoutOption(Deferred.await(ended), yield* slice.until(share))
     }
-    yield* Effect.timeoutOption(Deferred.await(gone), "1 second")
+    const patience = isCrash ? Duration.seconds(1) : yield* slice.until(backendsBy)
+    if (Option.isSome(yield* Effect.timeoutOption(Deferred.await(gone), patience))) return
+    // A server that hangs hears nothing but this, and a backend that hangs does not notice that its server has gone.
+    yield* Effect.logWarning(
+      "The embedded PostgreSQL did not end when it was told to: it hangs, or was stopped. It is killed with all of its " +
+        "backends. What was committed is in its log; the next start reads that first."
+    )
+    yield* DataDir.evacuate(home.root)
   })
 
+/** What each signal has, as a share of the whole: SIGINT cuts connections, SIGQUIT does not wait for the disk either. */
 const stages = [
-  ["SIGINT", "6 seconds"],
-  ["SIGQUIT", "2 seconds"],
-  ["SIGKILL", "1 second"]
+  ["SIGINT", 0.6],
+  ["SIGQUIT", 0.8]
 ] as const
+
+/** Until when the backends of a server that has ended may take, as a share of the whole. What is left ends all of it. */
+const backendsBy = 0.85
 
 const failed = ({ root }: DataDir.DataDir, problem: string, { said }: Server): EmbeddedFailed =>
   new EmbeddedFailed({ directory: root, problem, output: DataDir.lastLines(said.join("\n")) })

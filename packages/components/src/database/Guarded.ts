@@ -4,8 +4,9 @@
  * **Details**
  *
  * Beside the program waits a shell that reads from a pipe which only this process holds. A line says that the program is
- * known to have ended. When the pipe closes without one, this process is gone, and the shell sends its signal. The
- * program runs in a session of its own, so that Ctrl-C on the terminal reaches this process first.
+ * known to have ended. When the pipe closes without one, this process is gone, and the shell sends its signal; a program
+ * that has not ended ten seconds after an `INT`, because it hangs or was stopped, is killed with its children. The program
+ * runs in a session of its own, so that Ctrl-C on the terminal reaches this process first.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import type { Readable } from "node:stream"
@@ -47,8 +48,18 @@ export const start = (program: string, args: ReadonlyArray<string>, { as, cwd, s
  * `$$` is the number of the shell, and of the program that takes its place. The guard is a grandchild, so that the
  * program never waits for it.
  */
-const beside = (signal: Options["signal"]): string =>
-  `( ( read -r _ <&3 || kill -${signal} $$ ) >/dev/null 2>&1 & ); exec 3<&-; exec "$@"`
+const beside = (signal: Options["signal"]): string => {
+  const end = signal === "KILL" ? "kill -KILL $$" : `kill -INT $$; ${firmly}`
+  return `( ( read -r _ <&3 || { ${end}; } ) >/dev/null 2>&1 & ); exec 3<&-; exec "$@"`
+}
+
+/** As long as whoever has that number works where the guard does, it is the program and not a stranger. */
+const firmly = [
+  "for _ in 1 2 3 4 5 6 7 8 9 10; do [ /proc/$$/cwd -ef . ] || exit 0; sleep 1; done",
+  "[ /proc/$$/cwd -ef . ] || exit 0",
+  "read -r children </proc/$$/task/$$/children",
+  "kill -KILL $$ $children"
+].join("; ")
 
 /** Of ours nothing is handed down: the locale would change messages, and `PG…` the rest. */
 const environment = { LC_ALL: "C", PATH: "/usr/bin:/bin" }

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe } from "vitest"
 import { it } from "@effect/vitest"
-import { Effect, Option, Queue, Redacted, Schedule } from "effect"
+import { Duration, Effect, Option, Queue, Redacted, Schedule } from "effect"
 import * as Embedded from "../../src/database/Embedded.ts"
 import * as Pool from "../../src/database/Pool.ts"
+import * as Slice from "../../src/database/Slice.ts"
 import type { Target } from "../../src/database/Target.ts"
 import { nobody, processesIn, temporary } from "./Postgres.ts"
 import { settings } from "./Surroundings.ts"
@@ -23,7 +24,8 @@ afterAll(async () => {
 
 let count = 0
 const directory = (name = "pg") => join(base, `${name}${++count}`)
-const start = (root: string) => Embedded.make({ directory: root, connections: 20 })
+const start = (root: string, whole: Duration.Input = "12 seconds") =>
+  Embedded.make({ directory: root, connections: 20, slice: Slice.make(Duration.fromInputUnsafe(whole)) })
 
 const asked = <A, E>(
   target: Target,
@@ -189,8 +191,103 @@ describe("the embedded server", () => {
   )
 })
 
+// They wait, each for its own.
+describe.concurrent("a server that is frozen", () => {
+  it.live("is ended with all of its processes within its slice and leaves nothing", () =>
+    Effect.gen(function* () {
+      const root = directory()
+      // Long enough for a busy machine; that it ends at all is what a frozen server must not prevent.
+      const frozen = Effect.gen(function* () {
+        const { target } = yield* start(root, "2 seconds")
+        yield* asked(target, (sql) => sql`CREATE TABLE kept AS SELECT 7 AS n`)
+        const all = processesIn(root)
+        assert.isAbove(all.length, 3)
+        for (const pid of all) freeze(pid)
+      })
+      yield* Effect.scoped(frozen)
+      assert.deepStrictEqual(processesIn(root), [])
+      for (const left of ["server.json", "database.lock", "data/postmaster.pid", "data/.s.PGSQL.5432"]) {
+        assert.isFalse(existsSync(join(root, left)), left)
+      }
+      const again = Effect.flatMap(start(root), ({ target }) => asked(target, (sql) => sql`SELECT n FROM kept`))
+      assert.deepStrictEqual(yield* Effect.scoped(again), [{ n: 7 }])
+    })
+  )
+
+  it.live("in its backends alone is started again when it was killed", () =>
+    Effect.gen(function* () {
+      const root = directory()
+      const { restarted, target } = yield* start(root)
+      yield* asked(target, (sql) => sql`CREATE TABLE kept AS SELECT 7 AS n`)
+      const server = postmaster(root)
+      const backends = processesIn(root).filter((pid) => commandOf(pid).startsWith("postgres:"))
+      assert.isAbove(backends.length, 0)
+      for (const pid of backends) freeze(pid)
+      process.kill(server, "SIGKILL")
+      yield* Queue.take(restarted)
+      assert.deepStrictEqual(yield* asked(target, (sql) => sql`SELECT n FROM kept`), [{ n: 7 }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is ended by its guard when its node is killed, and somebody who looks around stays", () =>
+    Effect.gen(function* () {
+      const root = directory()
+      const child = yield* node(root)
+      yield* up(child)
+      const home = join(root, "postgresql")
+      const visitor = spawn("/bin/sleep", ["600"], { cwd: join(home, "data") })
+      yield* Effect.addFinalizer(() => Effect.sync(() => visitor.kill("SIGKILL")))
+      const others = () => processesIn(home).filter((pid) => pid !== visitor.pid)
+      for (const pid of others()) if (!commandOf(pid).startsWith("/bin/sh")) freeze(pid)
+      child.kill("SIGKILL")
+      yield* Effect.repeat(Effect.sync(others), {
+        schedule: Schedule.spaced("100 millis"),
+        until: (them) => them.length === 0
+      }).pipe(Effect.timeout("45 seconds"))
+      const again = Effect.flatMap(start(home), ({ target }) => asked(target, (sql) => sql`SELECT n FROM kept`))
+      assert.deepStrictEqual(yield* Effect.scoped(again), [{ n: 1 }])
+      assert.isTrue(existsSync(`/proc/${visitor.pid}`))
+      assert.isNull(visitor.signalCode)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("and its guard with it is ended by the next node with all of its backends", () =>
+    Effect.gen(function* () {
+      const root = directory()
+      const child = yield* node(root)
+      yield* up(child)
+      const home = join(root, "postgresql")
+      const left = processesIn(home)
+      // The guard as well: nothing of it does anything.
+      for (const pid of left) freeze(pid)
+      child.kill("SIGKILL")
+      yield* ended(child)
+      const again = Effect.flatMap(start(home), ({ target }) => asked(target, (sql) => sql`SELECT n FROM kept`))
+      assert.deepStrictEqual(yield* Effect.scoped(again), [{ n: 1 }])
+      for (const pid of left) assert.notInclude(processesIn(home), pid)
+    }).pipe(Effect.scoped)
+  )
+})
+
 const postmaster = (root: string): number =>
   Number(readFileSync(join(root, "data", "postmaster.pid"), "utf8").split("\n")[0])
+
+/** As a debugger does, or a freezer of containers, or a disk that hangs. */
+const freeze = (pid: number): void => {
+  try {
+    process.kill(pid, "SIGSTOP")
+  } catch {
+    // It has just ended.
+  }
+}
+
+const commandOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8")
+  } catch {
+    return "" // it has just ended
+  }
+}
 
 /** A process with a node in it, whose data directory this is. */
 const node = (root: string, as: { readonly uid?: number; readonly gid?: number } = {}) =>
