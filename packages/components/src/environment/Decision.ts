@@ -77,6 +77,13 @@ export const decide = (facts: Facts, rules: Rules = standard): Verdict => {
   }
 }
 
+/** Whether the way to the gateway could still change where the node is: nobody has to wait for what decides nothing. */
+export const needsGateway = (facts: Facts, rules: Rules = standard): boolean => {
+  // Only a way that is far speaks for anybody.
+  const [unknown, far] = [undefined, rules.farMs].map((gatewayRttMs) => decide({ ...facts, gatewayRttMs }, rules).kind)
+  return unknown !== far
+}
+
 /** A verdict as one sentence. */
 export const describe = ({ evidence, kind, scores }: Verdict): string => {
   const facts = evidence.map(({ fact, measured, speaksFor }) => {

@@ -1,6 +1,7 @@
 /**
  * Measures where the node is: links, RDMA devices, the way to peers and to the gateway, all at the same time and within a
- * budget. What is not known when the budget is used up stays unknown. A forced environment measures nothing.
+ * budget. What is not known when the budget is used up stays unknown. A forced environment measures nothing. A gateway that
+ * keeps silent is waited for only where its answer would change the verdict.
  */
 import { Duration, Effect, Fiber, Option, Result } from "effect"
 import * as Dial from "../preflight/Dial.ts"
@@ -67,25 +68,30 @@ export const detectOn = Effect.fn("Environment.detect")(function* (
   yield* meanwhile
   const { cores, linkMbps, memoryBytes, rdmaDevices: devices, virtualisation: signs } = yield* Fiber.join(asked)
   const way = yield* Fiber.join(peersAsked)
-  const first = yield* Fiber.join(gatewayAsked)
-  // The first answer may have waited to be heard until we had time.
-  const second = first === undefined ? undefined : yield* knock(settings, gateway)
-  const facts: Decision.Facts = {
-    peerRttMs: way?.rttMs,
-    gatewayRttMs: first === undefined ? undefined : Math.min(first, second ?? first),
-    linkMbps,
-    loss: way?.loss,
-    rdmaDevices: devices
-  }
-  const verdict = Decision.decide(facts, {
+  const rules = {
     ...Decision.standard,
     nearMs: Duration.toMillis(settings.nearLatency),
     farMs: Duration.toMillis(settings.farLatency),
     fastMbps: settings.fastLink
-  })
+  }
+  const known: Decision.Facts = { peerRttMs: way?.rttMs, linkMbps, loss: way?.loss, rdmaDevices: devices }
+  const answer = Fiber.join(gatewayAsked)
+  const first = yield* Decision.needsGateway(known, rules) ? answer : ifHere(answer)
+  yield* Fiber.interrupt(gatewayAsked)
+  // The first answer may have waited to be heard until we had time.
+  const second = first === undefined ? undefined : yield* knock(settings, gateway)
+  const facts: Decision.Facts = {
+    ...known,
+    gatewayRttMs: first === undefined ? undefined : Math.min(first, second ?? first)
+  }
+  const verdict = Decision.decide(facts, rules)
   const machine = { cores, memoryBytes, virtualisation: signs ?? [], gateway }
   return { kind: verdict.kind, isForced: false, verdict, facts, machine }
 })
+
+/** What has come in by now. */
+const ifHere = <A>(answer: Effect.Effect<A>): Effect.Effect<A | undefined> =>
+  Effect.raceFirst(answer, Effect.as(Effect.andThen(Dial.turn, Dial.turn), undefined))
 
 // -------------------------------------------------------------------------------------------------------------- peers
 

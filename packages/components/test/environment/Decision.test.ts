@@ -49,6 +49,23 @@ describe("the decision where a node is", () => {
     assert.strictEqual(Decision.decide({ gatewayRttMs: 600, peerRttMs: 1, linkMbps: 10_000 }).kind, "datacenter")
   })
 
+  it("needs the way to the gateway exactly where some answer of it would change the verdict", () => {
+    assert.isTrue(Decision.needsGateway({ linkMbps: 50 }))
+    assert.isFalse(Decision.needsGateway({ rdmaDevices: 0 }))
+    assert.isFalse(Decision.needsGateway(known))
+    fc.assert(
+      fc.property(someFacts, fc.array(rtt, { minLength: 1 }), (some, answers) => {
+        const facts = { ...some, gatewayRttMs: undefined }
+        const without = Decision.decide(facts).kind
+        const kinds = [...answers, 200].map((gatewayRttMs) => Decision.decide({ ...facts, gatewayRttMs }).kind)
+        assert.strictEqual(
+          Decision.needsGateway(facts),
+          kinds.some((kind) => kind !== without)
+        )
+      })
+    )
+  })
+
   it("has scores from 0 to 1 that never both reach what is enough", () => {
     fc.assert(
       fc.property(someFacts, (facts) => {
