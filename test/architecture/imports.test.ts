@@ -88,7 +88,7 @@ describe("imports", () => {
     const trespassing = importsThat((one) => {
       const target = relativeTarget(one)
       if (target === undefined || packageOfFile(target) === packageOfFile(one.file)) return false
-      const isLent = /^scripts\/|\/test\/.+\/fixtures\//.test(target)
+      const isLent = /^scripts\/|(?:^|\/)test\/(?:.+\/)?fixtures\//.test(target)
       return !(isLent && /(?:^|\/)test\//.test(one.file))
     })
     assert.deepStrictEqual(trespassing, [])

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { Report } from "@novacron/boot/model"
 import { Schema } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
-import { freePort } from "../Ports.ts"
+import { freePort } from "../fixtures/Ports.ts"
 import { isOpen, linesOf, Place, type Running } from "./Novacron.ts"
 
 let place: Place

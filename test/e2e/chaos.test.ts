@@ -10,7 +10,7 @@ import { get } from "node:http"
 import { connect, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
-import { freePort } from "../Ports.ts"
+import { freePort } from "../fixtures/Ports.ts"
 import { eventually, Place, processesIn, type Running } from "./Novacron.ts"
 import { hasRedis, Postgres, Redis } from "./Servers.ts"
 

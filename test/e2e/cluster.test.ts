@@ -8,7 +8,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { join } from "node:path"
 import { pipeline } from "node:stream"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { freePort } from "../Ports.ts"
+import { freePort } from "../fixtures/Ports.ts"
 import { asking } from "./Asking.ts"
 import { Authority, hasOpenssl } from "./Authority.ts"
 import { type Environment, eventually, Place, type Running } from "./Novacron.ts"

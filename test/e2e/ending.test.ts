@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { Journal } from "@novacron/boot"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
-import { freePort } from "../Ports.ts"
+import { freePort } from "../fixtures/Ports.ts"
 import { eventually, type Line, linesOf, Place, processesIn } from "./Novacron.ts"
 
 let place: Place

@@ -9,7 +9,7 @@ import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
-import { freePort } from "../Ports.ts"
+import { freePort } from "../fixtures/Ports.ts"
 import { type Environment, eventually, isOpen, type Line, Place, type Running } from "./Novacron.ts"
 import { hasRedis, Postgres, Redis } from "./Servers.ts"
 

@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from "node:child_process"
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "vitest"
-import { freePort } from "../Ports.ts"
+import { freePort } from "../fixtures/Ports.ts"
 import { type Environment, type Line, linesOf, Place } from "./Novacron.ts"
 import { hasRedis, neighbour, Postgres, Redis } from "./Servers.ts"
 

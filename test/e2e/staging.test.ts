@@ -8,7 +8,7 @@ import { Agent, get as getPlain } from "node:http"
 import { Agent as TlsAgent, request } from "node:https"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { freePort } from "../Ports.ts"
+import { freePort } from "../fixtures/Ports.ts"
 import { eventually, Place } from "./Novacron.ts"
 import { hasRedis, Postgres, Redis } from "./Servers.ts"
 

@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { Deferred, Effect, Exit, Queue, Stream } from "effect"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { freePort } from "../../../test/Ports.ts"
+import { freePort } from "../../../test/fixtures/Ports.ts"
 import { Config, Reload, Remote } from "../src/index.ts"
 import { shop } from "./fixtures/shop.ts"
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, assert, describe, it } from "vitest"
-import { freePort } from "../../../test/Ports.ts"
+import { freePort } from "../../../test/fixtures/Ports.ts"
 import * as Browser from "./Browser.ts"
 
 const root = join(import.meta.dirname, "../../..")

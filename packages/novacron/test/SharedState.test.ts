@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, assert, describe, it } from "vitest"
-import { freePorts } from "../../../test/Ports.ts"
+import { freePorts } from "../../../test/fixtures/Ports.ts"
 import { type Answer, Folder, Server, StateNode, Stranger } from "./fixtures/StateNodes.ts"
 
 const patience = 240_000

