@@ -35,9 +35,9 @@ const graph = Command.make(
   "graph",
   {
     ...source,
-    format: Flag.Literals("format", ["mermaid", "dot", "json"]).pipe(
+    format: Flag.Literals("format", ["mermaid", "dot", "stages", "json"]).pipe(
       Flag.withDefault("mermaid"),
-      Flag.withDescription("How to draw it")
+      Flag.withDescription("How to draw it; stages is a line for each, as text")
     )
   },
   (input) =>
@@ -48,7 +48,21 @@ const graph = Command.make(
     )
 ).pipe(
   Command.withDescription("Draw the components and who needs whom"),
-  Command.withExamples([{ command: "novacron graph --format dot | dot -Tsvg > node.svg" }])
+  Command.withExamples([
+    { command: "novacron graph --format dot | dot -Tsvg > node.svg" },
+    { command: "novacron graph --format stages" }
+  ])
+)
+
+const impact = Command.make("impact", { component, ...source }, (input) =>
+  lazily(
+    () => import("./Commands/Plan.ts"),
+    (it) => it.impact,
+    { ...asked(input), component: input.component }
+  )
+).pipe(
+  Command.withDescription("Say what follows when a component cannot be had: for the boot, and for those who need it"),
+  Command.withExamples([{ command: "novacron impact database" }, { command: "novacron impact dwcp/amst --json" }])
 )
 
 // ------------------------------------------------------------------------------------------------- a node that runs
@@ -460,6 +474,7 @@ export const novacron = Command.make("novacron").pipe(
     boot,
     plan,
     graph,
+    impact,
     status,
     why,
     health,

@@ -500,6 +500,11 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 75,
     remedy: "wait until novacron switch show says 0 open, or stop the old node and cut off who is left"
   },
+  NoSuchComponent: {
+    code: "NVC-3029",
+    exit: 64,
+    remedy: "novacron plan shows all components, and what is in a group"
+  },
   NoApi: {
     code: "NVC-2804",
     exit: 69,

@@ -19,6 +19,7 @@ describe("the command line", () => {
       "boot",
       "plan",
       "graph",
+      "impact",
       "status",
       "why",
       "health",

@@ -1,14 +1,14 @@
-/** `novacron plan` and `novacron graph`: what a boot would do with these settings, and nothing is started. */
-import { Durations, PlanView, TimelineView } from "@novacron/boot/model"
-import { Effect } from "effect"
+/** `novacron plan`, `graph` and `impact`: what a boot would do with these settings, and nothing is started. */
+import { Durations, Phase, Plan, PlanView, TimelineView } from "@novacron/boot/model"
+import { Data, Effect } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as Expected from "../Expected.ts"
 import * as Program from "../Program.ts"
 import * as Node from "../Node.ts"
 import { Surroundings } from "../Surroundings.ts"
-import { duration } from "../Terminal.ts"
+import { duration, visible } from "../Terminal.ts"
 
-/** What both may be told. */
+/** What all of them may be told. */
 export interface Flags extends Configuration.Asked {
   readonly json: boolean
 }
@@ -52,16 +52,81 @@ const learnedText = (all: ReadonlyArray<Durations.Learned & { readonly name: str
   return [line("component", "p50", "p95", "boots"), ...rows].join("")
 }
 
-/** The graph as Mermaid, DOT or JSON. */
+/** The graph as Mermaid, DOT, JSON, or as the stages that follow each other. */
 export const graph = Program.make(
-  Effect.fnUntraced(function* (flags: Flags & { readonly format: "mermaid" | "dot" | "json" }) {
+  Effect.fnUntraced(function* (flags: Flags & { readonly format: "mermaid" | "dot" | "stages" | "json" }) {
     const { plan } = yield* planned(flags)
     const { stdout } = yield* Surroundings
     const write = {
       mermaid: () => PlanView.toMermaid(plan),
       dot: () => PlanView.toDot(plan),
+      stages: () => stagesText(plan),
       json: () => JSON.stringify(PlanView.toJson(plan))
     }[flags.json ? "json" : flags.format]
     stdout.write(`${write().trimEnd()}\n`)
   })
 )
+
+/** A line for each stage, from the foundation to what tells that all is well. */
+const stagesText = (plan: Plan.Plan): string => {
+  const titles = Math.max(...Phase.all.map((phase) => Phase.title[phase].length))
+  return Plan.stages(plan)
+    .map((names, stage) => {
+      const phase = plan.components[plan.index.get(names[0] ?? "") ?? -1]?.phase ?? "pre"
+      return `${String(stage).padStart(2)}  ${Phase.title[phase].padEnd(titles)}  ${names.join(" · ")}`
+    })
+    .join("\n")
+}
+
+/** The plan of these settings has nobody of that name. */
+export class NoSuchComponent extends Data.TaggedError("NoSuchComponent")<{
+  readonly name: string
+  readonly names: ReadonlyArray<string>
+}> {
+  readonly code = "NVC-3029"
+  override get message() {
+    const { name, names } = this
+    return `No component is called "${visible(name, 80)}". There are ${names.join(", ")}; members as dwcp/amst.`
+  }
+}
+
+/** What follows when one component cannot be had: for the boot, and for everyone who needs it. */
+export const impact = Program.make(
+  Effect.fnUntraced(function* (flags: Flags & { readonly component: string }) {
+    const { plan } = yield* planned(flags)
+    const { stdout } = yield* Surroundings
+    const path = flags.component.split("/")
+    const own = path.at(-1) ?? ""
+    const around = path.slice(0, -1).reduce<Plan.Plan | undefined>((at, name) => at?.groups.get(name), plan)
+    const i = around?.index.get(own)
+    const lost = i === undefined ? undefined : around?.components[i]
+    if (around === undefined || lost === undefined) {
+      const names = plan.components.map(({ name }) => name)
+      return yield* new NoSuchComponent({ name: flags.component, names })
+    }
+    const [, ...fallbacks] = lost.variants.map(({ name }) => name)
+    const concerned = Plan.impact(around, own)
+    const { optional, severity } = lost
+    if (flags.json) {
+      const told = { component: flags.component, severity, optional, fallbacks, concerned }
+      stdout.write(`${JSON.stringify(told)}\n`)
+      return
+    }
+    const what = path.length > 1 ? `its group ${path.slice(0, -1).join("/")}` : "the boot"
+    const follows = optional ? `${what} goes on without it` : `${what} fails, and what had started is rolled back`
+    const width = Math.max(0, ...concerned.map(({ component }) => component.length))
+    const lines = [
+      `${flags.component} is ${severity}${fallbacks.length === 0 ? "" : `; it gives way to ${fallbacks.join(", then ")}`}.`,
+      fallbacks.length === 0 ? `When it cannot be had, ${follows}.` : `When that cannot be had either, ${follows}.`,
+      ...(concerned.length === 0 ? ["Nobody needs it."] : ["", "Who needs it, directly or not:"]),
+      ...concerned.map(({ component, effect }) => `  ${component.padEnd(width)}  ${effects[effect]}`)
+    ]
+    stdout.write(`${lines.join("\n")}\n`)
+  })
+)
+
+const effects: { readonly [E in Plan.Impact["effect"]]: string } = {
+  skipped: "is skipped",
+  "absent-option": "starts, and does without",
+  "fails-boot": "cannot start, and may not be missing"
+}
