@@ -5,7 +5,17 @@
  */
 import { Logger } from "@novacron/components"
 import { Audit, type Config, type ConfigInvalid, Difference, History, Reload, Remote } from "@novacron/config"
-import { Cause, Effect, Exit, Fiber, type FileSystem, type Path, type Scope, SubscriptionRef } from "effect"
+import {
+  Cause,
+  Effect,
+  Exit,
+  Fiber,
+  type FileSystem,
+  type Path,
+  type Scope,
+  Semaphore,
+  SubscriptionRef
+} from "effect"
 import type { Reloading } from "./Alive.ts"
 import * as Configuration from "./Configuration.ts"
 import * as Settings from "./Settings.ts"
@@ -72,8 +82,8 @@ export const make = Effect.fn("Reloading.make")(function* ({
   yield* Effect.addFinalizer(() => Fiber.await(recording))
   const made = yield* Reload.make(Settings.definition(), loaded, sources, { ready })
 
-  /** What both ways do with the outcome: record it, and put it into effect. */
-  const apply = (outcome: Exit.Exit<Reload.Change, Reload.ReloadRejected>) =>
+  /** What both ways do with the outcome: put it into effect, and record it, also when the node ends meanwhile. */
+  const apply = (outcome: Exit.Exit<Reload.Change, Reload.ReloadRejected>, follow: Options["follow"]) =>
     Exit.match(outcome, {
       onFailure: (cause) => {
         const error = Cause.squash(cause)
@@ -88,29 +98,32 @@ export const make = Effect.fn("Reloading.make")(function* ({
           if (differences.length === 0) return "the settings say what they said; nothing has changed."
           const { settings } = yield* SubscriptionRef.get(made.current)
           yield* logging.setLevel(Settings.loggerOf(settings).level)
-          yield* follow(settings)
-          yield* keep
-          yield* record({
-            action: "modify",
-            success: true,
-            changedKeys: differences.map(({ key }) => key),
-            version: to
-          })
+          const changedKeys = differences.map(({ key }) => key)
+          const recorded = Effect.andThen(keep, record({ action: "modify", success: true, changedKeys, version: to }))
+          yield* Effect.ensuring(follow(settings), recorded)
           return `in effect now, as version ${to}: ${Difference.text(differences).replaceAll("\n", ", ")}`
         })
     })
+  // From reading to recording, one after the other: whoever hears that nothing has changed finds in the log what did.
+  const turn = yield* Semaphore.make(1)
+  const inTurn = turn.withPermit(
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.exit(restore(made.reload)), (outcome) =>
+        Exit.hasInterrupts(outcome) ? Effect.interrupt : apply(outcome, (settings) => restore(follow(settings)))
+      )
+    )
+  )
   const reload = yield* Effect.map(Effect.context<FileSystem.FileSystem | Path.Path>(), (context) =>
-    Effect.provideContext(Effect.flatMap(Effect.exit(made.reload), apply), context)
+    Effect.provideContext(inTurn, context)
   )
 
   if (file !== undefined) {
-    const tell = (outcome: Exit.Exit<Reload.Change, Reload.ReloadRejected>) =>
-      Effect.matchEffect(apply(outcome), {
+    const tell = (said: Exit.Exit<string, { readonly message: string }>) =>
+      Effect.matchEffect(said, {
         onFailure: ({ message }) => Effect.logWarning(message),
         onSuccess: (changed) => Effect.logInfo(`The file ${Remote.shown(file)} has changed: ${changed}`)
       })
-    const platform = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
-    yield* Reload.watch(made, file, (outcome) => Effect.provideContext(tell(outcome), platform)).pipe(
+    yield* Reload.watch({ reload }, file, tell).pipe(
       Effect.catch((error) =>
         Effect.logWarning(`The file ${Remote.shown(file)} cannot be watched: ${error.message}. SIGHUP reads it again.`)
       ),

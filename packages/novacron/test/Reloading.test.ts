@@ -26,7 +26,7 @@ const layer = Layer.mergeAll(
   Layer.succeed(Surroundings)(stage().surroundings)
 )
 
-const begin = (ready: Effect.Effect<unknown> = Effect.void) =>
+const begin = (ready: Effect.Effect<unknown> = Effect.void, follow: Effect.Effect<unknown> = Effect.void) =>
   Effect.gen(function* () {
     const sources = { file, resources: "skip" } as const
     const loaded = yield* Config.load(Settings.definition(), sources)
@@ -36,7 +36,7 @@ const begin = (ready: Effect.Effect<unknown> = Effect.void) =>
       dataDir,
       user: "somebody",
       ready,
-      follow: () => Effect.void
+      follow: () => Effect.asVoid(follow)
     })
     return { reload, level: (yield* Logger.Logging).level }
   })
@@ -79,6 +79,50 @@ describe("settings that are read again", () => {
       assert.notStrictEqual(yield* level, "error")
       assert.deepInclude(actions(), ["validate", false, ["system.node_id"]])
     }).pipe(Effect.scoped, Effect.provide(layer))
+  )
+
+  it.live("are told to whoever asks when the log has what the watcher of the file did before", () =>
+    Effect.gen(function* () {
+      const [entered, go] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const follow = Effect.andThen(Deferred.succeed(entered, undefined), Deferred.await(go))
+      const { reload } = yield* begin(Effect.void, follow)
+      // The watcher is there a moment later: a change that it has not seen is made again.
+      const changing = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.andThen(
+            Effect.sync(() => writeFileSync(file, "logger:\n  level: error\n")),
+            Effect.sleep("300 millis")
+          )
+        )
+      )
+      yield* Deferred.await(entered)
+      yield* Fiber.interrupt(changing)
+      const asked = yield* Effect.forkChild(Effect.map(reload, (said) => ({ said, actions: actions() })))
+      yield* Effect.sleep("50 millis")
+      assert.isUndefined(asked.pollUnsafe())
+      yield* Deferred.succeed(go, undefined)
+      const { actions: recorded, said } = yield* Fiber.join(asked)
+      assert.include(said, "nothing has changed")
+      assert.deepInclude(recorded, ["modify", true, ["logger.level"]])
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  )
+
+  it.live("are recorded once they are in effect, also when the node ends meanwhile", () =>
+    Effect.gen(function* () {
+      const entered = yield* Deferred.make<void>()
+      const follow = Effect.andThen(Deferred.succeed(entered, undefined), Effect.never)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { level, reload } = yield* begin(Effect.void, follow)
+          writeFileSync(file, "logger:\n  level: error\n")
+          yield* Effect.forkScoped(reload)
+          yield* Deferred.await(entered)
+          assert.strictEqual(yield* level, "error")
+        })
+      )
+      assert.deepInclude(actions(), ["modify", true, ["logger.level"]])
+      yield* Audit.verify(join(dataDir, "config-audit.jsonl"))
+    }).pipe(Effect.provide(layer))
   )
 
   it.live("wait until the node is ready", () =>
