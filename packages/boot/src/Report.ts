@@ -485,12 +485,12 @@ export const exitCodes: ReadonlyArray<{
 }> = [
   {
     code: 70,
-    meaning: "left unfinished: still booting, or not rolled back to the end",
-    applies: ({ outcome, rollback }) => outcome === "booting" || (outcome !== "stopped" && rollback?.clean === false)
+    meaning: "left unfinished: still booting, or not everything was closed",
+    applies: ({ outcome, rollback }) => outcome === "booting" || rollback?.clean === false
   },
   {
     code: 0,
-    meaning: "up, or stopped when asked to, even if something had to be cut off",
+    meaning: "up, or stopped when asked to and everything closed",
     applies: ({ outcome }) => outcome === "ready" || outcome === "degraded" || outcome === "stopped"
   },
   {

@@ -337,7 +337,7 @@ describe("Report", () => {
           nodeWorld({ database: { ends: refused }, security: { closing: "failed" } })
         ],
         [
-          0,
+          70,
           "stopped",
           "a stop had to cut a finalizer off",
           nodeWorld({ security: { closing: undefined } }, stop(1_000, "SIGTERM"))

@@ -68,11 +68,16 @@ interface Taken {
   readonly wasWell?: boolean
 }
 
-/**
- * A reader that has read nothing yet. Each event goes to one of its two functions, once. `traceparent` is that of whoever
- * started the process: the boot is a part of that trace then.
- */
-export const make = (style: Style, traceparent?: string): BootLines => {
+/** What the events do not say. */
+export interface Surrounding {
+  /** That of whoever started the process: the boot is a part of that trace then. */
+  readonly traceparent?: string | undefined
+  /** Where the time comes from that everything has to stop: a setting, its value and its source. Asked when it counts. */
+  readonly budget?: () => string | undefined
+}
+
+/** A reader that has read nothing yet. Each event goes to one of its two functions, once. */
+export const make = (style: Style, { budget = () => undefined, traceparent }: Surrounding = {}): BootLines => {
   const known = new Map<string, Known>()
   let epochMs = 0
   const outer = /^00-([0-9a-f]{32})-/.exec(traceparent ?? "")?.[1]
@@ -109,7 +114,7 @@ export const make = (style: Style, traceparent?: string): BootLines => {
   return {
     pretty: (event) => {
       const { tookMs, wasWell } = take(event)
-      const said = wasWell || isSaidAgain(event) ? undefined : say(event)
+      const said = wasWell || isSaidAgain(event) ? undefined : say(event, budget)
       if (said === undefined) return undefined
       const { colour, mark, text } = said
       const name = "component" in event ? visible(event.component, 60).padEnd(width) : ""
@@ -123,7 +128,7 @@ export const make = (style: Style, traceparent?: string): BootLines => {
     },
     json: (event) => {
       const { it, tookMs, wasWell } = take(event)
-      const text = wasWell ? "healthy" : say(event)?.text || words(event._tag)
+      const text = wasWell ? "healthy" : say(event, budget)?.text || words(event._tag)
       const { _tag, atMs, ...facts } = event
       const component = "component" in event ? event.component : undefined
       const phase = "phase" in event ? event.phase : it?.phase
@@ -203,7 +208,7 @@ const warn = (text: string): Said => ({ mark: "·", colour: "yellow", text })
 const isSaidAgain = (event: Event): boolean => event._tag === "AttemptFailed" && event.retryInMs === null
 
 /** What people are told of an event; undefined when it only interests programs. */
-const say = (event: Event): Said | undefined => {
+const say = (event: Event, budget: () => string | undefined): Said | undefined => {
   switch (event._tag) {
     case "BootStarted":
       return note(
@@ -228,8 +233,8 @@ const say = (event: Event): Said | undefined => {
         : so(`READY (degraded) after ${duration(event.atMs)}`)
     case "RollbackStarted":
       return event.why === "stopped"
-        ? note(`stopping because of ${event.because}, within ${duration(event.budgetMs)}`)
-        : bad(`taking everything down: ${whyDown[event.why]} ${event.because}`)
+        ? note(`stopping because of ${event.because}, ${within(event, budget)}`)
+        : bad(`taking everything down, ${within(event, budget)}: ${whyDown[event.why]} ${event.because}`)
     case "BootEnded":
       return event.clean ? note("everything is down, cleanly") : bad("everything is down, but not all was closed")
     case "ComponentReady":
@@ -269,6 +274,11 @@ const say = (event: Event): Said | undefined => {
     case "HealthChanged":
       return event.healthy ? good("healthy again") : bad(`unhealthy: ${event.message}`)
   }
+}
+
+const within = ({ budgetMs }: BootEvent.Of<"RollbackStarted">, budget: () => string | undefined): string => {
+  const from = budget()
+  return `within ${duration(budgetMs)}${from === undefined ? "" : ` (${from})`}`
 }
 
 const whyDown = { failed: "failure of", cancelled: "cancelled by", deadline: "out of time, waiting for" } as const

@@ -28,7 +28,7 @@ export interface Facts {
 /** The exit code of a boot. */
 export const of = ({ report, signal, strict = false }: Facts): ExitCode => {
   const code = known(report.exitCode)
-  if (report.rollback?.clean === false || report.outcome === "booting") return 70
+  if (code === 70) return 70
   if (report.outcome === "cancelled") return bySignal(signal)
   if (code === 69 || code === 78) return worst(report) ?? code
   if (report.outcome === "degraded" && strict) return 75

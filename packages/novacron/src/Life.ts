@@ -168,9 +168,10 @@ const tellTheEnd = (options: Options, node: Alive.Alive) =>
   Effect.suspend(() => Deferred.succeed(node.over, finalReport(options, node)))
 
 /** What has happened is known at once. What is said of it waits until components that can start have been started. */
-const observer = ({ dataDir, style }: Options, node: Alive.Alive) => {
-  const { stdout } = node.surroundings
-  const lines = BootLines.make(style, node.surroundings.env["TRACEPARENT"])
+const observer = ({ dataDir, explain, style }: Options, node: Alive.Alive) => {
+  const { env, stdout } = node.surroundings
+  const budget = () => explain("system.shutdown_timeout")
+  const lines = BootLines.make(style, { traceparent: env["TRACEPARENT"], budget })
   const write = (line: string | undefined): void => {
     if (line !== undefined) stdout.write(`${line}\n`)
   }

@@ -44,7 +44,7 @@ describe("a line of JSON", () => {
         const path = "component" in event ? ["component", event.component] : []
         assert.strictEqual(span_id, TimelineView.spanId(bootId, ...path))
       }
-      const within = BootLines.make("json", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+      const within = BootLines.make("json", { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" })
       assert.strictEqual(within.json(first).trace_id, "0af7651916cd43dd8448eb211c80319c")
     })
   )
@@ -79,6 +79,22 @@ describe("lines for people", () => {
     assert.isUndefined(turned(true))
     assert.include(turned(false), "unhealthy: no answer")
     assert.include(turned(true), "healthy again")
+  })
+})
+
+describe("the time that everything has to stop", () => {
+  it("is told with where it comes from, for a stop and for a rollback", () => {
+    const budget = "system.shutdown_timeout = 45s from the template hybrid"
+    const lines = BootLines.make("plain", { budget: () => budget })
+    const down = (why: "stopped" | "failed", because: string) =>
+      ({ _tag: "RollbackStarted", atMs: 1, why, because, budgetMs: 45_000 }) as const
+    assert.include(lines.pretty(down("stopped", "SIGTERM")), `stopping because of SIGTERM, within 45.0 s (${budget})`)
+    assert.include(
+      lines.json(down("failed", "database")).message,
+      `taking everything down, within 45.0 s (${budget}): failure of database`
+    )
+    const alone = BootLines.make("plain").pretty(down("stopped", "SIGTERM"))
+    assert.match(alone ?? "", /stopping because of SIGTERM, within 45\.0 s$/)
   })
 })
 
