@@ -12,6 +12,7 @@ const untested: { readonly [file: string]: string } = {
   "packages/boot/src/Forecast.ts": "a part of Plan, whose front door it is tested through",
   "packages/boot/src/Problem.ts": "a part of Plan, whose front door it is tested through",
   "packages/boot/src/ProgressState.ts": "the state of Progress, tested where it changes",
+  "packages/boot/src/Promises.ts": "words, which the tests of Invariants count",
   "packages/boot/src/ReportView.ts": "the text of Report, tested beside what it tells",
   "packages/components/src/api/Api.ts": "the words of the service",
   "packages/components/src/api/Hints.ts": "headers, tested through Rest and Door",

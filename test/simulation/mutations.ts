@@ -372,7 +372,7 @@ const restoration = of("Restoration.ts", [
   {
     name: "revives who still lacks a need",
     promise: "nothing starts before its needs",
-    search: "if (!s.plan.hard[i]!.every((need) => isUp(s, need))) return",
+    search: "if (!s.plan.hard[i]!.every((need) => stays(s, need))) return",
     replace: ""
   },
   {

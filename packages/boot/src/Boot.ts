@@ -17,7 +17,6 @@
  */
 import {
   Context,
-  Data,
   Deferred,
   type Duration,
   Effect,
@@ -33,15 +32,16 @@ import type * as Component from "./Component.ts"
 import type { Driver } from "./Driver.ts"
 import * as Health from "./Health.ts"
 import { begin, type InvalidBoot, type Options } from "./Launch.ts"
+import * as Operator from "./Operator.ts"
 import type * as Plan from "./Plan.ts"
 import * as Preparation from "./Preparation.ts"
-import * as Progress from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
 import type * as Report from "./Report.ts"
 import type { Critical } from "./Severity.ts"
 import type * as Status from "./Status.ts"
 
 export { InvalidBoot, type Options } from "./Launch.ts"
+export { CannotRestore, NotDone, type Operator, type Prospect, type RestartOptions } from "./Operator.ts"
 
 /** The components of a list, each checked for severities that nobody handles. */
 export type Checked<Cs extends ReadonlyArray<Component.Any>> = { readonly [K in keyof Cs]: Component.Bootable<Cs[K]> }
@@ -61,7 +61,7 @@ export type Requirements<Cs extends ReadonlyArray<Component.Any>> = Component.Mi
 >
 
 /** A boot that is up. */
-export interface Running<in Services, out E = Critical> {
+export interface Running<in Services, out E = Critical> extends Operator.Operator {
   readonly plan: Plan.Plan
   readonly services: Context.Context<Services>
   /** What every component is doing, now and from now on; kept from the first time that somebody asks. */
@@ -69,22 +69,10 @@ export interface Running<in Services, out E = Critical> {
   readonly report: Effect.Effect<Report.Report>
   /** Liveness, readiness and the health of each part. */
   readonly health: Health.Health
-  /** Builds a degraded, absent or skipped component again, now; its progress is in `status`. */
-  readonly restore: (name: string) => Effect.Effect<void, CannotRestore>
   /** Takes everything down in reverse, and completes with the final report. */
   readonly stop: (because?: string) => Effect.Effect<Report.Report>
   /** Completes when the boot has ended; fails when something critical ended it. */
   readonly ended: Effect.Effect<void, E>
-}
-
-/** There is nothing to restore under that name. */
-export class CannotRestore extends Data.TaggedError("CannotRestore")<{
-  readonly component: string
-  readonly reason: string
-}> {
-  override get message() {
-    return `"${this.component}" cannot be restored: ${this.reason}`
-  }
 }
 
 /** What only a boot with a running process asks for. */
@@ -169,7 +157,7 @@ const runningOf = (driver: Driver, scope: Scope.Scope): Running<unknown> => {
     get health() {
       return health()
     },
-    restore: (name) => restore(driver, name),
+    ...Operator.make(driver),
     stop: (because = "it was asked to") =>
       Effect.suspend(() => Effect.andThen(Effect.andThen(health().setAccepting(false), driver.stop(because)), report)),
     ended: Deferred.await(driver.ended)
@@ -246,21 +234,3 @@ const watch = (
     })
   return Effect.andThen(Effect.forkScoped(Stream.runForEach(health.changes, tell)), health.monitor(interval))
 }
-
-const restore = (driver: Driver, name: string): Effect.Effect<void, CannotRestore> =>
-  Effect.suspend(() => {
-    const i = driver.settings.plan.index.get(name)
-    if (i === undefined) return new CannotRestore({ component: name, reason: "there is no component of that name" })
-    const state = Progress.statusNames[driver.state.status[i] ?? 0]
-    if (state !== "degraded" && state !== "absent" && state !== "skipped") {
-      return new CannotRestore({ component: name, reason: `it is ${state}` })
-    }
-    const { components, hard } = driver.settings.plan
-    const missing = hard[i]!.find((need) => !Progress.isUp(driver.state, need))
-    if (missing !== undefined) {
-      const need = `${components[missing]!.name}, which is ${Progress.statusNames[driver.state.status[missing] ?? 0]}`
-      return new CannotRestore({ component: name, reason: `it needs ${need}` })
-    }
-    driver.tell({ _tag: "Restore", atMs: driver.now(), component: i })
-    return Effect.void
-  })

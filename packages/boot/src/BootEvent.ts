@@ -40,6 +40,10 @@ export type Reason = typeof Reason.Type
 export const Closing = Schema.Literals(["clean", "failed", "abandoned"])
 export type Closing = typeof Closing.Type
 
+/** What an operator has asked for: of which component, and how it is done. */
+export const ByHand = Schema.Struct({ how: Schema.Literals(["exchange", "restart", "stop"]), of: component })
+export type ByHand = typeof ByHand.Type
+
 const Member = Schema.Struct({
   name: component,
   phase,
@@ -144,13 +148,26 @@ export const FallbackChosen = Schema.TaggedStruct("FallbackChosen", {
 export const ComponentAbsent = Schema.TaggedStruct("ComponentAbsent", { atMs, component, reason: Reason })
 export const ComponentSkipped = Schema.TaggedStruct("ComponentSkipped", { atMs, component, reason: Reason })
 export const ComponentFailed = Schema.TaggedStruct("ComponentFailed", { atMs, component, failure: Failure })
-export const ComponentStopping = Schema.TaggedStruct("ComponentStopping", { atMs, component })
+/** It is closed: because everything goes down, or `byHand`, while the rest goes on. */
+export const ComponentStopping = Schema.TaggedStruct("ComponentStopping", {
+  atMs,
+  component,
+  byHand: Schema.optionalKey(ByHand)
+})
 export const ComponentStopped = Schema.TaggedStruct("ComponentStopped", { atMs, component, closing: Closing })
 
 // ------------------------------------------------------------------------------------------------------ while running
 
-/** A swap begins: `variant` is built beside the one that serves. 0 restores, another one gives way to a fallback. */
-export const SwapStarted = Schema.TaggedStruct("SwapStarted", { atMs, component, variant: Schema.Finite })
+/**
+ * A swap begins: `variant` is built beside the one that serves. 0 restores, another one gives way to a fallback; `byHand`
+ * it may be the one that serves.
+ */
+export const SwapStarted = Schema.TaggedStruct("SwapStarted", {
+  atMs,
+  component,
+  variant: Schema.Finite,
+  byHand: Schema.optionalKey(ByHand)
+})
 /** The swap is done: `variant` serves, the old one is drained and closed. */
 export const SwapCompleted = Schema.TaggedStruct("SwapCompleted", {
   atMs,

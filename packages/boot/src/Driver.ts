@@ -14,7 +14,9 @@
  * it come back after all, whatever it acquired is closed.
  */
 import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, type Scheduler, Scope } from "effect"
-import type { BootEvent, Closing, Failure } from "./BootEvent.ts"
+import { Alarm } from "./Alarm.ts"
+import type { BootEvent, ByHand, Closing, Failure } from "./BootEvent.ts"
+import * as Handwork from "./ByHand.ts"
 import * as Instance from "./Instance.ts"
 import * as Invariants from "./Invariants.ts"
 import type { Journal, Unfinished } from "./Journal.ts"
@@ -26,7 +28,7 @@ import type * as Recipe from "./Recipe.ts"
 import { Services } from "./Services.ts"
 import { Critical, Defect, NeedAbsent, TimedOut, Unhealthy } from "./Severity.ts"
 import { Views } from "./Views.ts"
-import { complaintOf, failureOf, record } from "./Verdict.ts"
+import { complaintOf, failureOf, record, worse } from "./Verdict.ts"
 
 /** Everything a driver is told: what to boot, within which limits, and who listens. */
 export interface Settings extends Opening, Preparation {
@@ -54,13 +56,19 @@ export class InvariantBroken extends Error {
 type Delays = ReturnType<typeof Policy.delays>
 
 /** Time is told to the microsecond. */
-const grainMs = 1e-3
 const toGrain = (ms: number): number => Math.round(ms * 1e3) / 1e3
 
 /** What became of the check of one component's settings. */
 interface Checked {
   readonly i: number
   readonly exit: Exit.Exit<unknown, unknown>
+}
+
+/** What an operator has asked for. */
+interface Asked {
+  readonly component: string
+  readonly over: Deferred.Deferred<void>
+  failure: Failure | undefined
 }
 
 /** How many facts are taken in one go before others get a turn on the thread. */
@@ -95,11 +103,14 @@ export class Driver {
   private readonly inbox: Array<Progress.Input> = []
   private readonly output: Progress.Output = { events: [], commands: [] }
   private broken: InvariantBroken | undefined
+  /** What an operator has asked for, and how it has gone so far. */
+  private asked: Asked | undefined
+  /** Components that a killed boot has left something of, until they are up. */
+  private readonly leftBehind: Set<string>
   private taking = false
   /** The checks of settings, as long as they go on. */
   private checking: Fiber.Fiber<ReadonlyArray<Checked>, unknown> | undefined
-  private wakeMs: number | undefined
-  private waker: Fiber.Fiber<unknown, unknown> | undefined
+  private readonly alarm: Alarm
 
   constructor(settings: Settings, env: Context.Context<never>, dispatcher: Scheduler.SchedulerDispatcher) {
     const { limits, plan, recipes } = settings
@@ -118,6 +129,12 @@ export class Driver {
     this.restorations = nothing(n)
     this.errors = nothing(n)
     this.left = nothing(n)
+    this.alarm = new Alarm(
+      env,
+      () => this.now(),
+      () => this.tell({ _tag: "Tick", atMs: this.now() })
+    )
+    this.leftBehind = new Set(settings.previous?.acquired)
     this.services = new Services(settings, env, (i) => Progress.isUp(this.state, i))
   }
 
@@ -153,23 +170,11 @@ export class Driver {
     })
   }
 
-  /** Checks settings as long as that may take; a check that cannot be interrupted is left behind. */
+  /** Checks settings as long as that may take. */
   private check(i: number, validate: Recipe.AnyEffect): Effect.Effect<Checked> {
     const { maxMs } = this.settings.limits.phases.pre
-    return Effect.callback<Checked>((resume) => {
-      const fiber = Instance.run(this.env, validate)
-      const patience = Instance.run(this.env, Effect.sleep(Duration.millis(maxMs)))
-      patience.addObserver((exit) => {
-        fiber.interruptUnsafe()
-        const late = this.timedOut(i, "component", maxMs, "start")
-        if (Exit.isSuccess(exit)) resume(Effect.succeed({ i, exit: Exit.fail(late) }))
-      })
-      fiber.addObserver((exit) => {
-        patience.interruptUnsafe()
-        resume(Effect.succeed({ i, exit }))
-      })
-      return Effect.sync(() => patience.interruptUnsafe())
-    })
+    const late = () => this.timedOut(i, "component", maxMs, "start")
+    return Effect.map(Instance.patiently(this.env, validate, maxMs, late), (exit) => ({ i, exit }))
   }
 
   /** Asks everything to stop, now, and completes when it has. */
@@ -180,6 +185,26 @@ export class Driver {
       if (this.state.stage !== "ended") this.tell({ _tag: "Stop", atMs: this.now(), because })
       return Effect.ignoreCause(Deferred.await(this.ended))
     })
+  }
+
+  /** Does what an operator asks of one component. Completes when that is over, with what went wrong; a stop ends it. */
+  byHand(i: number, how: ByHand["how"]): Effect.Effect<Failure | undefined> {
+    return Effect.suspend(() => {
+      const asked = (this.asked ??= { component: this.name(i), failure: undefined, over: Deferred.makeUnsafe<void>() })
+      this.tell({ _tag: "ByHand", atMs: this.now(), component: i, how })
+      return Effect.map(Deferred.await(asked.over), () => asked.failure)
+    })
+  }
+
+  /** Why an operator cannot ask for this now; undefined when nothing stands against it. */
+  objection(i: number, how: ByHand["how"]): string | undefined {
+    const another = "another such request is under way; wait until it is over"
+    return Handwork.objection(this.state, i, how) ?? (this.asked === undefined ? undefined : another)
+  }
+
+  /** What there is of a component now: another one after it was built again. */
+  instanceOf(i: number): Instance.Instance | undefined {
+    return this.instances[i]
   }
 
   /** Takes in a fact. */
@@ -235,7 +260,12 @@ export class Driver {
     if (this.inbox.length > 0) this.dispatcher.scheduleTask(() => this.take(), 0)
     else {
       this.views.publishSoon()
-      this.wake()
+      this.alarm.set(Progress.nextWakeMs(this.state))
+      const { asked } = this
+      if (asked !== undefined && this.state.byHand === 0) {
+        this.asked = undefined
+        Deferred.doneUnsafe(asked.over, Exit.void)
+      }
     }
   }
 
@@ -248,11 +278,15 @@ export class Driver {
       const violation = Invariants.check(this.checker, event)
       if (violation !== undefined) this.break(violation)
     }
+    if (this.asked !== undefined && "failure" in event && event.component === this.asked.component) {
+      this.asked.failure = event.failure
+    }
     if (event._tag === "ComponentFailed") {
       // The member of a group has failed its group; what that means is told of the group.
       const isOwn = this.settings.plan.index.has(event.component)
       if (isOwn) this.failures.push(this.critical(event.component, event.failure))
-    } else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.up(event.component)
+    } else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.offer(event.component, true)
+    else if (event._tag === "ComponentStopping" && event.byHand !== undefined) this.offer(event.component, false)
     else if (event._tag === "BootReady") {
       this.services.completeRest()
       this.views.publish()
@@ -262,37 +296,18 @@ export class Driver {
     }
   }
 
-  /** What is up is there for whoever asks from now on. */
-  private up(component: string): void {
+  /** What is up is there for whoever asks from now on; what goes down by hand is there for nobody. */
+  private offer(component: string, isUp: boolean): void {
     const i = this.settings.plan.index.get(component)
-    if (i !== undefined) this.services.complete(i)
+    if (i === undefined) return
+    if (isUp) this.services.complete(i)
+    else this.services.withdraw(i)
   }
 
   /** A broken invariant is a defect of the kernel: the boot dies of it, and what runs is stopped with the scope. */
   private break({ invariant, message, title }: Invariants.Violation): void {
     this.broken ??= new InvariantBroken(`invariant ${invariant} (${title}): ${message}`)
     Deferred.doneUnsafe(this.settled, Exit.die(this.broken))
-  }
-
-  /** One sleeper for all deadlines of the boot, moved when an earlier one appears. */
-  private wake(): void {
-    const next = Progress.nextWakeMs(this.state)
-    // Who wakes for what no longer counts finds nothing due, and is sent back: cheaper than to be woken for that.
-    if (next === undefined || (this.wakeMs !== undefined && this.wakeMs <= next)) return
-    const before = this.waker
-    this.wakeMs = next
-    this.waker = undefined
-    before?.interruptUnsafe()
-    // At least the grain of `now`: a shorter sleep might end before it began, over and over.
-    const waker = Instance.run(this.env, Effect.sleep(Duration.millis(Math.max(grainMs, next - this.now()))))
-    this.waker = waker
-    waker.addObserver((exit) => {
-      if (this.waker !== waker || Exit.isFailure(exit)) return
-      this.waker = undefined
-      this.wakeMs = undefined
-      // Timers may fire a little early: then nothing is due, and the sleeper is sent back.
-      this.tell({ _tag: "Tick", atMs: this.now() })
-    })
   }
 
   private execute(command: Progress.Command): void {
@@ -322,13 +337,13 @@ export class Driver {
     this.instances[i] = instance
     if (attempt === 1) this.retries[i] = undefined
     const { recover, start } = instance.build
-    const recovers = recover !== undefined && attempt === 1 && this.settings.previous?.acquired.includes(recipe.name)
+    const recovers = recover !== undefined && attempt === 1 && this.leftBehind.has(recipe.name)
     const missing = this.services.missing(i)
     if (missing !== undefined) {
       const reason = `${recipe.name} needs ${missing}, which is not up in its group`
       return this.fail(i, instance, new NeedAbsent({ component: recipe.name, reason }))
     }
-    const fiber = Instance.run(instance.context, recovers === true ? Effect.andThen(recover, start) : start)
+    const fiber = Instance.run(instance.context, recovers ? Effect.andThen(recover, start) : start)
     instance.fiber = fiber
     // Most of those that wait for nothing are done by now.
     const exit = fiber.pollUnsafe()
@@ -368,6 +383,7 @@ export class Driver {
 
   private healthy(i: number, instance: Instance.Instance): void {
     instance.fiber = undefined
+    this.leftBehind.delete(this.name(i))
     if (this.state.variant[i] === 0) this.restorations[i] = undefined
     this.services.install(i, instance.build, instance.built)
     this.tell({ _tag: "Healthy", atMs: this.now(), component: i })
@@ -460,7 +476,8 @@ export class Driver {
 
   private closeCurrent(i: number): void {
     const instance = this.instances[i]
-    const exit = this.state.takedown?.why === "stopped" ? Exit.void : Exit.interrupt()
+    const why = this.state.takedown?.why ?? "stopped"
+    const exit = why === "stopped" ? Exit.void : Exit.interrupt()
     if (instance !== undefined) this.close(i, instance, exit)
   }
 
@@ -495,9 +512,7 @@ export class Driver {
     this.views.publish()
     const violation = this.checker === undefined ? undefined : Invariants.finish(this.checker)
     if (violation !== undefined) this.break(violation)
-    this.waker?.interruptUnsafe()
-    this.waker = undefined
-    this.wakeMs = undefined
+    this.alarm.stop()
     const [first, ...more] = this.unclosed
     const failures =
       first === undefined
@@ -596,9 +611,3 @@ export const Enclosing = Context.Reference<{ readonly driver: Driver; readonly p
   "@novacron/boot/Driver/Enclosing",
   { defaultValue: () => undefined }
 )
-
-/** Of two closings the one that left more behind. */
-const worse = (before: Closing | undefined, closing: Closing): Closing => {
-  if (before === undefined || before === "clean") return closing
-  return closing === "abandoned" ? closing : before
-}

@@ -57,6 +57,27 @@ export const run = <A>(
 export const trusted = <A, E>(effect: Effect.Effect<A, E, unknown>): Effect.Effect<A, E> =>
   effect as Effect.Effect<A, E>
 
+/** What an effect ends with, or what is said when it is late; one that cannot be interrupted is then left behind. */
+export const patiently = (
+  context: Context.Context<never>,
+  effect: AnyEffect,
+  ms: number,
+  late: () => unknown
+): Effect.Effect<Exit.Exit<unknown, unknown>> =>
+  Effect.callback((resume) => {
+    const fiber = run(context, effect)
+    const patience = run(context, Effect.sleep(Duration.millis(ms)))
+    patience.addObserver((exit) => {
+      fiber.interruptUnsafe()
+      if (Exit.isSuccess(exit)) resume(Effect.succeed(Exit.fail(late())))
+    })
+    fiber.addObserver((exit) => {
+      patience.interruptUnsafe()
+      resume(Effect.succeed(exit))
+    })
+    return Effect.sync(() => patience.interruptUnsafe())
+  })
+
 // ------------------------------------------------------------------------------------------------------------ exchange
 
 /** What an exchange needs to know besides the new instance. */

@@ -26,33 +26,9 @@ import type { BootEvent, Closing, Of, Reason } from "./BootEvent.ts"
 import * as Phase from "./Phase.ts"
 import type { Plan } from "./Plan.ts"
 import type { Limits } from "./ProgressState.ts"
+import { titles, type Violation } from "./Promises.ts"
 
-/** What is promised, by number. */
-export const titles = {
-  0: "the events of a boot tell one story",
-  1: "nothing starts before its needs are ready",
-  2: "there are never two live instances of one component",
-  3: "attempts and delays stay inside the policy",
-  4: "no more attempts run than there are slots",
-  5: "nothing starts after a critical failure",
-  6: "everything is released exactly once, dependents before what they need",
-  7: "a rollback goes on past failing and hanging finalizers, within its budget",
-  8: "a degraded failure never fails the boot",
-  9: "a warning changes the state of no other component",
-  10: "READY comes once at most, with everything critical up, after the last checkpoint",
-  14: "time never runs backwards",
-  15: "whatever is not ready has a reason that ends in a root cause",
-  18: "every boot ends within its worst case"
-} as const
-
-/** A broken promise: which one, who broke it, and how. */
-export interface Violation {
-  readonly invariant: number
-  readonly title: string
-  readonly component?: string
-  readonly message: string
-  readonly atMs: number
-}
+export { titles, type Violation } from "./Promises.ts"
 
 type Verdict = Violation | undefined
 
@@ -71,6 +47,9 @@ const Life = {
   failed: 10
 } as const
 const words = Object.keys(Life)
+
+/** What went down by hand, by what is to follow. */
+const Down = { no: 0, awaited: 1, kept: 2 } as const
 
 const severities = { warning: 1, degraded: 2, critical: 3 } as const
 
@@ -122,6 +101,10 @@ export const make = (plan: Plan, limits: Limits, options: { readonly toleranceMs
     budgetMs: new Float64Array(n),
     /** The variant that is built beside the one that serves; -1 for none. */
     swap: new Int16Array(n).fill(-1),
+    /** Whether it went down by hand, and comes back by itself or not. */
+    down: new Uint8Array(n),
+    /** For whom it did, the last time. */
+    downFor: -1,
     /** Whether it was ever exchanged: who was left behind then has had a deadline before. */
     exchanged: new Uint8Array(n),
     cause: new Int32Array(n).fill(unexplained),
@@ -381,15 +364,17 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     const { reason } = event
     const life = c.life[i]!
     if (isLive(life)) return breaks(c, 6, i, `It is skipped while it is ${stateOf(c, i)}.`)
-    if (life === Life.stopped || life === Life.failed) return misplaced(c, event, i)
+    if (life === Life.failed || (life === Life.stopped && c.down[i] !== Down.awaited)) return misplaced(c, event, i)
     const isRoot = reason._tag === "Failed" || reason._tag === "RolledBack"
     if (c.why !== "" && isRoot) return gone(c, i, Life.skipped, reason)
     if (c.why !== "") return breaks(c, 15, i, "It is skipped in a rollback, and that is not the reason.")
     // Skipped once more, for want of something else that may be on its way: what it was skipped for has been restored.
-    const mayBe = life === Life.idle || (life === Life.skipped && isReady(c))
-    if (reason._tag !== "Need" || !mayBe) return misplaced(c, event, i, 9)
+    const isLater = isReady(c) && life !== Life.idle
+    if (reason._tag !== "Need" || (life !== Life.idle && !isLater)) return misplaced(c, event, i, 9)
     const need = c.plan.index.get(reason.need) ?? -1
-    const isMissing = life === Life.skipped ? c.life[need] !== Life.up : isLost(c, need)
+    // Up, and about to go down by hand, after those who hold it.
+    const goesDown = () => c.life.includes(Life.stopping) && holdsOn(c, need, c.downFor)
+    const isMissing = isLater ? c.life[need] !== Life.up || goesDown() : isLost(c, need)
     if (c.plan.hard[i]!.includes(need) && isMissing) return gone(c, i, Life.skipped, reason)
     return breaks(c, 9, i, `It is skipped for want of ${reason.need}, and it does not need it or has it.`)
   },
@@ -413,7 +398,8 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
 
   ComponentStopping: (c, event, i) => {
     if (c.life[i] !== Life.up) return misplaced(c, event, i, 6)
-    if (c.why === "") return breaks(c, 6, i, "It is stopped, and nothing is taken down.")
+    const objection = c.why === "" ? unasked(c, event, i) : undefined
+    if (objection !== undefined) return objection
     const holder = c.plan.heldBy[i]!.find((dependent) => isLive(c.life[dependent]!))
     c.swap[i] = -1
     move(c, i, Life.stopping)
@@ -431,14 +417,15 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     return closed(c, i, event.closing, Life.stopped)
   },
 
-  SwapStarted: (c, { variant }, i) => {
+  SwapStarted: (c, { byHand, variant }, i) => {
     if (c.why !== "" || c.failedMs <= c.atMs) return breaks(c, 5, i, "It is swapped while everything is taken down.")
     if (c.life[i] !== Life.up || !isReady(c)) return breaks(c, 2, i, "It is swapped, and it does not serve yet.")
     if (c.swap[i]! >= 0) return breaks(c, 2, i, "It is swapped while it is being swapped.")
     const { length } = c.plan.components[i]!.variants
     c.swap[i] = variant
     c.exchanged[i] = 1
-    if (variant !== c.variant[i] && variant >= 0 && variant < length) return undefined
+    const isOther = variant !== c.variant[i] || byHand?.how === "exchange"
+    if (isOther && variant >= 0 && variant < length) return undefined
     return breaks(c, 3, i, `Variant ${c.variant[i]} is swapped for variant ${variant}.`)
   },
 
@@ -463,7 +450,7 @@ const mayNotStart = (c: Checker, i: number): Verdict => {
   if (life === Life.closed) return breaks(c, 3, i, "It starts again without a delay and without a fallback.")
   const isEarly = life === Life.delayed && c.atMs < c.untilMs[i]! - grainMs
   if (isEarly) return breaks(c, 3, i, `It starts before its delay is over, at ${c.untilMs[i]} ms.`)
-  if (life === Life.absent || life === Life.skipped) {
+  if (life === Life.absent || life === Life.skipped || life === Life.stopped) {
     if (!isReady(c)) return breaks(c, 0, i, `It starts, and it was ${stateOf(c, i)}.`)
     c.variant[i] = c.attempt[i] = 0
   }
@@ -471,7 +458,10 @@ const mayNotStart = (c: Checker, i: number): Verdict => {
   const gate = closedGate(c, phase[i]!)
   if (gate !== undefined) return breaks(c, 1, i, `It starts before ${gate}.`)
   for (const need of needs[i]!) {
-    if (c.settled[need] === 0) return breaks(c, 1, i, `It starts before ${components[need]!.name} has settled.`)
+    const { name } = components[need]!
+    if (c.settled[need] === 0) return breaks(c, 1, i, `It starts before ${name} has settled.`)
+    if (c.down[need] === Down.awaited)
+      return breaks(c, 19, i, `It starts before ${name} is back, which went down by hand.`)
   }
   for (const need of hard[i]!) {
     if (c.life[need] !== Life.up) return breaks(c, 1, i, `It starts while ${components[need]!.name} is not up.`)
@@ -495,7 +485,28 @@ const up = (c: Checker, event: BootEvent, i: number): Verdict => {
   const late = attemptOver(c, i, Life.up)
   settle(c, i)
   c.attempt[i] = 0
+  c.down[i] = Down.no
   return late
+}
+
+/** Whatever stands against stopping it while the rest goes on. */
+const unasked = (c: Checker, { byHand }: Of<"ComponentStopping">, i: number): Verdict => {
+  if (byHand === undefined) return breaks(c, 6, i, "It is stopped, and nothing is taken down.")
+  const { how, of } = byHand
+  const { components, index } = c.plan
+  if (how === "exchange" || !isReady(c)) return breaks(c, 19, i, "It is stopped for an exchange, or before READY.")
+  if (how === "stop" && !components[i]!.optional) return breaks(c, 19, i, "It is stopped, and nothing goes without it.")
+  c.downFor = index.get(of) ?? -1
+  if (!holdsOn(c, i, c.downFor)) return breaks(c, 19, i, `It is stopped for ${of}, which it does not hold.`)
+  c.down[i] = how === "stop" && c.downFor === i ? Down.kept : Down.awaited
+  return undefined
+}
+
+/** Whether one is the other, or holds it, directly or not. */
+const holdsOn = (c: Checker, i: number, other: number): boolean => {
+  const held = new Set([i])
+  for (const at of held) for (const need of c.plan.holds[at]!) held.add(need)
+  return held.has(other)
 }
 
 const attemptOver = (c: Checker, i: number, life: number): Verdict => {
@@ -509,6 +520,7 @@ const attemptOver = (c: Checker, i: number, life: number): Verdict => {
 const closed = (c: Checker, i: number, closing: Closing, life: number): Verdict => {
   const lateMs = c.atMs - Math.min(c.sinceMs[i]! + c.plan.components[i]!.stopMs, rollbackEndMs(c))
   if (closing !== "clean") c.clean = false
+  if (closing === "abandoned" && c.down[i] === Down.awaited) c.down[i] = Down.kept
   const isOwn = closing === "abandoned" && c.exchanged[i] === 0
   const isEarly = isOwn && c.atMs < rollbackEndMs(c) - grainMs && lateMs < -grainMs
   move(c, i, life)
@@ -573,6 +585,7 @@ const gone = (c: Checker, i: number, life: number, reason: Reason): undefined =>
   const isMild = reason._tag === "Failed" && reason.failure.severity === "warning"
   const root = isMild ? causes.Warned : causes[reason._tag]
   c.cause[i] = (reason._tag === "Need" ? c.plan.index.get(reason.need) : undefined) ?? root
+  c.down[i] = Down.no
   move(c, i, life)
   settle(c, i)
 }
@@ -581,6 +594,7 @@ const gone = (c: Checker, i: number, life: number, reason: Reason): undefined =>
 const rootOf = (c: Checker, i: number): number => {
   let at = i
   for (let steps = 0; steps <= c.cause.length && at >= 0; steps++) {
+    if (c.down[at] === Down.kept) return causes.RolledBack
     if (!isLost(c, at)) return unexplained
     at = c.cause[at]!
   }

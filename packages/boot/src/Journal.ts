@@ -352,7 +352,8 @@ const linesAtOnce = 32
 const jsonOf =
   (quoted: Map<string, string>) =>
   (event: BootEvent): string | undefined => {
-    const isPlain = event._tag === "ComponentReady" || event._tag === "ComponentStopping"
+    const isPlain =
+      event._tag === "ComponentReady" || (event._tag === "ComponentStopping" && event.byHand === undefined)
     if (isPlain || event._tag === "ComponentAcquired") {
       if (!Number.isFinite(event.atMs)) return undefined
       return `{"_tag":"${event._tag}","atMs":${event.atMs},"component":${quote(quoted, event.component)}}`

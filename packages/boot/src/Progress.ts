@@ -17,6 +17,7 @@
  * ask {@link nextWakeMs} after each input.
  */
 import type { Closing, Failure, Reason } from "./BootEvent.ts"
+import * as ByHand from "./ByHand.ts"
 import * as Heap from "./Heap.ts"
 import * as Phase from "./Phase.ts"
 import * as Plan from "./Plan.ts"
@@ -93,7 +94,7 @@ export const advance = (s: State, input: Input, out: Output): void => {
       break
     case "Closed":
       if (s.status[input.component] === Status.Closing) attemptClosed(s, input.component, input.closing, out)
-      else if (s.status[input.component] === Status.Stopping) stopped(s, input.component, input.closing, out)
+      else if (s.status[input.component] === Status.Stopping) closed(s, input.component, input.closing, out)
       break
     case "Tick":
       tick(s, out)
@@ -108,6 +109,9 @@ export const advance = (s: State, input: Input, out: Output): void => {
     case "Restore":
       restore(s, input.component, out)
       break
+    case "ByHand":
+      ByHand.ask(s, input, out)
+      break
     case "Swapped":
       swapped(s, input, out)
       break
@@ -118,6 +122,7 @@ export const advance = (s: State, input: Input, out: Output): void => {
       healthChanged(s, input, out)
       break
   }
+  if (s.byHand > 0) ByHand.goOn(s, out)
   // Whoever is given a slot may settle at once, out of time, and that is news for others.
   do {
     settleAll(s, out)
@@ -282,6 +287,12 @@ const attemptClosed = (s: State, i: number, closing: Closing, out: Output): void
     const untilMs = s.atMs + s.retryInMs[i]!
     out.events.push({ _tag: "ComponentBackoff", atMs: s.atMs, component: component.name, untilMs })
   } else if (failure !== undefined) final(s, i, failure, out)
+}
+
+/** It is down, with everything or by itself. */
+const closed = (s: State, i: number, closing: Closing, out: Output): void => {
+  if (s.stage === "rollback") stopped(s, i, closing, out)
+  else ByHand.closed(s, i, closing, out)
 }
 
 /** An attempt that could not be closed is not repeated: two instances might be alive. */
@@ -462,7 +473,7 @@ const fire = (s: State, kind: number, i: number, out: Output): void => {
     case Kind.Closing:
       out.commands.push({ _tag: "Abandon", component: i })
       if (s.status[i] === Status.Closing) attemptClosed(s, i, "abandoned", out)
-      else stopped(s, i, "abandoned", out)
+      else closed(s, i, "abandoned", out)
       return
     case Kind.Backoff:
       enqueue(s, i)

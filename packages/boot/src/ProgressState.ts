@@ -6,7 +6,7 @@
  * Components are positions in the plan, and their state is held in parallel arrays, so that a boot of ten thousand
  * components costs little more per component than one of ten.
  */
-import type { BootEvent, Closing, Failure, Reason } from "./BootEvent.ts"
+import type { BootEvent, ByHand, Closing, Failure, Reason } from "./BootEvent.ts"
 import * as Heap from "./Heap.ts"
 import * as Phase from "./Phase.ts"
 import * as Plan from "./Plan.ts"
@@ -89,6 +89,7 @@ export type Input =
   | { readonly _tag: "Persisted"; readonly atMs: number }
   | { readonly _tag: "Stop"; readonly atMs: number; readonly because: string }
   | { readonly _tag: "Restore"; readonly atMs: number; readonly component: number }
+  | { readonly _tag: "ByHand"; readonly atMs: number; readonly component: number; readonly how: ByHand["how"] }
   | {
       readonly _tag: "Swapped"
       readonly atMs: number
@@ -157,6 +158,10 @@ export interface State {
   readonly failure: Array<Failure | undefined>
   readonly reason: Array<Reason | undefined>
   readonly swapping: Uint8Array
+  /** What is still to become of those that an operator has asked something of, and how many of them there are. */
+  readonly down: Uint8Array
+  byHand: number
+  asked: ByHand | undefined
   /** Why everything is being taken down. */
   takedown: { readonly why: "failed" | "cancelled" | "deadline" | "stopped"; readonly because: string } | undefined
   /** The deadline of all that has passed last. */
@@ -194,6 +199,9 @@ export interface State {
 /** What `noRetry` says of the attempt at hand: nothing, that it is the last of its variant, or the last of all. */
 export const Last = { No: 0, Attempt: 1, Variant: 2 } as const
 
+/** What an operator's request still wants of a component: nothing, an exchange, that it goes down and comes back or stays. */
+export const Down = { No: 0, Exchange: 1, Again: 2, Held: 3, Starting: 4 } as const
+
 /** What a timer is for. */
 export const Kind = {
   Slow: 0,
@@ -227,6 +235,9 @@ export const make = (plan: Plan.Plan, limits: Limits = defaultLimits): State => 
     failure: new Array<Failure | undefined>(n).fill(undefined),
     reason: new Array<Reason | undefined>(n).fill(undefined),
     swapping: new Uint8Array(n),
+    down: new Uint8Array(n),
+    byHand: 0,
+    asked: undefined,
     takedown: undefined,
     late: undefined,
     stamp: new Int32Array(n),
@@ -311,6 +322,7 @@ export const copy = (s: State): State => ({
   failure: s.failure.slice(),
   reason: s.reason.slice(),
   swapping: s.swapping.slice(),
+  down: s.down.slice(),
   stamp: s.stamp.slice(),
   pending: s.pending.slice(),
   budgetAtMs: s.budgetAtMs.slice(),
@@ -332,6 +344,9 @@ export const copy = (s: State): State => ({
 
 /** Whether the component's service is available to others. */
 export const isUp = (s: State, i: number): boolean => s.status[i] === Status.Ready || s.status[i] === Status.Degraded
+
+/** Whether it is up, and not about to be taken down by hand. */
+export const stays = (s: State, i: number): boolean => isUp(s, i) && s.down[i] !== Down.Again && s.down[i] !== Down.Held
 
 /** Whether the component holds, or may hold, resources. */
 export const isLive = (s: State, i: number): boolean => {

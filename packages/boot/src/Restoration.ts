@@ -2,8 +2,20 @@
  * What is decided while everything runs: when to build again what is degraded or absent, whom that lets start late, and
  * when a component that is up gives way to its fallback.
  */
-import type { Failure } from "./BootEvent.ts"
-import { enqueue, type Input, isUp, Kind, name, type Output, set, type State, Status, timer } from "./ProgressState.ts"
+import type { ByHand, Failure } from "./BootEvent.ts"
+import {
+  enqueue,
+  type Input,
+  isUp,
+  Kind,
+  name,
+  type Output,
+  set,
+  type State,
+  Status,
+  stays,
+  timer
+} from "./ProgressState.ts"
 import { skip } from "./Takedown.ts"
 
 /** Sets the timer of a restoration, in place of any before it; NaN for none. */
@@ -16,13 +28,19 @@ export const restoreLater = (s: State, i: number, inMs: number): void => {
 export const restore = (s: State, i: number, out: Output): void => {
   if (s.stage !== "ready" || s.plan.excluded[i]) return
   s.restoreDue[i] = 0
-  if (s.status[i] === Status.Degraded && s.swapping[i] === 0) swap(s, i, 0, out)
-  else if (s.status[i] === Status.Absent || s.status[i] === Status.Skipped) revive(s, i)
+  // What it needs may be on its way down: it waits until that is over.
+  if (s.byHand > 0) s.restoreDue[i] = 1
+  else if (s.status[i] === Status.Degraded && s.swapping[i] === 0) swap(s, i, 0, out)
+  else if (isGone(s, i)) revive(s, i)
 }
 
+/** Not up, and on no way to be: an operator may have stopped it, too. */
+const isGone = (s: State, i: number): boolean =>
+  s.status[i] === Status.Absent || s.status[i] === Status.Skipped || s.status[i] === Status.Stopped
+
 /** Starts a component late, when everything it needs is up. */
-const revive = (s: State, i: number): void => {
-  if (!s.plan.hard[i]!.every((need) => isUp(s, need))) return
+export const revive = (s: State, i: number): void => {
+  if (!s.plan.hard[i]!.every((need) => stays(s, need))) return
   s.variant[i] = 0
   s.attempt[i] = 0
   s.failure[i] = undefined
@@ -33,7 +51,7 @@ const revive = (s: State, i: number): void => {
 export const startDependents = (s: State, i: number, out: Output): void => {
   for (const j of s.plan.dependents[i]!) {
     if (s.status[j] !== Status.Skipped || !s.plan.hard[j]!.includes(i)) continue
-    const missing = s.plan.hard[j]!.find((need) => !isUp(s, need))
+    const missing = s.plan.hard[j]!.find((need) => !stays(s, need))
     const reason = s.reason[j]
     if (missing === undefined) revive(s, j)
     else if (reason?._tag === "Need" && reason.need === name(s, i))
@@ -41,9 +59,11 @@ export const startDependents = (s: State, i: number, out: Output): void => {
   }
 }
 
-const swap = (s: State, i: number, variant: number, out: Output): void => {
+/** Has a variant built beside the one that serves. */
+export const swap = (s: State, i: number, variant: number, out: Output, byHand?: ByHand): void => {
   s.swapping[i] = 1
-  out.events.push({ _tag: "SwapStarted", atMs: s.atMs, component: name(s, i), variant })
+  const event = { _tag: "SwapStarted", atMs: s.atMs, component: name(s, i), variant } as const
+  out.events.push(byHand === undefined ? event : { ...event, byHand })
   out.commands.push({ _tag: "Swap", component: i, variant })
 }
 
@@ -66,9 +86,11 @@ export const swapped = (s: State, input: Extract<Input, { _tag: "Swapped" }>, ou
 
 /** The variant that served goes on; it is tried again when its policy says so. */
 export const swapFailed = (s: State, input: Extract<Input, { _tag: "SwapFailed" }>, out: Output): void => {
-  const { component: i, failure, retryInMs, variant } = input
+  const { component: i, failure, variant } = input
   if (s.swapping[i] === 0 || !isUp(s, i)) return
   s.swapping[i] = 0
+  // What is not on a fallback serves as it should: there is nothing to try again.
+  const retryInMs = s.status[i] === Status.Degraded ? input.retryInMs : null
   out.events.push({ _tag: "SwapFailed", atMs: s.atMs, component: name(s, i), variant, failure, retryInMs })
   if (s.status[i] === Status.Degraded) restoreLater(s, i, retryInMs ?? NaN)
 }
@@ -78,7 +100,7 @@ export const healthChanged = (s: State, input: Extract<Input, { _tag: "HealthCha
   const { component: i, healthy: isHealthy, message } = input
   out.events.push({ _tag: "HealthChanged", atMs: s.atMs, component: name(s, i), healthy: isHealthy, message })
   if (isHealthy || s.stage !== "ready" || s.status[i] !== Status.Ready || s.swapping[i] === 1) return
-  if (s.plan.components[i]!.variants.length < 2) return
+  if (s.plan.components[i]!.variants.length < 2 || !stays(s, i)) return
   const failure: Failure = { kind: "unhealthy", tag: "Unhealthy", message, severity: "degraded" }
   s.failure[i] = failure
   s.reason[i] = { _tag: "Failed", failure }

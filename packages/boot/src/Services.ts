@@ -66,6 +66,15 @@ export class Services {
     return before
   }
 
+  /** Takes what a component provides from where dependents find it; a face stays for who has it, and for the next one. */
+  withdraw(component: number): void {
+    for (const key of this.recipes[component]!.provides) {
+      this.byKey.delete(key.key)
+      this.inside.delete(key.key)
+    }
+    this.complete(component)
+  }
+
   /** A hard need of the component that is not there although its provider is up: a group may be up without it. */
   missing(component: number): string | undefined {
     if (this.inside.size === 0) return undefined

@@ -86,7 +86,8 @@ export const initial: Status = {
 
 /**
  * From each state to those that may follow. `queued` follows `closing` and `backoff` when a fallback takes over, and
- * `absent` or `skipped` when a restoration is begun; `stopped` follows `ready` at once when the rollback is out of time.
+ * `absent`, `skipped` or `stopped` when a restoration is begun; `stopped` follows `ready` at once when the rollback is out
+ * of time, and `skipped` follows `stopped` when what went down by hand lacks a need.
  */
 export const transitions: { readonly [S in State]: ReadonlyArray<State> } = {
   waiting: ["queued", "running", "absent", "skipped", "failed"],
@@ -100,7 +101,7 @@ export const transitions: { readonly [S in State]: ReadonlyArray<State> } = {
   skipped: ["queued", "running"],
   failed: [],
   stopping: ["stopped"],
-  stopped: []
+  stopped: ["queued", "running", "skipped"]
 }
 
 /** Whether a component can go from one state directly to another. */
@@ -224,13 +225,12 @@ const step = (now: Draft, event: BootEvent): void => {
       go(now, event, "stopping")
       return
     case "ComponentStopped":
-      go(now, event, "stopped")
-      return
+      return atRest(go(now, event, "stopped"))
     case "SwapStarted":
       if (event.variant === 0) membersBegin(now, event)
       return
     case "SwapCompleted": {
-      if (event.variant === 0) return up(go(now, event, "ready"))
+      if (event.variant === 0) return up(again(now, event) ?? go(now, event, "ready"))
       const component = go(now, event, "degraded")
       if (component !== undefined) component.fallback = component.fallbacks[event.variant - 1]
       return
@@ -310,6 +310,14 @@ const go = (now: Draft, { atMs, component }: Moment, state: State): Mutable<Comp
     return undefined
   }
   changed.state = state
+  changed.sinceMs = atMs
+  return changed
+}
+
+/** Exchanged by hand for another one of its kind: it is ready since now. */
+const again = (now: Draft, { atMs, component }: Moment): Mutable<ComponentStatus> | undefined => {
+  const changed = change(now, component)
+  if (changed.state !== "ready") return undefined
   changed.sinceMs = atMs
   return changed
 }

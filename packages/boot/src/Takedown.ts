@@ -3,8 +3,20 @@
  * after those who look it up while they run, in parallel where the graph allows, each with a deadline, past failing and
  * hanging finalizers, within one budget.
  */
-import type { Closing, Failure, Reason } from "./BootEvent.ts"
-import { isLive, isUp, Kind, type Late, name, type Output, set, type State, Status, timer } from "./ProgressState.ts"
+import type { ByHand, Closing, Failure, Reason } from "./BootEvent.ts"
+import {
+  Down,
+  isLive,
+  isUp,
+  Kind,
+  type Late,
+  name,
+  type Output,
+  set,
+  type State,
+  Status,
+  timer
+} from "./ProgressState.ts"
 
 /** Takes everything down as the mirror of the start: who is needed goes after those who need it. */
 export const takeDown = (
@@ -21,6 +33,9 @@ export const takeDown = (
   timer(s, budgetMs, Kind.Rollback, -1)
   s.queue.length = 0
   s.fresh.length = 0
+  s.down.fill(Down.No)
+  s.byHand = 0
+  s.asked = undefined
   for (let i = 0; i < s.status.length; i++) {
     if (s.status[i] === Status.Running) interrupt(s, i, undefined, out)
     else rollBackOne(s, i, out)
@@ -42,11 +57,13 @@ const rollBackOne = (s: State, i: number, out: Output): void => {
 export const rolledBack = (s: State, i: number, out: Output): void =>
   skip(s, i, { _tag: "RolledBack", because: s.takedown?.because ?? "" }, out)
 
-const release = (s: State, i: number, out: Output): void => {
+/** Has a component closed that nobody holds; `byHand` when that is why. */
+export const release = (s: State, i: number, out: Output, byHand?: ByHand): void => {
   set(s, i, Status.Stopping)
   s.swapping[i] = 0
   timer(s, s.plan.components[i]!.stopMs, Kind.Closing, i)
-  out.events.push({ _tag: "ComponentStopping", atMs: s.atMs, component: name(s, i) })
+  const event = { _tag: "ComponentStopping", atMs: s.atMs, component: name(s, i) } as const
+  out.events.push(byHand === undefined ? event : { ...event, byHand })
   out.commands.push({ _tag: "Release", component: i })
 }
 

@@ -3,7 +3,7 @@
  * with its text and nothing else.
  */
 import { Cause } from "effect"
-import type { Failure } from "./BootEvent.ts"
+import type { Closing, Failure } from "./BootEvent.ts"
 import type { Build } from "./Recipe.ts"
 import { classify, Defect, messageOf, tagOf, TimedOut, Unhealthy, word } from "./Severity.ts"
 
@@ -34,4 +34,10 @@ const kindOf = (error: unknown): Failure["kind"] => {
   if (error instanceof Defect) return "defect"
   if (error instanceof Unhealthy) return "unhealthy"
   return error instanceof TimedOut ? "timeout" : "error"
+}
+
+/** Of two closings the one that left more behind. */
+export const worse = (before: Closing | undefined, closing: Closing): Closing => {
+  if (before === undefined || before === "clean") return closing
+  return closing === "abandoned" ? closing : before
 }

@@ -125,6 +125,12 @@ const fields = (verb: string, x = "", y = "", z = ""): object => {
       return { _tag: "ComponentStopped", component, closing: y }
     case "swap":
       return { _tag: "SwapStarted", component, variant: Number(y) }
+    case "down": {
+      const [how, of] = y.split(":")
+      return { _tag: "ComponentStopping", component, byHand: { how, of } }
+    }
+    case "exchange":
+      return { _tag: "SwapStarted", component, variant: Number(y), byHand: { how: "exchange", of: component } }
     case "swapped":
       return { _tag: "SwapCompleted", component, variant: Number(y), closing: z }
     case "unswapped":
@@ -249,6 +255,47 @@ const logs = {
   88: Interrupted a, fails2 a critical 9
   98: closed a abandoned, FAILED a critical, rollback failed, skipped b rolled, skipped c rolled, skipped d rolled
   98: skipped z rolled, Stopping e, Stopping k, stopped k clean, stopped e clean, END failed unclean`),
+
+  /** `c` is restarted with all who hold it, `b` is exchanged, `e` is stopped and restored, and `c` is taken out. */
+  byHand: lines(`${opening}
+  5: Ready a, start b 0 1, Queued c
+  6: Ready e, start c 0 1, Acquired b, Ready b, Acquired c, Ready c, start d 0 1, Acquired d
+  7: Ready d, ${complete}, phase post, start z 0 1
+  8: Acquired z, Ready z, mark init_complete
+  9: READY ready
+  20: down z restart:c
+  21: stopped z clean, down d restart:c
+  22: stopped d clean, down c restart:c
+  23: stopped c clean, start c 0 1
+  24: Acquired c, Ready c, start d 0 1
+  25: Acquired d, Ready d, start z 0 1
+  26: Acquired z, Ready z, exchange b 0
+  27: swapped b 0 clean
+  30: down e stop:e
+  31: stopped e clean
+  32: start e 0 1
+  33: Acquired e, Ready e
+  40: rollback stopped, Stopping z, Stopping e, Stopping k
+  41: stopped z clean, Stopping d, Stopping b, stopped e clean, stopped k clean, stopped b clean
+  42: stopped d clean, Stopping c
+  43: stopped c clean, Stopping a
+  44: stopped a clean, END stopped clean`),
+
+  /** `c` cannot be closed when it is restarted, so it stays down, and `d` without it. */
+  held: lines(`${opening}
+  5: Ready a, start b 0 1, Queued c
+  6: Ready e, start c 0 1, Acquired b, Ready b, Acquired c, Ready c, start d 0 1, Acquired d
+  7: Ready d, ${complete}, phase post, start z 0 1
+  8: Acquired z, Ready z, mark init_complete
+  9: READY ready
+  20: down z restart:c
+  21: stopped z clean, down d restart:c
+  22: stopped d clean, down c restart:c
+  32: stopped c abandoned, skipped d need:c, start z 0 1
+  33: Acquired z, Ready z
+  40: rollback stopped, Stopping z, Stopping e, Stopping k
+  41: stopped z clean, Stopping b, stopped b clean, stopped e clean, stopped k clean, Stopping a
+  44: stopped a clean, END stopped unclean`),
 
   /** The phase core is out of time while `a` starts. */
   phaseDeadline: lines(`${opening}
@@ -376,6 +423,18 @@ const mutations = `
   15 | budget | 8 rollback cancelled | 8 rollback stopped | a stop before it was ready
   15 | budget | 8 rollback cancelled | 8 rollback deadline | a deadline that has not passed
   18 | fallback | 8 delay b 11 | | a closed attempt that nothing follows
+  19 | byHand | 20 down z restart:c | 20 down z restart:e | one that goes down for what it does not hold
+  19 | byHand | 20 down z restart:c | 20 down z stop:c | one that goes down, and nothing goes without it
+  19 | byHand | 24 start d 0 1 | =, 24 start z 0 1 | one that starts before all that went down with it is back
+  19 | byHand | 27 swapped b 0 clean | =, 27 down z exchange:b | one that goes down for an exchange
+  19 | byHand | 9 READY ready | 9 down z restart:z | one that goes down before the boot is ready
+  6 | byHand | 21 down d restart:c | 21 Stopping d | one that goes down, and nobody has asked
+  6 | byHand | 21 down d restart:c | 21 down c restart:c | a need that goes down before its dependent
+  2 | byHand | 22 down c restart:c | 22 start c 0 1 | a start of what has not gone down
+  9 | byHand | 24 start d 0 1 | 24 skipped d need:c | one that is skipped for want of what is back
+  0 | byHand | 31 stopped e clean | =, 31 skipped e need:a | one taken out that is skipped
+  3 | byHand | 26 exchange b 0 | 26 swap b 0 | an exchange that nobody has asked for
+  9 | held | 32 skipped d need:c | 32 skipped d need:a | a need that is there as the reason
 `
   .trim()
   .split("\n")
@@ -502,6 +561,8 @@ const bootInWorld = (plan: Plan.Plan, limits: Progress.Limits, seed: number): Re
   for (let k = below(6); k > 0; k--) {
     const [i, healthy] = [below(n), happens(0.2)]
     later(delay(600), (atMs) => ({ _tag: "Restore", atMs, component: i }))
+    const how = oneOf<"exchange" | "restart" | "stop">("exchange", "restart", "restart", "stop")
+    later(delay(600), (atMs) => ({ _tag: "ByHand", atMs, component: below(n), how }))
     const turned: Answer = (atMs) => ({ _tag: "HealthChanged", atMs, component: i, healthy, message: "" })
     later(delay(600), turned, () => Progress.isUp(state, i))
   }
@@ -596,7 +657,7 @@ const worstCaseMs = (plan: Plan.Plan, limits: Progress.Limits) =>
 const everything = `
   ComponentQueued ComponentSlow ComponentDegraded ComponentBackoff FallbackChosen ComponentAbsent ComponentSkipped
   ComponentInterrupted PhaseSlow SwapCompleted SwapFailed HealthChanged ready degraded stopped cancelled failed deadline
-  clean abandoned`
+  clean abandoned exchange restart stop`
   .trim()
   .split(/\s+/)
 
@@ -610,6 +671,7 @@ describe("Invariants", () => {
         const log = bootInWorld(plan, limits, seed)
         for (const event of log) {
           count(event._tag)
+          if ("byHand" in event && event.byHand !== undefined) count(event.byHand.how)
           if ("closing" in event) count(event.closing)
           if ("outcome" in event) count(event.outcome)
           if ("why" in event) count(event.why)
