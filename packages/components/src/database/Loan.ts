@@ -4,22 +4,26 @@
  *
  * **Details**
  *
- * The driver asks the server to cancel a statement that is interrupted, and waits five seconds for the answer; for a
- * ROLLBACK and an UNLISTEN it waits without an end. Here whoever is interrupted waits for {@link farewell}. A connection
- * that has not answered by then is given up: nobody gets it any more, and to the server its end is a ROLLBACK as well.
- * What the driver has still to do about it goes on beside, for ten seconds at the most, or until the pool closes.
+ * The driver asks the server to cancel a statement that is interrupted, and waits five seconds for the answer. Here whoever
+ * is interrupted waits for {@link farewell}. A connection that has not answered by then is given up: nobody gets it any
+ * more, and to the server its end is a ROLLBACK as well. What the driver has still to do about it goes on beside, for ten
+ * seconds at the most, or until the pool closes.
+ *
+ * BEGIN, ROLLBACK and UNLISTEN cannot be interrupted, and the driver waits for them without an end: they are left as well,
+ * after {@link promptly}.
  */
 import type { PgConnection } from "@effect/sql-pg"
-import { Clock, type Context, Duration, Effect, Exit, type Fiber, Schedule, type Scope, Stream } from "effect"
+import { type Context, Duration, Effect, Exit, type Fiber, Schedule, type Scope, Stream } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
 
 /** How long a server has to say that it has stopped what it was doing. */
 export const farewell = Duration.millis(500)
 
-/** A ROLLBACK is quick, or there is nobody: it is left, with its connection, after this long. */
-const rollbackWithin = Duration.seconds(1)
+/** What costs the server nothing is answered by then, or there is nobody. */
+const promptly = Duration.seconds(2)
+const isPrompt = (text: string): boolean => /^(?:BEGIN|ROLLBACK|SAVEPOINT|RELEASE)\b/.test(text)
 
-/** Waits are looked at this often. */
+/** Waits are looked at this often. While we have no time to look, answers that are there already are not late. */
 const glance = Duration.millis(250)
 
 /** Sees and counts a statement, by its text. */
@@ -39,14 +43,11 @@ export const make = Effect.fnUntraced(function* (
   observed: Observe,
   patience: Duration.Duration
 ): Effect.fn.Return<Lender, never, Scope.Scope> {
-  const clock = yield* Clock.Clock
-  const nowMs = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   const waits = new Set<Wait>()
   yield* Effect.forkScoped(
     Effect.repeat(
       Effect.sync(() => {
-        const now = nowMs()
-        for (const wait of waits) if (wait.untilMs <= now) wait.end()
+        for (const wait of waits) if (--wait.glances <= 0) wait.end()
       }),
       Schedule.spaced(glance)
     )
@@ -56,10 +57,10 @@ export const make = Effect.fnUntraced(function* (
     Effect.flatMap(Effect.context<never>(), (context) =>
       Effect.callback<A, SqlError.SqlError>((resume) => {
         if (loan.isGivenUp) return resume(Effect.fail(lost("The server did not answer on this connection.")))
-        const within = text.startsWith("ROLLBACK") ? rollbackWithin : patience
+        const within = isPrompt(text) ? promptly : patience
         const fiber = Effect.runForkWith(context)(statement)
         const wait: Wait = {
-          untilMs: nowMs() + Duration.toMillis(within),
+          glances: Math.ceil(Duration.toMillis(within) / Duration.toMillis(glance)),
           end: () => {
             waits.delete(wait)
             fiber.interruptUnsafe()
@@ -92,7 +93,8 @@ export const make = Effect.fnUntraced(function* (
 
 /** Somebody who waits for an answer. */
 interface Wait {
-  readonly untilMs: number
+  /** How many more it may take. */
+  glances: number
   readonly end: () => void
 }
 

@@ -95,8 +95,13 @@ export const make = Effect.fnUntraced(function* (
   const holds = (condition: StateSync.Condition) =>
     Effect.map(at(condition.key), (found) => StateSync.isMet(condition, Option.getOrUndefined(found)))
 
+  let hasOwn = false
   const put: StateSync.Engine["put"] = (key, value, how) =>
-    write((revision) => apply(revision, [{ _tag: "Put", key, value, owner: how?.ephemeral === true ? session : null }]))
+    write((revision) => {
+      const isEphemeral = how?.ephemeral === true
+      hasOwn ||= isEphemeral
+      return apply(revision, [{ _tag: "Put", key, value, owner: isEphemeral ? session : null }])
+    })
 
   const remove = (key: string) =>
     write((revision) =>
@@ -208,7 +213,9 @@ export const make = Effect.fnUntraced(function* (
 
   yield* run(prepare(sql, namespace))
   yield* endSessions("others")
-  yield* Effect.addFinalizer(() => Effect.ignore(Effect.timeoutOption(endSessions("mine"), "2 seconds")))
+  // Who has kept nothing that goes with it does not wait for a database that may hang.
+  const leave = Effect.suspend(() => (hasOwn ? endSessions("mine") : Effect.void))
+  yield* Effect.addFinalizer(() => Effect.ignore(Effect.timeoutOption(leave, "2 seconds")))
   yield* Effect.forkScoped(Effect.repeat(Effect.exit(trim), Schedule.spaced("10 minutes")))
   if (options.wake !== undefined) {
     yield* options.wake.pipe(

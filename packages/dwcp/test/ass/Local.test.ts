@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Schedule, Stream } from "effect"
+import { Duration, Effect, Option, Schedule, Stream } from "effect"
 import { afterAll, beforeAll } from "vitest"
 import * as Local from "../../src/ass/Local.ts"
 import { bytes, contract, listening, text } from "./fixtures/contract.ts"
@@ -19,6 +19,39 @@ const open = Effect.flatMap(client, (sql) => Local.make({ sql, namespace: "test"
 contract("alone", open, { compareAndSet: true, ephemeral: true })
 
 describe("alone", () => {
+  it.live(
+    "asks the database for nothing when it closes, unless it keeps something that goes with it",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* client
+        let begun = 0
+        const withTransaction: typeof sql.withTransaction = (effect) => {
+          begun++
+          return sql.withTransaction(effect)
+        }
+        const counted = Object.assign(sql.bind(undefined), sql, { withTransaction })
+        const given = { sql: counted, namespace: "leaving", poll: Duration.hours(1) }
+        const life = (ephemeral: boolean) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const mine = yield* Local.make(given)
+              yield* mine.put("k", bytes("1"), { ephemeral })
+              // Before its own, once in a life it looks for marks that everyone has seen go.
+              yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => begun === 4 })
+              begun = 0
+            })
+          )
+        yield* life(false)
+        assert.strictEqual(begun, 0)
+        const other = yield* Local.make({ ...given, sql })
+        assert.strictEqual(text(yield* other.get("k")), "1")
+        yield* life(true)
+        assert.strictEqual(begun, 1)
+        assert.isTrue(Option.isNone(yield* other.get("k")))
+      }).pipe(Effect.scoped),
+    patience
+  )
+
   it.live(
     "hears of the writes of another process by its database, and does not wait for the next look",
     () =>
