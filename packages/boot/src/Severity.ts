@@ -183,7 +183,7 @@ export const messageOf = (error: unknown): string => {
     if (!seen.some((said) => said.includes(text))) seen.push(text)
     at = isErrorLike(at) ? at.cause : undefined
   }
-  return seen.join(": ")
+  return seen.reduce((said, text) => `${said}${/[.?!]$/.test(said) ? " Reason: " : ": "}${text}`)
 }
 
 /** An `Error`, or what has a tag and a message and is meant as one: `ConfigError` of Effect is no `Error`. */

@@ -53,6 +53,8 @@ describe("Severity", () => {
     assert.strictEqual(Severity.messageOf("plain text"), "plain text")
     const quoting = new Error("no database: connection refused. Is it up?", { cause: new Error("connection refused") })
     assert.strictEqual(Severity.messageOf(quoting), quoting.message)
+    const sentence = new Error("Port 80 is taken. Set another one.", { cause: new Error("listen EADDRINUSE") })
+    assert.strictEqual(Severity.messageOf(sentence), "Port 80 is taken. Set another one. Reason: listen EADDRINUSE")
     assert.strictEqual(Severity.messageOf({ password: "secret" }), "object")
     assert.strictEqual(Severity.messageOf({ message: "secret" }), "object")
     assert.strictEqual(Severity.messageOf({ _tag: "ConfigError", message: "PORT is no number" }), "PORT is no number")

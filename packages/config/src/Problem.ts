@@ -97,7 +97,7 @@ export const describe = (problem: Problem): string => {
   const facts = [found === undefined ? "" : `found ${found}`, allowed === undefined ? "" : `allowed: ${allowed}`]
   const ways = [
     suggestion === undefined ? "" : `did you mean ${suggestion}?`,
-    environment === undefined ? "" : `set by ${environment}`
+    environment === undefined || environment === place(source) ? "" : `its variable is ${environment}`
   ]
   const lines = [message, together(facts, "; "), together(ways, "  ")]
   return [`  ${head}`, ...lines.filter((line) => line !== "").map((line) => `    ${line}`)].join("\n")
@@ -105,12 +105,12 @@ export const describe = (problem: Problem): string => {
 
 const together = (parts: ReadonlyArray<string>, between: string) => parts.filter((part) => part !== "").join(between)
 
-/** `novacron.yaml:4:14`, `NOVACRON_LOG_LEVEL`, `--log-level`, `variant pool/large`, `template hybrid`, `default`. */
+/** `novacron.yaml:4:14`, `NOVACRON_LOG_LEVEL`, `-s log_level`, `variant pool/large`, `template hybrid`, `default`. */
 export const place = (source: Source | undefined): string => {
   if (source === undefined) return ""
   switch (source._tag) {
     case "Flag":
-      return `--${source.name}`
+      return `-s ${source.name}`
     case "Environment":
       return source.name
     case "Variant":

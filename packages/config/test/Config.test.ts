@@ -127,7 +127,7 @@ layer(world)("settings", (it) => {
         assert.deepStrictEqual(
           explanation?.sources.map(({ place, value, wins }) => [place, value, wins]),
           [
-            ["--system.log_level", `"debug"`, true],
+            ["-s system.log_level", `"debug"`, true],
             ["SHOP_SYSTEM_LOG_LEVEL", `"error"`, false],
             [`${loaded.file}:3:22`, `"warn"`, false],
             ["template development", `"debug"`, false],

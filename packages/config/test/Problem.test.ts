@@ -21,9 +21,11 @@ describe("a problem", () => {
         "  shop.yaml:4:14  system.log_level  NVC-1004",
         "    This is not allowed.",
         '    found "wran"; allowed: "info" | "warn"',
-        '    did you mean "warn"?  set by SHOP_SYSTEM_LOG_LEVEL'
+        '    did you mean "warn"?  its variable is SHOP_SYSTEM_LOG_LEVEL'
       ].join("\n")
     )
+    const fromThere: Problem = { ...problem, source: { _tag: "Environment", name: "SHOP_SYSTEM_LOG_LEVEL" } }
+    assert.notInclude(say(fromThere), "its variable is")
     const bare: Problem = { code: codes.unreadable, key: "", message: "It is not there.", source: undefined }
     assert.strictEqual(say(bare), "  NVC-1001\n    It is not there.")
   })

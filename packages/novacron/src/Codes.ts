@@ -314,7 +314,8 @@ export const codes: { readonly [tag: string]: Code } = {
     code: "NVC-2402",
     exit: 73,
     setting: "health.port",
-    remedy: "stop who listens there, or set health.port (0 for any)"
+    remedy:
+      "stop who listens there, or choose another port: health.port, or system.health_check_port where that is set (0 for any)"
   },
   NotifyUnavailable: {
     code: "NVC-2403",

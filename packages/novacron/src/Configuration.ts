@@ -212,11 +212,24 @@ export const dataDirOf = (
 
 /** A setting and where it comes from: `database.url from NOVACRON_DATABASE_URL (overrides novacron.yaml:14)`. */
 export const explain = (loaded: Loaded, setting: string): string | undefined => {
-  const [found] = loaded.explain(setting)
+  const found = decisive(loaded, setting)
   if (found === undefined) return undefined
   const [winner, ...others] = found.sources
   const over = others.map(({ place }) => place).filter((place) => place !== "default")
   const value = found.isSecret || found.value.length > 80 ? "" : ` = ${found.value}`
   const from = winner.place === "default" ? "by default" : `from ${winner.place}`
   return `${found.key}${value} ${from}${over.length === 0 ? "" : ` (overrides ${over.join(", ")})`}`
+}
+
+/** Settings that have another, stronger name below `system`: when that is set, it is the one that decides. */
+const stronger: { readonly [setting: string]: string } = {
+  "health.port": "system.health_check_port",
+  "logger.level": "system.log_level"
+}
+
+const decisive = (loaded: Loaded, setting: string): Config.Explanation | undefined => {
+  const name = stronger[setting]
+  const [other] = name === undefined ? [] : loaded.explain(name)
+  const [found] = other === undefined || other.sources[0].place === "default" ? loaded.explain(setting) : [other]
+  return found
 }

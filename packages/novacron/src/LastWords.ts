@@ -2,7 +2,7 @@
  * The last block of a boot: what became of it, and of a failed one who, why, what was tried, which setting from which
  * source, what was rolled back, and what to do now. The kernel's text says most of it; this adds what the process knows.
  */
-import { Report } from "@novacron/boot/model"
+import { Report, Severity } from "@novacron/boot/model"
 import * as Codes from "./Codes.ts"
 import type { ExitCode } from "./ExitCode.ts"
 import { paint, type Style, visible } from "./Terminal.ts"
@@ -22,7 +22,8 @@ export const text = (report: Report.Report, style: Style, { exit, explain }: Sur
   const code = worst === undefined ? undefined : Codes.find(worst.tag)
   if (worst === undefined || code === undefined) return dressed(style, [first, ...lines])
   const title = first.replace(/\s+exit \d+$/, "")
-  const configured = code.setting === undefined ? undefined : explain(code.setting)
+  const setting = isOutOfTime(worst.message) ? "system.boot_timeout" : code.setting
+  const configured = setting === undefined ? undefined : explain(setting)
   return dressed(style, [
     `${title.padEnd(66)}  ${code.code}  exit ${exit}`,
     ...lines.filter((line) => !line.startsWith(label("undone")) && !line.startsWith(label("do"))),
@@ -32,9 +33,12 @@ export const text = (report: Report.Report, style: Style, { exit, explain }: Sur
   ])
 }
 
+/** Whether it was the time of the whole boot that was over, and not that of a part. */
+const isOutOfTime = (message: string) => message.endsWith("(deadline of the boot)")
+
 /** An error that ended a command, or a boot before it began, in the same tone. */
 export const ofError = (
-  error: { readonly _tag: string; readonly message: string },
+  error: { readonly _tag: string; readonly message: string; readonly cause?: unknown },
   style: Style,
   { exit, explain }: Surrounding,
   title = "BOOT FAILED  before anything was started"
@@ -46,9 +50,22 @@ export const ofError = (
     `${title.padEnd(66)}  ${code === undefined ? "" : `${code.code}  `}exit ${exit}`,
     `${label("cause")}${cause}`,
     ...more.map((line) => `${label("")}${line}`),
+    ...reasonOf(error).map((line) => `${label("reason")}${line}`),
     ...(configured === undefined ? [] : [`${label("config")}${visible(configured)}`]),
     ...(code === undefined ? [] : [`${label("do")}${remedy(code)}novacron explain ${code.code}`])
   ])
+}
+
+/** What is behind the error, when its own message does not say it: the system's words, that somebody can look up. */
+const reasonOf = (error: {
+  readonly _tag: string
+  readonly message: string
+  readonly cause?: unknown
+}): ReadonlyArray<string> => {
+  // That nobody answers at a socket says it all.
+  if (!(error.cause instanceof Error) || error._tag === "NoNode") return []
+  const reason = Severity.messageOf(error.cause)
+  return error.message.includes(reason) ? [] : [visible(reason, 300)]
 }
 
 const remedy = ({ remedy }: { readonly remedy?: string }) => (remedy === undefined ? "" : `${remedy}      more: `)
@@ -61,7 +78,7 @@ const dressed = (style: Style, lines: ReadonlyArray<string>): string =>
       if (/^(?:BOOT FAILED|NODE FAILED|NOT DONE)/.test(line)) return paint(style, "red", line)
       if (/^(?:READY \()/.test(line)) return paint(style, "yellow", line)
       if (/^(?:READY|STOPPED)/.test(line)) return paint(style, "green", line)
-      return line.replace(/^( {2}(?:cause|tried|needed by|config|besides|undone|do) +)/, (key) =>
+      return line.replace(/^( {2}(?:cause|reason|tried|needed by|config|besides|undone|do) +)/, (key) =>
         paint(style, "dim", key)
       )
     })

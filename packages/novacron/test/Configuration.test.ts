@@ -33,13 +33,23 @@ describe("settings of a node", () => {
       assert.strictEqual(loaded.settings.health.port, 3333)
       assert.strictEqual(
         Configuration.explain(loaded, "health.port"),
-        `health.port = 3333 from --health.port (overrides NOVACRON_HEALTH_PORT, ${directory}/novacron.yaml:2:9)`
+        `health.port = 3333 from -s health.port (overrides NOVACRON_HEALTH_PORT, ${directory}/novacron.yaml:2:9)`
       )
       assert.include(Configuration.explain(loaded, "health.retry_after") ?? "", "from NOVACRON_HEALTH_RETRY_AFTER")
       assert.include(Configuration.explain(loaded, "health.ramp") ?? "", "novacron.yaml:4:9 (overrides template hybrid")
       assert.include(Configuration.explain(loaded, "system.boot_timeout") ?? "", "from template hybrid")
       assert.include(Configuration.explain(loaded, "health.host") ?? "", "by default")
       assert.isUndefined(Configuration.explain(loaded, "no.such"))
+    })
+  )
+
+  it.live("of which a stronger one is set are explained by that one", () =>
+    Effect.gen(function* () {
+      const set = { "health.port": "3333", "system.health_check_port": "4444", "system.log_level": "warn" }
+      const { loaded } = yield* Effect.provide(Configuration.load({ set }, { resources: "skip" }), within(forced))
+      const said = "system.health_check_port = 4444 from -s system.health_check_port"
+      assert.strictEqual(Configuration.explain(loaded, "health.port"), said)
+      assert.include(Configuration.explain(loaded, "logger.level") ?? "", "system.log_level")
     })
   )
 
@@ -111,7 +121,7 @@ describe("the last good version of the file", () => {
     Effect.gen(function* () {
       yield* booted("logger: { recent: 7 }\n")
       const other = yield* Effect.flip(load({ ...asked(), set: { "logger.recent": "many" } }))
-      assert.include(other.message, "--logger.recent")
+      assert.include(other.message, "-s logger.recent")
       writeFileSync(asked().config, "logger: [", { mode: 0o600 })
       const none = yield* Effect.flip(load({ ...asked(), dataDir: join(directory, "elsewhere") }))
       assert.strictEqual(none._tag === "ConfigInvalid" && none.code, "NVC-1002")

@@ -61,6 +61,16 @@ describe("the last words of a failed boot", () => {
     assert.include(lines.at(-1) ?? "", "novacron explain NVC-2103")
   })
 
+  it("name the setting of the deadline that was over", () => {
+    const said = (scope: string) =>
+      LastWords.text(failed(`database did not become ready within 300 ms (deadline of the ${scope})`), "plain", {
+        exit: 124,
+        explain: (key) => `${key} by default`
+      })
+    assert.include(said("boot"), "  config    system.boot_timeout by default")
+    assert.notInclude(said("component"), "system.boot_timeout")
+  })
+
   it("leave out the setting when nothing is known of it", () => {
     const text = LastWords.text(failed("no"), "plain", { exit: 69, explain: () => undefined })
     assert.notInclude(text, "config    ")
@@ -87,6 +97,14 @@ describe("the words for an error beside a boot", () => {
     assert.include(text, "  cause     A node with pid 7 uses it.\n            second line\n")
     assert.include(text, "  config    system.data_dir by default\n")
     assert.match(text, / {2}do {8}.*novacron explain NVC-3001$/)
+  })
+
+  it("say the reason behind it, once", () => {
+    const cause = new Error("EROFS: read-only file system, open '/data/lock'")
+    const ofError = (message: string) =>
+      LastWords.ofError({ _tag: "LockUnusable", message, cause }, "plain", { exit: 73, explain: () => undefined })
+    assert.include(ofError("The lock cannot be had."), `  reason    ${cause.message}\n`)
+    assert.notInclude(ofError(`It cannot be had: ${cause.message}`), "  reason    ")
   })
 
   it("do without a code when there is none", () => {

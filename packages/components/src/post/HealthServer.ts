@@ -94,9 +94,9 @@ export class HealthServerDown extends Data.TaggedError("HealthServerDown")<{
     const where = `${this.host}:${this.port}`
     switch (this.reason) {
       case "taken":
-        return `The health endpoints cannot listen on ${where}: it is taken. Stop who listens there, or set health.port.`
+        return `The health endpoints cannot listen on ${where}: it is taken. Stop who listens there, or choose another port.`
       case "denied":
-        return `The health endpoints may not listen on ${where}. Set health.port above 1023, or give the right to.`
+        return `The health endpoints may not listen on ${where}. Choose a port above 1023, or give the right to.`
       case "no such address":
         return `The health endpoints cannot listen on ${where}: this machine has no such address. Set health.host.`
       case "closed":
