@@ -8,8 +8,8 @@
  * Everything is inside except for the PostgreSQL server, whose binaries are a package of their own for each platform.
  * Libraries in CommonJS ask for `require`, which a module does not have: the banner makes one.
  */
-import { chmodSync, cpSync, rmSync } from "node:fs"
-import { join } from "node:path"
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { build, type BuildOptions, type Plugin } from "esbuild"
 
 const root = join(import.meta.dirname, "..")
@@ -40,6 +40,110 @@ const commandsOutside: Plugin = {
     }))
 }
 
+/**
+ * Imports what a front door only passes on, `export * as Schema from "./Schema.js"`, from where it comes: behind a door
+ * everything that a module exports is kept and evaluated, whether anybody uses it or not.
+ */
+const throughDoors: Plugin = {
+  name: "through doors",
+  setup: (build) => {
+    const doors = new Map<string, ReadonlyMap<string, string>>()
+    const behind = (file: string): ReadonlyMap<string, string> => {
+      const known = doors.get(file) ?? passedOn(file, behind)
+      doors.set(file, known)
+      return known
+    }
+    build.onLoad({ filter: /packages\/\w+\/src\/.*\.ts$/ }, async ({ path }) => {
+      const source = readFileSync(path, "utf8")
+      const resolved = new Map<string, ReadonlyMap<string, string>>()
+      for (const [, , door] of source.matchAll(imports)) {
+        const found = await build.resolve(door!, {
+          kind: "import-statement",
+          importer: path,
+          resolveDir: dirname(path)
+        })
+        if (found.errors.length === 0 && !found.external) resolved.set(door!, behind(found.path))
+      }
+      const direct = (whole: string, names: string, door: string) => importsOf(names, door, resolved.get(door)) ?? whole
+      return { contents: source.replace(imports, direct), loader: "ts", resolveDir: dirname(path) }
+    })
+  }
+}
+
+/** An import of names from a package, as our formatter writes it. */
+const imports = /^import \{([^}]*)\} from "([^.][^"]*)"$/gm
+
+/** The modules that a door passes on whole, by the name it gives them. */
+const passedOn = (file: string, behind: (file: string) => ReadonlyMap<string, string>): ReadonlyMap<string, string> => {
+  const source = readFileSync(file, "utf8")
+  const at = (path: string) => join(dirname(file), path)
+  return new Map([
+    ...[...source.matchAll(/^export \* from "(\.[^"]+)"/gm)].flatMap(([, path]) => [...behind(at(path!))]),
+    ...[...source.matchAll(/^export \* as (\w+) from "(\.[^"]+)"/gm)].map(
+      ([, name, path]) => [name!, at(path!)] as const
+    )
+  ])
+}
+
+/** The same import with one line for each module that the door passes on; `undefined` when it passes on none of them. */
+const importsOf = (
+  names: string,
+  door: string,
+  passed: ReadonlyMap<string, string> = new Map()
+): string | undefined => {
+  const all = names
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "" && !name.startsWith("type "))
+  const [direct, others] = [
+    all.filter((name) => passed.has(nameOf(name))),
+    all.filter((name) => !passed.has(nameOf(name)))
+  ]
+  if (direct.length === 0) return undefined
+  const lines = direct.map((name) => `import * as ${localOf(name)} from ${JSON.stringify(passed.get(nameOf(name)))}`)
+  return [
+    ...lines,
+    ...(others.length === 0 ? [] : [`import { ${others.join(", ")} } from ${JSON.stringify(door)}`])
+  ].join(";")
+}
+
+/** `Schema as S`: how it is called there, and here. */
+const nameOf = (name: string): string => name.split(" as ")[0]!
+const localOf = (name: string): string => name.split(" as ").at(-1)!
+
+/**
+ * Asks Node for its libraries by a call instead of an import. An import reads everything that a library exports, and with it
+ * loads what is behind that: the WebSocket client behind `node:http`, all root certificates behind `node:tls`.
+ */
+const librariesByCall: Plugin = {
+  name: "libraries by call",
+  setup: (build) => {
+    build.initialOptions.write = false
+    build.onEnd(({ outputFiles = [] }) => {
+      for (const { contents, path, text } of outputFiles) {
+        mkdirSync(dirname(path), { recursive: true })
+        writeFileSync(path, path.endsWith("js") ? byCall(text, path) : contents)
+      }
+    })
+  }
+}
+
+/** The same code with constants instead of imports, which esbuild writes at the beginning of a line or of a statement. */
+const byCall = (code: string, path: string): string => {
+  const called = code.replace(library, (_, single, all, names, name) => {
+    const from = `globalThis.process.getBuiltinModule("${name}")`
+    const picked = names === undefined ? undefined : `{${names.replaceAll(" as ", ":")}}`
+    return `const ${[single, all, picked].flatMap((one) => (one === undefined ? [] : `${one}=${from}`)).join(",")};`
+  })
+  const [left] = /\bfrom"node:[^"]*"/.exec(called) ?? []
+  if (left !== undefined)
+    throw new Error(`${path} still imports ${left}: an import in a form that bundle.ts does not know.`)
+  return called
+}
+
+/** `import http,{request as ask}from"node:http";` or `import*as Http from"node:http";` */
+const library = /(?<=^|[;}\n])import(?: ([\w$]+),?)?(?:\*as ([\w$]+) )?(?: ?\{([^}]*)\})?(?: )?from"(node:[^"]+)";/g
+
 /** What is imported when it is needed and is CommonJS, with the names that are used: they would be lost otherwise. */
 const lateNames: { readonly [name: string]: string } = { ioredis: "AbstractConnector, Redis" }
 
@@ -65,7 +169,7 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
     entryPoints: { cli: join(folder, "src/main.ts"), novacron: join(folder, "src/launch.ts") },
     outdir,
     outExtension: { ".js": ".mjs" },
-    plugins: [commandsOutside]
+    plugins: [commandsOutside, throughDoors, librariesByCall]
   })
   const commands: BuildOptions = {
     ...common,
@@ -73,7 +177,7 @@ export const bundle = async (outdir = join(folder, "dist")): Promise<string> => 
     outExtension: { ".js": ".mjs" },
     chunkNames: "parts/[hash]",
     splitting: true,
-    plugins: [namesOfCommonJs],
+    plugins: [namesOfCommonJs, throughDoors, librariesByCall],
     banner: {
       js: `import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);`
     }
