@@ -5,7 +5,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort } from "../fixtures/Ports.ts"
-import { isOpen } from "./Novacron.ts"
+import { isOpen, processesIn } from "./Novacron.ts"
 
 /** Whether there is a Redis to start on this machine. */
 export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0
@@ -54,6 +54,11 @@ abstract class Server {
   }
 
   abstract spawn(): ChildProcess
+
+  /** All of its processes. */
+  get pids(): ReadonlyArray<number> {
+    return processesIn(this.directory)
+  }
 
   async up(): Promise<void> {
     this.child = this.spawn()
@@ -130,5 +135,37 @@ export class Redis extends Server {
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`
+  }
+}
+
+/** An etcd of one member on loopback. */
+export class Etcd extends Server {
+  private readonly peers: number
+
+  private constructor(port: number, peers: number) {
+    super("etcd", port)
+    this.peers = peers
+  }
+
+  static async make(): Promise<Etcd> {
+    return new Etcd(await freePort(), await freePort())
+  }
+
+  spawn(): ChildProcess {
+    const peers = `http://127.0.0.1:${this.peers}`
+    const args = {
+      "data-dir": join(this.directory, "data"),
+      "listen-client-urls": this.url,
+      "advertise-client-urls": this.url,
+      "listen-peer-urls": peers,
+      "initial-advertise-peer-urls": peers,
+      "initial-cluster": `default=${peers}`
+    }
+    const words = Object.entries(args).map(([name, value]) => `--${name}=${value}`)
+    return spawn("etcd", words, { ...nobody, cwd: this.directory, stdio: "ignore" })
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
   }
 }

@@ -238,6 +238,8 @@ export class Driver {
 
   /** Reports that continuous health has turned. */
   tellOfHealth(i: number, healthy: boolean, message: string): void {
+    // Who is taken down with everything else is not sick.
+    if (this.state.takedown !== undefined && !Progress.isUp(this.state, i)) return
     const { redact } = this.settings
     this.tell({ _tag: "HealthChanged", atMs: this.now(), component: i, healthy, message: redact(message) })
   }
