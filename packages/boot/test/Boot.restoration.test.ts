@@ -407,4 +407,26 @@ describe("a monitored boot", () => {
       assert.deepStrictEqual(only(events, "SwapStarted"), [])
     })
   )
+
+  it.effect("says nothing of the health of who is taken down, and goes on to tell that of who is still up", () =>
+    Effect.gen(function* () {
+      const { boot, events, part } = world()
+      let isUp = true
+      const probe = () => (isUp ? Effect.void : Effect.fail("no route"))
+      const database = part("database", { probe })
+      const slowly = { closing: Effect.sleep("4 seconds") }
+      const store = part("store", { needs: ["database"], ...slowly })
+      const api = part("api", { needs: ["store"], ...slowly })
+      const web = part("web", { needs: ["api"], ...slowly })
+      yield* boot([database, store, api, web], { monitor: "1 second" }, () =>
+        Effect.andThen(
+          Effect.sync(() => void (isUp = false)),
+          Effect.sleep("500 millis")
+        )
+      )
+      const stopping = events.findIndex(({ _tag }) => _tag === "RollbackStarted")
+      const told = events.slice(stopping).flatMap((it) => (it._tag === "HealthChanged" ? [it.component] : []))
+      assert.deepStrictEqual([...new Set(told)], ["database"])
+    })
+  )
 })
