@@ -418,11 +418,13 @@ describe("a monitored boot", () => {
       const store = part("store", { needs: ["database"], ...slowly })
       const api = part("api", { needs: ["store"], ...slowly })
       const web = part("web", { needs: ["api"], ...slowly })
-      yield* boot([database, store, api, web], { monitor: "1 second" }, () =>
-        Effect.andThen(
-          Effect.sync(() => void (isUp = false)),
-          Effect.sleep("500 millis")
-        )
+      yield* boot([database, store, api, web], { monitor: "1 second" }, ({ stop }) =>
+        Effect.gen(function* () {
+          yield* Effect.sleep("500 millis")
+          isUp = false
+          // Its scope is still open: as in a process, which is asked how it is until it has ended.
+          yield* stop("enough")
+        })
       )
       const stopping = events.findIndex(({ _tag }) => _tag === "RollbackStarted")
       const told = events.slice(stopping).flatMap((it) => (it._tag === "HealthChanged" ? [it.component] : []))
