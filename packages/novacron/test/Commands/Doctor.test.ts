@@ -1,5 +1,8 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { freePort } from "../../../../test/fixtures/Ports.ts"
+import type { Finding } from "../../src/Commands/Doctor.ts"
 import { doctor } from "../../src/Commands/Doctor.ts"
 import { asked, Room } from "../fixtures/Room.ts"
 
@@ -9,11 +12,38 @@ beforeEach(() => {
 })
 afterEach(() => room.remove())
 
+/** No port of this machine, but for those that a test gives. */
+const anyPorts = {
+  "health.port": "0",
+  "network.bind_port": "0",
+  "dwcp.bind_port": "0",
+  "api.port": "0",
+  "api.grpc.port": "0",
+  "monitoring.port": "0",
+  "dashboard.port": "0"
+}
+
+/** What it finds with settings, by subject. */
+const found = async (set: { readonly [key: string]: string }) => {
+  const { code, out } = await room.run(doctor, { ...asked, json: true, set: { ...anyPorts, ...set } })
+  const findings: ReadonlyArray<Finding> = JSON.parse(out)
+  return { code, of: (subject: string) => findings.find((one) => one.subject === subject) }
+}
+
+/** A port that somebody listens on until the test is over. */
+const taken = async (use: (port: number) => Promise<void>) => {
+  const port = await freePort()
+  const other = createServer()
+  await new Promise<void>((resume) => other.listen(port, "127.0.0.1", resume))
+  await use(port).finally(() => other.close())
+}
+
 describe("doctor", () => {
   it("finds nothing wrong on a machine that a node can boot on", async () => {
-    const { code, out } = await room.run(doctor, asked)
+    const { code, out } = await room.run(doctor, { ...asked, set: anyPorts })
     assert.strictEqual(code, 0, out)
     assert.match(out, /✓ settings .*\n {2}✓ plan /)
+    assert.match(out, /✓ ports {4,}free: any\n/)
   })
 
   it("finds settings that are wrong, all of them, and exits 78", async () => {
@@ -24,18 +54,62 @@ describe("doctor", () => {
     assert.include(out, "c.d")
   })
 
-  it("finds a health port that is taken", async () => {
-    const other = createServer()
-    const port = await new Promise<number>((resume) =>
-      other.listen(0, "127.0.0.1", () => {
-        const address = other.address()
-        resume(typeof address === "object" && address !== null ? address.port : 0)
-      })
-    )
-    const { code, out } = await room.run(doctor, { ...asked, json: true, set: { "health.port": `${port}` } })
-    other.close()
+  it("finds each port that is taken, and the setting that asks for it", async () => {
+    await taken(async (port) => {
+      const wanted = ["system.health_check_port", "network.bind_port", "dwcp.bind_port", "api.port", "api.grpc.port"]
+      for (const [i, subject] of ["health", "peers", "dwcp", "api", "grpc"].entries()) {
+        const setting = wanted[i] ?? ""
+        const { code, of } = await found({ [setting]: `${port}` })
+        assert.strictEqual(code, 78, subject)
+        assert.deepInclude(of(`${subject} port`), { state: "bad" })
+        assert.include(of(`${subject} port`)?.text, `is taken; ${setting} = ${port} from -s ${setting}`)
+      }
+    })
+  })
+
+  it("finds two parts of the node that want the same port", async () => {
+    const port = `${await freePort()}`
+    const { code, of } = await found({ "network.bind_port": port, "api.port": port })
     assert.strictEqual(code, 78)
-    const findings: ReadonlyArray<{ readonly subject: string; readonly state: string }> = JSON.parse(out)
-    assert.strictEqual(findings.find(({ subject }) => subject === "health port")?.state, "bad")
+    assert.include(of("api port")?.text, "is the peers port too; api.port")
+  })
+
+  it("takes a port for less that a node can do without", async () => {
+    await taken(async (port) => {
+      const { code, of } = await found({ "monitoring.port": `${port}`, "dashboard.port": `${port}` })
+      assert.strictEqual(of("metrics port")?.state, "warning")
+      assert.strictEqual(of("dashboard port")?.state, "warning")
+      assert.strictEqual(code, 0)
+    })
+  })
+
+  it("finds a database that nobody serves; a cache that nobody serves is no reason not to boot", async () => {
+    const nobody = await freePort()
+    const { code, of } = await found({ "database.url": `postgres://u:hunter2@127.0.0.1:${nobody}/x` })
+    assert.strictEqual(code, 78)
+    assert.strictEqual(of("database")?.state, "bad")
+    assert.match(of("database")?.text ?? "", /does not answer: refused; database\.url from -s database\.url$/)
+    const cache = await found({ "cache.url": `redis://127.0.0.1:${nobody}` })
+    assert.strictEqual(cache.code, 0)
+    assert.strictEqual(cache.of("cache")?.state, "warning")
+    await taken(async (port) => {
+      const server = await found({ "database.url": `postgres://u@127.0.0.1:${port}/x` })
+      assert.strictEqual(server.of("database")?.state, "good")
+    })
+    const socket = await found({ "database.url": `postgres://u@/x?host=${room.directory}` })
+    assert.match(socket.of("database")?.text ?? "", /\.s\.PGSQL\.5432 does not answer: no such socket/)
+  })
+
+  it("finds a data directory that cannot be made", async () => {
+    writeFileSync(room.path("file"), "")
+    mkdirSync(room.path("directory"))
+    const { code, of } = await found({ "system.data_dir": room.path("file/below") })
+    assert.strictEqual(code, 78)
+    assert.match(of("data")?.text ?? "", /cannot be made: .*\/file is no directory$/)
+    assert.strictEqual((await found({ "system.data_dir": room.path("directory/below") })).code, 0)
+    chmodSync(room.path("directory"), 0o777)
+    const open = await found({ "system.data_dir": room.path("directory") })
+    assert.strictEqual(open.code, 0)
+    assert.match(open.of("data")?.text ?? "", /others may write there: chmod 700 /)
   })
 })
