@@ -376,7 +376,7 @@ export const codes: { readonly [tag: string]: Code } = {
   Refused: {
     code: "NVC-3010",
     exit: 69,
-    remedy: "novacron why NAME says what state the component is in"
+    remedy: "put right what it says; novacron status shows the node, novacron why NAME one component of it"
   },
   DashboardUnavailable: {
     code: "NVC-2901",

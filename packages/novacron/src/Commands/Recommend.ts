@@ -37,7 +37,7 @@ export const recommend = Program.make(
     const nodes = Exit.isSuccess(asked) ? Advice.ofNodes(asked.value.nodes) : null
     const { stdout } = surroundings
     if (flags.json) stdout.write(`${JSON.stringify({ boots: boots.length, advice, nodes })}\n`)
-    else stdout.write(`${shown(boots.length, advice, nodes)}\n`)
+    else stdout.write(`${shown(boots, advice, nodes)}\n`)
   })
 )
 
@@ -49,15 +49,21 @@ const reportsOf = (journals: string): ReadonlyArray<Report.Report> => {
   })
 }
 
-const shown = (boots: number, advice: ReadonlyArray<Advice.Advice>, nodes: Advice.Scale | null): string => {
+const shown = (
+  boots: ReadonlyArray<Report.Report>,
+  advice: ReadonlyArray<Advice.Advice>,
+  nodes: Advice.Scale | null
+): string => {
   const about = advice.flatMap(({ because, instead, now, subject }) => [
     `  ${visible(subject, 80)}${now === null ? "" : ` ${now}`} → ${visible(instead, 200)}`,
     `      ${visible(because, 400)}`
   ])
+  const up = boots.filter(({ readyAtMs }) => readyAtMs !== null).length
+  const others = boots.length === up ? "" : `; ${boots.length - up} did not come up: novacron trace --list`
   const nothing =
-    boots < Advice.fewest
-      ? `  too few boots to advise anything: ${boots}, and it takes ${Advice.fewest}`
-      : `  nothing: ${boots} boots went as they should`
+    up < Advice.fewest
+      ? `  too few boots to advise anything: ${up}, and it takes ${Advice.fewest}${others}`
+      : `  nothing: ${up} boots went as they should${others}`
   return [
     "SETTINGS",
     ...(about.length === 0 ? [nothing] : about),

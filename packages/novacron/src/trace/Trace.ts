@@ -7,9 +7,9 @@
  */
 import { writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import { type BootEvent, Durations, Gantt, Rehearsal, Timeline, TimelineView } from "@novacron/boot/model"
+import { type BootEvent, Durations, Gantt, Rehearsal, Report, Timeline, TimelineView } from "@novacron/boot/model"
 import { Monitoring } from "@novacron/components"
-import { Data, Deferred, Effect } from "effect"
+import { Data, Deferred, Effect, Result } from "effect"
 import { quietly } from "../Leave.ts"
 import { Surroundings } from "../Surroundings.ts"
 import { messageStyleOf, visible } from "../Terminal.ts"
@@ -120,12 +120,23 @@ const list = Effect.fnUntraced(function* (journals: string, asked: Asked) {
   const shown = heads.slice(0, 50)
   const lines = shown.map(({ bootId, environment, file, kind, nodeId, startedAt }) => {
     const when = startedAt > 0 ? TraceChart.moment(startedAt) : ""
-    const what = kind === "boot" ? [bootId, nodeId, environment, when] : [`(${kind})`, file]
+    const what = kind === "boot" ? [bootId, nodeId, environment, when, ending(journals, file)] : [`(${kind})`, file]
     return what.map((text) => Gantt.visible(text, 80)).join("  ")
   })
   const more = heads.length - shown.length
   yield* write(asked, [...lines, ...(more === 0 ? [] : [`and ${more} before these`])].join("\n"))
 })
+
+/** What became of a boot, as far as its journal says. */
+const ending = (journals: string, file: string): string => {
+  const opened = Boots.open(journals, file)
+  if (Result.isFailure(opened)) return "(unreadable)"
+  const { failures, outcome, readyAtMs } = Report.fromEvents(opened.success.events)
+  if (outcome === "failed") return ["failed", ...(failures[0]?.components ?? [])].join(" ")
+  if (outcome === "booting") return "its end is not recorded"
+  if (readyAtMs === null) return outcome
+  return `ready after ${Gantt.duration(readyAtMs)}${outcome === "ready" ? "" : `, ${outcome}`}`
+}
 
 const difference = Effect.fnUntraced(function* (journals: string, asked: Asked) {
   const [first, second] = asked.other === undefined ? [asked.boot ?? "last~1", "last"] : [asked.boot, asked.other]

@@ -36,6 +36,19 @@ describe("novacron recommend", () => {
     assert.match(said, /NODES\n {2}no node runs here/)
   })
 
+  it("says how many boots did not come up, and learns from the others alone", async () => {
+    const dataDir = dataDirWith("broken", [100, 100])
+    for (const k of [7, 8]) {
+      const at = 1_790_000_000_000 + k
+      const text = journal(boot({ bootId: `boot-${k}`, startedAt: at, isReady: false }))
+      writeFileSync(join(dataDir, "journal", fileAt(at)), text)
+    }
+    assert.include(
+      await run(dataDir, false),
+      "too few boots to advise anything: 2, and it takes 3; 2 did not come up: novacron trace --list"
+    )
+  })
+
   it("says the same for programs, and nothing without boots to learn from", async () => {
     const slow = JSON.parse(await run(dataDirWith("again", [18_000, 19_000, 20_000]), true))
     assert.strictEqual(slow.boots, 3)
