@@ -107,7 +107,7 @@ const stop = Command.make(
   "stop",
   {
     ...source,
-    timeout: Flag.String("timeout").pipe(Flag.withDefault("60s"), Flag.withDescription("How long to wait for the end"))
+    timeout: Flag.String("timeout").pipe(Flag.withDefault("90s"), Flag.withDescription("How long to wait for the end"))
   },
   (input) => lazily(client, (it) => it.stop, { ...asked(input), timeout: input.timeout })
 ).pipe(

@@ -32,10 +32,14 @@ export const Settings = Schema.Struct({
       "How many components may start at the same time at the most; the machine and the environment may say less."
   }),
   bootTimeout: Field.withDefault(Field.duration, "30s").annotate({
-    description: "How long the boot may take before it is given up and rolled back."
+    description:
+      "How long the boot may take before it is given up and rolled back. The template of the environment sets it: 45s " +
+      "hybrid, 60s internet."
   }),
   shutdownTimeout: Field.withDefault(Field.duration, "30s").annotate({
-    description: "How long everything may take to stop, or to be rolled back, before what is left is abandoned."
+    description:
+      "How long everything may take to stop, or to be rolled back, before what is left is abandoned. The template of the " +
+      "environment sets it: 30s datacenter, 45s hybrid, 60s internet."
   }),
   monitorInterval: Field.withDefault(Field.duration, "5s").annotate({
     description: "How often every component is probed while the node runs."

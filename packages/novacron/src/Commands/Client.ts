@@ -1,6 +1,7 @@
 /** The commands that talk to a node that runs: status, why, health, restore, stop. */
 import { Report } from "@novacron/boot/model"
 import { Duration, Effect, Result, Schema } from "effect"
+import * as Alive from "../Alive.ts"
 import * as Answers from "../Answers.ts"
 import type { Asked } from "../Configuration.ts"
 import * as ControlSocket from "../ControlSocket.ts"
@@ -102,16 +103,27 @@ export const stop = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly timeout: string }) {
     const patience = Result.getOrElse(
       Result.try(() => Duration.fromInputUnsafe(inputOf(flags.timeout))),
-      () => aMinute
+      () => usually
     )
-    const report = yield* decoded(
-      Report.Report,
-      yield* ask(flags, { _tag: "Stop", because: "novacron stop" }, patience)
-    )
+    const stopped = ask(flags, { _tag: "Stop", because: "novacron stop" }, patience)
+    const answer = yield* Effect.catchTag(stopped, "NoNode", (silence) => stillThere(flags, patience, silence))
+    const report = yield* decoded(Report.Report, answer)
     yield* say(flags, report, () => Report.text(report))
     if (report.exitCode !== 0) return yield* Leave.quietly(report.exitCode)
   })
 )
+
+/** Whoever is out of patience hears what the node is waiting for, if there still is one. */
+const stillThere = (flags: Flags, patience: Duration.Duration, silence: ControlSocket.NoNode) =>
+  Effect.gen(function* () {
+    const status = Effect.flatMap(ask(flags, { _tag: "Status" }), (it) => decoded(Answers.Status, it))
+    const { isStopping, pid, report } = yield* Effect.mapError(status, () => silence)
+    if (!isStopping) return yield* silence
+    const reason =
+      `The node (pid ${pid}) has not stopped within ${duration(Duration.toMillis(patience))}. It goes on stopping, and ` +
+      `waits for ${Alive.blockers(report)}. Wait longer (--timeout), or see novacron status.`
+    return yield* new ControlSocket.Refused({ reason })
+  })
 
 /** Reads the settings of the node again, as SIGHUP does. */
 export const reload = Program.make(
@@ -121,11 +133,12 @@ export const reload = Program.make(
   })
 )
 
-const aMinute = Duration.minutes(1)
+/** Longer than any template lets a stop take. */
+const usually = Duration.seconds(90)
 
 /** `90s` and `5m` as people write them. */
 const inputOf = (text: string): Duration.Input => {
-  const [, amount = "60", unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? []
+  const [, amount = "90", unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? []
   const factor = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit] ?? 1_000
   return Number(amount) * factor
 }

@@ -1,3 +1,4 @@
+import type { BootEvent } from "@novacron/boot/model"
 import { Effect } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as Alive from "../../src/Alive.ts"
@@ -14,9 +15,13 @@ beforeEach(() => {
 afterEach(() => room.remove())
 
 /** Does something while a node answers that is up on a fallback. */
-const whileUp = (use: () => Promise<void>, answer?: (request: ControlSocket.Request) => unknown): Promise<void> => {
+const whileUp = (
+  use: () => Promise<void>,
+  answer?: (request: ControlSocket.Request) => unknown,
+  more: ReadonlyArray<BootEvent.BootEvent> = []
+): Promise<void> => {
   const node = Alive.make(stage().surroundings)
-  for (const event of [begun, ...degraded]) node.step(event)
+  for (const event of [begun, ...degraded, ...more]) node.step(event)
   const served = ControlSocket.serve({
     path: ControlSocket.pathOf(room.directory),
     answer: (request) => (answer === undefined ? Answers.answer(node, request) : Effect.succeed(answer(request)))
@@ -38,6 +43,21 @@ describe("commands for a node that runs", () => {
       const json = await room.run(Client.status, { ...flags(), json: true, strict: false })
       assert.strictEqual(JSON.parse(json.out).report.outcome, "degraded")
     }))
+
+  it("that stop it say what it waits for when they are out of patience", () =>
+    whileUp(
+      async () => {
+        const { code, err } = await room.run(Client.stop, { ...flags(), timeout: "300ms" })
+        assert.strictEqual(code, 69)
+        assert.include(err, "The node (pid 4711) has not stopped within 300 ms. It goes on stopping, and waits for")
+        assert.include(err, "waits for cache (stopping). Wait longer (--timeout)")
+      },
+      undefined,
+      [
+        { _tag: "RollbackStarted", atMs: 30, why: "stopped", because: "novacron stop", budgetMs: 30_000 },
+        { _tag: "ComponentStopping", atMs: 31, component: "cache" }
+      ]
+    ))
 
   it("exit 69 when the node says no, with its reason", () =>
     whileUp(async () => {
