@@ -241,13 +241,16 @@ export const missing = (
     if (provides.length > 0) add(name, provides)
   }
   const suggestions = new Map<string, ReadonlyArray<string>>()
+  const own = new Map(components.map(({ name, provides }) => [name, provides]))
   const unique = new Map(unmet.map((one) => [JSON.stringify([one.component, one.key]), one]))
   return [...unique.values()]
     .sort((a, b) => compare(a.component, b.component) || compare(a.key, b.key))
     .map(({ component, key }): Problem => {
       const known = suggestions.get(key) ?? (suggestions.size < keysWithSuggestions ? suggest(key, candidates) : [])
       suggestions.set(key, known)
-      return { _tag: "Missing", component, key, suggestions: known }
+      // Nobody means what it provides itself.
+      const others = known.filter((one) => own.get(component)?.includes(one) !== true)
+      return { _tag: "Missing", component, key, suggestions: others }
     })
 }
 

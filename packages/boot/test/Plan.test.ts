@@ -321,6 +321,17 @@ describe("InvalidPlan", () => {
     )
   })
 
+  it("suggests to nobody what it provides itself", () => {
+    const shop = make({ name: "shop", provides: ["app/shop"], needs: ["app/store"] })
+    assert.deepStrictEqual(problemsOf([shop], { provided: new Set() }), [
+      { _tag: "Missing", component: "shop", key: "app/store", suggestions: [] }
+    ])
+    const stone = make({ name: "stone", provides: ["app/stone"] })
+    assert.deepStrictEqual(problemsOf([shop, stone], { provided: new Set() }), [
+      { _tag: "Missing", component: "shop", key: "app/store", suggestions: ["app/stone"] }
+    ])
+  })
+
   it("suggests what a component provides when its name was used, keys from outside, and nothing far-fetched", () => {
     const manifests = [
       make({ name: "api", needs: ["pg", "Clcok", "Quantum"] }),

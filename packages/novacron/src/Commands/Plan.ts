@@ -18,13 +18,14 @@ const planned = Effect.fnUntraced(function* (flags: Flags) {
   const { settings } = loaded
   const slots = Node.concurrency(settings, detection.kind)
   const plan = yield* Effect.fromResult(Node.plan(settings, yield* Node.factsOf(settings, detection)))
-  return { plan, slots, dataDir: Configuration.dataDirOf(settings, yield* Surroundings) }
+  const limit = Configuration.explain(loaded, "system.boot_timeout") ?? ""
+  return { plan, slots, limit, dataDir: Configuration.dataDirOf(settings, yield* Surroundings) }
 })
 
 /** The plan as text or JSON: order, levels, critical path, worst case, impact; and what earlier boots say of its time. */
 export const plan = Program.make(
   Effect.fnUntraced(function* (flags: Flags) {
-    const { dataDir, plan, slots } = yield* planned(flags)
+    const { dataDir, limit, plan, slots } = yield* planned(flags)
     const { stdout } = yield* Surroundings
     const durations = yield* Expected.learn(`${dataDir}/journal`)
     const expected = durations.size === 0 ? undefined : Durations.predict(plan, durations, slots)
@@ -38,7 +39,8 @@ export const plan = Program.make(
     } else {
       const forecast =
         expected === undefined ? "" : `\n${TimelineView.predictionText(expected)}\n${learnedText(learned)}`
-      stdout.write(`${PlanView.toText(plan, { slots })}\n${forecast}`)
+      const given = `A boot that takes longer is given up, whatever the worst case of its parts: ${visible(limit)}.`
+      stdout.write(`${PlanView.toText(plan, { slots })}${given}\n${forecast}`)
     }
   })
 )

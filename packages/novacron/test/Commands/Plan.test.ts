@@ -45,6 +45,15 @@ describe("plan and graph", () => {
     )
   })
 
+  it("say when a boot is given up, whatever its parts may take", async () => {
+    const { out } = await room.run(plan, { ...asked, set: { "system.boot_timeout": "7s" } })
+    assert.match(out, /^Worst case: \d+ min/m)
+    assert.match(
+      out,
+      /^A boot that takes longer is given up.*: system\.boot_timeout = "7s" from -s system\.boot_timeout/m
+    )
+  })
+
   it("draw every need, in each format", async () => {
     const edges = JSON.parse((await room.run(graph, { ...asked, format: "json" })).out).edges.length
     const dot = (await room.run(graph, { ...asked, format: "dot" })).out
