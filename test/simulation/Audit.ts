@@ -125,12 +125,13 @@ const isExplained = (c: Invariants.Checker, i: number): boolean => {
 export const checkBooks = ({ state: s }: Situation): void => {
   const { Status } = Progress
   const { dependents, excluded, components, needs, phase } = s.plan
-  let [running, unsettled, live, critical] = [0, 0, 0, 0]
+  let [running, unsettled, live, critical, down] = [0, 0, 0, 0, 0]
   const phaseLeft = [0, 0, 0, 0]
   for (let i = 0; i < s.status.length; i++) {
     const status = s.status[i]!
     if (status === Status.Running) running++
     if (Progress.isLive(s, i)) live++
+    if (s.down[i]! > 0) down++
     if (s.settled[i] === 0) {
       unsettled++
       phaseLeft[phase[i]!]!++
@@ -153,6 +154,8 @@ export const checkBooks = ({ state: s }: Situation): void => {
     if (isTwice) object(`Two timers of kind ${kind} count for ${subject < 0 ? "the boot" : subject}.`)
   }
   if (running !== s.running) object(`${s.running} attempts are said to run, and ${running} do.`)
+  if (down !== s.byHand) object(`${s.byHand} are said to be on their way by hand, and ${down} are.`)
+  if ((s.asked === undefined) !== (down === 0) && !s.swapping.includes(1)) object("Nobody knows who has asked for it.")
   if (s.settling.length > 0) object("Something has settled, and nobody was told.")
   if (s.stage === "rollback" && live !== s.up) object(`${s.up} are said to be live, and ${live} are.`)
   if (!mayStop(s)) return

@@ -223,7 +223,9 @@ const survives = (seeds: number, maxSize: number): void => {
 
 const repeatsNothing = (): void => {
   for (const { found, maxSize, seed } of regressions) {
-    const run = Scenario.run(Scenario.make(seed, maxSize))
+    // Most were found before anybody asked for anything by hand.
+    const scenario = Scenario.make(seed, maxSize)
+    const run = Scenario.run({ ...scenario, odds: { ...scenario.odds, hand: 0 } })
     holds(run.violation === undefined, `again, ${found} (seed ${seed}): ${Scenario.complaint(run)}`)
   }
 }

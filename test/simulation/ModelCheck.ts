@@ -34,6 +34,8 @@ export interface Scope {
   readonly detours: boolean
   /** Restorations, swaps and failing health, each of them for ever. */
   readonly running: boolean
+  /** Exchanges, restarts and stops by hand, as often as somebody likes. */
+  readonly byHand?: true
 }
 
 /** How much was proved. */
@@ -176,12 +178,15 @@ const Act = {
   swapped: 12,
   swapFailed: 13,
   restore: 14,
-  degrade: 15
+  degrade: 15,
+  exchange: 16,
+  restart: 17,
+  takeOut: 18
 } as const
 const acts = Object.keys(Act)
 
 /** An action as a number; `i` is the component, counted from 1 for a timer, which may be nobody's. */
-const encode = (act: number, i: number, kind = 0): number => act | (i << 4) | (kind << 8)
+const encode = (act: number, i: number, kind = 0): number => act | (i << 5) | (kind << 9)
 
 const actionsOf = ({ checker: c, state: s }: Situation.Situation, scope: Scope, actions: Array<number>): void => {
   const { Status } = Progress
@@ -207,6 +212,9 @@ const actionsOf = ({ checker: c, state: s }: Situation.Situation, scope: Scope, 
       if (scope.detours) actions.push(encode(Act.unclean, i))
     }
     if (scope.running) whileRunning(s, i, actions)
+    if (scope.byHand && s.stage === "ready" && Progress.isUp(s, i)) {
+      actions.push(encode(Act.exchange, i), encode(Act.restart, i), encode(Act.takeOut, i))
+    }
   }
   for (const { kind, subject } of s.timers.heap) actions.push(encode(Act.timer, subject + 1, kind))
 }
@@ -217,15 +225,16 @@ const whileRunning = (s: Progress.State, i: number, actions: Array<number>): voi
   if (s.swapping[i] === 1) actions.push(encode(Act.swapped, i), encode(Act.swapFailed, i))
   if (s.stage !== "ready") return
   if (status === Status.Ready && s.plan.components[i]!.variants.length > 1) actions.push(encode(Act.sick, i))
-  const isRestorable = status === Status.Degraded || status === Status.Absent || status === Status.Skipped
+  const { Absent, Degraded, Skipped, Stopped } = Status
+  const isRestorable = status === Degraded || status === Absent || status === Skipped || status === Stopped
   if (isRestorable) actions.push(encode(Act.restore, i))
 }
 
 const act = (walk: Walk, level: Level, action: number): void => {
   const { checker, state } = level.situation
   const { atMs } = state
-  const i = (action >> 4) & 15
-  const kind = action & 15
+  const i = (action >> 5) & 15
+  const kind = action & 31
   switch (kind) {
     case Act.begin:
       return tell(walk, level, { _tag: "Begin", atMs })
@@ -251,11 +260,17 @@ const act = (walk: Walk, level: Level, action: number): void => {
     case Act.unclean:
       return tell(walk, level, { _tag: "Closed", atMs, component: i, closing: "failed" })
     case Act.timer:
-      return fire(walk, level, action >> 8, i - 1)
+      return fire(walk, level, action >> 9, i - 1)
     case Act.sick:
       return tell(walk, level, { _tag: "HealthChanged", atMs, component: i, healthy: false, message: "unwell" })
     case Act.restore:
       return tell(walk, level, { _tag: "Restore", atMs, component: i })
+    case Act.exchange:
+      return tell(walk, level, { _tag: "ByHand", atMs, component: i, how: "exchange" })
+    case Act.restart:
+      return tell(walk, level, { _tag: "ByHand", atMs, component: i, how: "restart" })
+    case Act.takeOut:
+      return tell(walk, level, { _tag: "ByHand", atMs, component: i, how: "stop" })
     default: {
       const swap = { atMs, component: i, variant: checker.swap[i]! }
       const restoreInMs = swap.variant === 0 ? null : shortMs

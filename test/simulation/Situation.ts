@@ -47,6 +47,8 @@ export const become = (below: Situation, { checker, state }: Situation): void =>
   s.unsettled = state.unsettled
   s.phaseNow = state.phaseNow
   s.up = state.up
+  s.byHand = state.byHand
+  s.asked = state.asked
   c.atMs = checker.atMs
   c.events = checker.events
   c.running = checker.running
@@ -62,6 +64,7 @@ export const become = (below: Situation, { checker, state }: Situation): void =>
   c.failedMs = checker.failedMs
   c.rollbackMs = checker.rollbackMs
   c.criticalLeft = checker.criticalLeft
+  c.downFor = checker.downFor
 }
 
 const constants = ["plan", "limits", "position", "byPosition"]
@@ -76,6 +79,8 @@ const stateScalars = [
   "unsettled",
   "phaseNow",
   "up",
+  "byHand",
+  "asked",
   "freshMs",
   "seq"
 ]
@@ -95,7 +100,8 @@ const checkerScalars = [
   "readyMs",
   "failedMs",
   "rollbackMs",
-  "criticalLeft"
+  "criticalLeft",
+  "downFor"
 ]
 
 /** Whoever adds a field to the machine or to the auditor is told to add it here. */
@@ -168,6 +174,7 @@ export const write = (key: Int32Array, { checker: c, state: s }: Situation): voi
       if (s.phaseBegun[phase]) ofAll |= 4096 << phase
     }
     ofAll |= (s.phaseNow << 16) | (gated << 19)
+    if (s.byHand > 0) ofAll |= ((c.downFor + 1) << 24) | (s.asked?.how === "stop" ? 1 << 28 : 0)
   }
   key[n] = ofAll
 }
@@ -188,7 +195,9 @@ const word = (s: Progress.State, c: Invariants.Checker, i: number): number => {
     ((isOnItsWay ? severities.indexOf(s.failure[i]?.severity) : 0) << 12) |
     ((isOnItsWay ? c.severity[i]! : isLost ? 3 & (c.cause[i]! + 4) : 0) << 14) |
     ((isLost ? (c.cause[i]! + 4) >> 2 : c.swap[i]! + 1) << 16) |
-    ((status === Status.Closing ? attemptOf(s, i) : 0) << 18)
+    ((status === Status.Closing ? attemptOf(s, i) : 0) << 18) |
+    (s.down[i]! << 27) |
+    (c.down[i]! << 30)
   )
 }
 

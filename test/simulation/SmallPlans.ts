@@ -37,12 +37,14 @@ const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_,
 const plain: ModelCheck.Scope = { running: false, detours: false }
 const thorough: ModelCheck.Scope = { running: false, detours: true }
 const running: ModelCheck.Scope = { running: true, detours: true }
+const byHand: ModelCheck.Scope = { running: true, detours: false, byHand: true }
 
 /** What is explored by default, which takes about a minute. */
 export const families = {
   "up to three, with deadlines": { sizes: [1, 2, 3], slots: upTo, deadlines: true, scope: thorough },
   "four, with four slots": { sizes: [4], slots: () => [4], deadlines: false, scope: plain },
   "up to two, while they run": { sizes: [1, 2], slots: upTo, deadlines: true, scope: running },
+  "up to two, by hand": { sizes: [1, 2], slots: (n) => [n], deadlines: false, scope: byHand, kinds: true },
   "up to two, in all phases": { sizes: [1, 2], slots: upTo, deadlines: true, scope: thorough, phases: true },
   "up to two, with fallbacks for warnings": {
     sizes: [1, 2],
@@ -65,6 +67,7 @@ export const families = {
 export const fullFamilies = {
   "four, with deadlines": { sizes: [4], slots: upTo, deadlines: true, scope: thorough },
   "three, while they run": { sizes: [3], slots: upTo, deadlines: true, scope: running },
+  "three, by hand": { sizes: [3], slots: (n) => [n], deadlines: false, scope: byHand },
   "three, in all phases": { sizes: [3], slots: upTo, deadlines: true, scope: thorough, phases: true },
   "four, with optional needs": { sizes: [4], slots: (n) => [n], deadlines: false, scope: plain, kinds: true }
 } satisfies { readonly [name: string]: Family }

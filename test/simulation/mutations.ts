@@ -303,8 +303,8 @@ const takedown = of("Takedown.ts", [
   {
     name: "waits for ever for a finalizer",
     promise: "a rollback goes on past hanging finalizers",
-    search: 'timer(s, s.plan.components[i]!.stopMs, Kind.Closing, i)\n  out.events.push({ _tag: "ComponentStopping"',
-    replace: 'out.events.push({ _tag: "ComponentStopping"'
+    search: 'timer(s, s.plan.components[i]!.stopMs, Kind.Closing, i)\n  const event = { _tag: "ComponentStopping"',
+    replace: 'const event = { _tag: "ComponentStopping"'
   },
   {
     name: "waits for ever for an attempt to be closed",
@@ -380,6 +380,33 @@ const restoration = of("Restoration.ts", [
     promise: "once faults stop, everything comes up",
     search: "if (s.status[i] === Status.Degraded) restoreLater(s, i, retryInMs ?? NaN)",
     replace: ""
+  }
+])
+
+const byHand = of("ByHand.ts", [
+  {
+    name: "lets go of one that others hold",
+    promise: "dependents go down first, by hand too",
+    search: "if (isDue && !s.plan.heldBy[i]!.some((holder) => isLive(s, holder))) release",
+    replace: "if (isDue) release"
+  },
+  {
+    name: "starts what went down by hand before its needs are back",
+    promise: "what went down by hand comes back in order",
+    search: "  if (s.plan.needs[i]!.some((need) => s.down[need] !== Down.No)) return\n",
+    replace: ""
+  },
+  {
+    name: "starts again what could not be closed",
+    promise: "never two live instances, by hand either",
+    search: 'if (closing === "abandoned" && s.down[i] === Down.Again) mark(s, i, Down.Held)',
+    replace: ""
+  },
+  {
+    name: "forgets restorations that came due while somebody was restarted",
+    promise: "once faults stop, everything comes up",
+    search: "if (s.restoreDue[i] === 1) restore(s, i, out)",
+    replace: "s.restoreDue[i] = 0"
   }
 ])
 
@@ -473,6 +500,7 @@ export const all: ReadonlyArray<Mutation> = [
   ...progressState,
   ...takedown,
   ...restoration,
+  ...byHand,
   ...plan,
   ...forecast
 ]

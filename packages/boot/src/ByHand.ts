@@ -20,6 +20,7 @@ import { restore, revive, swap } from "./Restoration.ts"
 import { release, skip } from "./Takedown.ts"
 import {
   Down,
+  goesDown,
   type Input,
   isLive,
   isUp,
@@ -129,6 +130,8 @@ const releaseFree = (s: State, out: Output): void => {
 /** Starts when all that it needs has come back as far as it will; without a hard need it is skipped. */
 const comeBack = (s: State, i: number, out: Output): void => {
   if (s.plan.needs[i]!.some((need) => s.down[need] !== Down.No)) return
+  // What it only looks up must be closed before, or it would be held again.
+  if (s.plan.holds[i]!.some((need) => goesDown(s, need))) return
   const missing = s.plan.hard[i]!.find((need) => !isUp(s, need))
   if (missing === undefined) {
     mark(s, i, Down.Starting)

@@ -345,8 +345,12 @@ export const copy = (s: State): State => ({
 /** Whether the component's service is available to others. */
 export const isUp = (s: State, i: number): boolean => s.status[i] === Status.Ready || s.status[i] === Status.Degraded
 
+/** Whether it is on its way down by hand. */
+export const goesDown = (s: State, i: number): boolean =>
+  (s.down[i] === Down.Again || s.down[i] === Down.Held) && s.status[i] !== Status.Stopped
+
 /** Whether it is up, and not about to be taken down by hand. */
-export const stays = (s: State, i: number): boolean => isUp(s, i) && s.down[i] !== Down.Again && s.down[i] !== Down.Held
+export const stays = (s: State, i: number): boolean => isUp(s, i) && !goesDown(s, i)
 
 /** Whether the component holds, or may hold, resources. */
 export const isLive = (s: State, i: number): boolean => {

@@ -4,6 +4,7 @@
  */
 import type { ByHand, Failure } from "./BootEvent.ts"
 import {
+  Down,
   enqueue,
   type Input,
   isUp,
@@ -28,8 +29,8 @@ export const restoreLater = (s: State, i: number, inMs: number): void => {
 export const restore = (s: State, i: number, out: Output): void => {
   if (s.stage !== "ready" || s.plan.excluded[i]) return
   s.restoreDue[i] = 0
-  // What it needs may be on its way down: it waits until that is over.
-  if (s.byHand > 0) s.restoreDue[i] = 1
+  // What it needs may be on its way down: it waits until that is over. What is on its own way comes back, or stays.
+  if (s.byHand > 0) s.restoreDue[i] = s.down[i] === Down.No ? 1 : 0
   else if (s.status[i] === Status.Degraded && s.swapping[i] === 0) swap(s, i, 0, out)
   else if (isGone(s, i)) revive(s, i)
 }
@@ -38,19 +39,27 @@ export const restore = (s: State, i: number, out: Output): void => {
 const isGone = (s: State, i: number): boolean =>
   s.status[i] === Status.Absent || s.status[i] === Status.Skipped || s.status[i] === Status.Stopped
 
-/** Starts a component late, when everything it needs is up. */
+/** Starts a component late, when everything it needs is up; else when that is. */
 export const revive = (s: State, i: number): void => {
+  s.restoreDue[i] = 1
   if (!s.plan.hard[i]!.every((need) => stays(s, need))) return
+  // It would hold on to what goes down by hand: only who comes back from that starts before it is over.
+  if (s.byHand > 0 && s.down[i] !== Down.Starting) return
+  s.restoreDue[i] = 0
   s.variant[i] = 0
   s.attempt[i] = 0
   s.failure[i] = undefined
   enqueue(s, i)
 }
 
-/** Those that were skipped for want of a component start late; who wants for another one too says so from now on. */
+/**
+ * Those that were skipped for want of a component start late, and so do those whose restoration came due meanwhile; who
+ * wants for another one too says so from now on.
+ */
 export const startDependents = (s: State, i: number, out: Output): void => {
   for (const j of s.plan.dependents[i]!) {
-    if (s.status[j] !== Status.Skipped || !s.plan.hard[j]!.includes(i)) continue
+    const waits = s.status[j] === Status.Skipped || (s.restoreDue[j] === 1 && isGone(s, j))
+    if (!waits || !s.plan.hard[j]!.includes(i)) continue
     const missing = s.plan.hard[j]!.find((need) => !stays(s, need))
     const reason = s.reason[j]
     if (missing === undefined) revive(s, j)

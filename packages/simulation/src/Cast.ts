@@ -55,6 +55,7 @@ const start = (s: Scene, i: number, variant: number, attempt: number): void => {
   if (s.hold[i] !== Hold.nothing) return breaks(s, 2, i, "It is to start, and it is there already.")
   if (s.abandoned[i] === variant + 1) return breaks(s, 2, i, "It is to start, and an attempt left behind may be alive.")
   s.abandoned[i] = 0
+  s.kept[i] = 0
   if (s.state.stage === "booting" && s.atMs > s.limits.bootMs)
     breaks(s, 18, i, "It starts after the deadline of the boot.")
   if (++s.attempts > s.limits.slots) breaks(s, 4, i, `It is attempt ${s.attempts} at the same time.`)
@@ -105,6 +106,8 @@ const release = (s: Scene, i: number): void => {
     if (s.hold[holder] !== Hold.nothing) return breaks(s, 6, i, "It is to be released, and others hold it.")
   }
   forget(s, i)
+  // Taken down by hand: whoever asked for that has asked for all that follows.
+  if (s.state.stage === "ready") s.abandoned[i] = s.restores[i] = 0
   close(s, i)
 }
 
@@ -157,6 +160,13 @@ export const happen = (s: Scene, slot: number): Progress.Input | undefined => {
       return { _tag: "Persisted", atMs }
     case Slot.stop:
       return { _tag: "Stop", atMs, because: "told to stop" }
+    case Slot.hand: {
+      if (happens(s, n, 0.9)) Agenda.set(s.agenda, slot, atMs + someMs(s, n, 3_000))
+      const component = (draw(s, n) >>> 1) % n
+      const how = hows[(draw(s, n) >>> 1) % hows.length]!
+      if (how === "stop") s.kept[component] = 1
+      return { _tag: "ByHand", atMs, component, how }
+    }
     default: {
       if (happens(s, n, 0.8)) Agenda.set(s.agenda, slot, atMs + someMs(s, n, 5_000))
       const component = (draw(s, n) >>> 1) % n
@@ -165,6 +175,8 @@ export const happen = (s: Scene, slot: number): Progress.Input | undefined => {
     }
   }
 }
+
+const hows = ["exchange", "restart", "restart", "stop"] as const
 
 /** The next thing a component does. */
 const goOn = (s: Scene, i: number): Progress.Input | undefined => {

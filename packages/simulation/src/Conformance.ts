@@ -184,10 +184,15 @@ const inputs = (
       return [{ _tag: "HealthChanged", atMs, component, healthy: told.healthy, message: told.message }]
     case "ComponentFailed":
       return state.stage === "idle" ? [{ _tag: "Invalid", atMs, failures: invalid(plan, events, at) }] : [tick]
+    case "ComponentStopping":
     case "SwapStarted":
     case "ComponentQueued":
-    case "ComponentStarted":
+    case "ComponentStarted": {
+      const byHand = "byHand" in told ? told.byHand : undefined
+      if (byHand !== undefined)
+        return [{ _tag: "ByHand", atMs, component: plan.index.get(byHand.of)!, how: byHand.how }]
       return isRestored(state, component) ? [{ _tag: "Restore", atMs, component }, tick] : [tick]
+    }
     case "BootStarted":
     case "PhaseStarted":
     case "PhaseSlow":
@@ -198,7 +203,6 @@ const inputs = (
     case "FallbackChosen":
     case "ComponentAbsent":
     case "ComponentSkipped":
-    case "ComponentStopping":
       return [tick]
   }
 }
@@ -215,8 +219,9 @@ const invalid = (plan: Plan.Plan, events: ReadonlyArray<BootEvent.BootEvent>, fr
 }
 
 const isRestored = (state: Progress.State, i: number): boolean => {
+  const { Absent, Degraded, Skipped, Stopped } = Progress.Status
   const status = state.status[i]
-  return status === Progress.Status.Degraded || status === Progress.Status.Absent || status === Progress.Status.Skipped
+  return status === Degraded || status === Absent || status === Skipped || status === Stopped
 }
 
 // -------------------------------------------------------------------------------------------------------- comparisons

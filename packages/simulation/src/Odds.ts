@@ -39,6 +39,8 @@ export interface Odds {
   readonly stop: number
   /** An operator restores components by hand. */
   readonly restore: number
+  /** An operator restarts, exchanges and stops components by hand. */
+  readonly hand: number
   /** It is stopped when everything has come to rest. */
   readonly stopAtRest: number
 }
@@ -60,6 +62,7 @@ export const none: Odds = {
   invalid: 0,
   stop: 0,
   restore: 0,
+  hand: 0,
   stopAtRest: 0
 }
 
@@ -80,6 +83,7 @@ export const usual: Odds = {
   invalid: 0.002,
   stop: 0.05,
   restore: 0.05,
+  hand: 0.05,
   stopAtRest: 0.2
 }
 
@@ -106,6 +110,7 @@ export const swarm = (chance: Random.Random): Odds => {
     invalid: dial(0.03),
     stop: dial(1),
     restore: dial(1),
-    stopAtRest: Random.next(chance)
+    stopAtRest: Random.next(chance),
+    hand: dial(1)
   }
 }

@@ -61,11 +61,13 @@ export interface Scene {
   readonly sick: Uint8Array
   /** Whether a restoration is to come, by the last word on it. */
   readonly restores: Uint8Array
+  /** Whether an operator wanted it stopped, the last time. */
+  readonly kept: Uint8Array
   readonly late: Array<Progress.Late | undefined>
 }
 
 /** Slots of the agenda that belong to no component, counted from behind those that do. */
-export const Slot = { persisted: 0, stop: 1, restore: 2 } as const
+export const Slot = { persisted: 0, stop: 1, restore: 2, hand: 3 } as const
 
 /** The slot of something that belongs to no component. */
 export const slotOf = (s: Scene, which: keyof typeof Slot): number => 3 * s.hold.length + Slot[which]
@@ -109,6 +111,7 @@ export const make = (plan: Plan.Plan, limits: Progress.Limits, odds: Odds.Odds, 
     abandoned: new Uint8Array(n),
     sick: new Uint8Array(n),
     restores: new Uint8Array(n),
+    kept: new Uint8Array(n),
     late: new Array<Progress.Late | undefined>(n).fill(undefined)
   }
 }
@@ -139,6 +142,7 @@ export const clear = (s: Scene, seed: number, log: Array<BootEvent.BootEvent> | 
   s.abandoned.fill(0)
   s.sick.fill(0)
   s.restores.fill(0)
+  s.kept.fill(0)
 }
 
 /** By name what is no list: by key it takes as long as all lists together. What is not named here goes by key. */
@@ -153,6 +157,8 @@ const rewind = ({ checker: c, state: s }: Scene, { checker, state }: Pick<Scene,
   s.unsettled = state.unsettled
   s.phaseNow = state.phaseNow
   s.up = state.up
+  s.byHand = state.byHand
+  s.asked = state.asked
   s.timers.freshMs = state.timers.freshMs
   s.timers.seq = state.timers.seq
   c.atMs = checker.atMs
@@ -170,11 +176,12 @@ const rewind = ({ checker: c, state: s }: Scene, { checker, state }: Pick<Scene,
   c.failedMs = checker.failedMs
   c.rollbackMs = checker.rollbackMs
   c.criticalLeft = checker.criticalLeft
+  c.downFor = checker.downFor
 }
 
 /** What {@link rewind} sees to, and what never changes. */
 const apart =
-  "plan limits position byPosition toleranceMs stage atMs running unclean takedown late criticalLeft unsettled phaseNow up "
+  "plan limits position byPosition toleranceMs stage atMs running unclean takedown late criticalLeft unsettled phaseNow up byHand asked downFor "
     .concat("freshMs seq events undecided clean why ended marks markMs beganMs completeMs readyMs failedMs rollbackMs")
     .split(" ")
 

@@ -122,6 +122,9 @@ const begin = (scene: Scene): void => {
   if (odds.restore > 0 && happens(scene, all, odds.restore)) {
     Agenda.set(scene.agenda, slotOf(scene, "restore"), someMs(scene, all, 10_000))
   }
+  if (odds.hand > 0 && happens(scene, all, odds.hand)) {
+    Agenda.set(scene.agenda, slotOf(scene, "hand"), someMs(scene, all, 10_000))
+  }
   if (odds.stop > 0 && happens(scene, all, odds.stop)) {
     if (happens(scene, all, 0.05)) tell(scene, { _tag: "Stop", atMs: 0, because: "told to stop before it began" })
     const soonMs = happens(scene, all, 0.5) ? 100 : 5_000
@@ -169,13 +172,17 @@ const checkWakeUps = (scene: Scene): void => {
 
 /** Nothing happens any more, and the faults have stopped or run out: what can be up is up. */
 const checkRest = (scene: Scene): void => {
-  const { hold, plan, restores, state } = scene
+  const { abandoned, hold, kept, plan, restores, state } = scene
+  if (state.byHand > 0) breaks(scene, 19, nobody(scene), "What was asked for by hand is not over, and nothing happens.")
   for (let i = 0; i < hold.length; i++) {
     const status = state.status[i]!
     if (plan.excluded[i] || status === Progress.Status.Ready) continue
-    const isRestorable =
-      status === Progress.Status.Skipped ? plan.hard[i]!.every((need) => Progress.isUp(state, need)) : restores[i] === 1
-    if (isRestorable) breaks(scene, 18, i, `It rests as ${Progress.statusNames[status]}, and could be ready.`)
+    const hasNeeds = plan.hard[i]!.every((need) => Progress.isUp(state, need))
+    const isDue =
+      status === Progress.Status.Stopped
+        ? kept[i] === 0 && abandoned[i] === 0
+        : status === Progress.Status.Skipped || restores[i] === 1
+    if (isDue && hasNeeds) breaks(scene, 18, i, `It rests as ${Progress.statusNames[status]}, and could be ready.`)
     if (!Progress.isUp(state, i) && hold[i] !== Hold.nothing)
       breaks(scene, 6, i, "It is not up, and it is still there.")
   }

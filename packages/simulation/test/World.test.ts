@@ -27,7 +27,7 @@ describe("World", () => {
       assert.isUndefined(violation)
       outcomes.add(outcome)
     }
-    assert.deepStrictEqual([...outcomes].sort(), ["cancelled", "failed", "ready", "stopped"])
+    assert.deepStrictEqual([...outcomes].sort(), ["cancelled", "degraded", "failed", "ready", "stopped"])
   })
 
   it("begins anew with each boot: what came before changes nothing", () => {
