@@ -89,7 +89,8 @@ describe("Alerts", () => {
         const oncall = yield* receiver
         let families: ReadonlyArray<Family> = []
         const { authorization } = Schema.decodeUnknownSync(AlertsSettings)({ authorization: "Bearer s3cret" })
-        const given = { ...settings(oncall.url), ...(authorization && { authorization }) }
+        // Who answers late has not heard: this machine may be busy.
+        const given = { ...settings(oncall.url, { timeout: "30s" }), ...(authorization && { authorization }) }
         const { active } = yield* Alerts.make(
           given,
           Effect.sync(() => families),

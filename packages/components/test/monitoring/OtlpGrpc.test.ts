@@ -144,7 +144,12 @@ describe("OtlpGrpc", () => {
       collector.reply = () => undefined
       const silent = yield* OtlpGrpc.make({ ...optionsFor(yield* up(collector)), timeout: Duration.millis(200) })
       assert.strictEqual((yield* silent(body))._tag, "Again")
-      const babbler = createServer((socket) => socket.on("error", () => undefined).end("%%% no HTTP\r\n\r\n"))
+      const babbler = createServer((socket) =>
+        socket
+          .on("error", () => undefined)
+          .resume()
+          .end("%%% no HTTP\r\n\r\n")
+      )
       yield* Effect.acquireRelease(
         Effect.promise(() => new Promise<void>((resolve) => babbler.listen(0, "127.0.0.1", resolve))),
         () => Effect.sync(() => babbler.close())

@@ -68,7 +68,12 @@ describe("Outgoing", () => {
   it.live("fails where nobody is, with who speaks no HTTP, and with an answer that is cut off", () =>
     Effect.gen(function* () {
       for (const said of ["%%% no HTTP\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"]) {
-        const made = createTcp((socket) => socket.on("error", () => undefined).end(said))
+        const made = createTcp((socket) =>
+          socket
+            .on("error", () => undefined)
+            .resume()
+            .end(said)
+        )
         yield* Effect.acquireRelease(
           Effect.callback<void>((resume) => void made.listen(0, "127.0.0.1", () => resume(Effect.void))),
           () => Effect.sync(() => made.close())

@@ -40,7 +40,7 @@ describe("a connection to a peer", () => {
         }),
         (server) => Effect.sync(() => server.close())
       )
-      mute.on("connection", (socket) => socket.on("error", () => undefined))
+      mute.on("connection", (socket) => socket.on("error", () => undefined).resume())
       const ours = yield* peer(yield* issue("node-2"), { connTimeout: "200ms" })
       const { port } = mute.address() as AddressInfo
       const error = yield* Effect.flip(ours.connect({ ...to, port }))

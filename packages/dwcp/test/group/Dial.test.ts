@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
-import { createServer } from "node:net"
+import { createServer, type Socket } from "node:net"
 import * as Dial from "../../src/group/Dial.ts"
 import { authority, doorOf, folder } from "./fixtures/nodes.ts"
 
@@ -11,12 +11,16 @@ const silent = Effect.acquireRelease(
   Effect.promise(
     () =>
       new Promise<{ readonly port: number; readonly close: () => void }>((resolve) => {
-        const server = createServer((socket) => void socket.on("error", () => undefined))
+        const open = new Set<Socket>()
+        const server = createServer((socket) => void open.add(socket.on("error", () => undefined)))
         server.listen(0, "127.0.0.1", () => {
           const address = server.address()
           resolve({
             port: typeof address === "object" && address !== null ? address.port : 0,
-            close: () => server.close()
+            close: () => {
+              server.close()
+              for (const socket of open) socket.destroy()
+            }
           })
         })
       })
