@@ -223,8 +223,11 @@ const say = (event: Event, budget: () => string | undefined): Said | undefined =
     case "ComponentAcquired":
     case "AttemptClosed":
     case "ComponentBackoff":
-    case "ComponentStopping":
       return undefined
+    case "ComponentStopping":
+      return event.byHand === undefined
+        ? undefined
+        : note(`stopping: the ${event.byHand.how} of ${event.byHand.of}, by hand`)
     case "PhaseSlow":
       return warn(`phase ${event.phase} takes long: waiting for ${list(event.waitingFor)}`)
     case "BootReady":
@@ -260,8 +263,9 @@ const say = (event: Event, budget: () => string | undefined): Said | undefined =
     case "ComponentFailed":
       return bad(failure(event.failure))
     case "ComponentStopped":
-      return event.closing === "clean" ? gone("stopped") : bad(`stopped, but its closing was ${event.closing}`)
+      return howStopped[event.closing]
     case "SwapStarted":
+      if (event.byHand !== undefined) return note("being exchanged by hand")
       return note(event.variant === 0 ? "being restored" : "gives way to its fallback")
     case "SwapCompleted":
       return event.variant === 0 ? good("restored") : so("serves by its fallback")
@@ -280,6 +284,12 @@ const within = ({ budgetMs }: BootEvent.Of<"RollbackStarted">, budget: () => str
   const from = budget()
   return `within ${duration(budgetMs)}${from === undefined ? "" : ` (${from})`}`
 }
+
+const howStopped = {
+  clean: gone("stopped"),
+  failed: bad("stopped, but closing it failed: not all that it held is given back"),
+  abandoned: bad("did not stop in its time and was left: what it held may be held until the process has ended")
+} as const
 
 const whyDown = { failed: "failure of", cancelled: "cancelled by", deadline: "out of time, waiting for" } as const
 

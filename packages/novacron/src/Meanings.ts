@@ -6,7 +6,7 @@ export const meanings = {
   64: "usage: the command line is not one that this program understands",
   65: "bad data: a signature does not fit, or what is kept was changed",
   69: "a critical dependency is unavailable, or no node answers",
-  70: "internal: a defect, or the rollback is incomplete",
+  70: "internal: a defect, or something could not be closed",
   73: "cannot create: a lock, a port, a socket or a directory is taken or refused",
   75: "temporary: up but degraded, and --strict was given",
   77: "permission: a file may not be read, or may be read by too many",

@@ -98,6 +98,18 @@ describe("the time that everything has to stop", () => {
   })
 })
 
+describe("a part that goes down", () => {
+  it("is said to be stopped, or what became of it instead", () => {
+    const lines = BootLines.make("plain")
+    lines.pretty(begun)
+    const said = (closing: "clean" | "failed" | "abandoned") =>
+      lines.pretty({ _tag: "ComponentStopped", atMs: 1, component: "store", closing })
+    assert.match(said("clean") ?? "", /stopped$/)
+    assert.include(said("failed"), "closing it failed")
+    assert.include(said("abandoned"), "did not stop in its time and was left")
+  })
+})
+
 describe("an attempt that failed", () => {
   const failure = { kind: "error", tag: "Broken", message: "refused", severity: "warning" } as const
   const failed = (retryInMs: number | null) =>

@@ -97,7 +97,7 @@ export const single = (
 ): Effect.Effect<PgClient.PgClient, SqlError.SqlError, Scope.Scope> =>
   withReactivity(PgClient.makeClient({ ...driver(options), stream, startupParameters: { statement_timeout: "0" } }))
 
-/** Does something with a {@link single} connection, and is over a moment after it is interrupted, whatever the server does. */
+/** Does something with a {@link single} connection. Interrupted, it is over a moment later, whatever the server does. */
 export const alone = <A, E, E2>(
   options: Options,
   named: (error: SqlError.SqlError) => E2,
@@ -320,7 +320,7 @@ const withReactivity = <A, E, R>(effect: Effect.Effect<A, E, R | Reactivity.Reac
 // ------------------------------------------------------------------------------------------------------------- sockets
 
 /** How long closing a pool may take: half of it for those who hold a connection, half for those that went without. */
-export const closesWithin = Duration.seconds(2)
+const closesWithin = Duration.seconds(2)
 
 /** How long a server has to hang up after goodbye was said, in milliseconds. */
 const hangUpMs = 1_000
