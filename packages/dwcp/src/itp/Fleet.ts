@@ -8,9 +8,10 @@
  * of residents that came with one request counts by the logarithm of its age, and groups add up, because the host stays
  * open until the last of them has left. Where requests are not known, who came together is a group. A host of few and young
  * residents is left to empty, and empty hosts come last. What came just before, is as large and of the same request (where
- * that is not known, probably is) will leave with it: it gets the same host. On the recorded clouds, and on parts of them,
- * this needs fewer hosts than first fit, best fit and the age of the oldest resident alone. Learned lifetimes gained
- * nothing, and how much they could is in docs/decisions/0037.
+ * that is not known, probably is) will leave with it: it gets the same host. So the first of a request goes where all of it
+ * has room, or the half, or a quarter, unless that is a much weaker host than it would get alone. On the recorded clouds,
+ * and on parts of them, this needs fewer hosts than first fit, best fit and the age of the oldest resident alone. What
+ * requests as a whole gain is in docs/decisions/0054; what lifetimes would, and why none are learned, in 0037.
  *
  * Open hosts are filed by (strength, free CPU in 64ths); a bit per file says which are not empty, so that a decision reads
  * a few words instead of all hosts. Resident lists are in order of arrival: the first one is the oldest. A newcomer has no
@@ -40,9 +41,10 @@ export interface Move {
 export interface Fleet {
   /**
    * The resident's number, or -1 when no host can take it. `now` in seconds; it never goes back. `request` is the number of
-   * what it was asked for with, at least 0, where that is known: one request comes in one piece.
+   * what it was asked for with, at least 0, where that is known: one request comes in one piece. `together` is how many of
+   * this size it asks for from here on, this one included; 1 when not said.
    */
-  readonly place: (cpu: number, memory: number, now: number, request?: number) => number
+  readonly place: (cpu: number, memory: number, now: number, request?: number, together?: number) => number
   readonly depart: (resident: number, now: number) => void
   readonly hostOf: (resident: number) => number
   /** Moves a resident, if it fits there. */
@@ -70,6 +72,10 @@ const togetherSeconds = 10
 /** Of one size and no further apart in time: probably of one request. */
 const siblingSeconds = 60
 const siblingSlots = 256
+/** Of a larger request, so many are looked at together. */
+const mostTogether = 1_024
+/** A host with room for a whole request may be weaker by so much than the one that its first would get alone. */
+const weaker = 20
 /** How many hosts that have aged are looked at before a decision. */
 const lookedAt = 1
 /** How many hosts of one file are tried, before hosts with more free CPU are. */
@@ -263,9 +269,33 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
 
   /** An open host with room, -1 if there is none. */
   const find = (c: number, m: number): number => {
-    let skipped = false
+    const h = look(c, m, 0)
+    if (h >= 0 || !skipped) return h
+    for (let k = 0; k < count; k++) if (file[k]! >= 0 && freeCpu[k]! >= c && freeMemory[k]! >= m) return k
+    return -1
+  }
+
+  /** The first host with room for as many of one request as can be together, or for one of it. */
+  const findTogether = (c: number, m: number, together: number): number => {
+    const alone = find(c, m)
+    if (alone < 0) return alone
+    const least = Math.max(0, strength[alone]! - weaker)
+    for (let many = Math.min(together, mostTogether); many > 1; many = Math.floor(many / 2)) {
+      if (c * many > cpu || m * many > memory) continue
+      const h = look(c * many, m * many, least)
+      if (h >= 0) return h
+    }
+    return alone
+  }
+
+  /** Whether the last look passed over a host that it did not try. */
+  let skipped = false
+
+  /** An open host of at least this strength, with room, of those that are tried. */
+  const look = (c: number, m: number, least: number): number => {
+    skipped = false
     const level = levelOf(c)
-    for (let s = strengths - 1; s >= 0; s--) {
+    for (let s = strengths - 1; s >= least; s--) {
       let lower = level < 32 ? low[s]! & (-1 << level) : 0
       let upper = level < 32 ? high[s]! : high[s]! & (-1 << (level - 32))
       while (lower !== 0 || upper !== 0) {
@@ -287,8 +317,6 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
         }
       }
     }
-    if (!skipped) return -1
-    for (let h = 0; h < count; h++) if (file[h]! >= 0 && freeCpu[h]! >= c && freeMemory[h]! >= m) return h
     return -1
   }
 
@@ -344,12 +372,12 @@ export const make = ({ hosts: initial, cpu, memory, unlimited = false }: Options
   for (let h = initial - 1; h >= 0; h--) empties[emptyCount++] = h
 
   return {
-    place: (c, m, now, request = unknown) => {
+    place: (c, m, now, request = unknown, together = 1) => {
       // What is no amount, or more than a host has, needs no search.
       if (!(c >= 0 && m >= 0 && c <= cpu && m <= memory)) return -1
       age(now, lookedAt)
       let h = besideSibling(c, m, now, request)
-      if (h < 0) h = find(c, m)
+      if (h < 0) h = together > 1 ? findTogether(c, m, together) : find(c, m)
       if (h < 0) h = emptyHost()
       if (h < 0) return -1
       const slot = slotOf(c, m)

@@ -5,7 +5,8 @@
  * **Details**
  *
  * Each row is decided when it arrives, from what has arrived and left before; its lifetime is known to the replay only,
- * and read when it ends. Who leaves at the moment another comes leaves first. Hosts and bound are means over time, from
+ * and read when it ends. A request is known as a whole: how many of one size come with it at one moment. Where requests are
+ * not recorded, what comes at one moment and in one size is one; `oneByOne` tells nobody. Who leaves at the moment another comes leaves first. Hosts and bound are means over time, from
  * the first arrival to the last; the bound is what ideal migration would need at each moment: the CPU or the memory in
  * use, in whole hosts. All loads are kept a second time here, and what a host holds beyond its size is a violation.
  */
@@ -26,6 +27,8 @@ export interface Options {
   readonly unlimited: boolean
   /** Moves allowed over the whole trace, earned evenly with its arrivals. */
   readonly migrations: number
+  /** Tells nobody how many come together, as where requests arrive one by one; `false` by default. */
+  readonly oneByOne?: boolean
   /** Milliseconds, as fine as the machine has them: for the time of a decision. */
   readonly now: () => number
 }
@@ -75,7 +78,7 @@ export const cluster = (given: string): Result.Result<Cluster, BadCluster> => {
 /** How many arrivals lie between two looks for a host to empty. */
 const drainEvery = 16
 
-export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Options): Summary => {
+export const replay = (trace: Trace, { cluster, unlimited, migrations, oneByOne = false, now }: Options): Summary => {
   const { n, arrive, cpu, memory, lifetime, request } = trace
   const fleet = Fleet.make({
     hosts: unlimited ? 0 : cluster.hosts,
@@ -85,6 +88,7 @@ export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Op
   })
   const leave = Float64Array.from(arrive, (time, i) => time + lifetime[i]!)
   const leaving = Int32Array.from({ length: n }, (_, i) => i).sort((a, b) => leave[a]! - leave[b]! || a - b)
+  const together = oneByOne ? undefined : stillToCome(trace)
   const resident = new Int32Array(n).fill(-1)
   const usedCpu: Array<number> = []
   const usedMemory: Array<number> = []
@@ -149,7 +153,7 @@ export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Op
     }
     pass(time)
     const started = now()
-    const r = fleet.place(cpu[i]!, memory[i]!, time, request[i])
+    const r = fleet.place(cpu[i]!, memory[i]!, time, request[i], together?.[i])
     took[i] = now() - started
     resident[i] = r
     if (r < 0) {
@@ -187,4 +191,17 @@ export const replay = (trace: Trace, { cluster, unlimited, migrations, now }: Op
     p50_us: percentile(0.5),
     p99_us: percentile(0.99)
   }
+}
+
+/** Of each row: how many of its size come from here on, itself included, with the same request at the same moment. */
+const stillToCome = ({ n, arrive, cpu, memory, request }: Trace): Int32Array => {
+  const found = new Int32Array(n)
+  const ofSize = new Map<string, number>()
+  for (let i = n - 1; i >= 0; i--) {
+    if (arrive[i] !== arrive[i + 1] || request[i] !== request[i + 1]) ofSize.clear()
+    const size = `${cpu[i]} ${memory[i]}`
+    found[i] = (ofSize.get(size) ?? 0) + 1
+    ofSize.set(size, found[i]!)
+  }
+  return found
 }

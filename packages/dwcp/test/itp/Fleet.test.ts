@@ -3,13 +3,21 @@ import * as fc from "fast-check"
 import * as Fleet from "../../src/itp/Fleet.ts"
 
 type Step =
-  | { readonly _tag: "Place"; readonly cpu: number; readonly memory: number }
+  | { readonly _tag: "Place"; readonly cpu: number; readonly memory: number; readonly together: number }
   | { readonly _tag: "Depart"; readonly which: number }
   | { readonly _tag: "Move"; readonly which: number; readonly host: number }
   | { readonly _tag: "Drain"; readonly moves: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ _tag: fc.constant("Place" as const), cpu: fc.nat(17), memory: fc.nat(40) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      _tag: fc.constant("Place" as const),
+      cpu: fc.nat(17),
+      memory: fc.nat(40),
+      together: fc.oneof(fc.nat(5), fc.constantFrom(-1, 1e9, Infinity, Number.NaN))
+    })
+  },
   { weight: 4, arbitrary: fc.record({ _tag: fc.constant("Depart" as const), which: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Move" as const), which: fc.nat(), host: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Drain" as const), moves: fc.nat(5) }) }
@@ -41,7 +49,7 @@ const run = (steps: ReadonlyArray<Step>, unlimited: boolean) => {
     const now = i * 700
     switch (one._tag) {
       case "Place": {
-        const resident = fleet.place(one.cpu, one.memory, now)
+        const resident = fleet.place(one.cpu, one.memory, now, undefined, one.together)
         if (resident >= 0) ledger.set(resident, { ...one, host: fleet.hostOf(resident) })
         else {
           refusals++
@@ -131,6 +139,37 @@ describe("Fleet", () => {
     // Where requests are known, only what is of the same one.
     assert.strictEqual(after(5, 9, 1, 1), 1)
     assert.strictEqual(after(5, 9, 1, 2), 0)
+  })
+
+  it("puts the first of a request where all of it has room, or the half, and the others beside it", () => {
+    const chosen = (free: number, together?: number): ReadonlyArray<number> => {
+      const fleet = Fleet.make({ hosts: 3, cpu: 16, memory: 32 })
+      fleet.place(13, 1, 0)
+      fleet.place(16 - free, 1, 20)
+      return Array.from({ length: together ?? 4 }, (_, i) =>
+        fleet.hostOf(fleet.place(2, 1, 100, 7, together === undefined ? 1 : together - i))
+      )
+    }
+    // One by one the best fit comes first: 3 are left of host 0.
+    assert.deepStrictEqual(chosen(8), [0, 1, 1, 1])
+    assert.deepStrictEqual(chosen(8, 4), [1, 1, 1, 1])
+    // All have no room together, but two have.
+    assert.deepStrictEqual(chosen(5, 4), [1, 1, 0, 2])
+    assert.deepStrictEqual(chosen(8, 1), [0])
+  })
+
+  it("splits a request rather than hold on to a host that would empty soon", () => {
+    const chosen = (groups: number): ReadonlyArray<number> => {
+      const fleet = Fleet.make({ hosts: 2, cpu: 16, memory: 32 })
+      for (let k = 0; k < groups; k++) fleet.place(2, 1, k, k)
+      fleet.place(13 - 2 * groups, 1, 10, 10)
+      assert.strictEqual(fleet.hostOf(fleet.place(8, 1, 108_000, 11)), 1)
+      // All hosts are judged when somebody leaves.
+      fleet.depart(fleet.place(1, 1, 108_000, 12), 108_001)
+      return [2, 1].map((together) => fleet.hostOf(fleet.place(2, 1, 108_002, 13, together)))
+    }
+    assert.deepStrictEqual(chosen(1), [1, 1])
+    assert.deepStrictEqual(chosen(5), [0, 1])
   })
 
   it("holds on to a host of two requests before one of a single request that is as large and as old", () => {

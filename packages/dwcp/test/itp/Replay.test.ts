@@ -72,6 +72,29 @@ describe("Replay", () => {
     assert.strictEqual(summary.rejected, 0)
   })
 
+  it("keeps a request together when it comes at one moment, and one that comes bit by bit is not foreseen", () => {
+    const cluster = { hosts: 1, cpu: 10, memory: 10 }
+    const mean = (later: number, batches: ReadonlyArray<string>, oneByOne = false): number => {
+      const rows = [
+        `${header},batch`,
+        "0,7,1,50,a",
+        "20,4,1,30,b",
+        `40,3,1,900,${batches[0] ?? ""}`,
+        `${later},3,1,900,${batches[1] ?? ""}`,
+        "100,1,1,900,z"
+      ]
+      return replay(rows, { cluster, oneByOne }).mean_hosts
+    }
+    const together = (20 * 1 + 30 * 2 + 50 * 1) / 100
+    const apart = (20 * 1 + 30 * 2 + 50 * 2) / 100
+    assert.strictEqual(mean(40, ["c", "c"]), together)
+    // Where requests are not recorded, what comes at one moment is one.
+    assert.strictEqual(mean(40, []), together)
+    assert.strictEqual(mean(40, ["c", "d"]), apart)
+    assert.strictEqual(mean(41, ["c", "c"]), apart)
+    assert.strictEqual(mean(40, ["c", "c"], true), apart)
+  })
+
   it("says how full a cluster was when it first refused, and what it refused in all", () => {
     const cluster = { hosts: 2, cpu: 10, memory: 10 }
     const rows = [header, "0,6,1,100", "1,6,1,100", "2,6,1,100", "3,4,1,100", "4,5,1,100"]
