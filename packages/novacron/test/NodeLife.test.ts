@@ -31,8 +31,9 @@ describe("the life of a node", () => {
           (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
         )
         const last = join(cwd, "last.prom")
-        const ports = ["monitoring.port=0", "health.port=0", "dashboard.port=0", "network.bind_port=0"]
-        const set = [`monitoring.textfile=${last}`, ...ports].flatMap((pair) => ["--set", pair])
+        const ports = ["monitoring", "health", "dashboard", "api", "api.grpc"].map((name) => `${name}.port=0`)
+        const bound = ["network.bind_port=0", "dwcp.bind_port=0"]
+        const set = [`monitoring.textfile=${last}`, ...ports, ...bound].flatMap((pair) => ["--set", pair])
         const booted = yield* novacron(cwd, "boot", "--exit-when-ready", ...set)
         assert.strictEqual(booted.code, 0, booted.out)
         const metrics = readFileSync(last, "utf8")
