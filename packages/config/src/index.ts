@@ -10,7 +10,17 @@ export * as Flags from "./Flags.ts"
 export * as History from "./History.ts"
 export * as JsonSchema from "./JsonSchema.ts"
 export type { Migration } from "./Migration.ts"
-export { type Code, codes, ConfigInvalid, describe, type Problem, place, render, type Source } from "./Problem.ts"
+export {
+  type Code,
+  codes,
+  ConfigInvalid,
+  describe,
+  didYouMean,
+  type Problem,
+  place,
+  render,
+  type Source
+} from "./Problem.ts"
 export * as Reload from "./Reload.ts"
 export * as Remote from "./Remote.ts"
 export * as Resource from "./Resource.ts"

@@ -37,7 +37,7 @@ const graph = Command.make(
     ...source,
     format: Flag.Literals("format", ["mermaid", "dot", "stages", "json"]).pipe(
       Flag.withDefault("mermaid"),
-      Flag.withDescription("How to draw it; stages is a line for each, as text")
+      Flag.withDescription("How to draw it; stages is a line for each, as text (default: mermaid)")
     )
   },
   (input) =>
@@ -371,7 +371,7 @@ const serveTraces = Command.make(
   {
     port: Flag.Int("port").pipe(
       Flag.withDefault(4318),
-      Flag.withDescription("Where to listen on 127.0.0.1; 0 for any")
+      Flag.withDescription("Where to listen on 127.0.0.1; 0 for any (default: 4318)")
     ),
     ...source
   },
@@ -448,7 +448,7 @@ const explain = Command.make(
 
 const completion = Command.make(
   "completion",
-  { shell: Argument.Literals("SHELL", ["bash", "zsh", "fish"]).pipe(Argument.withDescription("Whose completion")) },
+  { shell: Argument.Literals("SHELL", ["bash", "zsh", "fish"]).pipe(Argument.withDescription("bash, zsh or fish")) },
   ({ shell }) =>
     Effect.gen(function* () {
       const { stdout } = yield* Surroundings

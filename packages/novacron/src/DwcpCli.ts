@@ -33,8 +33,14 @@ const pack = Command.make(
   {
     input: Argument.String("INSTANCES").pipe(Argument.withDescription("JSON lines, plain or gzipped")),
     online: toggle("online", "One item after the other, none ever moved"),
-    budgetMs: Flag.Int("budget").pipe(Flag.withDefault(200), Flag.withDescription("Milliseconds for each instance")),
-    seed: Flag.Int("seed").pipe(Flag.withDefault(1), Flag.withDescription("The same seed makes the same choices")),
+    budgetMs: Flag.Int("budget").pipe(
+      Flag.withDefault(200),
+      Flag.withDescription("Milliseconds for each instance (default: 200)")
+    ),
+    seed: Flag.Int("seed").pipe(
+      Flag.withDefault(1),
+      Flag.withDescription("The same seed makes the same choices (default: 1)")
+    ),
     json
   },
   (input) => lazily(protocol, (it) => it.pack, input)
@@ -53,7 +59,7 @@ const place = Command.make(
     unlimited: toggle("unlimited", "As many hosts as it takes"),
     migrations: Flag.Int("migrations").pipe(
       Flag.withDefault(0),
-      Flag.withDescription("The most migrations over the whole trace")
+      Flag.withDescription("The most migrations over the whole trace (default: 0)")
     ),
     json
   },
@@ -116,11 +122,11 @@ const sendFile = Command.make(
     base: optionalText("base", "A file that the other side has too: only what differs from it is sent"),
     streams: Flag.String("streams").pipe(
       Flag.withDefault("auto"),
-      Flag.withDescription("auto, or how many connections at once")
+      Flag.withDescription("auto, or how many connections at once (default: auto)")
     ),
     congestion: Flag.String("congestion").pipe(
       Flag.withDefault("auto"),
-      Flag.withDescription("auto, or a congestion control of the kernel: bbr, cubic")
+      Flag.withDescription("auto, or a congestion control of the kernel: bbr, cubic (default: auto)")
     ),
     ...secured
   },

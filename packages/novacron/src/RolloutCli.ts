@@ -9,7 +9,7 @@ const switches = () => import("./Commands/Switch.ts")
 
 const directory = Flag.String("dir").pipe(
   Flag.withDefault(".novacron-switch"),
-  Flag.withDescription("Where the switch keeps its socket, its weights and its audit log")
+  Flag.withDescription("Where the switch keeps its socket, its weights and its audit log (default: .novacron-switch)")
 )
 
 const span = (name: string, usual: string, description: string) =>

@@ -89,7 +89,7 @@ const list = Command.make(
       Flag.Literals("state", ["queued", "placed", "running", "waiting", "succeeded", "failed", "cancelled"])
     ).pipe(Flag.withDescription("Only these")),
     group: optionalText("group", "Only of this group"),
-    limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("How many, 1 to 1000"))
+    limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("How many, 1 to 1000 (default: 50)"))
   },
   (input) =>
     lazily(work, (it) => it.list, {
@@ -137,7 +137,7 @@ const createToken = Command.make(
     name: Argument.String("NAME").pipe(Argument.withDescription("Whom it stands for, in the audit log")),
     ...common,
     role: Flag.String("role").pipe(Flag.withDescription("A role, or several with commas between")),
-    days: Flag.Int("days").pipe(Flag.withDefault(90), Flag.withDescription("How long it is valid"))
+    days: Flag.Int("days").pipe(Flag.withDefault(90), Flag.withDescription("How many days it is valid (default: 90)"))
   },
   (input) =>
     lazily(work, (it) => it.createToken, {

@@ -50,6 +50,27 @@ describe("the command line", () => {
     }
   })
 
+  it("says what is so when a flag is not given", () => {
+    const defaults = [
+      ["graph", "format", "mermaid"],
+      ["trace serve", "port", "4318"],
+      ["dwcp pack", "budget", "200"],
+      ["dwcp pack", "seed", "1"],
+      ["dwcp place", "migrations", "0"],
+      ["dwcp send", "streams", "auto"],
+      ["dwcp send", "congestion", "auto"],
+      ["switch serve", "dir", ".novacron-switch"],
+      ["rollout", "hold", "10m"],
+      ["tasks list", "limit", "50"],
+      ["api-token create", "days", "90"]
+    ] as const
+    for (const [path, name, usual] of defaults) {
+      const [, found] = commands.find(([one]) => one === `novacron ${path}`) ?? []
+      const description = found?.flags.find((flag) => flag.name === name)?.description ?? ""
+      assert.isTrue(description.endsWith(`(default: ${usual})`), `${path} --${name}: ${description}`)
+    }
+  })
+
   it("describes every command and every flag", () => {
     for (const [path, { description, flags, subcommands }] of commands) {
       assert.isNotEmpty(description ?? "", path)

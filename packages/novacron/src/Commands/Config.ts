@@ -2,6 +2,7 @@
 import {
   type Code,
   type Config,
+  didYouMean,
   Difference,
   Encryption,
   History,
@@ -66,7 +67,14 @@ export const explain = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly key: string | undefined }) {
     const { loaded } = yield* Configuration.load(flags, { resources: "skip" })
     const all = loaded.explain(flags.key ?? "")
-    if (all.length === 0) return yield* failed(`There is no setting "${flags.key}". See: novacron config schema`, 64)
+    if (all.length === 0) {
+      const meant = didYouMean(
+        flags.key ?? "",
+        loaded.explain("").map(({ key }) => key)
+      )
+      const hint = meant === undefined ? "novacron config schema lists all of them." : `Did you mean ${meant}?`
+      return yield* failed(`There is no setting "${visible(flags.key ?? "", 80)}". ${hint}`, 64)
+    }
     const isSet = (one: Config.Explanation) => one.sources[0].place !== "default"
     const shown = flags.key === undefined && !flags.json ? all.filter(isSet) : all
     yield* say(flags, shown, () => shown.map(words).join("\n\n") || "Nothing is set; everything has its default.")

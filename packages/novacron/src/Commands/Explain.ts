@@ -4,15 +4,18 @@ import { join } from "node:path"
 import { Data, Effect } from "effect"
 import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
+import { visible } from "../Terminal.ts"
 
 /** There is no such code. */
 export class UnknownCode extends Data.TaggedError("UnknownCode")<{
   readonly asked: string
-  readonly known: ReadonlyArray<string>
+  /** Those of the same hundred: the other errors of that part. */
+  readonly near: ReadonlyArray<string>
 }> {
   readonly exitCode = 64
   override get message() {
-    return `There is no error code "${this.asked}". There are: ${this.known.join(", ")}.`
+    const near = this.near.length === 0 ? "" : ` Near it: ${this.near.join(", ")}.`
+    return `There is no error code "${visible(this.asked, 40)}".${near} novacron explain lists all of them.`
   }
 }
 
@@ -61,7 +64,10 @@ export const explain = Program.make(
     }
     const wanted = code.toUpperCase().replace(/^(?:NVC)?-?(?=\d{4}$)/, "NVC-")
     const text = all.get(wanted)
-    if (text === undefined) return yield* new UnknownCode({ asked: code, known: [...all.keys()] })
+    if (text === undefined) {
+      const near = [...all.keys()].filter((one) => one.slice(0, 6) === wanted.slice(0, 6))
+      return yield* new UnknownCode({ asked: code, near })
+    }
     stdout.write(json ? `${JSON.stringify({ code: wanted, title: titleOf(text), text })}\n` : text)
   })
 )

@@ -80,6 +80,8 @@ export const rollout = Program.make(
       if (signal === "SIGTERM" || signal === "SIGINT") Deferred.doneUnsafe(ended, Effect.succeed(signal))
     })
     const [name = "", address = ""] = asked.to.split("=", 2)
+    if (address === "")
+      return yield* new BadRollout({ problem: `"${visible(asked.to, 80)}" is no node: say NAME=HOST:PORT` })
     const young = yield* backendOf(name, address, 0)
     const course = yield* courseOf(asked)
     const every = yield* spanOf("every", asked.every)

@@ -31,7 +31,9 @@ describe("looking at settings", () => {
     assert.include(diff, "~ cache.url: ")
     assert.notInclude(diff, "hunter")
     assert.strictEqual((await room.run(Config.explain, { ...asked, key: "no.such" }, env)).code, 78)
-    assert.strictEqual((await room.run(Config.explain, { ...asked, key: "no.such" })).code, 64)
+    const unknown = await room.run(Config.explain, { ...asked, key: "databse.url" })
+    assert.strictEqual(unknown.code, 64)
+    assert.include(unknown.err, "Did you mean database.url?")
   })
 
   it("prints a JSON Schema, and templates that can be loaded", async () => {

@@ -23,8 +23,10 @@ describe("explain", () => {
   })
 
   it("exits 64 for a code that there is not", async () => {
-    const { code, err } = await room.run(explain, { code: "9999", json: false })
+    const { code, err } = await room.run(explain, { code: "3099", json: false })
     assert.strictEqual(code, 64)
-    assert.include(err, "NVC-3001")
+    assert.match(err, /There is no error code "3099"\. Near it: NVC-3001, /)
+    assert.notInclude(err, "NVC-2103")
+    assert.include((await room.run(explain, { code: "9999", json: false })).err, "novacron explain lists all of them.")
   })
 })

@@ -253,6 +253,9 @@ describe("novacron rollout", () => {
       assert.strictEqual(await run.exit, 64, `${JSON.stringify(flags)} ${run.err()}`)
       assert.include(run.err(), "NVC-3016")
     }
+    const bare = start(Rollout.rollout, { ...asked, to: "green" })
+    assert.strictEqual(await bare.exit, 64)
+    assert.include(bare.err(), '"green" is no node: say NAME=HOST:PORT')
     const elsewhere = start(Rollout.rollout, { ...asked, to, directory: "nowhere" })
     assert.strictEqual(await elsewhere.exit, 69)
     assert.include(elsewhere.err(), "NVC-3015")
