@@ -207,13 +207,16 @@ const warn = (text: string): Said => ({ mark: "·", colour: "yellow", text })
 /** What comes of a last attempt is said next, with the same failure: one failure is one line, and one warning. */
 const isSaidAgain = (event: Event): boolean => event._tag === "AttemptFailed" && event.retryInMs === null
 
+/** Members of a group are counted as their group, as the plan and the last words count them. */
+const isOutermost = ({ name }: { readonly name: string }): boolean => !name.includes("/")
+
 /** What people are told of an event; undefined when it only interests programs. */
 const say = (event: Event, budget: () => string | undefined): Said | undefined => {
   switch (event._tag) {
     case "BootStarted":
       return note(
         `booting ${event.nodeId === "" ? "a node" : event.nodeId} in ${event.environment}: ` +
-          `${count(event.components.length, "component")}, ${event.concurrency} at a time, ` +
+          `${count(event.components.filter(isOutermost).length, "component")}, ${event.concurrency} at a time, ` +
           `at the most ${duration(event.worstCaseMs)}`
       )
     case "PhaseStarted":

@@ -51,6 +51,16 @@ describe("a line of JSON", () => {
 })
 
 describe("lines for people", () => {
+  it.effect("count a group once, as the plan and the last words do", () =>
+    Effect.gen(function* () {
+      const [first] = yield* eventsOf("no")
+      if (first?._tag !== "BootStarted") return assert.fail("a boot begins with its beginning")
+      const members = first.components.map((one) => ({ ...one, name: `${one.name}/member` }))
+      const said = BootLines.make("plain").pretty({ ...first, components: [...first.components, ...members] })
+      assert.include(said, "2 components,")
+    })
+  )
+
   it.effect("say when, who, how long and what, and leave out what only programs want", () =>
     Effect.gen(function* () {
       const lines = BootLines.make("plain")
