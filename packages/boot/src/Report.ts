@@ -25,7 +25,7 @@
  * ```
  */
 import { DateTime, Option } from "effect"
-import type { BootEvent, Closing, Failure, Of, Reason } from "./BootEvent.ts"
+import type { BootEvent, ByHand, Closing, Failure, Of, Reason } from "./BootEvent.ts"
 import * as Phase from "./Phase.ts"
 import { type Attempt, type Component, groupOf, type Report, roots, scene, type State } from "./ReportView.ts"
 
@@ -241,10 +241,11 @@ const stepRow = (fold: Fold, row: Row, event: RowEvent): void => {
     case "ComponentFailed":
       return goWithout(fold, row, "failed", { _tag: "Failed", failure: event.failure }, atMs)
     case "ComponentStopping":
-      row.reason = { _tag: "RolledBack", because: fold.rollback?.because ?? "" }
+      row.reason = { _tag: "RolledBack", because: askedFor(event.byHand) ?? fold.rollback?.because ?? "" }
       return enter(fold, row, "stopping", atMs)
     case "ComponentStopped":
-      row.reason = { _tag: "RolledBack", because: fold.rollback?.because ?? "" }
+      // Out of time, and never told to stop.
+      if (row.state !== "stopping") row.reason = { _tag: "RolledBack", because: fold.rollback?.because ?? "" }
       row.closing = worse(row.closing, event.closing)
       if (fold.rollback !== undefined && !row.isMember) fold.undone++
       return enter(fold, row, "stopped", atMs)
@@ -262,6 +263,10 @@ const stepRow = (fold: Fold, row: Row, event: RowEvent): void => {
       return
   }
 }
+
+/** What an operator has asked for, as the reason of whoever goes down for it. */
+const askedFor = (byHand: ByHand | undefined): string | undefined =>
+  byHand === undefined ? undefined : `the ${byHand.how} of ${byHand.of} by hand`
 
 /** Moves a row to a state. Until it first settled, the time in the state before counts. */
 const enter = (fold: Fold, row: Row, state: State, atMs: number): void => {

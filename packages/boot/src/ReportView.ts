@@ -349,6 +349,7 @@ const because = (at: Scene, component: Component): string => {
 }
 
 const rolledBack = (rollback: Report["rollback"], because: string): string => {
+  if (rollback === null || because.endsWith(" by hand")) return `it went down for ${because || "an unknown reason"}`
   const what = { failed: "was rolled back", deadline: "ran out of time", cancelled: "was cancelled" }
   const why = rollback?.why ?? "failed"
   return `${why === "stopped" ? "the node was stopped" : `the boot ${what[why]}`}${because && ` because of ${because}`}`

@@ -8,6 +8,7 @@ import type { Lock, Operator, Post } from "@novacron/components"
 import { Clock, DateTime, Deferred, Effect, Option, type Stream } from "effect"
 import type * as ExitCode from "./ExitCode.ts"
 import type { Surroundings } from "./Surroundings.ts"
+import * as Vitals from "./Vitals.ts"
 
 /** A boot that is up, whatever it provides. */
 export type Running = Boot.Running<never, unknown>
@@ -23,9 +24,15 @@ export interface Sources {
   readonly accepting: () => boolean
   readonly ready: Effect.Effect<boolean>
   readonly report: Effect.Effect<HealthReport>
-  readonly details: Effect.Effect<{ readonly [component: string]: { readonly state: string; readonly phase: string } }>
+  readonly details: Effect.Effect<{ readonly [component: string]: Details }>
   readonly reason: () => string
   readonly changes?: Stream.Stream<unknown>
+}
+
+/** What is told of a component besides its health. */
+export interface Details extends Partial<Vitals.Details> {
+  readonly state: string
+  readonly phase: string
 }
 
 type HealthReport = Health.HealthReport
@@ -61,6 +68,7 @@ export interface Alive {
   readonly surroundings: Surroundings["Service"]
   /** The report as of now. */
   readonly report: () => Report.Report
+  readonly vitals: Vitals.Vitals
   readonly step: (event: BootEvent.BootEvent) => void
   /** Completes when the node is asked to end. */
   readonly ending: Deferred.Deferred<End>
@@ -83,10 +91,15 @@ export interface Alive {
 /** A node of which nothing has happened yet. */
 export const make = (surroundings: Surroundings["Service"]): Alive => {
   const fold = Report.make()
+  const vitals = Vitals.make()
   return {
     surroundings,
     report: () => Report.read(fold),
-    step: (event) => Report.step(fold, event),
+    vitals,
+    step: (event) => {
+      Report.step(fold, event)
+      Vitals.step(vitals, event)
+    },
     ending: Deferred.makeUnsafe(),
     settled: Deferred.makeUnsafe(),
     over: Deferred.makeUnsafe(),
@@ -139,10 +152,13 @@ export const whileRunning = (node: Alive, { health }: Running): Sources => ({
   changes: health.changes
 })
 
-const details = (node: Alive) =>
-  Effect.sync(() =>
-    Object.fromEntries(node.report().components.map(({ name, phase, state }) => [name, { state, phase }]))
-  )
+const details = (node: Alive): Sources["details"] =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const vitals = Vitals.details(node.vitals, now)
+    return Object.fromEntries(
+      node.report().components.map(({ name, phase, state }) => [name, { state, phase, ...vitals[name] }])
+    )
+  })
 
 const healthIn = (state: Report.Report["components"][number]["state"]) => {
   if (state === "ready") return "healthy" as const

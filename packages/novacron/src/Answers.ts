@@ -1,7 +1,8 @@
 /** What a node answers to those who ask through its control socket. */
+import type { Boot } from "@novacron/boot"
 import { Plan, Report } from "@novacron/boot/model"
 import type { Security } from "@novacron/components"
-import { Context, Deferred, Effect, Exit, Option, Schema } from "effect"
+import { Context, Deferred, Duration, Effect, Exit, Option, Schema } from "effect"
 import * as Alive from "./Alive.ts"
 import { Refused, type Request } from "./ControlSocket.ts"
 
@@ -26,6 +27,21 @@ export const Restore = Schema.Struct({
   isBegun: Schema.Boolean
 })
 
+/** The answer to `Restart` and `StopComponent`: what it would do, or has done. */
+export const ByHand = Schema.Struct({
+  component: Schema.String,
+  state: Schema.String,
+  how: Schema.Literals(["exchange", "restart", "stop", "restore"]),
+  /** Who goes down with it, in this order. */
+  holders: Schema.Array(Schema.String),
+  /** Those of all of them without which the node takes no work. */
+  critical: Schema.Array(Schema.String),
+  /** Why it cannot be done; null when it can. */
+  objection: Schema.NullOr(Schema.String),
+  /** How long it took; null when it was not done. */
+  tookMs: Schema.NullOr(Schema.Finite)
+})
+
 /** The answer to `Dashboard`: an address that opens it once, and for how long it does. */
 export const Link = Schema.Struct({ url: Schema.String, forMs: Schema.Finite })
 
@@ -44,6 +60,9 @@ export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unkno
       return Effect.map(known(node, request.component), ({ report }) => Report.why(report, request.component))
     case "Restore":
       return restore(node, request.component, request.confirmed)
+    case "Restart":
+    case "StopComponent":
+      return byHand(node, request)
     case "Dashboard":
       return node.dashboard === undefined
         ? Effect.fail(noDashboard)
@@ -79,7 +98,7 @@ const health = (node: Alive.Alive) =>
     return {
       status,
       ready: node.end === undefined && (yield* ready),
-      components: components.map((one) => ({ ...one, state: states[one.name]?.state ?? "" }))
+      components: components.map((one) => ({ ...one, state: "", ...states[one.name] }))
     }
   })
 
@@ -101,6 +120,32 @@ export const restore = (node: Alive.Alive, name: string, isConfirmed: boolean) =
     yield* Effect.mapError(begun, refused)
     return told
   })
+
+type AskedByHand = Extract<Request, { readonly _tag: "Restart" | "StopComponent" }>
+
+/** What a restart or a stop of one component would do; confirmed it is done, and the answer says how it went. */
+const byHand = (node: Alive.Alive, request: AskedByHand) =>
+  Effect.gen(function* () {
+    const { component, confirmed } = request
+    yield* known(node, component)
+    const { running } = node
+    if (running === undefined) return yield* notUp
+    const isRestart = request._tag === "Restart"
+    const options = { withDependents: isRestart && request.withDependents }
+    const would = yield* isRestart ? running.wouldRestart(component, options) : running.wouldStop(component)
+    if (!confirmed) return toldOf(would, null)
+    const done = isRestart ? running.restart(component, options) : running.stopComponent(component)
+    const [took, outcome] = yield* Effect.timed(Effect.exit(done))
+    const action = isRestart ? "component.restarted" : "component.stopped"
+    yield* audit(node, running, { action, subject: component, success: Exit.isSuccess(outcome) })
+    return toldOf(yield* Effect.mapError(outcome, refused), Duration.toMillis(took))
+  })
+
+const toldOf = ({ objection, ...would }: Boot.Prospect, tookMs: number | null): typeof ByHand.Type => ({
+  ...would,
+  objection: objection ?? null,
+  tookMs
+})
 
 /** Whoever may write to the socket is the user of the node. Without security there is no log to write to. */
 const audit = (node: Alive.Alive, { services }: Alive.Running, entry: Omit<Security.AuditEntry, "principal">) =>

@@ -103,16 +103,51 @@ const restore = Command.make(
   Command.withExamples([{ command: "novacron restore cache" }])
 )
 
+const timeout = Flag.String("timeout").pipe(
+  Flag.withDefault("90s"),
+  Flag.withDescription("How long to wait for the end")
+)
+
+const restart = Command.make(
+  "restart",
+  {
+    component,
+    ...source,
+    withDependents: toggle("with-dependents", "Take those who hold it down before it, and start them after it"),
+    dryRun: toggle("dry-run", "Only say whom it concerns"),
+    timeout
+  },
+  ({ component, dryRun, timeout, withDependents, ...input }) =>
+    lazily(client, (it) => it.restart, { ...asked(input), component, dryRun, timeout, withDependents })
+).pipe(
+  Command.withDescription("Build one component of the running node anew, and wait until it is up again"),
+  Command.withExamples([
+    { command: "novacron restart cache" },
+    { command: "novacron restart database --with-dependents", description: "and all who hold it, in order" }
+  ])
+)
+
 const stop = Command.make(
   "stop",
   {
+    component: Argument.optional(Argument.String("NAME")).pipe(
+      Argument.withDescription("One component that the node can do without (default: the node)")
+    ),
     ...source,
-    timeout: Flag.String("timeout").pipe(Flag.withDefault("90s"), Flag.withDescription("How long to wait for the end"))
+    dryRun: toggle("dry-run", "With NAME: only say whom it concerns"),
+    timeout
   },
-  (input) => lazily(client, (it) => it.stop, { ...asked(input), timeout: input.timeout })
+  ({ component, dryRun, timeout, ...input }) =>
+    Option.match(component, {
+      onNone: () => lazily(client, (it) => it.stop, { ...asked(input), dryRun, timeout }),
+      onSome: (name) => lazily(client, (it) => it.stopComponent, { ...asked(input), component: name, dryRun, timeout })
+    })
 ).pipe(
-  Command.withDescription("Stop the running node in reverse order, and wait until it is down"),
-  Command.withExamples([{ command: "novacron stop" }])
+  Command.withDescription("Stop the running node in reverse order, or one component of it, and wait until it is down"),
+  Command.withExamples([
+    { command: "novacron stop" },
+    { command: "novacron stop ml", description: "one component; novacron restore ml brings it back" }
+  ])
 )
 
 const reload = Command.make("reload", source, (input) => lazily(client, (it) => it.reload, asked(input))).pipe(
@@ -479,6 +514,7 @@ export const novacron = Command.make("novacron").pipe(
     why,
     health,
     restore,
+    restart,
     stop,
     reload,
     dashboard,

@@ -27,6 +27,13 @@ export const Request = Schema.Union([
   Schema.TaggedStruct("Why", { component: Schema.String }),
   /** Without `confirmed` only what it would concern is answered. */
   Schema.TaggedStruct("Restore", { component: Schema.String, confirmed: Schema.Boolean }),
+  /** Without `confirmed` only what it would do is answered; with it the answer comes when it is over. */
+  Schema.TaggedStruct("Restart", {
+    component: Schema.String,
+    withDependents: Schema.Boolean,
+    confirmed: Schema.Boolean
+  }),
+  Schema.TaggedStruct("StopComponent", { component: Schema.String, confirmed: Schema.Boolean }),
   /** Answers with an address that opens the dashboard once, for somebody of that name with that role. */
   Schema.TaggedStruct("Dashboard", {
     name: Schema.optionalKey(Schema.NonEmptyString.check(Schema.isMaxLength(64))),

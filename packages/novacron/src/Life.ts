@@ -111,7 +111,7 @@ const around = (options: Options, node: Alive.Alive) =>
         boot({
           ...before,
           lock: held,
-          notify: node.notify,
+          notify: whileUp(node),
           observe,
           report: Effect.sync(node.report),
           because: () => node.end?.because
@@ -120,6 +120,14 @@ const around = (options: Options, node: Alive.Alive) =>
       Effect.andThen(Effect.sync(flush), tellTheEnd(options, node))
     )
   })
+
+/** For who says that the node is ready: restarted by hand it goes down, and the node does not. */
+const whileUp = (node: Alive.Alive): Post.Notify.Notify => ({
+  ...node.notify,
+  tell: (message) => {
+    if (message !== "stopping" || node.report().rollback !== null) node.notify.tell(message)
+  }
+})
 
 /** Boots, waits for the end, and takes everything down again. What was started is down when this is over. */
 const bootAndStop = (

@@ -24,6 +24,7 @@ describe("the command line", () => {
       "why",
       "health",
       "restore",
+      "restart",
       "stop",
       "doctor",
       "trace",

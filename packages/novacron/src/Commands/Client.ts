@@ -1,4 +1,4 @@
-/** The commands that talk to a node that runs: status, why, health, restore, stop. */
+/** The commands that talk to a node that runs: status, why, health, restore, restart, stop. */
 import { Report } from "@novacron/boot/model"
 import { Duration, Effect, Result, Schema } from "effect"
 import * as Alive from "../Alive.ts"
@@ -98,13 +98,80 @@ export const restore = Program.make(
   })
 )
 
+/** What a request for one component may be told besides. */
+interface OneFlags extends Flags {
+  readonly component: string
+  readonly dryRun: boolean
+  readonly timeout: string
+}
+
+/** Builds one component anew while the node runs; says first who goes down with it, and waits until all are back. */
+export const restart = Program.make((flags: OneFlags & { readonly withDependents: boolean }) => {
+  const { component, withDependents } = flags
+  return byHand(flags, { _tag: "Restart", component, withDependents, confirmed: false })
+})
+
+/** Takes one component down that the node can do without. */
+export const stopComponent = Program.make((flags: OneFlags) =>
+  byHand(flags, { _tag: "StopComponent", component: flags.component, confirmed: false })
+)
+
+const byHand = Effect.fnUntraced(function* (
+  flags: OneFlags,
+  request: Extract<ControlSocket.Request, { readonly _tag: "Restart" | "StopComponent" }>
+) {
+  const { stderr } = yield* Surroundings
+  const would = yield* decoded(Answers.ByHand, yield* ask(flags, request))
+  const { component, holders, objection } = would
+  if (!flags.json) stderr.write(`${component} is ${would.state}. ${prospectOf(would)}\n`)
+  if (flags.dryRun) return yield* say(flags, would, () => "Nothing was done.")
+  if (objection !== null) {
+    const isHeld = request._tag === "Restart" && !request.withDependents && holders.length > 0
+    const instead = isHeld ? ` To take them down and up with it: novacron restart ${component} --with-dependents` : ""
+    const what = would.how === "stop" ? "stopped" : "restarted"
+    return yield* new ControlSocket.Refused({ reason: `"${component}" cannot be ${what}: ${objection}.${instead}` })
+  }
+  const asked = ask(flags, { ...request, confirmed: true }, patienceOf(flags.timeout))
+  const done = yield* decoded(Answers.ByHand, yield* asked)
+  yield* say(flags, done, () => outcomeOf(done))
+})
+
+/** What it means for the node, before it is done. */
+const prospectOf = ({ component, critical, holders, how, objection }: typeof Answers.ByHand.Type): string => {
+  if (objection !== null) return "Nothing is done."
+  if (how === "restore") return "It is built again."
+  if (how === "exchange") return "A new one is built beside it, and takes over when it is up; else this one goes on."
+  const others = holders.length === 0 ? "nobody else" : holders.join(", ")
+  if (how === "stop") {
+    return `It goes down, and with it ${others}; the node goes on. novacron restore ${component} brings it back.`
+  }
+  const meanwhile =
+    critical.length === 0
+      ? "The node goes on meanwhile."
+      : `The node takes no work until they are back, and stops if one of ${critical.join(", ")} does not come back.`
+  return `It goes down and comes back, and with it ${others}. ${meanwhile}`
+}
+
+const outcomeOf = ({ component, how, state, tookMs }: typeof Answers.ByHand.Type): string => {
+  if (how === "restore") return `${component} is being built again. See: novacron status`
+  const took = tookMs === null ? "" : ` after ${duration(tookMs)}`
+  return how === "stop" ? `${component} is ${state}${took}.` : `${component} was restarted and is ${state}${took}.`
+}
+
+const patienceOf = (timeout: string): Duration.Duration =>
+  Result.getOrElse(
+    Result.try(() => Duration.fromInputUnsafe(inputOf(timeout))),
+    () => usually
+  )
+
 /** Stops the node in reverse and waits until it is down. Exits with what the node exits with. */
 export const stop = Program.make(
-  Effect.fnUntraced(function* (flags: Flags & { readonly timeout: string }) {
-    const patience = Result.getOrElse(
-      Result.try(() => Duration.fromInputUnsafe(inputOf(flags.timeout))),
-      () => usually
-    )
+  Effect.fnUntraced(function* (flags: Flags & { readonly dryRun?: boolean; readonly timeout: string }) {
+    if (flags.dryRun === true) {
+      const reason = "--dry-run wants the name of a component: novacron stop NAME --dry-run. Nothing was done."
+      return yield* new ControlSocket.Refused({ reason })
+    }
+    const patience = patienceOf(flags.timeout)
     const stopped = ask(flags, { _tag: "Stop", because: "novacron stop" }, patience)
     const answer = yield* Effect.catchTag(stopped, "NoNode", (silence) => stillThere(flags, patience, silence))
     const report = yield* decoded(Report.Report, answer)

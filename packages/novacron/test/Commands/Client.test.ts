@@ -1,5 +1,6 @@
+import { Boot, Component } from "@novacron/boot"
 import type { BootEvent } from "@novacron/boot/model"
-import { Effect } from "effect"
+import { Context, Effect } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as Alive from "../../src/Alive.ts"
 import * as Answers from "../../src/Answers.ts"
@@ -30,6 +31,102 @@ const whileUp = (
 }
 
 const flags = () => ({ set: {}, json: false, dataDir: room.directory })
+
+class Service extends Context.Service<Service, string>()("test/Service") {}
+const key = (name: string): Context.Key<Service, string> => Context.Service<Service, string>(name)
+const health = () => Effect.void
+
+/** A database that a critical api holds, a cache with a fallback, an engine that nobody needs; it comes up twice. */
+const parts = () => {
+  let cacheStarts = 0
+  const down = Effect.fail({ _tag: "Down", message: "no route" } as const)
+  const memory = Component.make(key("cache"), { name: "memory", start: Effect.succeed("memory"), health })
+  return [
+    Component.make(key("database"), { name: "database", start: Effect.succeed("database"), health }),
+    Component.make(key("api"), { name: "api", needs: [key("database")], start: Effect.succeed("api"), health }),
+    Component.make(key("cache"), {
+      name: "cache",
+      severity: "Degraded",
+      start: Effect.suspend(() => (++cacheStarts > 2 ? down : Effect.succeed("cache"))),
+      health
+    }).pipe(Component.fallback(memory)),
+    Component.make(key("ml"), { name: "ml", severity: "Warning", start: Effect.succeed("ml"), health }).pipe(
+      Component.optional
+    )
+  ] as const
+}
+
+/** The same, and a boot of these parts that is really up. */
+const whileRunning = (use: () => Promise<void>): Promise<void> =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const node = Alive.make(stage().surroundings)
+        node.running = yield* Boot.make(parts(), { observe: node.step, checked: true })
+        const path = ControlSocket.pathOf(room.directory)
+        yield* ControlSocket.serve({ path, answer: (request) => Answers.answer(node, request) })
+        yield* Effect.promise(use)
+      })
+    )
+  )
+
+describe("one component by hand", () => {
+  const one = (component: string) => ({ ...flags(), component, dryRun: false, timeout: "30s" })
+
+  it("is exchanged where it can be, and the one that serves goes on when the new one does not come up", () =>
+    whileRunning(async () => {
+      const first = await room.run(Client.restart, { ...one("cache"), withDependents: false })
+      assert.strictEqual(first.code, 0, first.err)
+      assert.include(first.err, "cache is ready. A new one is built beside it, and takes over when it is up")
+      assert.match(first.out, /^cache was restarted and is ready after [\d.]+ \w+\.$/m)
+      const second = await room.run(Client.restart, { ...one("cache"), withDependents: false })
+      assert.strictEqual(second.code, 69)
+      assert.include(second.err, '"cache" was not restarted: no route. The one that served goes on.')
+    }))
+
+  it("is refused while others hold it, with what to do instead, and done when they are to go with it", () =>
+    whileRunning(async () => {
+      const dry = await room.run(Client.restart, { ...one("database"), withDependents: true, dryRun: true })
+      assert.strictEqual(dry.code, 0, dry.err)
+      assert.include(
+        dry.err,
+        "It goes down and comes back, and with it api. The node takes no work until they are back"
+      )
+      assert.include(dry.err, "and stops if one of api, database does not come back.")
+      assert.include(dry.out, "Nothing was done.")
+      const refused = await room.run(Client.restart, { ...one("database"), withDependents: false })
+      assert.strictEqual(refused.code, 69)
+      assert.include(refused.err, '"database" cannot be restarted: api holds it')
+      assert.include(refused.err, "novacron restart database --with-dependents")
+      const done = await room.run(Client.restart, { ...one("database"), withDependents: true, json: true })
+      assert.strictEqual(done.code, 0, done.err)
+      assert.deepInclude(JSON.parse(done.out), {
+        component: "database",
+        state: "ready",
+        holders: ["api"],
+        how: "restart"
+      })
+    }))
+
+  it("is stopped and brought back, if the node can do without it; else it stays", () =>
+    whileRunning(async () => {
+      const stopped = await room.run(Client.stopComponent, one("ml"))
+      assert.strictEqual(stopped.code, 0, stopped.err)
+      assert.match(stopped.out, /^ml is stopped/m)
+      assert.include((await room.run(Client.why, { ...flags(), component: "ml" })).out, "the stop of ml by hand")
+      assert.strictEqual((await room.run(Client.restore, { ...flags(), component: "ml", dryRun: false })).code, 0)
+      const refused = await room.run(Client.stopComponent, one("api"))
+      assert.strictEqual(refused.code, 69)
+      assert.include(refused.err, '"api" cannot be stopped: the node cannot do without it.')
+      const unknown = await room.run(Client.restart, { ...one("databse"), withDependents: false })
+      assert.strictEqual(unknown.code, 69)
+      assert.include(unknown.err, 'no component "databse"')
+      // Without a name it would be the node that stops.
+      const nameless = await room.run(Client.stop, { ...flags(), dryRun: true, timeout: "30s" })
+      assert.strictEqual(nameless.code, 69)
+      assert.include(nameless.err, "--dry-run wants the name of a component")
+    }))
+})
 
 describe("commands for a node that runs", () => {
   it("show how it is, and exit 75 when it is degraded and that is not good enough", () =>
