@@ -156,7 +156,7 @@ export const make = Effect.fnUntraced(function* (
         counts.waiting++
         const arrived = Effect.timeoutOrElse(Effect.mapError(get, named), {
           duration: within,
-          orElse: () => Effect.fail(exhausted({ inUse: counts.inUse, max, within }))
+          orElse: () => Effect.fail(noneIn({ inUse: counts.inUse, max, within }))
         })
         return restore(arrived).pipe(
           Effect.onExit(() => Effect.sync(() => void counts.waiting--)),
@@ -249,7 +249,11 @@ export const make = Effect.fnUntraced(function* (
 
 // ------------------------------------------------------------------------------------------------------------- errors
 
-const exhausted = (facts: ConstructorParameters<typeof PoolExhausted>[0]): SqlError.SqlError => {
+/** Why there was no connection: all are in use, or the server lets nobody in, which is no matter of how many there may be. */
+const noneIn = (facts: ConstructorParameters<typeof PoolExhausted>[0]): SqlError.SqlError => {
+  const { inUse, max, within } = facts
+  if (inUse < max)
+    return Loan.lost(`it let nobody in within ${Duration.format(within)} (${inUse} of ${max} are in use)`)
   const cause = new PoolExhausted(facts)
   return Loan.lost(cause.message, cause)
 }

@@ -2,9 +2,10 @@ import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Schedule, Scope } from "effect"
 import { SqlError } from "effect/sql"
+import { fromSql } from "../../src/database/DatabaseError.ts"
 import * as Pool from "../../src/database/Pool.ts"
 import { Postgres, processesIn } from "./Postgres.ts"
-import { poolOptions } from "./Surroundings.ts"
+import { placeOf, poolOptions } from "./Surroundings.ts"
 
 let server: Postgres
 beforeAll(async () => {
@@ -88,6 +89,21 @@ describe("a server that does not answer", () => {
       const asked = yield* Fiber.join(asking)
       assert.isTrue(Exit.isFailure(asked))
       yield* soon(Fiber.interrupt(idle))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is told from a pool that is exhausted: the server lets nobody in", () =>
+    Effect.gen(function* () {
+      const pool = yield* open()
+      const inside = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(
+        pool.sql.withTransaction(Effect.andThen(Deferred.succeed(inside, undefined), Effect.never))
+      )
+      yield* Deferred.await(inside)
+      yield* freeze
+      const { code, message } = fromSql(yield* Effect.flip(pool.ping), placeOf(server.url()))
+      assert.strictEqual(code, "NVC-2103")
+      assert.include(message, "is not reachable: it let nobody in within 1s (1 of 3 are in use). Is PostgreSQL up?")
     }).pipe(Effect.scoped)
   )
 
