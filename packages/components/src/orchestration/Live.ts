@@ -230,7 +230,7 @@ const behind = (piece: Tasks.Output, offset: number): Tasks.Output => {
 const isId = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)
 
 const unavailable = (cause: SqlError.SqlError): Unavailable =>
-  new Unavailable({ reason: `the database says: ${cause.message}`, cause })
+  new Unavailable({ reason: `the database says: ${cause.message.replace(/\.$/, "")}`, cause })
 
 const isAway = (error: SqlError.SqlError): boolean => error.reason._tag === "ConnectionError"
 
