@@ -509,7 +509,7 @@ export const codes: { readonly [tag: string]: Code } = {
   NoApi: {
     code: "NVC-2804",
     exit: 69,
-    remedy: "start a node (novacron boot), name its directory (--data-dir), or ask another one (--url)"
+    remedy: "novacron boot starts one; --data-dir names its directory; --url, with NOVACRON_API_TOKEN, asks another one"
   },
   ApiSilent: {
     code: "NVC-2805",

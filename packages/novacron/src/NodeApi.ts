@@ -32,8 +32,7 @@ const tokenVariable = "NOVACRON_API_TOKEN"
 export class NoApi extends Data.TaggedError("NoApi")<{ readonly dataDir: string }> {
   readonly code = "NVC-2804"
   override get message(): string {
-    return `No node has its API up in ${this.dataDir}. Start one (novacron boot), name its directory (--data-dir), or ask \
-another one (--url https://NODE:8443, with a token in ${tokenVariable}).`
+    return `No node has its API up in ${this.dataDir}.`
   }
 }
 

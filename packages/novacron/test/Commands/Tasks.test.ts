@@ -257,4 +257,11 @@ describe("novacron api-token", () => {
     assert.notInclude((await run(Tasks.listTokens, common)).out, "ci ")
     assert.strictEqual((await run(Tasks.revokeToken, { ...common, id })).exit, 65)
   })
+
+  it("makes none for a role that the node does not have", async () => {
+    const refused = await run(Tasks.createToken, { ...common, name: "ci", role: "viewer,veiwer", days: 1 })
+    assert.strictEqual(refused.exit, 64)
+    assert.match(refused.err, /There is no role "veiwer"\. Those of security\.roles are: admin, .*viewer/)
+    assert.notInclude((await run(Tasks.listTokens, common)).out, "ci ")
+  })
 })
