@@ -174,8 +174,11 @@ export const make = Effect.fnUntraced(function* (
 
   const loseLease = Effect.gen(function* () {
     if (attempts.size === 0) return
-    yield* Effect.logWarning(`This node has no lease: ${attempts.size} tasks are killed, others take them up.`)
-    for (const { stop } of attempts.values()) Deferred.doneUnsafe(stop, Effect.succeed("Lost"))
+    const lost = [...attempts.values()].filter(({ stop }) => Deferred.doneUnsafe(stop, Effect.succeed("Lost")))
+    // Once: what is killed stays here for as long as nobody can be told.
+    if (lost.length > 0) {
+      yield* Effect.logWarning(`This node has no lease: what runs here (${lost.length}) is killed, others take it up.`)
+    }
     yield* driver.killAll
   })
 

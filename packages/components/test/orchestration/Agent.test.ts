@@ -108,6 +108,29 @@ describe("Agent", () => {
     )
   )
 
+  it.live("says once that its lease is over, however long nobody can be told what became of its tasks", () =>
+    Effect.suspend(() => {
+      const said: Array<string> = []
+      const told = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+      return Effect.gen(function* () {
+        const own = yield* agent({ heartbeat: "100ms", lease: "600ms", deadAfter: "1600ms" })
+        const { done, given, node, sql } = own
+        yield* given
+        yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`SELECT FROM novacron_nodes WHERE id = ${node.id}::text FOR UPDATE`
+            yield* sql`LOCK TABLE novacron_tasks`
+            yield* until(Effect.sync(() => done.filter((it) => it === "killAll").length >= 4))
+          })
+        )
+        assert.lengthOf(
+          said.filter((line) => line.includes("has no lease")),
+          1
+        )
+      }).pipe(Effect.scoped, Effect.provide(told))
+    })
+  )
+
   it.live("gives a task back that it has taken without knowing it", () =>
     quiet(
       Effect.scoped(
