@@ -7,7 +7,7 @@ import { Report } from "@novacron/boot/model"
 import { Schema } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { freePort } from "../fixtures/Ports.ts"
-import { isOpen, linesOf, Place, type Running } from "./Novacron.ts"
+import { eventually, isOpen, linesOf, Place, type Running } from "./Novacron.ts"
 
 let place: Place
 beforeEach(() => {
@@ -90,6 +90,37 @@ describe("a node that runs", () => {
     const audited = readFileSync(join(place.dataDir, "security/audit.jsonl"), "utf8")
     const asked = linesOf(audited).find((line) => line["action"] === "component.restored")
     assert.deepInclude(asked, { principal: userInfo().username, subject: "cache", success: false })
+
+    const refused = await place.run(["restart", "database"])
+    assert.strictEqual(refused.code, 69)
+    assert.include(refused.stderr, "novacron restart database --with-dependents")
+    const toldBefore = node.lines().length
+    const restart = await place.run(["restart", "database", "--with-dependents"])
+    assert.strictEqual(restart.code, 0, restart.stderr)
+    assert.include(restart.stderr, "The node takes no work until they are back")
+    assert.match(restart.stdout, /^database was restarted and is ready after /)
+    const moves = node.lines().slice(toldBefore)
+    const namesOf = (event: string) => moves.filter((line) => line["event"] === event).map((line) => line["component"])
+    const [down, up] = [namesOf("ComponentStopping"), namesOf("ComponentReady")]
+    const isInOrder = (order: ReadonlyArray<unknown>, ...names: ReadonlyArray<string>) => {
+      const found = order.filter((one) => names.includes(String(one)))
+      assert.strictEqual(found.join(), names.join())
+    }
+    isInOrder(down, "ready", "system-health", "orchestration", "database")
+    isInOrder(up, "database", "orchestration", "system-health", "ready")
+    await eventually(async () => (await place.run(["health"])).code === 0, "the node takes work again")
+
+    const without = await place.run(["stop", "ml"])
+    assert.strictEqual(without.code, 0, without.stderr)
+    assert.include((await place.run(["why", "ml"])).stdout, "the stop of ml by hand")
+    assert.strictEqual((await place.run(["restore", "ml"])).code, 0)
+    const actions = linesOf(readFileSync(join(place.dataDir, "security/audit.jsonl"), "utf8"))
+      .filter(({ action }) => action === "component.restarted" || action === "component.stopped")
+      .map(({ action, subject, success }) => [action, subject, success])
+    assert.deepStrictEqual(actions, [
+      ["component.restarted", "database", true],
+      ["component.stopped", "ml", true]
+    ])
 
     const stop = await place.run(["stop"])
     assert.strictEqual(stop.code, 0, stop.stderr)

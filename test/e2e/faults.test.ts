@@ -8,6 +8,8 @@ import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmdirSync, writeFile
 import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Post } from "@novacron/components"
+import { Schema } from "effect"
 import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "vitest"
 import { freePort } from "../fixtures/Ports.ts"
 import { type Environment, eventually, isOpen, type Line, Place, type Running } from "./Novacron.ts"
@@ -217,8 +219,9 @@ describe.skipIf(!hasRedis)("the cache", () => {
   afterAll(() => server.remove())
   const env = () => ({ NOVACRON_CACHE_URL: server.url, NOVACRON_SYSTEM_MONITOR_INTERVAL: "500ms" })
 
-  it("falls back to memory when Redis is down at the boot, and is restored by itself", async () => {
-    const node = await place.ready([], env())
+  it("falls back to memory when Redis is down at the boot, and is restored by itself; by hand it is exchanged", async () => {
+    const healthPort = `${await freePort()}`
+    const node = await place.ready([], { ...env(), NOVACRON_HEALTH_PORT: healthPort })
     assert.deepInclude(
       node.lines().find(({ event }) => event === "BootReady"),
       { message: node.lines().find(({ event }) => event === "BootReady")?.["message"], level: "warn" }
@@ -230,6 +233,39 @@ describe.skipIf(!hasRedis)("the cache", () => {
     await server.up()
     await node.until(is("SwapCompleted", "cache"))
     assert.strictEqual((await place.run(["status", "--strict"])).code, 0)
+
+    // Exchanged by hand: the new one has connections of its own, and those of the old one are closed.
+    const connections = () => {
+      const listed = execFileSync("redis-cli", ["-p", `${server.port}`, "client", "list"])
+        .toString()
+        .split("\n")
+      return listed.flatMap((line) => (line.includes("cmd=client") ? [] : (/^id=\d+/.exec(line) ?? [])))
+    }
+    const before = connections()
+    assert.isNotEmpty(before)
+    const restart = await place.run(["restart", "cache"])
+    assert.strictEqual(restart.code, 0, restart.stderr)
+    assert.match(restart.stdout, /^cache was restarted and is ready after /)
+    const after = connections()
+    assert.isNotEmpty(after)
+    assert.isEmpty(after.filter((id) => before.includes(id)))
+    assert.isUndefined(node.lines().find(is("ComponentStopping", "system-health")))
+
+    const rowOf = async () => {
+      const body = await (await fetch(`http://127.0.0.1:${healthPort}/health/components`)).json()
+      const { components } = Schema.decodeUnknownSync(Post.HealthView.ComponentsBody)(body)
+      return components.find(({ name }) => name === "cache")
+    }
+    // The endpoint answers from its last probe, for as long as that is good.
+    await eventually(async () => (await rowOf())?.metrics?.["restarts"] === 2, "the endpoint has heard of both")
+    const row = await rowOf()
+    assert.deepInclude(row, { state: "ready", phase: "core" })
+    // Three on Redis, one on memory; back on Redis, and exchanged.
+    assert.strictEqual(row?.metrics?.["attempts"], 4)
+    assert.isAtLeast(row?.metrics?.["failures"] ?? 0, 3)
+    assert.isAtLeast(row?.metrics?.["inStateSeconds"] ?? -1, 0)
+    assert.isAbove(row?.latency ?? 0, 0)
+    assert.match(row?.errors?.at(-1) ?? "", /^\d{4}-\d\d-\d\dT[\d:.]+Z CacheUnavailable: Redis at 127\.0\.0\.1/)
     await stop(node)
     await server.down()
   })
