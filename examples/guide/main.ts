@@ -1,4 +1,4 @@
-/** The last step of docs/WRITING_A_COMPONENT.md: `node examples/guide/main.ts`. */
+/** The last step of docs/WRITING_A_COMPONENT.md: `npx -y pnpm@12 exec node examples/guide/main.ts`. */
 import { Boot, PlanView, Report } from "@novacron/boot"
 import { Console, Context, Effect, Result } from "effect"
 import { configured, counter, Pages, pages, settings } from "./cache.ts"

@@ -1,7 +1,7 @@
 /**
  * Boots the shortener and shows all there is to see: the plan, each event, the report.
  *
- *     node examples/shortener/src/main.ts [--exit-when-ready] [--report FILE]
+ *     npx -y pnpm@12 exec node examples/shortener/src/main.ts [--exit-when-ready] [--report FILE]
  */
 import { parseArgs } from "node:util"
 import { NodeFileSystem, NodeRuntime } from "@effect/platform-node"
