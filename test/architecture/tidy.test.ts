@@ -34,6 +34,7 @@ const untested: { readonly [file: string]: string } = {
   "packages/novacron/src/AdviceCli.ts": "a part of Cli, whose front door it is tested through",
   "packages/novacron/src/CommandFlags.ts": "a part of Cli, whose front door it is tested through",
   "packages/novacron/src/CommandLine.ts": "the process around a command line, tested end to end through main",
+  "packages/novacron/src/CompiledCode.ts": "shown by a process that is killed, in test/e2e/compiled.test.ts",
   "packages/novacron/src/DwcpCli.ts": "a part of Cli, whose front door it is tested through",
   "packages/novacron/src/NodeApi.ts": "how commands ask the API, tested through Commands/Tasks",
   "packages/novacron/src/RolloutCli.ts": "a part of Cli, whose front door it is tested through",

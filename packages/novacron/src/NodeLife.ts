@@ -1,5 +1,6 @@
 /** The life of this node: its parts, its surroundings and its settings, given to `Life`. It brings the code of all parts. */
 import { Effect } from "effect"
+import * as CompiledCode from "./CompiledCode.ts"
 import * as Configuration from "./Configuration.ts"
 import * as Life from "./Life.ts"
 import type { ExitCode } from "./Meanings.ts"
@@ -22,7 +23,10 @@ export const live = (
       ...asked,
       dataDir,
       ...Node.around(loaded, dataDir),
-      boot: (given) => Node.boot(loaded, detection, dataDir, { ...given, parsing }),
+      boot: (given) =>
+        Effect.tap(Node.boot(loaded, detection, dataDir, { ...given, parsing }), () =>
+          Effect.forkScoped(CompiledCode.keepSoon)
+        ),
       reloading: (ready) =>
         Reloading.make({
           loaded,
