@@ -5,8 +5,9 @@
  *
  * The server listens on a unix socket alone. When this process is killed, its guard ({@link Guarded}) stops it, cleanly.
  *
- * It is asked to end, then told, then ended, each in its share of the time there is ({@link stages}): one that hangs, or was
- * stopped by a debugger or a freezer, is ended with all of its backends. What was committed is in its log, and there again.
+ * It is asked to end, then told, then ended, each in its share of the time there is ({@link stages}). One that does not even
+ * say that it heard hangs, or was stopped by a debugger or a freezer, and is ended with all of its backends. What was
+ * committed is in its log, and there again.
  *
  * When the server is killed, it is started again until it runs; what was committed is there again. Calls meanwhile fail.
  */
@@ -93,6 +94,8 @@ interface Server {
   readonly ready: Deferred.Deferred<void, EmbeddedFailure>
   /** How it ended: `signal SIGKILL`, `exit code 1`. */
   readonly ended: Deferred.Deferred<string>
+  /** It says that it ends. */
+  readonly heard: Deferred.Deferred<void>
   /** Its backends have ended as well, and so has the guard. */
   readonly gone: Deferred.Deferred<void>
 }
@@ -112,6 +115,7 @@ const launch = (
         said: [],
         ready: Deferred.makeUnsafe(),
         ended: Deferred.makeUnsafe(),
+        heard: Deferred.makeUnsafe(),
         gone: Deferred.makeUnsafe()
       }
       listen(home, server)
@@ -154,6 +158,7 @@ const listen = (home: DataDir.DataDir, server: Server): void => {
     if (line.endsWith("database system is ready to accept connections")) {
       Deferred.doneUnsafe(server.ready, Effect.void)
     }
+    if (line.endsWith("received fast shutdown request")) Deferred.doneUnsafe(server.heard, Effect.void)
   })
 }
 
@@ -163,15 +168,18 @@ const maxLines = 50
 const isOver = (exit: Exit.Exit<unknown, unknown>): boolean => Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
 
 /** Connections are cut, what is committed is written, the socket is removed. Firmly when that takes too long. */
-const stop = (home: DataDir.DataDir, { child, ended, gone }: Server, slice: Slice.Slice): Effect.Effect<void> =>
+const stop = (home: DataDir.DataDir, { child, ended, gone, heard }: Server, slice: Slice.Slice): Effect.Effect<void> =>
   Effect.gen(function* () {
     const isCrash = yield* Deferred.isDone(ended)
     for (const [signal, share] of stages) {
       if (yield* Deferred.isDone(ended)) break
       child.kill(signal)
+      const said = Effect.raceFirst(Deferred.await(heard), Deferred.await(ended))
+      if (Option.isNone(yield* Effect.timeoutOption(said, yield* slice.until(hearsBy)))) break
       yield* Effect.timeoutOption(Deferred.await(ended), yield* slice.until(share))
     }
-    const patience = isCrash ? Duration.seconds(1) : yield* slice.until(backendsBy)
+    const isDown = yield* Deferred.isDone(ended)
+    const patience = isCrash ? Duration.seconds(1) : isDown ? yield* slice.until(backendsBy) : Duration.zero
     if (Option.isSome(yield* Effect.timeoutOption(Deferred.await(gone), patience))) return
     // A server that hangs hears nothing but this, and a backend that hangs does not notice that its server has gone.
     yield* Effect.logWarning(
@@ -186,6 +194,9 @@ const stages = [
   ["SIGINT", 0.6],
   ["SIGQUIT", 0.8]
 ] as const
+
+/** Until when it has said that it heard the first, as a share of the whole. It does so at once, or hangs. */
+const hearsBy = 0.3
 
 /** Until when the backends of a server that has ended may take, as a share of the whole. What is left ends all of it. */
 const backendsBy = 0.85
