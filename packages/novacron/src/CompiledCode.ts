@@ -1,6 +1,6 @@
 /**
- * What Node has compiled of the program is kept for the next start while it is all there. Node itself writes it when the
- * process ends: by then the engine has thrown away what only a start needs, and a process that is killed writes nothing.
+ * What Node has compiled of the program is kept for the next start as soon as the node is up. Node itself writes it when the
+ * process ends, so the boot after one that was killed would compile everything again.
  */
 import * as module from "node:module"
 import { Effect } from "effect"
