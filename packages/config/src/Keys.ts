@@ -349,6 +349,9 @@ const literalsOf = (ast: SchemaAST.AST): ReadonlyArray<string> => {
   return SchemaAST.isBoolean(ast) ? ["true", "false"] : []
 }
 
+/** How Effect calls what `NonEmptyString` asks for. */
+const emptiness = "a value with a length of at least 1"
+
 const allowedOf = (ast: SchemaAST.AST): string => {
   const encoded = SchemaAST.toEncoded(ast)
   if (SchemaAST.isUnion(encoded)) {
@@ -365,7 +368,11 @@ const allowedOf = (ast: SchemaAST.AST): string => {
   if (typeof own === "string") return own
   if (checks.length > 0 && SchemaAST.isNumber(encoded))
     return checks.filter((it) => it !== "an integer").join(" and ") || "a whole number"
-  if (SchemaAST.isString(encoded)) return checks.length > 0 ? `a text: ${checks.join(" and ")}` : "a text"
+  if (SchemaAST.isString(encoded)) {
+    const others = checks.filter((it) => it !== emptiness)
+    const text = others.length < checks.length ? "a text that is not empty" : "a text"
+    return others.length === 0 ? text : `${text}: ${others.join(" and ")}`
+  }
   if (SchemaAST.isNumber(encoded)) return "a number"
   if (SchemaAST.isBoolean(encoded)) return "true or false"
   if (SchemaAST.isLiteral(encoded)) return JSON.stringify(encoded.literal)

@@ -102,6 +102,15 @@ describe("keys", () => {
     assert.strictEqual(keys.leaves.length, 6)
   })
 
+  it("say what is allowed, in words", () => {
+    const short = Schema.NonEmptyString.check(Schema.isMaxLength(3, { expected: "three letters at the most" }))
+    const keys = Keys.make(Schema.Struct({ any: Schema.String, some: Schema.NonEmptyString, short }), "X")
+    assert.deepStrictEqual(
+      keys.leaves.map(({ allowed }) => allowed),
+      ["a text", "a text that is not empty", "a text that is not empty: three letters at the most"]
+    )
+  })
+
   it("know their default, also from the section around them", () => {
     const pool = Schema.Struct({ min: Field.withDefault(Field.count, 1), max: Field.count })
     const keys = Keys.make(Schema.Struct({ pool: Field.withDefault(pool, { max: 9 }) }), "X")
