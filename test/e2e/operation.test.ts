@@ -100,6 +100,11 @@ describe.skipIf(spawnSync("perl", ["-v"]).status !== 0 || spawnSync("systemd-not
         const node = await place.ready([], { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "2000000" })
         await eventually(() => told.includes("READY=1"), "READY=1")
         await eventually(() => told.includes("WATCHDOG=1"), "WATCHDOG=1")
+        // A part that goes down by hand is no node that stops, and the watchdog is fed as before.
+        assert.strictEqual((await place.run(["restart", "ready"])).code, 0)
+        const fed = told.split("WATCHDOG=1").length
+        await eventually(() => told.split("WATCHDOG=1").length > fed, "WATCHDOG=1 after the restart")
+        assert.notInclude(told, "STOPPING=1")
         node.child.kill("SIGHUP")
         await eventually(() => told.split("READY=1").length > 2, "READY=1 after the reload")
         node.child.kill("SIGTERM")

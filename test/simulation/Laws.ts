@@ -221,6 +221,15 @@ const survives = (seeds: number, maxSize: number): void => {
   }
 }
 
+/** Somebody restarts, exchanges, stops and restores all the time, and what fails is to be restored. */
+const survivesOperators = (): void => {
+  for (let seed = 0; seed < 4_000; seed++) {
+    const scenario = Scenario.make(seed, 8)
+    const run = Scenario.run({ ...scenario, odds: { ...scenario.odds, hand: 1, restore: 0.5, unrestored: 0 } })
+    holds(run.violation === undefined, `seed ${seed}, by hand: ${Scenario.complaint(run)}`)
+  }
+}
+
 const repeatsNothing = (): void => {
   for (const { found, maxSize, seed } of regressions) {
     // Most were found before anybody asked for anything by hand.
@@ -295,6 +304,7 @@ const all: ReadonlyArray<Law> = [
   { name: "phases have a deadline", check: givesUpWithThePhase },
   { name: "what was found once is not found again", check: repeatsNothing },
   { name: "small boots survive faults", check: () => survives(4_000, 5) },
+  { name: "small boots survive operators", check: survivesOperators },
   { name: "the reference graph survives faults", check: survivesOnTheReference },
   { name: "one component, in all states", check: () => provedForSmallPlans(1) },
   { name: "large boots survive faults", check: () => survives(600, 40) },

@@ -181,8 +181,9 @@ const rewind = ({ checker: c, state: s }: Scene, { checker, state }: Pick<Scene,
 
 /** What {@link rewind} sees to, and what never changes. */
 const apart =
-  "plan limits position byPosition toleranceMs stage atMs running unclean takedown late criticalLeft unsettled phaseNow up byHand asked downFor "
-    .concat("freshMs seq events undecided clean why ended marks markMs beganMs completeMs readyMs failedMs rollbackMs")
+  "plan limits position byPosition toleranceMs stage atMs running unclean takedown late criticalLeft unsettled phaseNow up "
+    .concat("byHand asked downFor freshMs seq events undecided clean why ended marks markMs beganMs completeMs ")
+    .concat("readyMs failedMs rollbackMs")
     .split(" ")
 
 /** Notes that a promise is broken; the first one counts. `i` is the component, or {@link nobody}. */
