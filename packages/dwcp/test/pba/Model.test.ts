@@ -66,6 +66,17 @@ describe("the file of a model", () => {
     assert.isBelow(2 * shipped.networks.length * shipped.networks[0]!.length, 200_000)
   })
 
+  it("reads every half that is a number as what it is", () => {
+    const halves = Array.from({ length: 65_536 }, (_, half) => half).filter((half) => (half & 0x7c00) !== 0x7c00)
+    const each = Network.parameterCount(made.hidden)
+    const networks = Array.from({ length: Math.ceil(halves.length / each) }, (_, k) =>
+      Float64Array.from({ length: each }, (_, i) => Model.fromHalf(halves[(k * each + i) % halves.length]!))
+    )
+    const read = Result.getOrThrow(Model.decode(Model.encode(made.hidden, networks)))
+    assert.isAtLeast(read.networks.length * each, halves.length)
+    assert.deepStrictEqual(read.networks, networks)
+  })
+
   it("holds numbers as IEEE 754 halves", () => {
     for (let half = 0; half < 65_536; half++) {
       const value = Model.fromHalf(half)
