@@ -6,9 +6,11 @@
  *
  * Each row is decided when it arrives, from what has arrived and left before; its lifetime is known to the replay only,
  * and read when it ends. A request is known as a whole: how many of one size come with it at one moment. Where requests are
- * not recorded, what comes at one moment and in one size is one; `oneByOne` tells nobody. Who leaves at the moment another comes leaves first. Hosts and bound are means over time, from
- * the first arrival to the last; the bound is what ideal migration would need at each moment: the CPU or the memory in
- * use, in whole hosts. All loads are kept a second time here, and what a host holds beyond its size is a violation.
+ * not recorded, what comes at one moment and in one size is one; with `oneByOne` nothing is known of who comes next.
+ *
+ * Who leaves at the moment another comes leaves first. Hosts and bound are means over time, from the first arrival to the
+ * last; the bound is what ideal migration would need at each moment: the CPU or the memory in use, in whole hosts. All loads
+ * are kept a second time here, and what a host holds beyond its size is a violation.
  */
 // `!` after an index: positions come from loops over the same arrays.
 import { Data, Result } from "effect"
