@@ -55,7 +55,7 @@ const beside = (signal: Options["signal"]): string => {
 
 /** As long as whoever has that number works where the guard does, it is the program and not a stranger. */
 const firmly = [
-  "for _ in 1 2 3 4 5 6 7 8 9 10; do [ /proc/$$/cwd -ef . ] || exit 0; sleep 1; done",
+  "n=0; while [ $n -lt 100 ]; do [ /proc/$$/cwd -ef . ] || exit 0; sleep 0.1 || sleep 1; n=$((n + 1)); done",
   "[ /proc/$$/cwd -ef . ] || exit 0",
   "read -r children </proc/$$/task/$$/children",
   "kill -KILL $$ $children"
