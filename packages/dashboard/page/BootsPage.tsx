@@ -62,7 +62,14 @@ export const BootsPage = (): JSX.Element => {
                   }}
                 >
                   <span class="number">{boot.startedAt > 0 ? moment(boot.startedAt) : visible(boot.file, 40)}</span>
-                  <span class="mono quiet">{boot.kind === "boot" ? visible(boot.bootId, 13) : boot.kind}</span>
+                  <Show
+                    when={boot.outcome}
+                    fallback={
+                      <span class="mono quiet">{boot.kind === "boot" ? visible(boot.bootId, 13) : boot.kind}</span>
+                    }
+                  >
+                    {(outcome) => <Said tone={toneOfOutcome(outcome())}>{ended(outcome())}</Said>}
+                  </Show>
                 </button>
               </li>
             )}
@@ -83,6 +90,10 @@ export const BootsPage = (): JSX.Element => {
     </div>
   )
 }
+
+/** A journal that stops in the middle is that of a boot which still goes on, or of one that was killed. */
+const ended = (outcome: NonNullable<asking.BootHead["outcome"]>): string =>
+  outcome === "booting" ? "no end recorded" : outcome
 
 const nameOf = ({ file, startedAt }: asking.BootHead): string => (startedAt > 0 ? moment(startedAt) : visible(file, 60))
 
@@ -117,6 +128,7 @@ const Opened = (props: { readonly file: string }): JSX.Element => {
                   <Said tone={toneOfOutcome(it().report.outcome)}>{it().report.outcome}</Said>
                 </dd>
               </div>
+              <Figure name="boot" value={visible(it().report.bootId, 16)} />
               <Figure name="took" value={duration(it().report.durationMs)} />
               <Figure name="critical path" value={duration(it().report.criticalPathMs)} />
               <Figure name="components" value={`${it().lanes.length}`} />

@@ -1,5 +1,5 @@
 /** Asking the node, and the shapes of what it answers. `Wire.ts` of its server has the schemas of them. */
-import type { BootEvent, Rehearsal } from "@novacron/boot/model"
+import type { BootEvent, Rehearsal, Report } from "@novacron/boot/model"
 
 export interface NodeFacts {
   readonly program: string
@@ -43,6 +43,7 @@ export interface BootHead {
   readonly nodeId: string
   readonly environment: string
   readonly startedAt: number
+  readonly outcome?: Report.Report["outcome"]
 }
 
 export interface OpenedBoot {

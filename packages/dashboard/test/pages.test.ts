@@ -106,6 +106,10 @@ describe.skipIf(!Browser.isThere)("the pages, in a browser", () => {
         await go(hash)
         await page.locator(there).first().waitFor()
         if (hash === "#/boots") {
+          assert.match(
+            await page.locator(".list .row .said").first().innerText(),
+            /^(?:ready|degraded|no end recorded)$/
+          )
           for (const box of await page.locator(".list input:enabled").all()) await box.check()
           await page.getByRole("button", { name: "Compare two" }).click()
           await page.locator(".difference tbody tr").first().waitFor()

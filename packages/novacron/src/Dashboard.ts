@@ -124,11 +124,20 @@ const program = { program: "novacron", version }
 /** Events of one boot that a page gets; more than any boot has that is not hostile. */
 const maxEvents = 200_000
 
+/** How many boots of a list are opened to see what became of them: the latest. */
+const maxOutcomes = 50
+
+const outcomeOf = (directory: string, { file, kind }: Boots.Head): { readonly outcome?: Report.Report["outcome"] } => {
+  const opened = kind === "boot" ? Boots.open(directory, file) : undefined
+  if (opened === undefined || Result.isFailure(opened)) return {}
+  return { outcome: Report.fromEvents(opened.success.events).outcome }
+}
+
 const fromJournals = (directory: string): Pick<Operator.Sources, "boots" | "boot" | "difference"> => ({
   boots: (limit) =>
     Effect.fromResult(
       Result.map(Boots.list(directory, limit), (boots) => ({
-        boots,
+        boots: boots.map((head, i) => (i < maxOutcomes ? { ...head, ...outcomeOf(directory, head) } : head)),
         total: readdirSync(directory).filter((file) => file.endsWith(".journal")).length
       }))
     ),

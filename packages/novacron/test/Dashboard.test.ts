@@ -103,6 +103,10 @@ describe("the dashboard of a node", () => {
       const ask = yield* browse(dashboard)
       const { boots, total } = Schema.decodeUnknownSync(Operator.Wire.Boots)((yield* ask("boots?limit=2")).value)
       assert.deepStrictEqual([total, boots.map(({ file }) => file)], [3, ["000002.journal", "000001.journal"]])
+      assert.deepStrictEqual(
+        boots.map(({ outcome }) => outcome),
+        ["degraded", "degraded"]
+      )
       assert.strictEqual((yield* ask("boot?id=000001.journal")).at("events", "length"), 1 + degraded.length)
       assert.strictEqual((yield* ask("difference?a=000001.journal&b=last")).at("deltaMs"), 0)
       for (const id of [

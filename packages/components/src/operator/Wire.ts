@@ -2,6 +2,7 @@
  * What the pages and the node say to each other, as data with schemas. Reports, events and timelines are those of the
  * kernel; here is what is said besides.
  */
+import { Report } from "@novacron/boot/model"
 import { Schema } from "effect"
 
 /** Which node it is, and how it is reached. */
@@ -39,7 +40,9 @@ export const Boot = Schema.Struct({
   nodeId: Schema.String,
   environment: Schema.String,
   /** Milliseconds since 1970; 0 when nobody knows. */
-  startedAt: Schema.Finite
+  startedAt: Schema.Finite,
+  /** What became of it by its journal; absent where that was not opened for the list. */
+  outcome: Schema.optionalKey(Report.Report.fields.outcome)
 })
 export type Boot = typeof Boot.Type
 

@@ -175,7 +175,8 @@ const program = Effect.gen(function* () {
               bootId: file === "1.journal" ? "before" : "now",
               nodeId: "page",
               environment: "datacenter",
-              startedAt
+              startedAt,
+              ...(file === "1.journal" ? { outcome: Report.fromEvents(all).outcome } : {})
             }
           })
           return {
