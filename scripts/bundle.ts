@@ -48,6 +48,7 @@ const throughDoors: Plugin = {
   name: "through doors",
   setup: (build) => {
     const doors = new Map<string, ReadonlyMap<string, string>>()
+    let redirected = 0
     const behind = (file: string): ReadonlyMap<string, string> => {
       const known = doors.get(file) ?? passedOn(file, behind)
       doors.set(file, known)
@@ -65,7 +66,12 @@ const throughDoors: Plugin = {
         if (found.errors.length === 0 && !found.external) resolved.set(door!, behind(found.path))
       }
       const direct = (whole: string, names: string, door: string) => importsOf(names, door, resolved.get(door)) ?? whole
-      return { contents: source.replace(imports, direct), loader: "ts", resolveDir: dirname(path) }
+      const contents = source.replace(imports, direct)
+      if (contents !== source) redirected++
+      return { contents, loader: "ts", resolveDir: dirname(path) }
+    })
+    build.onEnd(() => {
+      if (redirected === 0) throw new Error("No import goes through a front door: bundle.ts does not know their form.")
     })
   }
 }
