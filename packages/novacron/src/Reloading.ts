@@ -5,17 +5,7 @@
  */
 import { Logger } from "@novacron/components"
 import { Audit, type Config, type ConfigInvalid, Difference, History, Reload, Remote } from "@novacron/config"
-import {
-  Cause,
-  Effect,
-  Exit,
-  Fiber,
-  type FileSystem,
-  type Path,
-  type Scope,
-  Semaphore,
-  SubscriptionRef
-} from "effect"
+import { Cause, Effect, Exit, Fiber, type FileSystem, type Path, type Scope, Semaphore, SubscriptionRef } from "effect"
 import type { Reloading } from "./Alive.ts"
 import * as Configuration from "./Configuration.ts"
 import * as Settings from "./Settings.ts"

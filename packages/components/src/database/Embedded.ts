@@ -182,9 +182,12 @@ const stop = (home: DataDir.DataDir, { child, ended, gone, heard }: Server, slic
     const patience = isCrash ? Duration.seconds(1) : isDown ? yield* slice.until(backendsBy) : Duration.zero
     if (Option.isSome(yield* Effect.timeoutOption(Deferred.await(gone), patience))) return
     // A server that hangs hears nothing but this, and a backend that hangs does not notice that its server has gone.
+    const what = isDown
+      ? "The embedded PostgreSQL has ended, and some of its backends have not"
+      : "The embedded PostgreSQL did not end when it was told to"
     yield* Effect.logWarning(
-      "The embedded PostgreSQL did not end when it was told to: it hangs, or was stopped. It is killed with all of its " +
-        "backends. What was committed is in its log; the next start reads that first."
+      `${what}: it hangs, or was stopped. What is left of it is killed. What was committed is in its log; the next start ` +
+        `reads that first.`
     )
     yield* DataDir.evacuate(home.root)
   })

@@ -9,8 +9,8 @@
  * more, and to the server its end is a ROLLBACK as well. What the driver has still to do about it goes on beside, for ten
  * seconds at the most, or until the pool closes.
  *
- * BEGIN, ROLLBACK and UNLISTEN cannot be interrupted, and the driver waits for them without an end: they are left as well,
- * after {@link promptly}.
+ * BEGIN and ROLLBACK cannot be interrupted, and the driver waits for them without an end: they are left as well, after
+ * {@link promptly}. Streams of rows are the driver's own affair.
  */
 import type { PgConnection } from "@effect/sql-pg"
 import { type Context, Duration, Effect, Exit, type Fiber, Schedule, type Scope, Stream } from "effect"

@@ -214,6 +214,25 @@ describe.concurrent("a server that is frozen", () => {
     })
   )
 
+  it.live("in a backend alone hears that it is to end, and is ended when that does not come about", () =>
+    Effect.gen(function* () {
+      const root = directory()
+      const frozen = Effect.gen(function* () {
+        const { target } = yield* start(root, "3 seconds")
+        // It stays until the scope closes, which is after the test has looked for it.
+        yield* Effect.forkScoped(Effect.ignore(asked(target, (sql) => sql`SELECT pg_sleep(600)`)))
+        const backends = yield* Effect.repeat(
+          Effect.sync(() => processesIn(root).filter((pid) => /^postgres: .*SELECT/.test(commandOf(pid)))),
+          { schedule: Schedule.spaced("20 millis"), until: (them) => them.length > 0 }
+        )
+        for (const pid of backends) freeze(pid)
+      })
+      yield* Effect.scoped(frozen)
+      assert.deepStrictEqual(processesIn(root), [])
+      yield* Effect.scoped(start(root))
+    })
+  )
+
   it.live("in its backends alone is started again when it was killed", () =>
     Effect.gen(function* () {
       const root = directory()
