@@ -280,9 +280,7 @@ export class Driver {
       const violation = Invariants.check(this.checker, event)
       if (violation !== undefined) this.break(violation)
     }
-    if (this.asked !== undefined && "failure" in event && event.component === this.asked.component) {
-      this.asked.failure = event.failure
-    }
+    if (this.asked !== undefined && "failure" in event) this.asked.failure = blamed(this.asked, event)
     if (event._tag === "ComponentFailed") {
       // The member of a group has failed its group; what that means is told of the group.
       const isOwn = this.settings.plan.index.has(event.component)
@@ -603,6 +601,13 @@ export class Driver {
           : last
     return new Critical({ component, cause })
   }
+}
+
+/** What went wrong with what an operator has asked for: what he named, or somebody without whom the node ends. */
+const blamed = ({ component, failure }: Asked, event: Extract<BootEvent, { readonly failure: Failure }>) => {
+  if (event.component === component) return event.failure
+  if (event._tag !== "ComponentFailed") return failure
+  return { ...event.failure, message: `${event.component}: ${event.failure.message}` }
 }
 
 /** Nothing yet of each component. */

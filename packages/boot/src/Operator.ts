@@ -45,6 +45,8 @@ export interface Prospect {
   readonly critical: ReadonlyArray<string>
   /** Why it cannot be done; undefined when it can. */
   readonly objection: string | undefined
+  /** Who has gone down and is not up again; empty before. */
+  readonly lost: ReadonlyArray<string>
 }
 
 /** How a restart is meant. */
@@ -114,7 +116,8 @@ const prospect = (driver: Driver, i: number, how: Asked["how"]): Prospect => {
     how,
     holders: down.filter((at) => at !== i).map(nameOf),
     critical: how === "exchange" ? [] : down.filter((at) => components[at]!.severity === "critical").map(nameOf),
-    objection: driver.objection(i, how)
+    objection: driver.objection(i, how),
+    lost: []
   }
 }
 
@@ -123,7 +126,7 @@ const unknown = ({ settings }: Driver, component: string, how: Asked["how"]): Pr
   const group = slash > 0 ? component.slice(0, slash) : undefined
   const isInside = group !== undefined && settings.plan.index.has(group)
   const objection = isInside ? `it is a part of ${group}, which goes as a whole` : "there is no component of that name"
-  return { component, state: "", how, holders: [], critical: [], objection }
+  return { component, state: "", how, holders: [], critical: [], objection, lost: [] }
 }
 
 const stateOf = ({ state }: Driver, i: number): string => Progress.statusNames[state.status[i] ?? 0] ?? ""
@@ -150,11 +153,10 @@ const restart = (driver: Driver, name: string, options: RestartOptions): Effect.
     }
     const before = driver.instanceOf(i)
     return Effect.flatMap(driver.byHand(i, how), (failure) => {
-      const isNew = driver.instanceOf(i) !== before
-      if (Progress.isUp(driver.state, i) && isNew) return Effect.succeed({ ...found, state: stateOf(driver, i) })
-      const why = failure === undefined ? "it could not be closed in time" : failure.message
-      const rest = isNew ? `It is ${stateOf(driver, i)}.` : "The one that served goes on."
-      return notDone(`${why.replace(/\.$/, "")}. ${rest}`, false)
+      const isUp = Progress.isUp(driver.state, i)
+      if (isUp && driver.instanceOf(i) !== before) return Effect.succeed(outcome(driver, i, found))
+      const why = failure?.message.replace(/\.$/, "") ?? whyNot(driver, isUp)
+      return notDone(`${why}. ${isUp ? "The one that served goes on." : `It is ${stateOf(driver, i)}.`}`, false)
     })
   })
 
@@ -166,8 +168,21 @@ const stop = (driver: Driver, name: string): Effect.Effect<Prospect, NotDone> =>
     if (i === undefined || objection !== undefined) {
       return new NotDone({ component: name, what: "stopped", refused: true, reason: objection ?? "" })
     }
-    return Effect.map(driver.byHand(i, "stop"), () => ({ ...found, state: stateOf(driver, i) }))
+    return Effect.map(driver.byHand(i, "stop"), () => outcome(driver, i, found))
   })
+
+/** How it is now, and who is not back. */
+const outcome = (driver: Driver, i: number, found: Prospect): Prospect => {
+  const { index } = driver.settings.plan
+  const lost = found.holders.filter((name) => !Progress.isUp(driver.state, index.get(name) ?? i))
+  return { ...found, state: stateOf(driver, i), lost }
+}
+
+/** No failure is the reason. */
+const whyNot = ({ state }: Driver, isUp: boolean): string => {
+  if (state.stage !== "ready") return "the node goes down"
+  return isUp ? "something else came first" : "it could not be closed in time"
+}
 
 const restore = (driver: Driver, name: string): Effect.Effect<void, CannotRestore> =>
   Effect.suspend(() => {

@@ -247,6 +247,26 @@ describe("restarting a component without a fallback", () => {
     })
   )
 
+  it.effect("says who is not back, and names a dependent for which the node goes down", () =>
+    Effect.gen(function* () {
+      const once = (by: string) => (n: number) => (n > 1 ? fails(by, "no") : Effect.void)
+      const w = world()
+      const search = w.part("search", { severity: "Warning", needs: ["base"], then: once("search") })
+      const parts = [w.part("base"), search.pipe(Component.optional)] as const
+      const exit = yield* w.boot(parts, { restoration: "off" }, ({ restart }) =>
+        restart("base", { withDependents: true })
+      )
+      assert.deepInclude(valueOf(exit), { state: "ready", holders: ["search"], lost: ["search"] })
+
+      const other = world()
+      const critical = [other.part("base"), other.part("api", { needs: ["base"], then: once("api") })] as const
+      const lost = yield* other.boot(critical, {}, ({ restart }) =>
+        Effect.map(Effect.flip(restart("base", { withDependents: true })), ({ message }) => message)
+      )
+      assert.match(String(valueOf(lost)), /^"base" was not restarted: api: no\. It is stopp(ing|ed)\.$/)
+    })
+  )
+
   it.effect("does not start what could not be closed in time: it stays down until somebody restores it", () =>
     Effect.gen(function* () {
       const w = world({ uninterruptible: 1 })
@@ -396,6 +416,7 @@ describe("whoever asks", () => {
           yield* Effect.sleep(12)
           const report = yield* running.stop()
           const error = yield* Fiber.join(restart)
+          assert.include(error.reason, "the node goes down")
           return `${report.outcome} ${error.refused}`
         })
       )

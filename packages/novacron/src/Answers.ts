@@ -38,6 +38,8 @@ export const ByHand = Schema.Struct({
   critical: Schema.Array(Schema.String),
   /** Why it cannot be done; null when it can. */
   objection: Schema.NullOr(Schema.String),
+  /** Who has gone down and is not up again. */
+  lost: Schema.Array(Schema.String),
   /** How long it took; null when it was not done. */
   tookMs: Schema.NullOr(Schema.Finite)
 })

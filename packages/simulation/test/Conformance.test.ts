@@ -3,8 +3,10 @@ import { type BootEvent, Manifest, Plan, Progress } from "@novacron/boot"
 import { Result } from "effect"
 import * as Conformance from "../src/Conformance.ts"
 import * as Fault from "../src/Fault.ts"
+import * as Odds from "../src/Odds.ts"
 import * as Random from "../src/Random.ts"
 import * as Trial from "../src/Trial.ts"
+import * as World from "../src/World.ts"
 import { app } from "./fixtures/App.ts"
 
 const plan = Result.getOrThrow(Plan.make(app.map(({ manifest }) => manifest)))
@@ -21,6 +23,22 @@ describe("Conformance", () => {
     const { events } = boot([Fault.make("Hangs", { component: "api", variant: 0, attempt: 1 }, { await: 1 })])
     assert.include(tags(events), "ComponentInterrupted")
     assert.isUndefined(Conformance.check(plan, limits, events))
+  })
+
+  it("agrees with logs in which components are exchanged, restarted, stopped and restored by hand", () => {
+    const asked = new Map<string, number>()
+    for (let seed = 0; seed < 300; seed++) {
+      const odds = { ...Odds.usual, hand: 1, restore: 0.5 }
+      const log: Array<BootEvent.BootEvent> = []
+      const { violation } = World.boot(World.make(plan, limits, odds), seed, log)
+      assert.isUndefined(violation)
+      assert.isUndefined(Conformance.check(plan, limits, log), `seed ${seed}`)
+      for (const event of log) {
+        if (!("byHand" in event) || event.byHand === undefined) continue
+        asked.set(event.byHand.how, (asked.get(event.byHand.how) ?? 0) + 1)
+      }
+    }
+    assert.sameMembers([...asked.keys()], ["exchange", "restart", "stop"])
   })
 
   it("agrees with the log of a boot that never began, for wrong settings", () => {

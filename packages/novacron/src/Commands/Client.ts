@@ -122,23 +122,30 @@ const byHand = Effect.fnUntraced(function* (
 ) {
   const { stderr } = yield* Surroundings
   const would = yield* decoded(Answers.ByHand, yield* ask(flags, request))
-  const { component, holders, objection } = would
+  const { component, objection } = would
+  const refusal = objection === null ? undefined : refusalOf(would, objection, request)
+  const dry = flags.dryRun ? (refusal ?? `${component} is ${would.state}. ${prospectOf(would)}`) : undefined
+  if (dry !== undefined) return yield* say(flags, would, () => `${dry}\nNothing was done.`)
+  if (refusal !== undefined) return yield* new ControlSocket.Refused({ reason: refusal })
   if (!flags.json) stderr.write(`${component} is ${would.state}. ${prospectOf(would)}\n`)
-  if (flags.dryRun) return yield* say(flags, would, () => "Nothing was done.")
-  if (objection !== null) {
-    const isHeld = request._tag === "Restart" && !request.withDependents && holders.length > 0
-    const instead = isHeld ? ` To take them down and up with it: novacron restart ${component} --with-dependents` : ""
-    const what = would.how === "stop" ? "stopped" : "restarted"
-    return yield* new ControlSocket.Refused({ reason: `"${component}" cannot be ${what}: ${objection}.${instead}` })
-  }
   const asked = ask(flags, { ...request, confirmed: true }, patienceOf(flags.timeout))
   const done = yield* decoded(Answers.ByHand, yield* asked)
   yield* say(flags, done, () => outcomeOf(done))
 })
 
+/** Why it is not done, and what to do instead. */
+const refusalOf = (
+  { component, holders, how }: typeof Answers.ByHand.Type,
+  objection: string,
+  request: ControlSocket.Request
+): string => {
+  const isHeld = request._tag === "Restart" && !request.withDependents && holders.length > 0
+  const instead = isHeld ? ` To take them down and up with it: novacron restart ${component} --with-dependents` : ""
+  return `"${component}" cannot be ${how === "stop" ? "stopped" : "restarted"}: ${objection}.${instead}`
+}
+
 /** What it means for the node, before it is done. */
-const prospectOf = ({ component, critical, holders, how, objection }: typeof Answers.ByHand.Type): string => {
-  if (objection !== null) return "Nothing is done."
+const prospectOf = ({ component, critical, holders, how }: typeof Answers.ByHand.Type): string => {
   if (how === "restore") return "It is built again."
   if (how === "exchange") return "A new one is built beside it, and takes over when it is up; else this one goes on."
   const others = holders.length === 0 ? "nobody else" : holders.join(", ")
@@ -152,10 +159,12 @@ const prospectOf = ({ component, critical, holders, how, objection }: typeof Ans
   return `It goes down and comes back, and with it ${others}. ${meanwhile}`
 }
 
-const outcomeOf = ({ component, how, state, tookMs }: typeof Answers.ByHand.Type): string => {
+const outcomeOf = ({ component, how, lost, state, tookMs }: typeof Answers.ByHand.Type): string => {
   if (how === "restore") return `${component} is being built again. See: novacron status`
   const took = tookMs === null ? "" : ` after ${duration(tookMs)}`
-  return how === "stop" ? `${component} is ${state}${took}.` : `${component} was restarted and is ${state}${took}.`
+  const without = lost.length === 0 ? "" : ` Down with it: ${lost.join(", ")}.`
+  if (how === "stop") return `${component} is ${state}${took}.${without}`
+  return `${component} was restarted and is ${state}${took}.${without.replace("Down with it", "Not back")}`
 }
 
 const patienceOf = (timeout: string): Duration.Duration =>

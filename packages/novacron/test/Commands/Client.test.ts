@@ -89,11 +89,14 @@ describe("one component by hand", () => {
       const dry = await room.run(Client.restart, { ...one("database"), withDependents: true, dryRun: true })
       assert.strictEqual(dry.code, 0, dry.err)
       assert.include(
-        dry.err,
+        dry.out,
         "It goes down and comes back, and with it api. The node takes no work until they are back"
       )
-      assert.include(dry.err, "and stops if one of api, database does not come back.")
+      assert.include(dry.out, "and stops if one of api, database does not come back.")
       assert.include(dry.out, "Nothing was done.")
+      const alone = await room.run(Client.restart, { ...one("database"), withDependents: false, dryRun: true })
+      assert.strictEqual(alone.code, 0, alone.err)
+      assert.include(alone.out, '"database" cannot be restarted: api holds it')
       const refused = await room.run(Client.restart, { ...one("database"), withDependents: false })
       assert.strictEqual(refused.code, 69)
       assert.include(refused.err, '"database" cannot be restarted: api holds it')
