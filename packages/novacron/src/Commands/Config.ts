@@ -329,6 +329,12 @@ export const rollback = Program.make(
     const { file } = yield* Configuration.optionsOf(flags)
     if (file === undefined) return yield* failed("There is no file to roll back. Name it with --config FILE.", 64)
     const directory = yield* historyDirectory(flags)
+    const kept = (yield* History.list(directory)).map(({ number }) => number)
+    if (!kept.includes(flags.number)) {
+      const there =
+        kept.length === 0 ? "none has been kept yet" : `there are ${kept.join(", ")}: novacron config history`
+      return yield* failed(`There is no version ${flags.number} to go back to; ${there}. ${file} is as it was.`, 64)
+    }
     const made = yield* History.rollback({ directory, user }, flags.number, file)
     yield* say(flags, made, () => `${file} is what it was in version ${flags.number}, kept as version ${made.number}.`)
   })

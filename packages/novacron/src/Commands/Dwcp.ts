@@ -26,10 +26,7 @@ export const encode = Program.make(
     const { mode, codec, ratio, size, stored } = report
     const { stdout } = yield* Surroundings
     if (json) stdout.write(`${JSON.stringify({ ...report, ms })}\n`)
-    else
-      stdout.write(
-        `${size} B → ${stored} B, ${ratio.toFixed(2)} times smaller · ${codec}, ${mode} · ${words(size, ms)}\n`
-      )
+    else stdout.write(`${size} B → ${stored} B, ${smaller(ratio)} · ${codec}, ${mode} · ${words(size, ms)}\n`)
   }, Effect.scoped)
 )
 
@@ -294,7 +291,7 @@ export const send = Program.make(
       else
         stdout.write(
           `${bytes} B in ${seconds.toFixed(2)} s, ${mbitPerSecond.toFixed(0)} Mbit/s · ` +
-            `${sent.ratio.toFixed(2)} times smaller on the way · ${sent.streams} streams of ` +
+            `${smaller(sent.ratio)} on the way · ${sent.streams} streams of ` +
             `${congestion.effective ?? "unknown control"} · ${retransmits} retransmits · sha256 ${sha256}\n`
         )
     },
@@ -317,3 +314,6 @@ export const probe = Program.make(
     )
   }, Effect.provide(transport))
 )
+
+/** What a small or a random file becomes has a head, and is larger than it was. */
+const smaller = (ratio: number): string => (ratio > 1 ? `${ratio.toFixed(2)} times smaller` : "not smaller")

@@ -118,8 +118,9 @@ describe("history", () => {
   it("is empty before the first boot with a file, and cannot be rolled back to", async () => {
     assert.include((await room.run(Config.history, asked)).out, "No file of settings has been kept yet")
     const path = file("n.yaml", "system: {}\n")
-    const { code } = await room.run(Config.rollback, { ...asked, config: path, number: 3 })
-    assert.notStrictEqual(code, 0)
+    const { code, err } = await room.run(Config.rollback, { ...asked, config: path, number: 3 })
+    assert.strictEqual(code, 64)
+    assert.include(err, "There is no version 3 to go back to; none has been kept yet.")
     assert.strictEqual(readFileSync(path, "utf8"), "system: {}\n")
   })
 })

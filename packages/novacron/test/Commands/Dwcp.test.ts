@@ -50,6 +50,16 @@ describe("novacron dwcp", () => {
     assert.strictEqual(statSync(back).mode & 0o777, 0o600)
   })
 
+  it("does not call smaller what has become larger", async () => {
+    const [tiny, frame] = [file("tiny", Buffer.from("hello")), file("frame3")]
+    const { exit, out } = await run(Dwcp.encode, { input: tiny, output: frame, base: undefined, json: false })
+    assert.strictEqual(exit, 0)
+    assert.match(out, /^5 B → \d+ B, not smaller · /)
+    const even = file("even", Buffer.alloc(100_000, "even"))
+    const smaller = await run(Dwcp.encode, { input: even, output: frame, base: undefined, json: false })
+    assert.match(smaller.out, /^100000 B → \d+ B, \d{2,}\.\d\d times smaller · /)
+  })
+
   it("says which base is wanted, and that something is no frame", async () => {
     const [base, input, frame, back] = [file("monday", monday), file("tuesday", tuesday), file("frame2"), file("back2")]
     assert.strictEqual((await run(Dwcp.encode, { input, output: frame, base, json: true })).exit, 0)
