@@ -219,7 +219,7 @@ describe.skipIf(!hasRedis)("the cache", () => {
   afterAll(() => server.remove())
   const env = () => ({ NOVACRON_CACHE_URL: server.url, NOVACRON_SYSTEM_MONITOR_INTERVAL: "500ms" })
 
-  it("falls back to memory when Redis is down at the boot, and is restored by itself; by hand it is exchanged", async () => {
+  it("falls back to memory when Redis is down at the boot, and is restored by itself", async () => {
     const healthPort = `${await freePort()}`
     const node = await place.ready([], { ...env(), NOVACRON_HEALTH_PORT: healthPort })
     assert.deepInclude(
