@@ -15,7 +15,7 @@
  * const definition = Config.define({ name: "shop", schema: Settings, hot: ["server.request_timeout"] })
  * const loaded = yield* Config.load(definition, { file: "shop.yaml", environment, flags: { "server.port": "80" } })
  * loaded.settings.server.requestTimeout // a Duration
- * loaded.explain("server.port")         // --server.port wins over shop.yaml:2:9
+ * loaded.explain("server.port")         // -s server.port wins over shop.yaml:2:9
  * ```
  *
  * **Details**
