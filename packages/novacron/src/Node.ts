@@ -25,6 +25,7 @@ import type { Config } from "@novacron/config"
 import { Clock, Context, Duration, Effect, Option, Redacted, type Result, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { Given, Running } from "./Alive.ts"
+import * as Beside from "./Beside.ts"
 import * as Dashboard from "./Dashboard.ts"
 import type { Platform } from "./Life.ts"
 import * as NodeId from "./NodeId.ts"
@@ -59,12 +60,14 @@ export interface Facts {
   readonly trail?: Security.BootTrail.BootTrail
   /** What is beneath the boot: its settings and its parts. */
   readonly measured?: Security.Surroundings["measured"]
+  /** When code that is large is loaded. */
+  readonly beside?: Beside.Beside
 }
 
 /** The parts of a node with these settings. Their order means nothing. */
 const components = (
   settings: Settings,
-  { dataDir, detection, env, host, hostname, lock, measured, nodeId, notify, pid, report, trail, view }: Facts
+  { beside, dataDir, detection, env, host, hostname, lock, measured, nodeId, notify, pid, report, trail, view }: Facts
 ) =>
   [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
@@ -82,7 +85,8 @@ const components = (
     Logger.component(loggerOf(settings)),
     Database.component(settings.database, {
       dataDir,
-      migrations: [...Database.migrations, ...Orchestration.migrations, ...Discovery.migrations]
+      migrations: [...Database.migrations, ...Orchestration.migrations, ...Discovery.migrations],
+      ...(beside === undefined ? {} : { launched: beside.launched })
     }),
     Database.deferred,
     Cache.component(settings.cache),
@@ -95,7 +99,7 @@ const components = (
       environment: detection.kind,
       version: program
     }),
-    Api.component(settings.api, { dataDir, view }),
+    Api.component(settings.api, { dataDir, view, ...(beside === undefined ? {} : { turn: beside.turn }) }),
     Ml.component(settings.ml),
     Monitoring.component(settings.monitoring),
     Post.systemHealth(
@@ -231,7 +235,22 @@ export const boot = (
     const { lock, notify, report } = given
     const trail = yield* Security.BootTrail.make
     const view = Api.NodeView.make({ nodeId, version: program })
-    const facts: Facts = { detection, dataDir, nodeId, env, host, hostname, pid, lock, notify, report, trail, view }
+    const beside = Beside.make(settings.database.url === undefined, Orchestration.load)
+    const facts: Facts = {
+      beside,
+      detection,
+      dataDir,
+      nodeId,
+      env,
+      host,
+      hostname,
+      pid,
+      lock,
+      notify,
+      report,
+      trail,
+      view
+    }
     const { bootChain } = settings.security
     const chain = { bootChain, dataDir, nodeId, version: () => version }
     const { admission, measured } = yield* Security.Admission.beneath(() => components(settings, facts), chain)
@@ -252,7 +271,7 @@ export const boot = (
       monitor: settings.system.monitorInterval,
       observe: (event) => {
         resolved(event)
-        loadBeside(event)
+        beside.hear(event)
         given.observe(event)
         soon.hear(event)
       },
@@ -280,11 +299,6 @@ export const follow = ({ services }: Running, { dwcp: settings }: Settings): Eff
         yield* dwcp.setMode(settings.forcedMode ?? "auto")
       })
   })
-
-/** What is large and needed next is loaded while a server starts, which takes none of our time. */
-const loadBeside = (event: BootEvent.BootEvent): void => {
-  if (event._tag === "ComponentStarted" && event.component === "database") void Orchestration.load()
-}
 
 /** From now until the boot begins its plan is being made: tells how long that took. */
 const resolution = ({ spent }: Monitoring.Monitor.Monitor["Service"]) =>

@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly nodeId?: string
   /** Of the application. Default: none. */
   readonly version?: string
+  /** What its code, which is large, is loaded after. Default: nothing. */
+  readonly turn?: Effect.Effect<void>
 }
 
 /** The component `api`. `retry` is for tests that cannot wait for seconds. Default: {@link patience}. */
@@ -45,6 +47,7 @@ export const component = (
       const security = yield* Security
       const orchestration = yield* Component.late(Orchestration)
       const database = yield* Component.late(Database)
+      yield* surroundings.turn ?? Effect.void
       const { make } = yield* Effect.promise(() => import("./Server.ts"))
       const { dataDir, nodeId = hostname(), version = "", view } = surroundings
       const probes = [

@@ -92,6 +92,8 @@ export interface Options {
   readonly dataDir: string
   /** What the schema consists of. Default: the node's own tables. */
   readonly migrations?: ReadonlyArray<Migration.Migration>
+  /** Told when the embedded server has been launched. */
+  readonly launched?: () => void
 }
 
 /** What closing may take, the connections and the embedded server together: each of its signals has a share of it. */
@@ -197,7 +199,8 @@ const sourceOf = Effect.fnUntraced(function* (
   const embedded = yield* Embedded.make({
     directory: directoryOf(settings, options),
     connections: settings.pool.max + spare,
-    slice
+    slice,
+    launched: options.launched
   })
   return { _tag: "embedded", ...embedded }
 })

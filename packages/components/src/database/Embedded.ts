@@ -32,6 +32,8 @@ export interface Options {
   readonly connections: number
   /** What closing may take. The server has ended when that is over. */
   readonly slice: Slice.Slice
+  /** Told when the server has been launched: what it does until it is ready takes none of our time. */
+  readonly launched?: (() => void) | undefined
 }
 
 /** Starts the server, and keeps it up until the scope closes. */
@@ -45,6 +47,7 @@ export const make = Effect.fn("Embedded.make")(function* (
   const life = Effect.scoped(
     Effect.gen(function* () {
       const server = yield* launch(home, options)
+      options.launched?.()
       yield* Effect.timeoutOrElse(Deferred.await(server.ready), {
         duration: startWithin,
         orElse: () => Effect.fail(failed(home, `did not start within ${Duration.format(startWithin)}`, server))

@@ -24,8 +24,8 @@ afterAll(async () => {
 
 let count = 0
 const directory = (name = "pg") => join(base, `${name}${++count}`)
-const start = (root: string, whole: Duration.Input = "12 seconds") =>
-  Embedded.make({ directory: root, connections: 20, slice: Slice.make(Duration.fromInputUnsafe(whole)) })
+const start = (root: string, whole: Duration.Input = "12 seconds", launched?: () => void) =>
+  Embedded.make({ directory: root, connections: 20, slice: Slice.make(Duration.fromInputUnsafe(whole)), launched })
 
 const asked = <A, E>(
   target: Target,
@@ -105,12 +105,14 @@ describe("the embedded server", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("says what the server said when it does not start", () =>
+  it.live("says what the server said when it does not start, and that it was launched all the same", () =>
     Effect.gen(function* () {
       const root = directory()
       yield* Effect.scoped(start(root))
       writeFileSync(join(root, "data", "PG_VERSION"), "17\n")
-      const error = yield* Effect.flip(Effect.scoped(start(root)))
+      let launches = 0
+      const error = yield* Effect.flip(Effect.scoped(start(root, "12 seconds", () => launches++)))
+      assert.strictEqual(launches, 1)
       assert.strictEqual(error._tag, "EmbeddedFailed")
       assert.include(error.message, "initialized by PostgreSQL version 17")
       writeFileSync(join(root, "data", "PG_VERSION"), "18\n")
