@@ -105,7 +105,7 @@ const restore = Command.make(
 
 const timeout = Flag.String("timeout").pipe(
   Flag.withDefault("90s"),
-  Flag.withDescription("How long to wait for the end")
+  Flag.withDescription("How long to wait for the end (default: 90s)")
 )
 
 const restart = Command.make(

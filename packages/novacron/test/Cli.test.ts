@@ -54,6 +54,7 @@ describe("the command line", () => {
   it("says what is so when a flag is not given", () => {
     const defaults = [
       ["graph", "format", "mermaid"],
+      ["stop", "timeout", "90s"],
       ["trace serve", "port", "4318"],
       ["dwcp pack", "budget", "200"],
       ["dwcp pack", "seed", "1"],
