@@ -383,7 +383,7 @@ export class Driver {
 
   private healthy(i: number, instance: Instance.Instance): void {
     instance.fiber = undefined
-    this.leftBehind.delete(this.name(i))
+    if (this.leftBehind.size > 0) this.leftBehind.delete(this.name(i))
     if (this.state.variant[i] === 0) this.restorations[i] = undefined
     this.services.install(i, instance.build, instance.built)
     this.tell({ _tag: "Healthy", atMs: this.now(), component: i })
