@@ -39,7 +39,7 @@ export interface Prospect {
   readonly state: string
   /** `exchange`: nobody notices; `restart`, `stop`: it goes down; `restore`: it is not up, and is started. */
   readonly how: Asked["how"] | "restore"
-  /** Who else goes down, in this order; with `restart` they come back in the reverse. */
+  /** Who else goes down, dependents before what they need; with `restart` they come back in the reverse. */
   readonly holders: ReadonlyArray<string>
   /** Those of all of them without which the node takes no work until they are back. */
   readonly critical: ReadonlyArray<string>

@@ -32,7 +32,7 @@ export const ByHand = Schema.Struct({
   component: Schema.String,
   state: Schema.String,
   how: Schema.Literals(["exchange", "restart", "stop", "restore"]),
-  /** Who goes down with it, in this order. */
+  /** Who goes down with it, dependents before what they need. */
   holders: Schema.Array(Schema.String),
   /** Those of all of them without which the node takes no work. */
   critical: Schema.Array(Schema.String),
