@@ -11,7 +11,7 @@
  * that is not known, probably is) will leave with it: it gets the same host. So the first of a request goes where all of it
  * has room, or the half, or a quarter, unless that is a much weaker host than it would get alone. On the recorded clouds,
  * and on parts of them, this needs fewer hosts than first fit, best fit and the age of the oldest resident alone. What
- * requests as a whole gain is in docs/decisions/0054; what lifetimes would, and why none are learned, in 0037.
+ * requests as a whole gain is in docs/decisions/0053; what lifetimes would, and why none are learned, in 0037.
  *
  * Open hosts are filed by (strength, free CPU in 64ths); a bit per file says which are not empty, so that a decision reads
  * a few words instead of all hosts. Resident lists are in order of arrival: the first one is the oldest. A newcomer has no
