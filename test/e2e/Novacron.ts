@@ -238,7 +238,8 @@ const commandOf = (pid: number): string => {
   }
 }
 
-const kill = (pid: number): void => {
+/** Ends a process, if it is still there. */
+export const kill = (pid: number): void => {
   try {
     process.kill(pid, "SIGKILL")
   } catch {

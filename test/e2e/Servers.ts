@@ -5,7 +5,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { freePort } from "../fixtures/Ports.ts"
-import { isOpen, processesIn } from "./Novacron.ts"
+import { isOpen, kill, processesIn } from "./Novacron.ts"
 
 /** Whether there is a Redis to start on this machine. */
 export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0
@@ -73,7 +73,10 @@ abstract class Server {
   }
 
   async remove(): Promise<void> {
+    // Those that a test has frozen do not notice that their server has gone.
+    const { pids } = this
     await this.down("SIGKILL")
+    for (const pid of pids) kill(pid)
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
   }
 }
