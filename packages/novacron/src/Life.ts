@@ -260,6 +260,9 @@ const makeDataDir = (path: string) =>
       fileSystem.makeDirectory(path, { recursive: true, mode: 0o700 }),
       (cause) => new NodeDirUnusable({ path, cause })
     )
+    // It may have been there before: a directory that somebody else made is left as it is, and told of.
+    const { mode } = yield* Effect.mapError(fileSystem.stat(path), (cause) => new NodeDirUnusable({ path, cause }))
+    if ((mode & 0o022) !== 0) yield* Effect.logWarning(`Others may write to the data directory ${path}: chmod 700 it.`)
   })
 
 const writeReport = ({ reportFile: path }: Options, report: Report.Report) =>

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
@@ -6,7 +6,7 @@ import { Boot, Component } from "@novacron/boot"
 import { Report } from "@novacron/boot/model"
 import { Lock, Logger } from "@novacron/components"
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
-import { Context, Data, Deferred, Effect, Fiber, Layer, Schema } from "effect"
+import { Context, Data, Deferred, Effect, Fiber, Layer, Logger as Lines, Schema } from "effect"
 import type { Sources } from "../src/Alive.ts"
 import * as ControlSocket from "../src/ControlSocket.ts"
 import * as Life from "../src/Life.ts"
@@ -27,6 +27,8 @@ const life = (part: {
   readonly start?: Effect.Effect<object, DatabaseUnreachable>
   readonly stop?: Effect.Effect<void>
   readonly options?: Partial<Life.Options>
+  /** Where what is logged is kept. */
+  readonly logs?: Array<string>
 }) => {
   const it = stage()
   const sources: Array<Sources> = []
@@ -53,7 +55,13 @@ const life = (part: {
     explain: () => undefined,
     ...part.options
   }
-  const layer = Layer.mergeAll(NodeServices.layer, Layer.succeed(Surroundings)(it.surroundings), Logger.Logging.layer())
+  const { logs } = part
+  const layer = Layer.mergeAll(
+    NodeServices.layer,
+    Layer.succeed(Surroundings)(it.surroundings),
+    Logger.Logging.layer(),
+    logs === undefined ? Layer.empty : Lines.layer([Lines.make(({ message }) => void logs.push(String(message)))])
+  )
   return {
     ...it,
     dataDir,
@@ -82,6 +90,19 @@ describe("a life", () => {
       assert.include(it.out(), '"event":"ProcessEnded"')
       assert.isFalse(existsSync(it.path))
       assert.isFalse(existsSync(join(it.dataDir, "novacron.lock")))
+    })
+  )
+
+  it.live("warns of a data directory that others may write to, and not of its own", () =>
+    Effect.gen(function* () {
+      const logs: Array<string> = []
+      const made = life({ logs, options: { exitWhenReady: true } })
+      assert.strictEqual(yield* made.live, 0)
+      assert.notInclude(logs.join("\n"), "Others may write")
+      const found = life({ logs, options: { exitWhenReady: true } })
+      chmodSync(found.dataDir, 0o770)
+      assert.strictEqual(yield* found.live, 0)
+      assert.include(logs.join("\n"), `Others may write to the data directory ${found.dataDir}`)
     })
   )
 
