@@ -12,9 +12,22 @@
  * cancelled and rolled back at once. The second one says what it is that does not end, and leaves. SIGHUP reloads the
  * settings, as soon as the node is up. SIGUSR2 says what is going on.
  */
+import { dirname } from "node:path"
 import { type Lock, type Logger, type Operator, Post } from "@novacron/components"
 import type { BootEvent, Report } from "@novacron/boot/model"
-import { Cause, DateTime, Deferred, Effect, Exit, Fiber, FileSystem, Option, type Path, Scope } from "effect"
+import {
+  Cause,
+  DateTime,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  FileSystem,
+  Option,
+  type Path,
+  type PlatformError,
+  Scope
+} from "effect"
 import * as Alive from "./Alive.ts"
 import * as Answers from "./Answers.ts"
 import * as BootLines from "./BootLines.ts"
@@ -253,13 +266,24 @@ const say = (node: Alive.Alive, text: string): void => node.surroundings.stderr.
 
 // --------------------------------------------------------------------------------------------------- first and last
 
+/**
+ * Makes a directory and those above it, one after the other. Node's own way to do all at once tries for ever where the
+ * system says that there is no such place and the directory above is there, as below /proc.
+ */
+const directories = (files: FileSystem.FileSystem, path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    if (yield* files.exists(path)) return yield* files.makeDirectory(path, { recursive: true })
+    if (dirname(path) !== path) yield* directories(files, dirname(path))
+    // Somebody else may have made it meanwhile.
+    yield* Effect.catch(files.makeDirectory(path, { mode: 0o700 }), (cause) =>
+      Effect.flatMap(files.exists(path), (isThere) => (isThere ? Effect.void : Effect.fail(cause)))
+    )
+  })
+
 const makeDataDir = (path: string) =>
   Effect.gen(function* () {
     const fileSystem = yield* FileSystem.FileSystem
-    yield* Effect.mapError(
-      fileSystem.makeDirectory(path, { recursive: true, mode: 0o700 }),
-      (cause) => new NodeDirUnusable({ path, cause })
-    )
+    yield* Effect.mapError(directories(fileSystem, path), (cause) => new NodeDirUnusable({ path, cause }))
     // It may have been there before: a directory that somebody else made is left as it is, and told of.
     const { mode } = yield* Effect.mapError(fileSystem.stat(path), (cause) => new NodeDirUnusable({ path, cause }))
     if ((mode & 0o022) !== 0) yield* Effect.logWarning(`Others may write to the data directory ${path}: chmod 700 it.`)

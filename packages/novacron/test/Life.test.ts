@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
@@ -90,6 +90,18 @@ describe("a life", () => {
       assert.include(it.out(), '"event":"ProcessEnded"')
       assert.isFalse(existsSync(it.path))
       assert.isFalse(existsSync(join(it.dataDir, "novacron.lock")))
+    })
+  )
+
+  it.live("exits 73 where no directory can be made, and does not try for ever", () =>
+    Effect.gen(function* () {
+      const file = join(directory, "file")
+      writeFileSync(file, "")
+      for (const dataDir of ["/proc/novacron/data", file, join(file, "below")]) {
+        const it = life({ options: { dataDir, exitWhenReady: true } })
+        assert.strictEqual(yield* it.live, 73, dataDir)
+        assert.include(it.err(), "NVC-3003")
+      }
     })
   )
 
