@@ -372,9 +372,7 @@ const judges: { readonly [T in BootEvent["_tag"]]: (c: Checker, event: Of<T>, i:
     const isLater = isReady(c) && life !== Life.idle
     if (reason._tag !== "Need" || (life !== Life.idle && !isLater)) return misplaced(c, event, i, 9)
     const need = c.plan.index.get(reason.need) ?? -1
-    // Up, and about to go down by hand, after those who hold it.
-    const goesDown = () => c.life.includes(Life.stopping) && holdsOn(c, need, c.downFor)
-    const isMissing = isLater ? c.life[need] !== Life.up || goesDown() : isLost(c, need)
+    const isMissing = isLater ? c.life[need] !== Life.up || goesDown(c, need) : isLost(c, need)
     if (c.plan.hard[i]!.includes(need) && isMissing) return gone(c, i, Life.skipped, reason)
     return breaks(c, 9, i, `It is skipped for want of ${reason.need}, and it does not need it or has it.`)
   },
@@ -458,10 +456,9 @@ const mayNotStart = (c: Checker, i: number): Verdict => {
   const gate = closedGate(c, phase[i]!)
   if (gate !== undefined) return breaks(c, 1, i, `It starts before ${gate}.`)
   for (const need of needs[i]!) {
-    const { name } = components[need]!
-    if (c.settled[need] === 0) return breaks(c, 1, i, `It starts before ${name} has settled.`)
+    if (c.settled[need] === 0) return breaks(c, 1, i, `It starts before ${components[need]!.name} has settled.`)
     if (c.down[need] === Down.awaited)
-      return breaks(c, 19, i, `It starts before ${name} is back, which went down by hand.`)
+      return breaks(c, 19, i, `It starts before ${components[need]!.name} is back again.`)
   }
   for (const need of hard[i]!) {
     if (c.life[need] !== Life.up) return breaks(c, 1, i, `It starts while ${components[need]!.name} is not up.`)
@@ -501,6 +498,9 @@ const unasked = (c: Checker, { byHand }: Of<"ComponentStopping">, i: number): Ve
   c.down[i] = how === "stop" && c.downFor === i ? Down.kept : Down.awaited
   return undefined
 }
+
+/** Whether it is up, and about to go down by hand, after those who hold it. */
+const goesDown = (c: Checker, i: number): boolean => c.life.includes(Life.stopping) && holdsOn(c, i, c.downFor)
 
 /** Whether one is the other, or holds it, directly or not. */
 const holdsOn = (c: Checker, i: number, other: number): boolean => {

@@ -106,21 +106,8 @@ export const advance = (s: State, input: Input, out: Output): void => {
       if (s.stage === "ready") takeDown(s, "stopped", input.because, out)
       else takeDown(s, "cancelled", input.because, out)
       break
-    case "Restore":
-      restore(s, input.component, out)
-      break
-    case "ByHand":
-      ByHand.ask(s, input, out)
-      break
-    case "Swapped":
-      swapped(s, input, out)
-      break
-    case "SwapFailed":
-      swapFailed(s, input, out)
-      break
-    case "HealthChanged":
-      healthChanged(s, input, out)
-      break
+    default:
+      meanwhile(s, input, out)
   }
   if (s.byHand > 0) ByHand.goOn(s, out)
   // Whoever is given a slot may settle at once, out of time, and that is news for others.
@@ -131,6 +118,24 @@ export const advance = (s: State, input: Input, out: Output): void => {
   } while (s.settling.length > 0)
   if (s.stage === "rollback" && s.up === 0) end(s, out)
 }
+
+/** What happens while everything runs: seldom, and apart from what happens all the time, which is compiled as one. */
+const meanwhile = (s: State, input: WhileRunning, out: Output): void => {
+  switch (input._tag) {
+    case "Restore":
+      return restore(s, input.component, out)
+    case "ByHand":
+      return ByHand.ask(s, input, out)
+    case "Swapped":
+      return swapped(s, input, out)
+    case "SwapFailed":
+      return swapFailed(s, input, out)
+    case "HealthChanged":
+      return healthChanged(s, input, out)
+  }
+}
+
+type WhileRunning = Extract<Input, { _tag: "Restore" | "ByHand" | "Swapped" | "SwapFailed" | "HealthChanged" }>
 
 // ------------------------------------------------------------------------------------------------- beginning and ending
 

@@ -160,20 +160,30 @@ export const happen = (s: Scene, slot: number): Progress.Input | undefined => {
       return { _tag: "Persisted", atMs }
     case Slot.stop:
       return { _tag: "Stop", atMs, because: "told to stop" }
-    case Slot.hand: {
-      if (happens(s, n, 0.9)) Agenda.set(s.agenda, slot, atMs + someMs(s, n, 3_000))
-      const component = (draw(s, n) >>> 1) % n
-      const how = hows[(draw(s, n) >>> 1) % hows.length]!
-      if (how === "stop") s.kept[component] = 1
-      return { _tag: "ByHand", atMs, component, how }
-    }
-    default: {
-      if (happens(s, n, 0.8)) Agenda.set(s.agenda, slot, atMs + someMs(s, n, 5_000))
-      const component = (draw(s, n) >>> 1) % n
-      s.abandoned[component] = 0
-      return { _tag: "Restore", atMs, component }
-    }
+    case Slot.hand:
+      return byHand(s, slot)
+    default:
+      return restored(s, slot)
   }
+}
+
+/** An operator restores a component, and often another one later. */
+const restored = (s: Scene, slot: number): Progress.Input => {
+  const n = s.hold.length
+  if (happens(s, n, 0.8)) Agenda.set(s.agenda, slot, s.atMs + someMs(s, n, 5_000))
+  const component = (draw(s, n) >>> 1) % n
+  s.abandoned[component] = 0
+  return { _tag: "Restore", atMs: s.atMs, component }
+}
+
+/** An operator asks something else of one, and often of another one later. */
+const byHand = (s: Scene, slot: number): Progress.Input => {
+  const n = s.hold.length
+  if (happens(s, n, 0.9)) Agenda.set(s.agenda, slot, s.atMs + someMs(s, n, 3_000))
+  const component = (draw(s, n) >>> 1) % n
+  const how = hows[(draw(s, n) >>> 1) % hows.length]!
+  if (how === "stop") s.kept[component] = 1
+  return { _tag: "ByHand", atMs: s.atMs, component, how }
 }
 
 const hows = ["exchange", "restart", "restart", "stop"] as const

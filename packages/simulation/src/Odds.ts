@@ -83,7 +83,7 @@ export const usual: Odds = {
   invalid: 0.002,
   stop: 0.05,
   restore: 0.05,
-  hand: 0.05,
+  hand: 0.01,
   stopAtRest: 0.2
 }
 

@@ -177,12 +177,12 @@ const checkRest = (scene: Scene): void => {
   for (let i = 0; i < hold.length; i++) {
     const status = state.status[i]!
     if (plan.excluded[i] || status === Progress.Status.Ready) continue
-    const hasNeeds = plan.hard[i]!.every((need) => Progress.isUp(state, need))
     const isDue =
       status === Progress.Status.Stopped
         ? kept[i] === 0 && abandoned[i] === 0
         : status === Progress.Status.Skipped || restores[i] === 1
-    if (isDue && hasNeeds) breaks(scene, 18, i, `It rests as ${Progress.statusNames[status]}, and could be ready.`)
+    const couldBe = isDue && plan.hard[i]!.every((need) => Progress.isUp(state, need))
+    if (couldBe) breaks(scene, 18, i, `It rests as ${Progress.statusNames[status]}, and could be ready.`)
     if (!Progress.isUp(state, i) && hold[i] !== Hold.nothing)
       breaks(scene, 6, i, "It is not up, and it is still there.")
   }
