@@ -106,7 +106,11 @@ export const advance = (s: State, input: Input, out: Output): void => {
       if (s.stage === "ready") takeDown(s, "stopped", input.because, out)
       else takeDown(s, "cancelled", input.because, out)
       break
-    default:
+    case "Restore":
+    case "ByHand":
+    case "Swapped":
+    case "SwapFailed":
+    case "HealthChanged":
       meanwhile(s, input, out)
   }
   if (s.byHand > 0) ByHand.goOn(s, out)
