@@ -95,9 +95,9 @@ export const make = Effect.fn("Reload.make")(function* <A, E>(
 const quiet = "100 millis"
 
 /**
- * Reloads whenever the file changes, until it is interrupted: by a {@link Reload}, or by what is done with the outcome of
- * one. `observe` gets what came of it. The directory is watched, so
- * that a file that is replaced is followed. Fails when the directory cannot be watched. A store is asked to tell.
+ * Reloads whenever the file changes, until it is interrupted: with a {@link Reload}, or with whatever goes on with what one
+ * has found. `observe` gets what came of it. The directory is watched, so that a file that is replaced is followed. Fails
+ * when the directory cannot be watched. A store is asked to tell.
  */
 export const watch = Effect.fn("Reload.watch")(function* <A, E>(
   { reload }: { readonly reload: Effect.Effect<A, E> },

@@ -20,13 +20,9 @@ const component = Argument.String("NAME").pipe(Argument.withDescription("The nam
 
 // ------------------------------------------------------------------------------------------------------------- plan
 
-const plan = Command.make("plan", source, (input) =>
-  lazily(
-    () => import("./Commands/Plan.ts"),
-    (it) => it.plan,
-    asked(input)
-  )
-).pipe(
+const plans = () => import("./Commands/Plan.ts")
+
+const plan = Command.make("plan", source, (input) => lazily(plans, (it) => it.plan, asked(input))).pipe(
   Command.withDescription("Show what a boot would do: order, levels, critical path, worst case; nothing is started"),
   Command.withExamples([{ command: "novacron plan --json | jq .criticalPath" }])
 )
@@ -40,12 +36,7 @@ const graph = Command.make(
       Flag.withDescription("How to draw it; stages is a line for each, as text (default: mermaid)")
     )
   },
-  (input) =>
-    lazily(
-      () => import("./Commands/Plan.ts"),
-      (it) => it.graph,
-      { ...asked(input), format: input.format }
-    )
+  (input) => lazily(plans, (it) => it.graph, { ...asked(input), format: input.format })
 ).pipe(
   Command.withDescription("Draw the components and who needs whom"),
   Command.withExamples([
@@ -55,11 +46,7 @@ const graph = Command.make(
 )
 
 const impact = Command.make("impact", { component, ...source }, (input) =>
-  lazily(
-    () => import("./Commands/Plan.ts"),
-    (it) => it.impact,
-    { ...asked(input), component: input.component }
-  )
+  lazily(plans, (it) => it.impact, { ...asked(input), component: input.component })
 ).pipe(
   Command.withDescription("Say what follows when a component cannot be had: for the boot, and for those who need it"),
   Command.withExamples([{ command: "novacron impact database" }, { command: "novacron impact dwcp/amst --json" }])
