@@ -1,6 +1,6 @@
 /**
  * A reporter for machines, and for whoever sees the end of a log alone: the last things a test run says are what failed,
- * a line or two each, and one plain line, `N passed, N failed`.
+ * and what passed at its second attempt only, a line or two each, and one plain line, `N passed, N failed`.
  *
  * **Details**
  *
@@ -32,14 +32,16 @@ export const count = (modules: ReadonlyArray<TestModule>, strayErrors: number): 
   return { passed, failed }
 }
 
-/** Where each failed test is, and how its first error begins: 1,200 characters of it. */
+/** Where each failed test is, and each that had to begin twice; and how its first error begins: 1,200 characters of it. */
 export const failures = (modules: ReadonlyArray<TestModule>): ReadonlyArray<string> =>
   modules.flatMap((module) =>
     [...module.children.allTests()].flatMap((test) => {
       const { errors, state } = test.result()
-      if (state !== "failed") return []
-      const said = stripVTControlCharacters(errors[0]?.message ?? "").slice(0, 1_200)
-      return [`failed: ${module.relativeModuleId} > ${test.fullName}\n  ${said.replaceAll("\n", "\n  ")}`]
+      const isFlaky = test.diagnostic()?.flaky === true
+      if (state !== "failed" && !isFlaky) return []
+      const said = stripVTControlCharacters(errors?.[0]?.message ?? "").slice(0, 1_200)
+      const what = isFlaky ? "flaky, passed at its second attempt" : "failed"
+      return [`${what}: ${module.relativeModuleId} > ${test.fullName}\n  ${said.replaceAll("\n", "\n  ")}`]
     })
   )
 

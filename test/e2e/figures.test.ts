@@ -123,10 +123,10 @@ describe("who watches the node", () => {
       NOVACRON_MONITORING_ALERTS_WEBHOOK: silent
     })
     await eventually(() => sockets.length > 0, "the collector is dialled")
-    const { criticalPath, outcome } = reportOf("r.json")
+    // Ready it is itself, with nobody at the other end; who came last of all depends on the machine.
+    const { components, outcome } = reportOf("r.json")
     assert.strictEqual(outcome, "ready")
-    assert.includeMembers([...criticalPath], ["security", "system-health"])
-    assert.notInclude(criticalPath, "monitoring")
+    assert.strictEqual(components.find(({ name }) => name === "monitoring")?.state, "ready")
     node.child.kill("SIGTERM")
     assert.strictEqual((await node.ended).code, 0)
   })
