@@ -1,6 +1,21 @@
 /**
- * The contract of a node: the words of tasks and nodes, the places they are asked for at, and the client. {@link Client}
- * has an example; from outside of Effect the OpenAPI document of a node says the same.
+ * The contract of a node: the words of tasks and nodes, the places they are asked for at, and the client ({@link Client}).
+ * From outside of Effect the OpenAPI document of a node says the same.
+ *
+ * ```ts
+ * import { Client } from "@novacron/api"
+ * import { Effect, Redacted } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * // A token is what `novacron token create` prints; `novacron boot` tells the address.
+ * const hello = Effect.gen(function* () {
+ *   const client = yield* Client.make({ url: "https://127.0.0.1:1", token: Redacted.make("a token") })
+ *   const run = { driver: "process", command: ["/bin/echo", "hello"] } as const
+ *   const { id } = yield* client.tasks.submit({ headers: {}, payload: { name: "hello", run } })
+ *   return (yield* client.tasks.get({ params: { id } })).state
+ * }).pipe(Effect.catchTag("HttpClientError", () => Effect.succeed("nobody is there")))
+ * console.log(await Effect.runPromise(Effect.provide(hello, FetchHttpClient.layer))) // => nobody is there
+ * ```
  */
 export * as Client from "./Client.ts"
 export * as Contract from "./Contract.ts"

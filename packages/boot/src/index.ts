@@ -7,7 +7,7 @@
  *
  * ```ts
  * import { Boot, Component } from "@novacron/boot"
- * import { Context, Effect, Layer } from "effect"
+ * import { Context, Effect } from "effect"
  *
  * class Greeter extends Context.Service<Greeter, { readonly greet: Effect.Effect<string> }>()("app/Greeter") {}
  * const greeter = Component.make(Greeter, {
@@ -15,7 +15,7 @@
  *   health: (it) => it.greet
  * })
  * const program = Effect.flatMap(Greeter, (it) => it.greet).pipe(Effect.provide(Boot.layer([greeter])))
- * Effect.runPromise(program) // => "hello"
+ * console.log(await Effect.runPromise(program)) // => hello
  * ```
  */
 export * from "./model.ts"

@@ -7,16 +7,19 @@
  * of its own. {@link Graphs}, {@link StandIn} and {@link World} are for those who test the kernel itself.
  *
  * ```ts
- * import { Simulate, Sweep, VirtualTime } from "@novacron/simulation"
+ * import { Component } from "@novacron/boot"
+ * import { Simulate, Sweep } from "@novacron/simulation"
+ * import { Context, Effect } from "effect"
  *
- * const components = [settings, redis, api] as const
- * it.effect("falls back to memory", () => Effect.gen(function*() {
- *   const { report } = yield* VirtualTime.boot(components)
- *   assert.strictEqual(report.outcome, "degraded")
- * }))
- * it("survives every single fault", () => assert.deepStrictEqual(Sweep.sweep(components).violations, []))
- * it("survives what chance does to it", () =>
- *   assert.deepStrictEqual(Simulate.simulate(components, { seeds: 1000 }).violations, []))
+ * class Greeter extends Context.Service<Greeter, { readonly hello: string }>()("app/Greeter") {}
+ * const greeter = Component.make(Greeter, {
+ *   start: Effect.as(Effect.sleep("2 seconds"), { hello: "hello" }),
+ *   health: () => Effect.void
+ * })
+ *
+ * const everyFault = Sweep.sweep([greeter])
+ * const byChance = Simulate.simulate([greeter], { seeds: 1000 })
+ * console.log(everyFault.violations, byChance.violations) // => [] []
  * ```
  */
 export * as Case from "./Case.ts"
