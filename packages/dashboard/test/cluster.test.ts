@@ -42,7 +42,7 @@ describe.skipIf(!Browser.isThere)("the pages of the work, at a cluster", () => {
       assert.match(fits.join("\n"), /east cannot[^]*Must not be with web\./)
       assert.match(
         `${await page.locator(".detail").innerText()}`,
-        /No node because of anti-affinity: of 3, anti-affinity fails on 3/
+        /No node because of anti-affinity: of 3, it fails by anti-affinity on 3/
       )
       await page.keyboard.press("Escape")
       await page.getByRole("link", { name: "web-1" }).click()

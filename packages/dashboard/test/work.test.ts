@@ -118,7 +118,7 @@ describe.skipIf(!Browser.isThere)("the pages of the work, at a real node", () =>
       await go(page, `#/tasks/${ids.big}`)
       await page.locator(".fits li", { hasText: "cannot" }).waitFor()
       const text = `${await page.locator(".detail").first().textContent()}`
-      assert.match(text, /No node because of cpu: of 1, cpu fails on 1/)
+      assert.match(text, /No node because of cpu: of 1, it fails by cpu on 1/)
       assert.match(text, /Wants 4000 cores, [\d.]+ of [\d.]+ are free/)
       await page.context().close()
     },

@@ -51,7 +51,7 @@ export const decide = (
   for (const candidate of candidates) {
     const kind = JSON.stringify([candidate.demand, candidate.constraints, candidate.group])
     const before = refused.get(kind)
-    const outcome = before ?? verdict(cluster.place(asked(candidate)), nodes.length)
+    const outcome = before ?? verdict(cluster.place(asked(candidate)), candidate, nodes)
     if (outcome.isImpossible === undefined) {
       round.placed.push({ id: candidate.id, placement: outcome.placement })
       // Who came may be whom others waited for.
@@ -95,26 +95,51 @@ interface Verdict {
   readonly isImpossible?: boolean
 }
 
-const verdict = (outcome: ReturnType<Itp.Placement.Cluster["place"]>, nodes: number): Verdict => {
+const verdict = (
+  outcome: ReturnType<Itp.Placement.Cluster["place"]>,
+  candidate: Candidate,
+  nodes: ReadonlyArray<Available>
+): Verdict => {
   if (Result.isSuccess(outcome)) {
     const { because, considered, feasible, node, score } = outcome.success
     const terms = because.map(({ term, value, weight }) => `${term} ${value.toFixed(2)} × ${weight}`).join(" + ")
     return { placement: { node, considered, feasible, explanation: `Score ${score.toFixed(3)} = ${terms}.` } }
   }
   const { failure } = outcome
-  if (failure instanceof Itp.Inventory.BadTask) {
-    return {
-      isImpossible: true,
-      placement: { node: null, considered: nodes, feasible: 0, explanation: failure.problem }
-    }
-  }
-  const name = (constraint: string) => (constraint === "gpu" ? "slots" : constraint)
-  const counts = failure.counts.map((it) => `${name(it.constraint)} fails on ${it.nodes}`).join(", ")
-  const explanation =
-    nodes === 0
-      ? "There is no node that takes tasks."
-      : `No node because of ${name(failure.constraint)}: of ${nodes}, ${counts}.`
+  const nowhere = (explanation: string): Tasks.Placement => ({
+    node: null,
+    considered: nodes.length,
+    feasible: 0,
+    explanation
+  })
+  if (failure instanceof Itp.Inventory.BadTask) return { isImpossible: true, placement: nowhere(failure.problem) }
   // Of no nodes everything could be said.
-  const isImpossible = nodes > 0 && failure.impossible
-  return { isImpossible, placement: { node: null, considered: nodes, feasible: 0, explanation } }
+  if (nodes.length === 0) return { isImpossible: false, placement: nowhere("There is no node that takes tasks.") }
+  const { constraint, counts, impossible } = failure
+  const failing = counts
+    .toSorted((a, b) => Number(b.constraint === constraint) - Number(a.constraint === constraint))
+    .map((it) => `${nameOf(it.constraint)} on ${it.nodes}`)
+  const outlook = impossible ? never(candidate, nodes) : "It is tried again whenever there is more room."
+  const explanation = `No node because of ${nameOf(constraint)}: of ${nodes.length}, it fails by ${failing.join(", ")}. ${outlook}`
+  return { isImpossible: impossible, placement: nowhere(explanation) }
+}
+
+const nameOf = (constraint: string): string => (constraint === "gpu" ? "slots" : constraint)
+
+/** Why no node would take it if it were empty, in the words in which it was asked for. */
+const never = ({ constraints, demand }: Candidate, nodes: ReadonlyArray<Available>): string => {
+  const todo = "cancel it, or add such a node."
+  const wanted = constraints?.node
+  if (wanted !== undefined && nodes.every(({ id }) => id !== wanted)) {
+    return `It asks for the node ${wanted}, which is not there or takes nothing: cancel it, or bring that node back.`
+  }
+  const cores = Math.max(...nodes.map(({ cpu }) => cpu))
+  if ((demand?.cpu ?? 0) > cores) return `It asks for ${demand?.cpu} cores, no node has more than ${cores}: ${todo}`
+  const mib = Math.max(...nodes.map(({ memory }) => memory))
+  if ((demand?.memory ?? 0) > mib) return `It asks for ${demand?.memory} MiB, no node has more than ${mib}: ${todo}`
+  const missing = Object.entries(constraints?.labels ?? {}).filter(([key, value]) =>
+    nodes.every(({ labels }) => labels[key] !== value)
+  )
+  if (missing.length > 0) return `No node has ${missing.map(([key, value]) => `${key}=${value}`).join(", ")}: ${todo}`
+  return `None would take it if it were empty: ${todo}`
 }

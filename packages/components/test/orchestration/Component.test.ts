@@ -268,7 +268,10 @@ describe("orchestration of a node that is alone", () => {
           const explained = yield* until(work, task.id, ({ placement }) => placement !== null)
           assert.strictEqual(explained.state, "queued")
           assert.strictEqual(explained.placement?.node, null)
-          assert.strictEqual(explained.placement?.explanation, "No node because of labels: of 1, labels fails on 1.")
+          assert.strictEqual(
+            explained.placement?.explanation,
+            "No node because of labels: of 1, it fails by labels on 1. No node has disk=ssd: cancel it, or add such a node."
+          )
           yield* work.cancel(task.id, "ada")
         })
       )

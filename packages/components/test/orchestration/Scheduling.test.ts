@@ -103,7 +103,36 @@ describe("Scheduling", () => {
       impossible.map(({ id }) => id),
       ["3"]
     )
-    assert.strictEqual(crowded[0]?.placement.explanation, "No node because of slots: of 1, slots fails on 1.")
+    const why = [...crowded, ...impossible].map(({ placement }) => placement.explanation)
+    assert.deepStrictEqual(why, [
+      "No node because of slots: of 1, it fails by slots on 1. It is tried again whenever there is more room.",
+      "No node because of slots: of 1, it fails by slots on 1, cpu on 1. It asks for 64 cores, no node has more than 4: cancel it, or add such a node."
+    ])
+  })
+
+  it("says what of a wish nobody can fulfil", () => {
+    const outlook = (more: Partial<Candidate>) =>
+      decide([node("a"), node("b", { cpu: 8 })], [task("1", more)]).impossible[0]?.placement.explanation.replace(
+        /^.*?\. /,
+        ""
+      )
+    assert.strictEqual(
+      outlook({ demand: { cpu: 1, memory: 8_192 } }),
+      "It asks for 8192 MiB, no node has more than 4096: cancel it, or add such a node."
+    )
+    assert.strictEqual(
+      outlook({ constraints: { labels: { disk: "ssd" } } }),
+      "No node has disk=ssd: cancel it, or add such a node."
+    )
+    assert.strictEqual(
+      outlook({ constraints: { node: "c" } }),
+      "It asks for the node c, which is not there or takes nothing: cancel it, or bring that node back."
+    )
+    // Each part of it is there, and nowhere all of them.
+    assert.strictEqual(
+      outlook({ demand: { cpu: 8, memory: 0 }, constraints: { node: "a" } }),
+      "None would take it if it were empty: cancel it, or add such a node."
+    )
   })
 
   it("calls nothing impossible while there are no nodes", () => {
