@@ -43,7 +43,7 @@ export interface Answers {
   readonly createToken: (
     guest: Guest,
     request: Tokens.Request
-  ) => Answer<Tokens.Created, Problem.Conflict | Problem.NotAllowed>
+  ) => Answer<Tokens.Created, Problem.Conflict | Problem.InvalidRequest | Problem.NotAllowed>
   readonly tokens: Answer<ReadonlyArray<Tokens.Token>>
   readonly revokeToken: (guest: Guest, id: string) => Answer<void, Problem.NotFound>
 }
@@ -175,6 +175,13 @@ export const make = (options: Options): Answers => {
 
     createToken: Effect.fn("Api.createToken")(function* (guest, request) {
       const { lifetimeSeconds, name, roles } = request
+      // What a role that is not there allows would depend on who makes one of that name later.
+      const unknown = roles.find((role) => !security.roles.includes(role))
+      if (unknown !== undefined) {
+        const there = `Those of security.roles are: ${security.roles.join(", ")}.`
+        const detail = `There is no role "${unknown}". ${there} No token was made.`
+        return yield* new Problem.InvalidRequest({ detail })
+      }
       // Nobody gives what he has not: a role of one's own, or the right to give that one.
       for (const role of roles) if (!guest.roles.includes(role)) yield* admission.may(guest, `tokens.grant.${role}`)
       const store = yield* tokens

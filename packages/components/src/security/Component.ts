@@ -170,6 +170,7 @@ const build = Effect.fnUntraced(function* (
         })
       )
     ),
+    roles: Object.keys(settings.roles),
     authorize: Effect.fn("Security.authorize")(function* (principal, action) {
       if (Roles.allows(settings.roles, principal.roles, action)) return
       yield* refusal({ action: "access.refused", principal: principal.name, subject: action, success: false })

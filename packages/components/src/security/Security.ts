@@ -50,6 +50,8 @@ export class Security extends Context.Service<
     readonly open: (sealed: Uint8Array, context: string) => Effect.Effect<Uint8Array, CannotOpen>
     /** Who somebody is. A failure is written to the audit log. */
     readonly authenticate: (credential: Credential) => Effect.Effect<Principal, Unauthenticated>
+    /** The roles that there are: those of `security.roles`. */
+    readonly roles: ReadonlyArray<string>
     /** Whether somebody may do that; `action` is dotted, `components.restore`. A refusal is written to the audit log. */
     readonly authorize: (principal: Principal, action: string) => Effect.Effect<void, Forbidden>
     /** Appends to the audit log, which is a chain of hashes. */

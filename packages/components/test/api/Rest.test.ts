@@ -292,6 +292,20 @@ describe("REST", () => {
     })
   )
 
+  live("makes no token for a role that is not there", () =>
+    Effect.gen(function* () {
+      const running = yield* start()
+      const body = { name: "ci", roles: ["viewer", "veiwer"] }
+      const refused = yield* ask(running, "/v1/tokens", { ...admin, method: "POST", body })
+      isProblem(refused, 400, "NVC-2811")
+      assert.include(
+        refused.text,
+        String.raw`There is no role \"veiwer\". Those of security.roles are: admin, operator, viewer, peer.`
+      )
+      assert.notInclude((yield* ask(running, "/v1/tokens", admin)).text, '"ci"')
+    })
+  )
+
   live("gives each request its id, or keeps the one that it has", () =>
     Effect.gen(function* () {
       const running = yield* start()

@@ -27,6 +27,7 @@ export const security = (secrets: { readonly [name: string]: string } = {}) =>
       authenticate: () => Effect.succeed({ name: "test", by: "none", roles: [] }),
       authorize: () => Effect.void,
       audit: () => Effect.void,
+      roles: [],
       renewals: Stream.empty,
       check: Effect.void
     }),

@@ -5,7 +5,6 @@
 import { readFile } from "node:fs/promises"
 import { Tasks } from "@novacron/api"
 import { Data, Duration, Effect, Schedule, Schema } from "effect"
-import * as Configuration from "../Configuration.ts"
 import * as Leave from "../Leave.ts"
 import * as NodeApi from "../NodeApi.ts"
 import * as Program from "../Program.ts"
@@ -250,7 +249,6 @@ export const createToken = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly name: string; readonly role: string; readonly days: number }) {
     const { days, name, role } = flags
     const roles = role.split(",")
-    yield* knownRoles(flags, roles)
     const payload = { name, roles, lifetimeSeconds: days * 86_400 }
     const made = yield* NodeApi.ask(flags, (client) => client.tokens.create({ payload }))
     const { stderr } = yield* Surroundings
@@ -258,27 +256,6 @@ export const createToken = Program.make(
     if (!flags.json) stderr.write(`${made.token.id} is valid until ${made.token.expiresAt}. It is not shown again.\n`)
   })
 )
-
-/** A token would be made for a role that allows nothing, because nobody has said what it allows. */
-export class NoSuchRole extends Data.TaggedError("NoSuchRole")<{
-  readonly role: string
-  readonly known: ReadonlyArray<string>
-}> {
-  readonly exitCode = 64
-  override get message(): string {
-    const { known, role } = this
-    return `There is no role "${visible(role, 80)}". Those of security.roles are: ${known.join(", ")}. No token was made.`
-  }
-}
-
-/** The roles of this node stand in its settings; those of another one only it knows. */
-const knownRoles = Effect.fnUntraced(function* (flags: Flags, roles: ReadonlyArray<string>) {
-  if (flags.url !== undefined) return
-  const { loaded } = yield* Configuration.load(flags, { resources: "skip" })
-  const known = Object.keys(loaded.settings.security.roles)
-  const unknown = roles.find((role) => !known.includes(role))
-  if (unknown !== undefined) return yield* new NoSuchRole({ role: unknown, known })
-})
 
 /** The tokens that are valid. */
 export const listTokens = Program.make(

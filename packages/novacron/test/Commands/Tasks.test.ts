@@ -260,7 +260,7 @@ describe("novacron api-token", () => {
 
   it("makes none for a role that the node does not have", async () => {
     const refused = await run(Tasks.createToken, { ...common, name: "ci", role: "viewer,veiwer", days: 1 })
-    assert.strictEqual(refused.exit, 64)
+    assert.strictEqual(refused.exit, 65)
     assert.match(refused.err, /There is no role "veiwer"\. Those of security\.roles are: admin, .*viewer/)
     assert.notInclude((await run(Tasks.listTokens, common)).out, "ci ")
   })
