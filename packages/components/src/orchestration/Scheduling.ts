@@ -120,8 +120,11 @@ const verdict = (
     .toSorted((a, b) => Number(b.constraint === constraint) - Number(a.constraint === constraint))
     .map((it) => `${nameOf(it.constraint)} on ${it.nodes}`)
   const outlook = impossible ? never(candidate, nodes) : "It is tried again whenever there is more room."
-  const explanation = `No node because of ${nameOf(constraint)}: of ${nodes.length}, it fails by ${failing.join(", ")}. ${outlook}`
-  return { isImpossible: impossible, placement: nowhere(explanation) }
+  const where = `of ${nodes.length}, it fails by ${failing.join(", ")}`
+  return {
+    isImpossible: impossible,
+    placement: nowhere(`No node because of ${nameOf(constraint)}: ${where}. ${outlook}`)
+  }
 }
 
 const nameOf = (constraint: string): string => (constraint === "gpu" ? "slots" : constraint)

@@ -103,10 +103,11 @@ describe("Scheduling", () => {
       impossible.map(({ id }) => id),
       ["3"]
     )
+    const because = "No node because of slots: of 1, it fails by slots on 1"
     const why = [...crowded, ...impossible].map(({ placement }) => placement.explanation)
     assert.deepStrictEqual(why, [
-      "No node because of slots: of 1, it fails by slots on 1. It is tried again whenever there is more room.",
-      "No node because of slots: of 1, it fails by slots on 1, cpu on 1. It asks for 64 cores, no node has more than 4: cancel it, or add such a node."
+      `${because}. It is tried again whenever there is more room.`,
+      `${because}, cpu on 1. It asks for 64 cores, no node has more than 4: cancel it, or add such a node.`
     ])
   })
 
