@@ -34,7 +34,7 @@
  * )
  * ```
  */
-import { Context, Duration, Effect, Layer, type Option, type Pipeable, type Scope, type Types } from "effect"
+import { Context, Duration, Effect, Layer, Option, type Pipeable, type Scope, type Types } from "effect"
 import { dual } from "effect/Function"
 import { pipeArguments } from "effect/Pipeable"
 import * as Group from "./Group.ts"
@@ -295,6 +295,19 @@ export const option = <I, S>(key: Context.Key<I, S>): Context.Key<Optional<I>, O
 export const late = <I, S>(key: Context.Key<I, S>): Context.Key<Late<I>, Effect.Effect<Option.Option<S>>> =>
   // As above.
   Recipe.derive(key, "late") as Context.Key<Late<I>, Effect.Effect<Option.Option<S>>>
+
+/**
+ * Says that an application has no `I`: who needs it as an `option` or `late` gets none. For parts that are taken out of
+ * something larger, where the compiler would otherwise ask for what nothing provides; a boot that has one is not misled.
+ *
+ * **Example** (an API that would tell of tasks, without any)
+ *
+ * ```ts
+ * Boot.layer([api, security]).pipe(Layer.provide(Component.absent(Orchestration)))
+ * ```
+ */
+export const absent = <I, S>(key: Context.Key<I, S>): Layer.Layer<Optional<I> | Late<I>> =>
+  Layer.merge(Layer.succeed(option(key), Option.none()), Layer.succeed(late(key), Effect.succeedNone))
 
 /**
  * Changes how a component is built and leaves its types alone: for tools that wrap `start`, probes or finalizers, such as

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Data, Effect, Layer } from "effect"
+import { Context, Data, Effect, Layer, Option } from "effect"
+import * as Boot from "../src/Boot.ts"
 import * as Component from "../src/Component.ts"
 import * as Policy from "../src/Policy.ts"
 
 class Settings extends Context.Service<Settings, { readonly url: string }>()("component/Settings") {}
 class Cache extends Context.Service<Cache, { readonly kind: string }>()("component/Cache") {}
 class Clock extends Context.Service<Clock, { readonly now: number }>()("component/Clock") {}
+class Listener extends Context.Service<Listener, { readonly hears: ReadonlyArray<boolean> }>()("component/Listener") {}
 class Down extends Data.TaggedError("Down")<{ readonly host: string }> {}
 class BadUrl extends Data.TaggedError("BadUrl")<{ readonly url: string }> {}
 
@@ -73,6 +75,35 @@ describe("Component", () => {
     assert.strictEqual(redis.manifest.variants[0].attempts, 1)
     assert.isUndefined(redis.manifest.environments)
   })
+
+  const listener = Component.make(Listener, {
+    needs: [Component.option(Clock), Component.late(Clock)],
+    start: Effect.gen(function* () {
+      const [now, later] = [yield* Component.option(Clock), yield* yield* Component.late(Clock)]
+      return { hears: [now, later].map(Option.isSome) }
+    }),
+    health: healthy
+  })
+
+  it.effect("gets none of what an application says that it has none of, with the kernel and without", () =>
+    Effect.gen(function* () {
+      for (const layer of [listener.layer, Boot.layer([listener])]) {
+        const { hears } = yield* Listener.pipe(Effect.provide(layer), Effect.provide(Component.absent(Clock)))
+        assert.deepStrictEqual(hears, [false, false])
+      }
+    })
+  )
+
+  it.effect("gets what the boot has, whatever was said outside of it", () =>
+    Effect.gen(function* () {
+      const clock = Component.make(Clock, { start: Effect.succeed({ now: 0 }), health: healthy })
+      const { hears } = yield* Listener.pipe(
+        Effect.provide(Boot.layer([clock, listener])),
+        Effect.provide(Component.absent(Clock))
+      )
+      assert.isTrue(hears[0])
+    })
+  )
 
   it("works data-first as well", () => {
     const piped = redis.pipe(Component.retry(Policy.standard), Component.timeout("1 second"))

@@ -107,6 +107,13 @@ it("lets a component that may be absent need another one that may be absent", ()
   holds<Equal<Layer.Services<typeof alone>, Ml>>()
 })
 
+it("takes the word of an application that it has none of what would be used if there were one", () => {
+  const withoutMl = Boot.layer([settings, database, cache, api])
+  holds<Equal<Layer.Services<typeof withoutMl>, Component.Optional<Ml>>>()
+  const complete = withoutMl.pipe(Layer.provide(Component.absent(Ml)))
+  holds<Equal<Layer.Services<typeof complete>, never>>()
+})
+
 it("refuses what is wrong, where it is wrong", () => {
   // @ts-expect-error a member is missing: a component says how to tell that it works
   Component.make(Settings, { start: Effect.succeed({ url: "x" }) })
