@@ -52,17 +52,15 @@ export const judge = (
       [candidate]
     )
     const [placed] = round.placed
-    const explanation = (placed ?? round.crowded[0] ?? round.impossible[0])?.placement.explanation ?? ""
+    const turned = round.crowded[0] ?? round.impossible[0]
+    const explanation = (placed ?? turned)?.placement.explanation ?? ""
     const score = Number(/^Score ([\d.]+)/.exec(explanation)?.[1] ?? NaN)
     if (isThere) {
       const why = task.placement?.explanation ?? ""
       return { node: id, verdict: "chosen", why, score: Number.isNaN(score) ? null : score }
     }
     if (placed !== undefined && !follows(id)) return { node: id, verdict: "fits", why: explanation, score }
-    const broken = [
-      ...[...explanation.matchAll(/([a-z][a-z -]*) fails on 1/g)].map(([, name = ""]) => name),
-      ...(placed === undefined ? [] : ["affinity"])
-    ]
+    const broken = turned === undefined ? ["affinity"] : turned.failing
     const reasons = broken.map((name) => wordsOf(name, task, node, residents))
     return { node: id, verdict: "refuses", why: reasons.length === 0 ? explanation : sentence(reasons), score: null }
   })

@@ -18,9 +18,14 @@ export type Environment = Itp.Objective.Environment
 export interface Round {
   readonly placed: ReadonlyArray<Decided>
   /** Those that have no room now; they are looked at again as soon as something ends. */
-  readonly crowded: ReadonlyArray<Decided>
+  readonly crowded: ReadonlyArray<Turned>
   /** Those that no node would take if it were empty. */
-  readonly impossible: ReadonlyArray<Decided>
+  readonly impossible: ReadonlyArray<Turned>
+}
+
+/** Turned away, with the constraints that some node fails. */
+export interface Turned extends Decided {
+  readonly failing: ReadonlyArray<string>
 }
 
 /** Places the candidates in their order, beside the residents. */
@@ -45,7 +50,7 @@ export const decide = (
   }
   for (const resident of residents) if (names.has(resident.node)) cluster.adopt(asked(resident), resident.node)
 
-  const round = { placed: new Array<Decided>(), crowded: new Array<Decided>(), impossible: new Array<Decided>() }
+  const round = { placed: new Array<Decided>(), crowded: new Array<Turned>(), impossible: new Array<Turned>() }
   // Ten thousand tasks alike are refused once.
   const refused = new Map<string, Verdict>()
   for (const candidate of candidates) {
@@ -60,7 +65,7 @@ export const decide = (
     }
     refused.set(kind, outcome)
     const list = outcome.isImpossible ? round.impossible : round.crowded
-    list.push({ id: candidate.id, placement: outcome.placement })
+    list.push({ id: candidate.id, placement: outcome.placement, failing: outcome.failing })
   }
   return round
 }
@@ -93,6 +98,7 @@ const asked = ({ constraints, demand, group, id }: Candidate | Resident): Itp.In
 interface Verdict {
   readonly placement: Tasks.Placement
   readonly isImpossible?: boolean
+  readonly failing: ReadonlyArray<string>
 }
 
 const verdict = (
@@ -103,28 +109,27 @@ const verdict = (
   if (Result.isSuccess(outcome)) {
     const { because, considered, feasible, node, score } = outcome.success
     const terms = because.map(({ term, value, weight }) => `${term} ${value.toFixed(2)} × ${weight}`).join(" + ")
-    return { placement: { node, considered, feasible, explanation: `Score ${score.toFixed(3)} = ${terms}.` } }
+    const explanation = `Score ${score.toFixed(3)} = ${terms}.`
+    return { placement: { node, considered, feasible, explanation }, failing: [] }
   }
   const { failure } = outcome
-  const nowhere = (explanation: string): Tasks.Placement => ({
-    node: null,
-    considered: nodes.length,
-    feasible: 0,
-    explanation
+  const nowhere = (isImpossible: boolean, explanation: string, failing: ReadonlyArray<string> = []): Verdict => ({
+    isImpossible,
+    placement: { node: null, considered: nodes.length, feasible: 0, explanation },
+    failing
   })
-  if (failure instanceof Itp.Inventory.BadTask) return { isImpossible: true, placement: nowhere(failure.problem) }
+  if (failure instanceof Itp.Inventory.BadTask) return nowhere(true, failure.problem)
   // Of no nodes everything could be said.
-  if (nodes.length === 0) return { isImpossible: false, placement: nowhere("There is no node that takes tasks.") }
+  if (nodes.length === 0) return nowhere(false, "There is no node that takes tasks.")
   const { constraint, counts, impossible } = failure
-  const failing = counts
-    .toSorted((a, b) => Number(b.constraint === constraint) - Number(a.constraint === constraint))
-    .map((it) => `${nameOf(it.constraint)} on ${it.nodes}`)
+  const decisiveFirst = counts.toSorted(
+    (a, b) => Number(b.constraint === constraint) - Number(a.constraint === constraint)
+  )
+  const failing = decisiveFirst.map((it) => nameOf(it.constraint))
+  const tally = decisiveFirst.map((it) => `${nameOf(it.constraint)} on ${it.nodes}`).join(", ")
   const outlook = impossible ? never(candidate, nodes) : "It is tried again whenever there is more room."
-  const where = `of ${nodes.length}, it fails by ${failing.join(", ")}`
-  return {
-    isImpossible: impossible,
-    placement: nowhere(`No node because of ${nameOf(constraint)}: ${where}. ${outlook}`)
-  }
+  const why = `No node because of ${nameOf(constraint)}: of ${nodes.length}, it fails by ${tally}. ${outlook}`
+  return nowhere(impossible, why, failing)
 }
 
 const nameOf = (constraint: string): string => (constraint === "gpu" ? "slots" : constraint)
