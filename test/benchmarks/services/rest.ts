@@ -30,9 +30,9 @@ export const figures: Group = async ({ quick }) => {
     const api = await start("api")
     const bare = await start("bare")
     const bareGrpc = await start("bareGrpc")
-    const rounds = quick ? 5 : 41
-    const rest = await compared(rounds, 1_000, [await requests(api), await requests(bare)])
-    const grpc = await compared(rounds, 1_000, [calls(api, api.grpcPort), calls(bareGrpc, bareGrpc.port)])
+    const [rounds, each] = quick ? [5, 1_000] : [15, 6_000]
+    const rest = await compared(rounds, each, [await requests(api), await requests(bare)])
+    const grpc = await compared(rounds, each, [calls(api, api.grpcPort), calls(bareGrpc, bareGrpc.port)])
     const latencies = await latenciesAt(api, 1_000, 300, quick ? 6 : 20)
     const events = await eventsTo(api, quick ? 1_000 : 5_000, quick ? 5 : 20)
     return [
@@ -100,7 +100,9 @@ const said = (child: ChildProcess): Promise<Answer> =>
 
 /**
  * CPU time per request of theirs, divided by that of ours, a sample a round. 1: the same; 0.5: ours takes twice as much.
- * Many short rounds: what somebody else does on the machine spoils a few of them, and the median stands.
+ * What somebody else does on the machine spoils a few rounds, and the median stands. A round is thousands of requests: each
+ * server collects its garbage every two thousand or so, which takes as long as hundreds of them, and shorter rounds would
+ * have one of that or none, by chance.
  */
 const compared = async (
   rounds: number,
@@ -113,7 +115,7 @@ const compared = async (
     return ((await server.cpu()) - before) / requests
   }
   // Both are warm before anything counts.
-  for (let round = 0; round < 30; round++) {
+  for (let asked = 0; asked < 30_000; asked += requests) {
     await ours.ask(requests)
     await theirs.ask(requests)
   }

@@ -5,7 +5,7 @@
 import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf"
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt"
 import type { Node as NodeWords, Tasks, Tokens } from "@novacron/api"
-import { DateTime, Option } from "effect"
+import { DateTime } from "effect"
 import * as NodeProto from "./wire/NodeProto.ts"
 import * as TasksProto from "./wire/TasksProto.ts"
 import * as TokensProto from "./wire/TokensProto.ts"
@@ -13,7 +13,7 @@ import * as TokensProto from "./wire/TokensProto.ts"
 // ------------------------------------------------------------------------------------------------------------- parts
 
 const toTime = (iso: string): Timestamp => {
-  const ms = Option.match(DateTime.make(iso), { onNone: () => 0, onSome: DateTime.toEpochMillis })
+  const ms = Date.parse(iso) || 0
   const seconds = Math.floor(ms / 1_000)
   return { $typeName: "google.protobuf.Timestamp", seconds: BigInt(seconds), nanos: (ms - seconds * 1_000) * 1e6 }
 }
@@ -25,6 +25,11 @@ const fromTime = (time: Timestamp | undefined): string =>
 const present = <K extends string, V>(key: K, value: V | null | undefined): { readonly [P in K]?: V } =>
   // One key, of the type that is said.
   value === null || value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: V })
+
+/** The same for a message that is being made: of some that are large many are asked for, and each spread costs. */
+const put = <M extends object, K extends keyof M>(message: M, key: K, value: M[K] | null | undefined): void => {
+  if (value !== null && value !== undefined) message[key] = value
+}
 
 const names = (values: ReadonlyArray<string> | undefined) =>
   values === undefined ? undefined : create(TasksProto.NamesSchema, { values: [...values] })
@@ -66,39 +71,36 @@ export const stateOf = (number: number): string => nameOf(stateNumbers, number) 
 // ------------------------------------------------------------------------------------------------------------- tasks
 
 export const toSubmission = (it: Tasks.Submission): TasksProto.Submission => {
-  const { constraints, demand, run, ...rest } = it
-  return {
-    $typeName: "novacron.v1.Submission",
-    name: rest.name,
-    ...present("group", rest.group),
-    run: {
-      case: "process",
-      value: {
-        $typeName: "novacron.v1.Process",
-        command: [...run.command],
-        env: run.env ?? {},
-        ...present("directory", run.directory)
-      }
-    },
-    ...(demand === undefined ? {} : { demand: toDemand(demand) }),
-    ...(constraints === undefined
-      ? {}
-      : {
-          constraints: {
-            $typeName: "novacron.v1.Constraints" as const,
-            labels: constraints.labels ?? {},
-            ...present("regions", names(constraints.regions)),
-            ...present("excludedRegions", names(constraints.excludedRegions)),
-            ...present("affinity", names(constraints.affinity)),
-            ...present("antiAffinity", names(constraints.antiAffinity)),
-            ...present("node", constraints.node)
-          }
-        }),
-    ...present("attempts", rest.attempts),
-    ...(rest.timeoutMs === undefined ? {} : { timeoutMs: BigInt(rest.timeoutMs) }),
-    ...(rest.graceMs === undefined ? {} : { graceMs: BigInt(rest.graceMs) }),
-    ...present("idempotencyKey", rest.idempotencyKey)
+  const { constraints, demand, run } = it
+  const process: TasksProto.Process = {
+    $typeName: "novacron.v1.Process",
+    command: [...run.command],
+    env: run.env ?? {}
   }
+  put(process, "directory", run.directory)
+  const message: TasksProto.Submission = {
+    $typeName: "novacron.v1.Submission",
+    name: it.name,
+    run: { case: "process", value: process }
+  }
+  put(message, "group", it.group)
+  if (demand !== undefined) message.demand = toDemand(demand)
+  if (constraints !== undefined) message.constraints = toConstraints(constraints)
+  put(message, "attempts", it.attempts)
+  if (it.timeoutMs !== undefined) message.timeoutMs = BigInt(it.timeoutMs)
+  if (it.graceMs !== undefined) message.graceMs = BigInt(it.graceMs)
+  put(message, "idempotencyKey", it.idempotencyKey)
+  return message
+}
+
+const toConstraints = (it: Tasks.Constraints): TasksProto.Constraints => {
+  const message: TasksProto.Constraints = { $typeName: "novacron.v1.Constraints", labels: it.labels ?? {} }
+  put(message, "regions", names(it.regions))
+  put(message, "excludedRegions", names(it.excludedRegions))
+  put(message, "affinity", names(it.affinity))
+  put(message, "antiAffinity", names(it.antiAffinity))
+  put(message, "node", it.node)
+  return message
 }
 
 const toDemand = ({ cpu, memory }: Tasks.Demand): TasksProto.Demand => ({
@@ -151,39 +153,43 @@ export const fromSubmission = (it: TasksProto.Submission | undefined): unknown =
 const isEmpty = (map: object): boolean => Object.keys(map).length === 0
 
 /** Written down as it is, without `create`, which asks the descriptor of each message: half of what an answer costs. */
-export const toTask = (it: Tasks.Task): TasksProto.Task => ({
-  $typeName: "novacron.v1.Task",
-  id: it.id,
-  name: it.name,
-  ...present("group", it.group),
-  state: stateNumbers[it.state],
-  version: BigInt(it.version),
-  submission: toSubmission(it.submission),
-  submittedBy: it.submittedBy,
-  createdAt: toTime(it.createdAt),
-  updatedAt: toTime(it.updatedAt),
-  ...(it.placement === null
-    ? {}
-    : {
-        placement: {
-          $typeName: "novacron.v1.Placement" as const,
-          ...present("node", it.placement.node),
-          explanation: it.placement.explanation,
-          considered: it.placement.considered,
-          feasible: it.placement.feasible
-        }
-      }),
-  attempts: it.attempts.map((one) => ({
-    $typeName: "novacron.v1.Attempt" as const,
-    number: one.number,
-    node: one.node,
-    startedAt: toTime(one.startedAt),
-    ...(one.endedAt === null ? {} : { endedAt: toTime(one.endedAt) }),
-    ...present("exitCode", one.exitCode),
-    ...present("signal", one.signal),
-    ...present("error", one.error)
-  }))
-})
+export const toTask = (it: Tasks.Task): TasksProto.Task => {
+  const message: TasksProto.Task = {
+    $typeName: "novacron.v1.Task",
+    id: it.id,
+    name: it.name,
+    state: stateNumbers[it.state],
+    version: BigInt(it.version),
+    submission: toSubmission(it.submission),
+    submittedBy: it.submittedBy,
+    createdAt: toTime(it.createdAt),
+    updatedAt: toTime(it.updatedAt),
+    attempts: it.attempts.map(toAttempt)
+  }
+  put(message, "group", it.group)
+  if (it.placement !== null) message.placement = toPlacement(it.placement)
+  return message
+}
+
+const toPlacement = ({ considered, explanation, feasible, node }: Tasks.Placement): TasksProto.Placement => {
+  const message: TasksProto.Placement = { $typeName: "novacron.v1.Placement", explanation, considered, feasible }
+  put(message, "node", node)
+  return message
+}
+
+const toAttempt = (it: Tasks.Attempt): TasksProto.Attempt => {
+  const message: TasksProto.Attempt = {
+    $typeName: "novacron.v1.Attempt",
+    number: it.number,
+    node: it.node,
+    startedAt: toTime(it.startedAt)
+  }
+  if (it.endedAt !== null) message.endedAt = toTime(it.endedAt)
+  put(message, "exitCode", it.exitCode)
+  put(message, "signal", it.signal)
+  put(message, "error", it.error)
+  return message
+}
 
 /** As REST would have it in JSON. */
 export const fromTask = (it: TasksProto.Task): unknown => ({
