@@ -306,7 +306,8 @@ describe.skipIf(!Browser.isThere)("the pages of the work, at a real node", () =>
           await page.getByRole("heading", { name: `${what} are shown when the orchestration is up` }).waitFor()
           const why = await page.locator(".notup .why").innerText()
           assert.match(why, /^orchestration waits|^orchestration is waiting/)
-          assert.match(why, /database is still starting/)
+          // Between two attempts too: how long one takes is up to the machine.
+          assert.match(why, /database is still (?:starting|closing|waiting for its next attempt)/)
         }
         await page.context().close()
       } finally {

@@ -4,7 +4,8 @@
  * **Details**
  *
  * Threads are started when they are first needed. A task that is interrupted takes its thread with it, and so does one
- * that breaks it; the next task gets a new one. All of them end with the scope.
+ * that breaks it; the next task gets a new one. All of them end with the scope, and what is asked of them then fails: who
+ * waited for an answer, or for a turn, is told.
  */
 import { Worker } from "node:worker_threads"
 import { Effect, Semaphore } from "effect"
@@ -48,10 +49,22 @@ export const make = (threads: number): Effect.Effect<Pool, never, Scope.Scope> =
       all.add(thread)
       return thread
     }
-    yield* Effect.addFinalizer(() => Effect.forEach([...all], end, { concurrency: "unbounded", discard: true }))
+    let isClosed = false
+    const dismiss = (thread: Thread): Effect.Effect<void> => {
+      const { tell } = thread
+      return Effect.andThen(
+        end(thread),
+        Effect.sync(() => tell?.({ _tag: "Lost", cause: closed() }))
+      )
+    }
+    yield* Effect.addFinalizer(() => {
+      isClosed = true
+      return Effect.forEach([...all], dismiss, { concurrency: "unbounded", discard: true })
+    })
 
     const ask = (asked: Asked): Effect.Effect<unknown, HdeError> =>
       Effect.callback((resume) => {
+        if (isClosed) return resume(failed(asked, closed()))
         const thread = idle.pop() ?? start()
         thread.tell = (answered) => {
           thread.tell = undefined
@@ -91,6 +104,8 @@ export const make = (threads: number): Effect.Effect<Pool, never, Scope.Scope> =
 
 /** The compiled form of a package is JavaScript, a checkout is TypeScript: the thread is what this file is. */
 const threadFile = new URL(`./Thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)
+
+const closed = () => new Error("the threads were closed")
 
 const failed = ({ name }: Asked, cause: unknown): Effect.Effect<never, HdeError> =>
   Effect.fail(new HdeUnavailable({ what: `A thread could not ${verbs[name]}`, cause }))

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Exit, Fiber, Scope } from "effect"
 import { HdeUnavailable } from "../../src/hde/Failures.ts"
 import * as Pool from "../../src/hde/Pool.ts"
 import * as Source from "../../src/hde/Source.ts"
@@ -40,5 +40,21 @@ describe("a pool of threads", () => {
       yield* Fiber.interrupt(long)
       assert.strictEqual(yield* pool.run("hash", Source.memory(bytes)), hash)
     }).pipe(Effect.scoped)
+  )
+
+  it.live("lets nobody wait who is still there when it is closed, be it for an answer or for a turn", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const pool = yield* Scope.provide(Pool.make(1), scope)
+      const ask = (size: number) => Effect.flip(pool.run("hash", Source.memory(Buffer.alloc(size))))
+      const waiting = yield* Effect.forEach([200_000_000, 10, 10], (size) => Effect.forkChild(ask(size)))
+      yield* Effect.sleep("20 millis")
+      yield* Scope.close(scope, Exit.void)
+      const failures = yield* Effect.timeout(Effect.forEach(waiting, Fiber.join), "5 seconds")
+      for (const failure of [...failures, yield* ask(10)]) {
+        assert.instanceOf(failure, HdeUnavailable)
+        assert.match(String(failure instanceof HdeUnavailable && failure.cause), /closed/)
+      }
+    })
   )
 })
