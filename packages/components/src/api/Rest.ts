@@ -11,7 +11,7 @@
 import type { IncomingMessage } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Contract, Problem, Tasks } from "@novacron/api"
+import { Contract, Problem, type Tasks } from "@novacron/api"
 import { ByteSize, Cause, Clock, Context, Effect, Layer, SchemaIssue, Scope, Tracer } from "effect"
 import {
   HttpIncomingMessage,

@@ -5,7 +5,7 @@
 import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf"
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt"
 import type { Node as NodeWords, Tasks, Tokens } from "@novacron/api"
-import { DateTime } from "effect"
+import { DateTime, Option } from "effect"
 import * as NodeProto from "./wire/NodeProto.ts"
 import * as TasksProto from "./wire/TasksProto.ts"
 import * as TokensProto from "./wire/TokensProto.ts"
@@ -13,7 +13,7 @@ import * as TokensProto from "./wire/TokensProto.ts"
 // ------------------------------------------------------------------------------------------------------------- parts
 
 const toTime = (iso: string): Timestamp => {
-  const ms = Date.parse(iso) || 0
+  const ms = Option.match(DateTime.make(iso), { onNone: () => 0, onSome: DateTime.toEpochMillis })
   const seconds = Math.floor(ms / 1_000)
   return { $typeName: "google.protobuf.Timestamp", seconds: BigInt(seconds), nanos: (ms - seconds * 1_000) * 1e6 }
 }
