@@ -33,9 +33,9 @@ const patience: { readonly [suite: string]: number } = {
 }
 
 /**
- * How often a test may begin. Seeds are fixed, so a wrong kernel fails each time; what passes the second time waited for
- * real processes on a machine that others used too. A machine tries twice, says so at the end, and somebody mends the
- * test: docs/decisions/0054. Whoever sits before it sees the first failure.
+ * How often a test may begin. Seeds are fixed, so a wrong kernel fails each time; what passes the second time depends on
+ * real time, and is a mistake of the test or a race of ours. A machine tries twice, says so at the end, and somebody finds
+ * out which: docs/decisions/0054. Whoever sits before it sees the first failure.
  */
 const attempts = process.env["CI"] === "true" ? 2 : 1
 

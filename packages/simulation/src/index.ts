@@ -19,7 +19,8 @@
  *
  * const everyFault = Sweep.sweep([greeter])
  * const byChance = Simulate.simulate([greeter], { seeds: 1000 })
- * console.log(everyFault.violations, byChance.violations) // => [] []
+ * console.log(everyFault.struck, everyFault.violations) // => 20 []
+ * console.log(byChance.runs, byChance.violations) // => 1000 []
  * ```
  */
 export * as Case from "./Case.ts"
