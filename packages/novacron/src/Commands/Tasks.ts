@@ -204,7 +204,7 @@ const shown = (task: Tasks.Task): string =>
   [
     `${task.id} ${task.name} · ${task.state} · by ${task.submittedBy} · ${task.createdAt}`,
     `  ${task.submission.run.command.join(" ")}`,
-    ...(task.placement === null ? [] : [`  ${task.placement.node ?? "no node"}: ${task.placement.explanation}`]),
+    ...(task.placement === null ? [] : [`  ${whereOf(task.placement)}`]),
     ...task.attempts.map(({ endedAt, error, exitCode, node, number, signal, startedAt }) => {
       const end = endedAt === null ? "runs" : (error ?? `exit ${exitCode ?? signal ?? "unknown"}`)
       return `  attempt ${number} on ${node} from ${startedAt}: ${end}`
@@ -241,6 +241,10 @@ export const cancel = Program.make(
     yield* say(flags, task, () => `${task.id} ${task.state}`)
   })
 )
+
+/** Where it is and why; or why it is nowhere, which says so itself. */
+const whereOf = ({ explanation, node }: Tasks.Placement): string =>
+  node === null ? explanation : `${node}: ${explanation}`
 
 // ------------------------------------------------------------------------------------------------------------ tokens
 
