@@ -2,7 +2,15 @@
  * Returns a record to what it was, in place: a simulation that begins a hundred thousand times would otherwise spend a
  * quarter of its time on making the same empty arrays.
  *
+ * **Details**
+ *
+ * The lists of numbers of a record are moved into one buffer when a snapshot of it is made, and are restored by one copy:
+ * thirty short ones, one after the other, take a twentieth of a simulated boot.
+ *
  * **Gotchas**
+ *
+ * A list of numbers that was taken out of a record before its first snapshot is no longer the record's. A second snapshot
+ * of the same record has to leave the same fields alone.
  *
  * It knows records of plain data as `Progress` and `Invariants` keep them: numbers, texts, typed arrays, lists, and
  * records of these. A list inside a list is returned as well; what else lies in one is only put back into its place.
@@ -20,11 +28,8 @@
 
 /** How one record becomes like another. Make it with {@link take} or {@link link}. */
 export interface Snapshot {
-  // Apart, so that each loop sees one kind of array: it is several times as fast.
-  readonly bytes: ReadonlyArray<Kept<Uint8Array, Uint8Array>>
-  readonly shorts: ReadonlyArray<Kept<Int16Array, Int16Array>>
-  readonly ints: ReadonlyArray<Kept<Int32Array, Int32Array>>
-  readonly floats: ReadonlyArray<Kept<Float64Array, Float64Array>>
+  /** All lists of numbers at once. */
+  readonly numbers: Kept<Uint8Array, Uint8Array>
   readonly lists: ReadonlyArray<Kept<Array<unknown>, ReadonlyArray<unknown>>>
   readonly fields: ReadonlyArray<Kept<Record, Record> & { readonly key: string }>
 }
@@ -44,21 +49,16 @@ export const take = (subject: object, except: ReadonlyArray<string> = []): Snaps
 
 /** Ties a record to another one of the same make: {@link restore} makes it what the other one is by then. */
 export const link = <A extends object>(to: A, from: A, except: ReadonlyArray<string> = []): Snapshot => {
-  const bytes: Array<Kept<Uint8Array, Uint8Array>> = []
-  const shorts: Array<Kept<Int16Array, Int16Array>> = []
-  const ints: Array<Kept<Int32Array, Int32Array>> = []
-  const floats: Array<Kept<Float64Array, Float64Array>> = []
+  const numbers: Array<Kept<Place, Place>> = []
   const lists: Array<Kept<Array<unknown>, ReadonlyArray<unknown>>> = []
   const fields: Array<Kept<Record, Record> & { readonly key: string }> = []
   const visit = (to: Record, from: Record) => {
     for (const key of Object.keys(to)) {
       if (except.includes(key)) continue
       const [into, out] = [to[key], from[key]]
-      if (into instanceof Uint8Array && out instanceof Uint8Array) bytes.push({ to: into, from: out })
-      else if (into instanceof Int16Array && out instanceof Int16Array) shorts.push({ to: into, from: out })
-      else if (into instanceof Int32Array && out instanceof Int32Array) ints.push({ to: into, from: out })
-      else if (into instanceof Float64Array && out instanceof Float64Array) floats.push({ to: into, from: out })
-      else if (Array.isArray(into) && Array.isArray(out)) visitList(into, out)
+      if (isNumbers(into) && isNumbers(out)) {
+        numbers.push({ to: { record: to, key, list: into }, from: { record: from, key, list: out } })
+      } else if (Array.isArray(into) && Array.isArray(out)) visitList(into, out)
       else if (isRecord(into) && isRecord(out)) visit(into, out)
       else fields.push({ to, from, key })
     }
@@ -68,28 +68,14 @@ export const link = <A extends object>(to: A, from: A, except: ReadonlyArray<str
     else lists.push({ to, from })
   }
   visit(recordOf(to), recordOf(from))
-  return { bytes, shorts, ints, floats, lists, fields }
+  const both = { to: gather(numbers.map(({ to }) => to)), from: gather(numbers.map(({ from }) => from)) }
+  return { numbers: both, lists, fields }
 }
 
 /** Makes the record what the snapshot says. */
 export const restore = (self: Snapshot): void => {
-  const { bytes, fields, floats, ints, lists, shorts } = self
-  for (let k = 0; k < bytes.length; k++) {
-    const { from, to } = bytes[k]!
-    for (let i = 0; i < from.length; i++) to[i] = from[i]!
-  }
-  for (let k = 0; k < shorts.length; k++) {
-    const { from, to } = shorts[k]!
-    for (let i = 0; i < from.length; i++) to[i] = from[i]!
-  }
-  for (let k = 0; k < ints.length; k++) {
-    const { from, to } = ints[k]!
-    for (let i = 0; i < from.length; i++) to[i] = from[i]!
-  }
-  for (let k = 0; k < floats.length; k++) {
-    const { from, to } = floats[k]!
-    for (let i = 0; i < from.length; i++) to[i] = from[i]!
-  }
+  const { fields, lists, numbers } = self
+  numbers.to.set(numbers.from)
   for (let k = 0; k < lists.length; k++) {
     const { from, to } = lists[k]!
     while (to.length > from.length) to.pop()
@@ -100,6 +86,40 @@ export const restore = (self: Snapshot): void => {
     to[key] = from[key]
   }
 }
+
+// ---------------------------------------------------------------------------------------------------- lists of numbers
+
+type Numbers = Uint8Array | Int16Array | Int32Array | Float64Array
+
+/** Where a list of numbers stands. */
+interface Place {
+  readonly record: Record
+  readonly key: string
+  readonly list: Numbers
+}
+
+/** Moves the lists into one buffer, the widest numbers first, unless they are in one; returns its bytes. */
+const gather = (places: ReadonlyArray<Place>): Uint8Array => {
+  const sorted = places.toSorted((a, b) => b.list.BYTES_PER_ELEMENT - a.list.BYTES_PER_ELEMENT)
+  const shared = sorted[0]?.list.buffer
+  if (shared !== undefined && sorted.every(({ list }) => list.buffer === shared)) return new Uint8Array(shared)
+  const bytes = new Uint8Array(sorted.reduce((sum, { list }) => sum + list.byteLength, 0))
+  let at = 0
+  for (const { key, list, record } of sorted) {
+    record[key] = moved(list, bytes.buffer, at)
+    at += list.byteLength
+  }
+  return bytes
+}
+
+const moved = (list: Numbers, buffer: ArrayBuffer, at: number): Numbers => {
+  const make = list.constructor as new (buffer: ArrayBuffer, at: number, length: number) => Numbers
+  const copy = new make(buffer, at, list.length)
+  copy.set(list)
+  return copy
+}
+
+// ------------------------------------------------------------------------------------------------------------- records
 
 const copyOf = (value: unknown, except: ReadonlyArray<string>): object => {
   const copy: Record = {}
@@ -115,7 +135,7 @@ const copyOf = (value: unknown, except: ReadonlyArray<string>): object => {
 const copyOfList = (list: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   list.map((item) => (Array.isArray(item) ? copyOfList(item) : item))
 
-const isNumbers = (value: unknown): value is Uint8Array | Int16Array | Int32Array | Float64Array =>
+const isNumbers = (value: unknown): value is Numbers =>
   value instanceof Uint8Array ||
   value instanceof Int16Array ||
   value instanceof Int32Array ||

@@ -21,8 +21,8 @@ const make = () => ({
 describe("Snapshot", () => {
   it("returns a record to what it was, in place", () => {
     const subject = make()
-    const { bytes, inner, list } = subject
     const snapshot = Snapshot.take(subject, ["kept"])
+    const { bytes, inner, list } = subject
     subject.count = 2
     subject.word = "two"
     subject.maybe = { why: "because" }
@@ -54,6 +54,27 @@ describe("Snapshot", () => {
     Snapshot.restore(snapshot)
     assert.deepStrictEqual(to, from)
     assert.notStrictEqual(to.ints, from.ints)
+  })
+
+  it("moves lists of numbers once: a second snapshot of the same record leaves the first one what it is", () => {
+    const subject = make()
+    const first = Snapshot.take(subject)
+    subject.ints[0] = 7
+    const second = Snapshot.take(subject)
+    subject.ints[0] = 9
+    Snapshot.restore(second)
+    assert.deepStrictEqual(subject.ints, Int32Array.of(7, 4))
+    Snapshot.restore(first)
+    assert.deepStrictEqual(subject, make())
+  })
+
+  it("is of records without a list of numbers, too", () => {
+    const subject = { count: 1, list: ["a"] }
+    const snapshot = Snapshot.take(subject)
+    subject.count = 2
+    subject.list.push("b")
+    Snapshot.restore(snapshot)
+    assert.deepStrictEqual(subject, { count: 1, list: ["a"] })
   })
 
   it("knows all that machine and auditor keep", () => {
