@@ -414,20 +414,20 @@ const plan = of("Plan.ts", [
   {
     name: "does not wait for optional needs",
     promise: "a plan waits for needs, hard and optional",
-    search: 'add(kind === "late" ? late : needs, i, j)',
-    replace: "add(late, i, j)"
+    search: 'if (kind === "late") add(',
+    replace: 'if (kind !== "hard") add('
   },
   {
     name: "waits for late needs",
     promise: "a late need delays no start",
-    search: 'add(kind === "late" ? late : needs, i, j)',
-    replace: "add(needs, i, j)"
+    search: 'if (kind === "late") add(',
+    replace: 'if (kind === "hard") add('
   },
   {
     name: "offers what is elsewhere",
     promise: "what is elsewhere offers nothing",
-    search: "else if (!excluded[j]!) add(kind",
-    replace: "else add(kind"
+    search: "if (j === undefined || excluded[j]!) continue",
+    replace: "if (j === undefined) continue"
   },
   {
     name: "takes the last need for the deepest",

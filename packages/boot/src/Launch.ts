@@ -83,12 +83,10 @@ export const begin = (
 ): Effect.Effect<Driver, InvalidBoot, Scope.Scope> =>
   Effect.withFiber<Driver, InvalidBoot, Scope.Scope>((fiber) => {
     const env = fiber.context
-    const checked = options.checked ?? Context.get(env, Enclosing)?.driver.settings.checked
-    const settings =
-      checked === undefined
-        ? Effect.flatMap(inContinuousIntegration, (checked) => settle(recipes, options, env, checked))
-        : settle(recipes, options, env, checked)
-    return Effect.flatMap(settings, (settings) => {
+    const started = (checked: boolean) => {
+      const settled = settle(recipes, options, env, checked)
+      if (Result.isFailure(settled)) return Effect.fail(settled.failure)
+      const settings = settled.success
       const inner = env.pipe(Context.add(Enclosing, undefined), Context.add(Environment, settings.plan.environment))
       const driver = new Driver(settings, inner, fiber.currentDispatcher)
       const stop = Effect.suspend(() => driver.stop(options.because?.() ?? "the closing of its scope"))
@@ -99,7 +97,9 @@ export const begin = (
           return driver
         }
       )
-    })
+    }
+    const checked = options.checked ?? Context.get(env, Enclosing)?.driver.settings.checked
+    return checked === undefined ? Effect.flatMap(inContinuousIntegration, started) : started(checked)
   })
 
 /** Everything that a driver is told, or all that is wrong with it. */
@@ -108,21 +108,21 @@ const settle = (
   options: Options,
   env: Context.Context<never>,
   checked: boolean
-): Effect.Effect<Settings, InvalidBoot> => {
+): Result.Result<Settings, InvalidBoot> => {
   const enclosing = Context.get(env, Enclosing)
   const outer = enclosing?.driver.settings
   const limits = limitsOf(options, outer?.limits)
-  if (Result.isFailure(limits)) return Effect.fail(limits.failure)
+  if (Result.isFailure(limits)) return Result.fail(limits.failure)
   const prepared = Preparation.make(recipes, {
     environment: options.environment ?? outer?.plan.environment ?? Context.get(env, Environment),
     durationsMs: options.durationsMs ?? costsOf(outer?.plan.groups.get(enclosing?.path ?? "")),
     outside: () => env.mapUnsafe
   })
   if (Result.isFailure(prepared)) {
-    return Effect.fail(new InvalidBoot({ problems: prepared.failure.message.split("\n"), cause: prepared.failure }))
+    return Result.fail(new InvalidBoot({ problems: prepared.failure.message.split("\n"), cause: prepared.failure }))
   }
   const { drain, observe, restoration } = options
-  return Effect.succeed({
+  return Result.succeed({
     ...prepared.success,
     limits: limits.success,
     bootId: options.bootId ?? outer?.bootId ?? randomId(Context.get(env, Random.Random)),

@@ -206,16 +206,26 @@ interface Surroundings {
 
 const build = (manifests: ReadonlyArray<Manifest>, around: Surroundings): Result.Result<Plan, Problems> => {
   const components = sorted(manifests)
-  const excluded = components.map(({ environments }) => environments?.includes(around.environment) === false)
+  const excluded: Array<boolean> = []
+  const phase: Array<number> = []
+  const cost: Array<number> = []
+  const index = new Map<string, number>()
+  for (let i = 0; i < components.length; i++) {
+    const { environments, name, phase: at } = components[i]!
+    excluded.push(environments?.includes(around.environment) === false)
+    phase.push(Phase.rank[at])
+    const learned = around.durationsMs[around.path + name] ?? 1
+    cost.push(Number.isFinite(learned) && learned >= 0 ? learned : 1)
+    index.set(name, i)
+  }
   const { duplicates, providers } = provide(components, excluded)
   const { unmet, ...edges } = connect(components, excluded, providers)
-  const phase = components.map((component) => Phase.rank[component.phase])
   const external = new Set(unmet.map(({ key }) => key))
   const inside = buildGroups(components, excluded, providers, external, around)
   const { level, order } = kahn(edges.needs, edges.dependents, phase)
   const [problem, ...more]: ReadonlyArray<Problem> = [
     ...checkNames(components),
-    ...components.flatMap(checkNumbers),
+    ...checkNumbers(components),
     ...duplicates,
     ...missing(
       unmet.filter(({ key }) => !around.comesFromOutside(key)),
@@ -228,25 +238,22 @@ const build = (manifests: ReadonlyArray<Manifest>, around: Surroundings): Result
   ]
   if (problem !== undefined) return Result.fail([problem, ...more])
 
-  const cost = components.map(({ name }) => {
-    const learned = around.durationsMs[around.path + name] ?? 1
-    return Number.isFinite(learned) && learned >= 0 ? learned : 1
-  })
-  const graph = {
+  const { dependents, needs } = edges
+  const graph = { components, needs, dependents, excluded, phase, order }
+  return Result.succeed({
     environment: around.environment,
     components,
-    index: new Map(components.map(({ name }, i) => [name, i])),
+    index,
     ...edges,
-    ...holdsOf(edges),
     excluded,
     external: [...external].sort(),
     phase,
     order,
     level,
     cost,
-    groups: inside.groups
-  }
-  return Result.succeed({ ...graph, rank: backward(graph, cost) })
+    groups: inside.groups,
+    rank: backward(graph, cost)
+  })
 }
 
 /** Equal names are an error; their contents decide, so that even then the order of registration does not show. */
@@ -264,7 +271,8 @@ const sorted = (manifests: ReadonlyArray<Manifest>): ReadonlyArray<Manifest> => 
 const provide = (components: ReadonlyArray<Manifest>, excluded: ReadonlyArray<boolean>) => {
   const providers = new Map<string, number>()
   const rivals = new Map<string, Set<string>>()
-  components.forEach(({ name, provides }, i) => {
+  for (let i = 0; i < components.length; i++) {
+    const { name, provides } = components[i]!
     for (const key of provides) {
       const other = providers.get(key)
       if (other === undefined || (excluded[other]! && !excluded[i]!)) providers.set(key, i)
@@ -272,7 +280,7 @@ const provide = (components: ReadonlyArray<Manifest>, excluded: ReadonlyArray<bo
         rivals.set(key, (rivals.get(key) ?? new Set([components[other]!.name])).add(name))
       }
     }
-  })
+  }
   const duplicates = [...rivals]
     .sort(([a], [b]) => compare(a, b))
     .map(([key, names]): Problem => ({
@@ -289,24 +297,41 @@ const connect = (
   providers: ReadonlyMap<string, number>
 ) => {
   const n = components.length
-  const [needs, hard, late] = [edgeLists(n), edgeLists(n), edgeLists(n)]
+  const all = edgeLists(n)
+  const hard = new Array<Array<number>>(n)
+  let looked: EdgeLists | undefined
   const unmet: Array<Unmet> = []
   for (let i = 0; i < n; i++) {
+    hard[i] = nobody
     if (excluded[i]!) continue
     const { name, needs: declared } = components[i]!
+    let soft = 0
     for (let k = 0; k < declared.length; k++) {
       const { key, kind } = declared[k]!
+      if (kind !== "hard") {
+        soft++
+        continue
+      }
       const j = providers.get(key)
-      if (j === undefined) {
-        if (kind === "hard") unmet.push({ component: name, key })
-      } else if (kind === "hard") {
-        add(needs, i, j)
-        add(hard, i, j)
-      } else if (!excluded[j]!) add(kind === "late" ? late : needs, i, j)
+      if (j === undefined) unmet.push({ component: name, key })
+      else add(all, i, j)
+    }
+    // Most components have hard needs alone, and one list for both.
+    hard[i] = all.lists[i]!
+    if (soft === 0) continue
+    hard[i] = sortAscending(hard[i]!.slice())
+    for (const { key, kind } of declared) {
+      const j = kind === "hard" ? undefined : providers.get(key)
+      if (j === undefined || excluded[j]!) continue
+      if (kind === "late") add((looked ??= edgeLists(n)), i, j)
+      else add(all, i, j)
     }
   }
-  const ordered = ascending(needs)
-  return { needs: ordered, hard: ascending(hard), late: ascending(late), dependents: mirrored(ordered), unmet }
+  const needs = ascending(all)
+  const edges = { needs, hard, dependents: mirrored(needs) }
+  return looked === undefined
+    ? { ...edges, unmet, late: new Array<Array<number>>(n).fill(nobody), holds: needs, heldBy: edges.dependents }
+    : { ...edges, unmet, ...holdsOf(needs, ascending(looked)) }
 }
 
 /** The same edges by where they lead. */
@@ -324,15 +349,14 @@ const mirrored = (edges: ReadonlyArray<ReadonlyArray<number>>): ReadonlyArray<Re
 }
 
 /** Who looks something up while it runs may still do so while it is closed: it goes first, where that closes no circle. */
-const holdsOf = ({ dependents, late, needs }: Pick<Plan, "dependents" | "late" | "needs">) => {
-  if (late.every((list) => list.length === 0)) return { holds: needs, heldBy: dependents }
+const holdsOf = (needs: Plan["needs"], late: Plan["late"]) => {
   const all = needs.map((list, i) => {
     const more = late[i]!.filter((j) => !list.includes(j))
     return more.length === 0 ? list : [...list, ...more].toSorted((a, b) => a - b)
   })
   const { knot } = tie(all)
   const holds = all.map((list, i) => list.filter((j) => knot[j] !== knot[i] || needs[i]!.includes(j)))
-  return { holds, heldBy: mirrored(holds) }
+  return { late, holds, heldBy: mirrored(holds) }
 }
 
 /** A list of positions for each component, none twice in one list. */
@@ -363,14 +387,15 @@ const ascending = ({ lists }: EdgeLists): ReadonlyArray<ReadonlyArray<number>> =
 const nobody: Array<number> = []
 
 /** By insertion while a list is short, as most are. */
-const sortAscending = (list: Array<number>): void => {
-  if (list.length > 16) return void list.sort((a, b) => a - b)
+const sortAscending = (list: Array<number>): Array<number> => {
+  if (list.length > 16) return list.sort((a, b) => a - b)
   for (let i = 1; i < list.length; i++) {
     const moved = list[i]!
     let at = i
     for (; at > 0 && list[at - 1]! > moved; at--) list[at] = list[at - 1]!
     list[at] = moved
   }
+  return list
 }
 
 /** Kahn's algorithm. What is on a cycle, or behind one, is left out of the order. */
@@ -408,8 +433,9 @@ const buildGroups = (
 ) => {
   const groups = new Map<string, Plan>()
   const problems: Array<Problem> = []
-  components.forEach(({ group, name, needs }, i) => {
-    if (group === undefined || excluded[i]!) return
+  for (let i = 0; i < components.length; i++) {
+    const { group, name, needs } = components[i]!
+    if (group === undefined || excluded[i]!) continue
     const offers = new Set(needs.filter(({ kind }) => kind === "hard").map(({ key }) => key))
     const built = build(group, {
       ...around,
@@ -417,10 +443,13 @@ const buildGroups = (
       comesFromOutside: (key) => offers.has(key) || (!providers.has(key) && around.comesFromOutside(key)),
       path: `${around.path}${name}/`
     })
-    if (Result.isFailure(built)) return void problems.push({ _tag: "Group", component: name, problems: built.failure })
+    if (Result.isFailure(built)) {
+      problems.push({ _tag: "Group", component: name, problems: built.failure })
+      continue
+    }
     groups.set(name, built.success)
     for (const key of built.success.external) if (!offers.has(key)) external.add(key)
-  })
+  }
   return { groups, problems }
 }
 

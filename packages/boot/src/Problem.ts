@@ -88,8 +88,14 @@ const rules = {
 } as const
 
 /** Limits that no clock and no counter could keep. */
-export const checkNumbers = (manifest: Manifest): ReadonlyArray<Problem> => {
-  if (numbersHold(manifest)) return none
+export const checkNumbers = (components: ReadonlyArray<Manifest>): ReadonlyArray<Problem> => {
+  for (let i = 0; i < components.length; i++) {
+    if (!numbersHold(components[i]!)) return components.flatMap(wrongNumbers)
+  }
+  return none
+}
+
+const wrongNumbers = (manifest: Manifest): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = []
   const check = (field: string, value: number, [rule, holds]: (typeof rules)[keyof typeof rules]) => {
     if (!holds(value)) problems.push({ _tag: "InvalidNumber", component: manifest.name, field, value, rule })
@@ -124,13 +130,14 @@ export const inversions = (
   needs: ReadonlyArray<ReadonlyArray<number>>
 ): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = []
-  components.forEach(({ name, phase }, i) => {
+  for (let i = 0; i < components.length; i++) {
+    const { name, phase } = components[i]!
     for (const j of needs[i]!) {
       const { name: need, phase: needPhase } = components[j]!
-      if (Phase.rank[needPhase] <= Phase.rank[phase]) continue
+      if (needPhase === phase || Phase.rank[needPhase] <= Phase.rank[phase]) continue
       problems.push({ _tag: "PhaseInversion", component: name, phase, need, needPhase })
     }
-  })
+  }
   return problems
 }
 
