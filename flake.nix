@@ -28,6 +28,7 @@
             pkgs.perl
             pkgs.prometheus
             pkgs.prometheus-alertmanager
+            pkgs.qemu
             pkgs.zstd
             pkgs.git
           ];

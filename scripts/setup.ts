@@ -28,6 +28,7 @@ const wanted: ReadonlyArray<{ readonly command: string; readonly package: string
   { command: "swtpm", package: "swtpm", for: "a boot that is measured, against a TPM 2.0 in software" },
   { command: "tpm2_getcap", package: "tpm2-tools", for: "asking that TPM" },
   { command: "jsonschema", package: "python3-jsonschema", for: "the JSON Schema of settings in another's hands" },
+  { command: "qemu-system-x86_64", package: "qemu-system-x86", for: "virtual machines that are one" },
   { command: "zstd", package: "zstd", for: "deltas against zstd --patch-from" }
 ]
 

@@ -23,7 +23,7 @@ const untested: { readonly [file: string]: string } = {
   "packages/components/src/api/wire/ReflectionProto.ts": "generated; Wire holds that it is up to date",
   "packages/components/src/api/wire/TasksProto.ts": "generated; Wire holds that it is up to date",
   "packages/components/src/api/wire/TokensProto.ts": "generated; Wire holds that it is up to date",
-  "packages/components/src/orchestration/Driver.ts": "types, and one error, tested with ProcessDriver",
+  "packages/components/src/orchestration/Driver.ts": "types, and one error, tested with Programs and VmDriver",
   "packages/components/src/orchestration/Live.ts": "the service itself, tested through Component",
   "packages/components/src/orchestration/Start.ts": "how it starts, tested through Component",
   "packages/components/src/orchestration/Orchestration.ts": "the tag and its errors, tested through Component",

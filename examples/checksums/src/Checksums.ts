@@ -64,7 +64,7 @@ export class Checksums extends Context.Service<
 
 const unfinished = ({ id, state, submission }: Tasks.Task): Checksum => ({
   id,
-  path: submission.run.command.at(-1) ?? "",
+  path: submission.run.driver === "process" ? (submission.run.command.at(-1) ?? "") : "",
   state,
   sha256: null
 })

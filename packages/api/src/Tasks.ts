@@ -65,22 +65,68 @@ export const ProcessSpec = Schema.Struct({
   directory: Schema.optionalKey(Text.check(Schema.isMinLength(1), Schema.isMaxLength(4_096)))
 })
 
+/** A file on the node that runs the task. */
+const Path = Text.check(
+  Schema.isPattern(/^\//u, { expected: "an absolute path on the node" }),
+  Schema.isMaxLength(4_096)
+)
+
+/** A disk of a virtual machine. */
+export const Disk = Schema.Struct({
+  path: Path,
+  /** Said and not guessed: a guest could write the head of another format into a raw disk. */
+  format: Schema.Literals(["raw", "qcow2"]),
+  /** The guest cannot write to it, so that several may have it. */
+  readOnly: Schema.optionalKey(Schema.Boolean)
+})
+
+/**
+ * A virtual machine with the cores and the memory of the task's demand, from a kernel or from its first disk. What it says
+ * on its first serial line is what the task prints; the task ends when the machine is switched off.
+ */
+export const VmSpec = Schema.Struct({
+  driver: Schema.Literal("vm"),
+  kernel: Schema.optionalKey(Path),
+  initrd: Schema.optionalKey(Path),
+  /** For the kernel. */
+  commandLine: Schema.optionalKey(Text.check(Schema.isMaxLength(2_048))),
+  disks: Schema.optionalKey(Schema.Array(Disk).check(Schema.isMinLength(1), Schema.isMaxLength(16))),
+  /** `user`: it reaches what its node reaches, and nobody reaches it. Default `none`. */
+  network: Schema.optionalKey(Schema.Literals(["none", "user"]))
+}).check(
+  Schema.makeFilter(
+    ({ commandLine, disks, initrd, kernel }: { readonly [key: string]: unknown }) => {
+      if (kernel === undefined && (initrd !== undefined || commandLine !== undefined)) return false
+      return kernel !== undefined || disks !== undefined
+    },
+    { expected: "a kernel or a disk to start from; an initrd and a command line only with a kernel" }
+  )
+)
+
+/** What is run, and by which driver. */
+export const Run = Schema.Union([ProcessSpec, VmSpec])
+export type Run = typeof Run.Type
+
+/** A machine is as large as its demand. */
+const isSized = ({ demand, run }: { readonly run: Run; readonly demand?: Demand }): boolean =>
+  run.driver !== "vm" || (demand !== undefined && demand.cpu > 0 && demand.memory >= 16)
+
 /** What is asked for. */
 export const Submission = Schema.Struct({
   name: Name,
   group: Schema.optionalKey(Name),
-  run: ProcessSpec,
+  run: Run,
   demand: Schema.optionalKey(Demand),
   constraints: Schema.optionalKey(Constraints),
   /** Attempts in all, 1 to 20. */
   attempts: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 }))),
   /** Of one attempt, in milliseconds. */
   timeoutMs: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 30 * 86_400_000 }))),
-  /** Between SIGTERM and SIGKILL, in milliseconds. */
+  /** Between SIGTERM, or the button of a virtual machine, and SIGKILL, in milliseconds. */
   graceMs: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 600_000 }))),
   /** The same key twice is the same task: the second submission answers with the first. */
   idempotencyKey: Schema.optionalKey(Text.check(Schema.isMinLength(1), Schema.isMaxLength(255)))
-})
+}).check(Schema.makeFilter(isSized, { expected: "the demand of a virtual machine: some cores, and at least 16 MiB" }))
 export type Submission = typeof Submission.Type
 
 /**

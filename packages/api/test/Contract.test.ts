@@ -1,5 +1,6 @@
+import { Result, Schema } from "effect"
 import { assert, describe, it } from "vitest"
-import { Contract, Problem } from "../src/index.ts"
+import { Contract, Problem, Tasks } from "../src/index.ts"
 
 const places = Object.values(Contract.Contract.groups).flatMap(({ endpoints }) => Object.values(endpoints))
 
@@ -38,6 +39,36 @@ describe("the contract", () => {
       bearer: { type: "http", scheme: "bearer" },
       certificate: { type: "mutualTLS" }
     })
+  })
+})
+
+describe("a submission", () => {
+  const decode = Schema.decodeUnknownResult(Tasks.Submission, { onExcessProperty: "error" })
+  const demand = { cpu: 1, memory: 64 }
+  const disk = { path: "/srv/root.img", format: "raw" }
+  const takes = (run: object, more: object = { demand }) => Result.isSuccess(decode({ name: "a", run, ...more }))
+
+  it("is a program, or a virtual machine that has something to start from and is as large as its demand", () => {
+    assert.isTrue(takes({ driver: "process", command: ["true"] }, {}))
+    assert.isTrue(takes({ driver: "vm", kernel: "/vmlinuz", initrd: "/initrd", commandLine: "quiet" }))
+    assert.isTrue(takes({ driver: "vm", disks: [disk, { ...disk, readOnly: true }], network: "user" }))
+    for (const more of [{}, { demand: { cpu: 0, memory: 64 } }, { demand: { cpu: 1, memory: 8 } }]) {
+      assert.isFalse(takes({ driver: "vm", kernel: "/vmlinuz" }, more))
+    }
+    assert.isFalse(takes({ driver: "vm" }))
+    assert.isFalse(takes({ driver: "vm", disks: [] }))
+    assert.isFalse(takes({ driver: "vm", disks: [disk], commandLine: "quiet" }))
+    assert.isFalse(takes({ driver: "vm", disks: [disk], command: ["true"] }))
+  })
+
+  it("names files of a machine by their whole path and says what they are", () => {
+    for (const path of ["root.img", "", "nbd://example/disk", "/a\u0000b", "/".repeat(5_000)]) {
+      assert.isFalse(takes({ driver: "vm", disks: [{ ...disk, path }] }), path.slice(0, 20))
+    }
+    assert.isFalse(takes({ driver: "vm", disks: [{ path: "/srv/root.img" }] }))
+    assert.isFalse(takes({ driver: "vm", disks: [{ ...disk, format: "vmdk" }] }))
+    assert.isFalse(takes({ driver: "vm", disks: Array.from({ length: 17 }, () => disk) }))
+    assert.isFalse(takes({ driver: "vm", kernel: "/vmlinuz", network: "bridge" }))
   })
 })
 

@@ -72,16 +72,10 @@ export const stateOf = (number: number): string => nameOf(stateNumbers, number) 
 
 export const toSubmission = (it: Tasks.Submission): TasksProto.Submission => {
   const { constraints, demand, run } = it
-  const process: TasksProto.Process = {
-    $typeName: "novacron.v1.Process",
-    command: [...run.command],
-    env: run.env ?? {}
-  }
-  put(process, "directory", run.directory)
   const message: TasksProto.Submission = {
     $typeName: "novacron.v1.Submission",
     name: it.name,
-    run: { case: "process", value: process }
+    run: run.driver === "vm" ? { case: "vm", value: toVm(run) } : { case: "process", value: toProcess(run) }
   }
   put(message, "group", it.group)
   if (demand !== undefined) message.demand = toDemand(demand)
@@ -90,6 +84,27 @@ export const toSubmission = (it: Tasks.Submission): TasksProto.Submission => {
   if (it.timeoutMs !== undefined) message.timeoutMs = BigInt(it.timeoutMs)
   if (it.graceMs !== undefined) message.graceMs = BigInt(it.graceMs)
   put(message, "idempotencyKey", it.idempotencyKey)
+  return message
+}
+
+const toProcess = ({ command, directory, env }: typeof Tasks.ProcessSpec.Type): TasksProto.Process => {
+  const message: TasksProto.Process = { $typeName: "novacron.v1.Process", command: [...command], env: env ?? {} }
+  put(message, "directory", directory)
+  return message
+}
+
+const toVm = ({ commandLine, disks, initrd, kernel, network }: typeof Tasks.VmSpec.Type): TasksProto.Vm => {
+  const message: TasksProto.Vm = { $typeName: "novacron.v1.Vm", disks: (disks ?? []).map(toDisk) }
+  put(message, "kernel", kernel)
+  put(message, "initrd", initrd)
+  put(message, "commandLine", commandLine)
+  put(message, "network", network)
+  return message
+}
+
+const toDisk = ({ format, path, readOnly }: typeof Tasks.Disk.Type): TasksProto.Disk => {
+  const message: TasksProto.Disk = { $typeName: "novacron.v1.Disk", path, format }
+  put(message, "readOnly", readOnly)
   return message
 }
 
@@ -112,22 +127,11 @@ const toDemand = ({ cpu, memory }: Tasks.Demand): TasksProto.Demand => ({
 /** As REST would have it in JSON: the schema of the contract says whether it is good. */
 export const fromSubmission = (it: TasksProto.Submission | undefined): unknown => {
   if (it === undefined) return {}
-  const { constraints, demand, run } = it
-  const program = run.case === "process" ? run.value : undefined
+  const { constraints, demand } = it
   return {
     name: it.name,
     ...present("group", it.group),
-    ...present(
-      "run",
-      program === undefined
-        ? undefined
-        : {
-            driver: "process",
-            command: program.command,
-            ...present("env", isEmpty(program.env) ? undefined : program.env),
-            ...present("directory", program.directory)
-          }
-    ),
+    ...present("run", fromRun(it.run)),
     ...present("demand", demand === undefined ? undefined : { cpu: demand.cpu, memory: demand.memory }),
     ...present(
       "constraints",
@@ -148,6 +152,39 @@ export const fromSubmission = (it: TasksProto.Submission | undefined): unknown =
     ...present("idempotencyKey", it.idempotencyKey)
   }
 }
+
+const fromRun = (run: TasksProto.Submission["run"]): unknown => {
+  switch (run.case) {
+    case "process": {
+      const { command, directory, env } = run.value
+      return {
+        driver: "process",
+        command,
+        ...present("env", isEmpty(env) ? undefined : env),
+        ...present("directory", directory)
+      }
+    }
+    case "vm": {
+      const { commandLine, disks, initrd, kernel, network } = run.value
+      return {
+        driver: "vm",
+        ...present("kernel", kernel),
+        ...present("initrd", initrd),
+        ...present("commandLine", commandLine),
+        ...present("disks", disks.length === 0 ? undefined : disks.map(fromDisk)),
+        ...present("network", network)
+      }
+    }
+    case undefined:
+      return undefined
+  }
+}
+
+const fromDisk = ({ format, path, readOnly }: TasksProto.Disk): unknown => ({
+  path,
+  format,
+  ...present("readOnly", readOnly)
+})
 
 /** gRPC knows no empty map: it is as good as none. */
 const isEmpty = (map: object): boolean => Object.keys(map).length === 0

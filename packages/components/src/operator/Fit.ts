@@ -68,8 +68,9 @@ export const judge = (
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-const residentOf = ({ group, id, placement, submission: { constraints, demand } }: Tasks.Task) => ({
+const residentOf = ({ group, id, placement, submission: { constraints, demand, run } }: Tasks.Task) => ({
   id,
+  driver: run.driver,
   group,
   node: placement?.node ?? "",
   demand: demand ?? null,
@@ -88,7 +89,9 @@ const restOf = (
   const sum = (of: "cpu" | "memory") => used[of] - known.reduce((total, demand) => total + (demand?.[of] ?? 0), 0)
   const [cpu, memory] = [Math.max(0, sum("cpu")), Math.max(0, sum("memory"))]
   if (cpu < 1e-9 && memory < 1e-9) return []
-  return [{ id: `the rest of ${id}`, group: null, node: id, demand: { cpu, memory }, constraints: null }]
+  return [
+    { id: `the rest of ${id}`, driver: "process", group: null, node: id, demand: { cpu, memory }, constraints: null }
+  ]
 }
 
 /** What a constraint asks for, beside what there is. */

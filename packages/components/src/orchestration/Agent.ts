@@ -105,7 +105,8 @@ export const make = Effect.fnUntraced(function* (
     const from = claimed.attempt === 1 ? 0 : yield* surely(outputs.end(task))
     const transcript = Transcript.make({ task, fence: claimed.fence, from, keep: Number(settings.process.keep) })
     it.transcript = transcript
-    const grace = Math.min(submission.graceMs ?? Duration.toMillis(settings.grace), 600_000)
+    const usual = submission.run.driver === "vm" ? settings.vm.grace : settings.grace
+    const grace = Math.min(submission.graceMs ?? Duration.toMillis(usual), 600_000)
     const limit = submission.timeoutMs
     const outcome = yield* driver
       .start({ task, attempt: claimed.attempt, submission, print: transcript.print, skip: transcript.skip })

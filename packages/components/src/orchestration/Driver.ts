@@ -1,5 +1,5 @@
 /**
- * How a task is run. Each driver is a layer of this service; what they run differs, what is expected of them does not.
+ * How a task is run. What drivers run differs, what is expected of them does not. {@link Drivers} has those there are.
  *
  * **Details**
  *
@@ -54,11 +54,16 @@ export interface Host {
   readonly kill: (pid: number, signal: NodeJS.Signals) => boolean
 }
 
+/** The label of a node that can run virtual machines. The coordinator asks for it where a task is one. */
+export const vmLabel = { name: "novacron.vm", value: "qemu" } as const
+
 export class Driver extends Context.Service<
   Driver,
   {
     /** What holds tasks to what they asked for, and what does not: sentences for people. */
     readonly limits: string
+    /** Which labels this node has for what its drivers can run here. */
+    readonly labels: { readonly [name: string]: string }
     readonly start: (run: Run) => Effect.Effect<Running, CannotStart>
     /** Ends everything that runs, at once and without waiting. */
     readonly killAll: Effect.Effect<void>

@@ -10,6 +10,7 @@
 import type { Tasks } from "@novacron/api"
 import { Itp } from "@novacron/dwcp"
 import { Result } from "effect"
+import { vmLabel } from "./Driver.ts"
 import type { Available } from "./NodeTable.ts"
 import type { Candidate, Decided, Resident } from "./TaskTable.ts"
 
@@ -54,7 +55,7 @@ export const decide = (
   // Ten thousand tasks alike are refused once.
   const refused = new Map<string, Verdict>()
   for (const candidate of candidates) {
-    const kind = JSON.stringify([candidate.demand, candidate.constraints, candidate.group])
+    const kind = JSON.stringify([candidate.driver, candidate.demand, candidate.constraints, candidate.group])
     const before = refused.get(kind)
     const outcome = before ?? verdict(cluster.place(asked(candidate)), candidate, nodes)
     if (outcome.isImpossible === undefined) {
@@ -75,7 +76,7 @@ export const decide = (
 /** A label that every node has, for tasks that want this one node. */
 const nodeLabel = "novacron.node"
 
-const asked = ({ constraints, demand, group, id }: Candidate | Resident): Itp.Inventory.Task => ({
+const asked = ({ constraints, demand, driver, group, id }: Candidate | Resident): Itp.Inventory.Task => ({
   id,
   cpu: demand?.cpu ?? 0,
   memory: (demand?.memory ?? 0) / 1_024,
@@ -83,7 +84,10 @@ const asked = ({ constraints, demand, group, id }: Candidate | Resident): Itp.In
   ...(group === null ? {} : { groups: [group] }),
   ...(constraints?.affinity === undefined ? {} : { affinity: constraints.affinity }),
   ...(constraints?.antiAffinity === undefined ? {} : { antiAffinity: constraints.antiAffinity }),
-  labels: { ...constraints?.labels, ...(constraints?.node === undefined ? {} : { [nodeLabel]: constraints.node }) },
+  labels: {
+    ...labelsOf({ constraints, driver }),
+    ...(constraints?.node === undefined ? {} : { [nodeLabel]: constraints.node })
+  },
   ...(constraints?.regions === undefined && constraints?.excludedRegions === undefined
     ? {}
     : {
@@ -92,6 +96,12 @@ const asked = ({ constraints, demand, group, id }: Candidate | Resident): Itp.In
           ...(constraints.excludedRegions === undefined ? {} : { excluded: constraints.excludedRegions })
         }
       })
+})
+
+/** What the task asks for, and what its driver needs. */
+const labelsOf = ({ constraints, driver }: Pick<Candidate, "constraints" | "driver">) => ({
+  ...constraints?.labels,
+  ...(driver === "vm" ? { [vmLabel.name]: vmLabel.value } : {})
 })
 
 /** Without `isImpossible` it is placed. */
@@ -135,7 +145,7 @@ const verdict = (
 const nameOf = (constraint: string): string => (constraint === "gpu" ? "slots" : constraint)
 
 /** Why no node would take it if it were empty, in the words in which it was asked for. */
-const never = ({ constraints, demand }: Candidate, nodes: ReadonlyArray<Available>): string => {
+const never = ({ constraints, demand, driver }: Candidate, nodes: ReadonlyArray<Available>): string => {
   const todo = "cancel it, or add such a node."
   const wanted = constraints?.node
   if (wanted !== undefined && nodes.every(({ id }) => id !== wanted)) {
@@ -145,7 +155,10 @@ const never = ({ constraints, demand }: Candidate, nodes: ReadonlyArray<Availabl
   if ((demand?.cpu ?? 0) > cores) return `It asks for ${demand?.cpu} cores, no node has more than ${cores}: ${todo}`
   const mib = Math.max(...nodes.map(({ memory }) => memory))
   if ((demand?.memory ?? 0) > mib) return `It asks for ${demand?.memory} MiB, no node has more than ${mib}: ${todo}`
-  const missing = Object.entries(constraints?.labels ?? {}).filter(([key, value]) =>
+  if (driver === "vm" && nodes.every(({ labels }) => labels[vmLabel.name] !== vmLabel.value)) {
+    return "No node can run virtual machines: install QEMU on one and start that node again, or cancel it."
+  }
+  const missing = Object.entries(labelsOf({ constraints, driver })).filter(([key, value]) =>
     nodes.every(({ labels }) => labels[key] !== value)
   )
   if (missing.length > 0) return `No node has ${missing.map(([key, value]) => `${key}=${value}`).join(", ")}: ${todo}`

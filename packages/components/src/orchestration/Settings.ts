@@ -40,6 +40,20 @@ const Process = Schema.Struct({
   })
 })
 
+const Vm = Schema.Struct({
+  program: Schema.optionalKey(Schema.NonEmptyString).annotate({
+    description:
+      "The program of QEMU. Default: `qemu-system-x86_64` of `process.path`; without one there are no machines."
+  }),
+  accelerator: Field.withDefault(Schema.Literals(["auto", "kvm", "tcg"]), "auto").annotate({
+    description:
+      "What runs the processors of a machine. `auto`: KVM where the user of tasks may use it, else emulation."
+  }),
+  grace: Field.withDefault(Field.duration, "30s").annotate({
+    description: "Between the button and the end by force, for a machine whose task does not say so itself."
+  })
+})
+
 const Cluster = Schema.Struct({
   enabled: Field.withDefault(Schema.Boolean, false).annotate({
     description: "Whether several nodes share one database and its tasks. When false this node is alone."
@@ -109,6 +123,7 @@ export const Settings = Schema.Struct({
   }),
   capacity: Field.withDefault(Capacity, {}).annotate({ description: "What this node offers to tasks." }),
   process: Field.withDefault(Process, {}).annotate({ description: "How programs are run." }),
+  vm: Field.withDefault(Vm, {}).annotate({ description: "How virtual machines are run." }),
   cluster: Field.withDefault(Cluster, {}).annotate({ description: "How nodes of one cluster find each other." })
 }).check(
   Schema.makeFilter(

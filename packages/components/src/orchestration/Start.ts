@@ -15,13 +15,13 @@ import * as Cluster from "./Cluster.ts"
 import { coordinatorWithin, type Facts } from "./Component.ts"
 import * as Coordinator from "./Coordinator.ts"
 import { Driver } from "./Driver.ts"
+import * as Drivers from "./Drivers.ts"
 import * as Live from "./Live.ts"
 import * as NodeTable from "./NodeTable.ts"
 import * as Offer from "./Offer.ts"
 import type { Orchestration } from "./Orchestration.ts"
 import { CannotMeet, NobodyCoordinates, TablesUnusable } from "./OrchestrationError.ts"
 import * as OutputTable from "./OutputTable.ts"
-import * as ProcessDriver from "./ProcessDriver.ts"
 import type { Settings } from "./Settings.ts"
 import * as TaskTable from "./TaskTable.ts"
 
@@ -53,9 +53,9 @@ export const start = (settings: Settings, facts: Facts) =>
       })
     )
 
-    const driver = Context.get(yield* Layer.build(ProcessDriver.layer(settings, facts.nodeId, facts.host)), Driver)
+    const driver = Context.get(yield* Layer.build(Drivers.layer(settings, facts.nodeId, facts.host)), Driver)
     const offer = yield* Effect.provide(Offer.make(settings.capacity), Host.layer)
-    const node = announced(settings, facts, offer)
+    const node = announced(settings, facts, offer, driver.labels)
     const agent = yield* named(Agent.make({ node, settings, tasks, nodes, outputs, bulletin, driver, revive }))
     const { limits } = driver
     const live = yield* Live.make({ node: node.id, settings, tasks, nodes, outputs, bulletin, agent, limits, revive })
@@ -78,7 +78,8 @@ export const start = (settings: Settings, facts: Facts) =>
 const announced = (
   settings: Settings,
   { address, environment, nodeId, version }: Facts,
-  offer: Offer.Offer
+  offer: Offer.Offer,
+  labels: { readonly [name: string]: string }
 ): NodeTable.Announced => {
   const { advertise, listenAddress, port } = settings.cluster
   return {
@@ -88,7 +89,7 @@ const announced = (
     environment,
     version,
     region: settings.region,
-    labels: settings.labels,
+    labels: { ...settings.labels, ...labels },
     ...offer,
     slots: settings.maxConcurrent
   }

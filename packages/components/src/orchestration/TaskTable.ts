@@ -68,6 +68,7 @@ export interface Ended {
 /** What the coordinator has to know of a task. */
 export interface Candidate {
   readonly id: string
+  readonly driver: Tasks.Run["driver"]
   readonly group: string | null
   readonly demand: Tasks.Demand | null
   readonly constraints: Tasks.Constraints | null
@@ -159,7 +160,8 @@ export const make = (sql: PgClient.PgClient): TaskTable => {
         idempotency_key text, payload jsonb)`
       const added = yield* sql<Row>`
         INSERT INTO novacron_tasks AS t (id, kind, name, group_name, submitted_by, idempotency_key, payload, state)
-        SELECT id, 'process', name, group_name, submitted_by, idempotency_key, payload, 'queued' FROM ${asked}
+        SELECT id, payload -> 'run' ->> 'driver', name, group_name, submitted_by, idempotency_key, payload, 'queued'
+        FROM ${asked}
         ON CONFLICT DO NOTHING
         RETURNING ${columns}`
       const kept = new Map<string, Kept>(added.map((row) => [row.id, { task: taskOf(row), isSame: true }]))
@@ -260,12 +262,12 @@ export const make = (sql: PgClient.PgClient): TaskTable => {
         idsOf
       ),
     candidates: (limit) => sql<Candidate>`
-      SELECT id, group_name AS "group", payload -> 'demand' AS demand, payload -> 'constraints' AS constraints,
-        placement ->> 'explanation' AS explanation
+      SELECT id, kind AS driver, group_name AS "group", payload -> 'demand' AS demand,
+        payload -> 'constraints' AS constraints, placement ->> 'explanation' AS explanation
       FROM novacron_tasks WHERE state IN ('queued', 'waiting') AND due_at <= now()
       ORDER BY due_at, seq LIMIT ${limit}::int`,
     residents: sql<Resident>`
-      SELECT id, node_id AS node, group_name AS "group", payload -> 'demand' AS demand,
+      SELECT id, kind AS driver, node_id AS node, group_name AS "group", payload -> 'demand' AS demand,
         payload -> 'constraints' AS constraints
       FROM novacron_tasks WHERE state IN ('placed', 'running') AND node_id IS NOT NULL`,
     nextDueMs: Effect.map(

@@ -26,30 +26,63 @@ const map = fc.dictionary(name, text, { minKeys: 1, maxKeys: 3 })
 const variables = fc.dictionary(fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,20}$/), text, { minKeys: 1, maxKeys: 3 })
 const demand = fc.record({ cpu: fc.double({ min: 0, max: 4_096, noNaN: true }), memory: fc.nat(100_000) })
 
-const submission: fc.Arbitrary<Tasks.Submission> = fc.record(
+const program = fc.record(
   {
-    name,
-    group: name,
-    run: fc.record(
-      {
-        driver: fc.constant("process" as const),
-        command: fc.array(text, { minLength: 1, maxLength: 4 }),
-        env: variables,
-        directory: name
-      },
-      { requiredKeys: ["driver", "command"] }
-    ),
-    demand,
-    constraints: fc.record(
-      { labels: map, regions: names, excludedRegions: names, affinity: names, antiAffinity: names, node: name },
-      { requiredKeys: [] }
-    ),
-    attempts: fc.integer({ min: 1, max: 20 }),
-    timeoutMs: fc.integer({ min: 1, max: 30 * 86_400_000 }),
-    graceMs: fc.integer({ min: 0, max: 600_000 }),
-    idempotencyKey: fc.string({ minLength: 1, maxLength: 50 })
+    driver: fc.constant("process" as const),
+    command: fc.array(text, { minLength: 1, maxLength: 4 }),
+    env: variables,
+    directory: name
   },
-  { requiredKeys: ["name", "run"] }
+  { requiredKeys: ["driver", "command"] }
+)
+
+const path = name.map((it) => `/${it}`)
+const disk = fc.record(
+  { path, format: fc.constantFrom("raw" as const, "qcow2" as const), readOnly: fc.boolean() },
+  { requiredKeys: ["path", "format"] }
+)
+const disks = fc.array(disk, { minLength: 1, maxLength: 3 })
+const network = fc.constantFrom("none" as const, "user" as const)
+const machine = fc.oneof(
+  fc.record(
+    { driver: fc.constant("vm" as const), kernel: path, initrd: path, commandLine: text, disks, network },
+    { requiredKeys: ["driver", "kernel"] }
+  ),
+  fc.record({ driver: fc.constant("vm" as const), disks, network }, { requiredKeys: ["driver", "disks"] })
+)
+
+const submissionOf = (
+  run: fc.Arbitrary<Tasks.Run>,
+  demand: fc.Arbitrary<Tasks.Demand>,
+  requiredKeys: ["demand"] | []
+) =>
+  fc.record(
+    {
+      name,
+      group: name,
+      run,
+      demand,
+      constraints: fc.record(
+        { labels: map, regions: names, excludedRegions: names, affinity: names, antiAffinity: names, node: name },
+        { requiredKeys: [] }
+      ),
+      attempts: fc.integer({ min: 1, max: 20 }),
+      timeoutMs: fc.integer({ min: 1, max: 30 * 86_400_000 }),
+      graceMs: fc.integer({ min: 0, max: 600_000 }),
+      idempotencyKey: fc.string({ minLength: 1, maxLength: 50 })
+    },
+    { requiredKeys: ["name", "run", ...requiredKeys] }
+  )
+
+/** A machine is as large as it says. */
+const size = fc.record({
+  cpu: fc.double({ min: 0.1, max: 4_096, noNaN: true }),
+  memory: fc.integer({ min: 16, max: 100_000 })
+})
+
+const submission: fc.Arbitrary<Tasks.Submission> = fc.oneof(
+  submissionOf(program, demand, []),
+  submissionOf(machine, size, ["demand"])
 )
 
 const task: fc.Arbitrary<Tasks.Task> = fc.record({
@@ -141,8 +174,11 @@ describe("REST and gRPC", () => {
     assert.sameMembers(fieldsOf(TokensProto.TokenSchema), keysOf(Tokens.Token))
     assert.sameMembers(fieldsOf(TasksProto.ListTasksRequestSchema), keysOf(Contract.Filter))
     // The driver is which of the cases of `run` there is.
-    const inSubmission = keysOf(Tasks.Submission).map((key) => (key === "run" ? "process" : key))
+    const drivers = Tasks.Run.members.map(({ fields }) => fields.driver.literal)
+    const inSubmission = keysOf(Tasks.Submission).flatMap((key) => (key === "run" ? drivers : [key]))
     assert.sameMembers(fieldsOf(TasksProto.SubmissionSchema), inSubmission)
+    assert.sameMembers(["driver", ...fieldsOf(TasksProto.VmSchema)], keysOf(Tasks.VmSpec))
+    assert.sameMembers(fieldsOf(TasksProto.DiskSchema), keysOf(Tasks.Disk))
     assert.sameMembers(["driver", ...fieldsOf(TasksProto.ProcessSchema)], keysOf(Tasks.ProcessSpec))
   })
 

@@ -23,6 +23,7 @@ const scripted = () => {
   const end = (it: Deferred.Deferred<Ending>, signal: string) => Deferred.succeed(it, { exitCode: null, signal })
   const driver: Driver["Service"] = {
     limits: "",
+    labels: {},
     start: () =>
       Effect.sync((): Running => {
         const ended = Deferred.makeUnsafe<Ending>()

@@ -1,8 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs"
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Logger, Option, Schedule, Stream } from "effect"
 import { Tasks } from "@novacron/api"
 import { Postgres } from "../database/Postgres.ts"
+import { isThere } from "../monitoring/fixtures/Promtool.ts"
+import * as Machines from "./fixtures/machines.ts"
 import { node, printed, shell, until } from "./fixtures/nodes.ts"
 
 let server: Postgres
@@ -139,6 +143,47 @@ describe("orchestration of a node that is alone", () => {
         })
       )
     )
+  )
+
+  it.live.skipIf(!isThere("qemu-system-x86_64"))(
+    "runs a virtual machine as it runs a program: its words are kept, its failure counts, its button is pressed",
+    () =>
+      live(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const folder = yield* Effect.acquireRelease(
+              Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-machines-"))),
+              (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+            )
+            chmodSync(folder, 0o755)
+            const machine = (name: string, says: string, deed: ReadonlyArray<number>) => {
+              const path = Machines.disk(join(folder, name), says, deed)
+              const run = { driver: "vm", disks: [{ path, format: "raw", readOnly: true }] } as const
+              return { name, run, demand: { cpu: 1, memory: 32 } }
+            }
+            const work = yield* node(server.url(), { retry: { delay: "20ms" } })
+            const { deeds } = Machines
+            const good = yield* work.submit(machine("good", "hello", deeds.off), "ada")
+            const bad = yield* work.submit({ ...machine("bad", "no", deeds.fail(1)), attempts: 2 }, "ada")
+            const stays = yield* work.submit(machine("stays", "up", deeds.button), "ada")
+            const done = yield* until(work, good.id)
+            assert.strictEqual(done.state, "succeeded")
+            assert.strictEqual(yield* printed(work, good.id, "stdout"), "hello")
+            const failed = yield* until(work, bad.id)
+            assert.deepStrictEqual(
+              failed.attempts.map(({ error }) => error),
+              ["It exited with code 3.", "It exited with code 3."]
+            )
+            yield* work.output(stays.id, { offset: 0, follow: true }).pipe(Stream.take(1), Stream.runDrain)
+            yield* work.cancel(stays.id, "ada")
+            const cancelled = yield* until(work, stays.id)
+            assert.strictEqual(cancelled.state, "cancelled")
+            assert.strictEqual(cancelled.attempts[0]?.exitCode, 0)
+            const [own] = yield* work.nodes
+            assert.strictEqual(own?.labels["novacron.vm"], "qemu")
+          })
+        )
+      )
   )
 
   it.live("ends a task that takes too long, with all of its children, though they ignore SIGTERM", () =>

@@ -16,6 +16,7 @@ const node = (id: string, more: Partial<Available> = {}): Available => ({
 
 const task = (id: string, more: Partial<Candidate> = {}): Candidate => ({
   id,
+  driver: "process",
   group: null,
   demand: null,
   constraints: null,
@@ -134,6 +135,16 @@ describe("Scheduling", () => {
       outlook({ demand: { cpu: 8, memory: 0 }, constraints: { node: "a" } }),
       "None would take it if it were empty: cancel it, or add such a node."
     )
+  })
+
+  it("places machines where they can be run, and says who could where none can", () => {
+    const vm = task("1", { driver: "vm", demand: { cpu: 1, memory: 64 } })
+    const able = node("b", { labels: { "novacron.vm": "qemu" } })
+    assert.strictEqual(decide([node("a"), able], [vm]).placed[0]?.placement.node, "b")
+    // Not because it asks so much: a program that asks as much has room.
+    const [impossible] = decide([node("a")], [vm, { ...vm, id: "2", driver: "process" }]).impossible
+    assert.strictEqual(impossible?.id, "1")
+    assert.match(impossible?.placement.explanation ?? "", /No node can run virtual machines: install QEMU on one/)
   })
 
   it("calls nothing impossible while there are no nodes", () => {

@@ -200,10 +200,20 @@ export const show = Program.make(
   })
 )
 
+const whatOf = ({ demand, run }: Tasks.Submission): string => {
+  if (run.driver === "process") return run.command.join(" ")
+  const { commandLine = "", disks = [], kernel } = run
+  const cores = rounded(demand?.cpu ?? 0)
+  const size = `a machine of ${cores} ${cores === "1" ? "core" : "cores"} and ${rounded(demand?.memory ?? 0)} MiB`
+  const from = kernel === undefined ? "" : ` from ${kernel} ${commandLine}`.trimEnd()
+  const on = disks.map(({ format, path, readOnly }) => `${path} (${format}${readOnly === true ? ", read-only" : ""})`)
+  return `${size}${from}${on.length === 0 ? "" : ` on ${on.join(", ")}`}`
+}
+
 const shown = (task: Tasks.Task): string =>
   [
     `${task.id} ${task.name} · ${task.state} · by ${task.submittedBy} · ${task.createdAt}`,
-    `  ${task.submission.run.command.join(" ")}`,
+    `  ${whatOf(task.submission)}`,
     ...(task.placement === null ? [] : [`  ${whereOf(task.placement)}`]),
     ...task.attempts.map(({ endedAt, error, exitCode, node, number, signal, startedAt }) => {
       const end = endedAt === null ? "runs" : (error ?? `exit ${exitCode ?? signal ?? "unknown"}`)

@@ -220,6 +220,26 @@ describe("novacron tasks", () => {
     assert.match(shown.out, /cancelled · by local[^]*sleep 9[^]*node-1: most room/)
   })
 
+  it("submits a virtual machine from a file, and shows what it is", async () => {
+    const file = join(dataDir, "machine.json")
+    const disks = [
+      { path: "/srv/root.qcow2", format: "qcow2" },
+      { path: "/srv/tools.img", format: "raw", readOnly: true }
+    ]
+    const machine = { driver: "vm", kernel: "/srv/vmlinuz", commandLine: "root=/dev/vda", disks }
+    const submit = (given: object) => {
+      writeFileSync(file, JSON.stringify(given))
+      return run(Tasks.submit, { ...common, ...nothing, file })
+    }
+    const { out } = await submit({ name: "guest", run: machine, demand: { cpu: 2, memory: 512 } })
+    const { out: shown } = await run(Tasks.show, { ...common, id: out.split(" ")[0] ?? "" })
+    assert.include(shown, "a machine of 2 cores and 512 MiB from /srv/vmlinuz root=/dev/vda on ")
+    assert.include(shown, " on /srv/root.qcow2 (qcow2), /srv/tools.img (raw, read-only)\n")
+    const unsized = await submit({ name: "guest", run: machine })
+    assert.strictEqual(unsized.exit, 65)
+    assert.include(unsized.err, "the demand of a virtual machine")
+  })
+
   it("prints to stdout and stderr what the task has printed there", async () => {
     const { out } = await run(Tasks.submit, { ...common, ...nothing, command: ["true"] })
     const id = out.split(" ")[0] ?? ""

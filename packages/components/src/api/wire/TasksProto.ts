@@ -26,33 +26,37 @@ export const file_novacron_v1_tasks: GenFile =
       "MS5OYW1lcxIRCgRub2RlGAYgASgJSACIAQEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIH" +
       "CgVfbm9kZSKYAQoHUHJvY2VzcxIPCgdjb21tYW5kGAEgAygJEioKA2VudhgCIAMoCzIdLm5vdmFjcm9uLnYxLlByb2Nlc3MuRW52" +
       "RW50cnkSFgoJZGlyZWN0b3J5GAMgASgJSACIAQEaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIM" +
-      "CgpfZGlyZWN0b3J5It4CCgpTdWJtaXNzaW9uEgwKBG5hbWUYASABKAkSEgoFZ3JvdXAYAiABKAlIAYgBARInCgdwcm9jZXNzGAMg" +
-      "ASgLMhQubm92YWNyb24udjEuUHJvY2Vzc0gAEiMKBmRlbWFuZBgEIAEoCzITLm5vdmFjcm9uLnYxLkRlbWFuZBItCgtjb25zdHJh" +
-      "aW50cxgFIAEoCzIYLm5vdmFjcm9uLnYxLkNvbnN0cmFpbnRzEhUKCGF0dGVtcHRzGAYgASgFSAKIAQESFwoKdGltZW91dF9tcxgH" +
-      "IAEoA0gDiAEBEhUKCGdyYWNlX21zGAggASgDSASIAQESHAoPaWRlbXBvdGVuY3lfa2V5GAkgASgJSAWIAQFCBQoDcnVuQggKBl9n" +
-      "cm91cEILCglfYXR0ZW1wdHNCDQoLX3RpbWVvdXRfbXNCCwoJX2dyYWNlX21zQhIKEF9pZGVtcG90ZW5jeV9rZXkiYgoJUGxhY2Vt" +
-      "ZW50EhEKBG5vZGUYASABKAlIAIgBARITCgtleHBsYW5hdGlvbhgCIAEoCRISCgpjb25zaWRlcmVkGAMgASgFEhAKCGZlYXNpYmxl" +
-      "GAQgASgFQgcKBV9ub2RlIukBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIMCgRub2RlGAIgASgJEi4KCnN0YXJ0ZWRfYXQYAyAB" +
-      "KAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFt" +
-      "cBIWCglleGl0X2NvZGUYBSABKAVIAIgBARITCgZzaWduYWwYBiABKAlIAYgBARISCgVlcnJvchgHIAEoCUgCiAEBQgwKCl9leGl0" +
-      "X2NvZGVCCQoHX3NpZ25hbEIICgZfZXJyb3Ii7AIKBFRhc2sSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRISCgVncm91cBgDIAEo" +
-      "CUgAiAEBEiUKBXN0YXRlGAQgASgOMhYubm92YWNyb24udjEuVGFza1N0YXRlEg8KB3ZlcnNpb24YBSABKAMSKwoKc3VibWlzc2lv" +
-      "bhgGIAEoCzIXLm5vdmFjcm9uLnYxLlN1Ym1pc3Npb24SFAoMc3VibWl0dGVkX2J5GAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsy" +
-      "Gi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1w" +
-      "EikKCXBsYWNlbWVudBgKIAEoCzIWLm5vdmFjcm9uLnYxLlBsYWNlbWVudBImCghhdHRlbXB0cxgLIAMoCzIULm5vdmFjcm9uLnYx" +
-      "LkF0dGVtcHRCCAoGX2dyb3VwIl8KBk91dHB1dBIMCgR0YXNrGAEgASgJEg4KBm9mZnNldBgCIAEoAxIpCgZzdHJlYW0YAyABKA4y" +
-      "GS5ub3ZhY3Jvbi52MS5PdXRwdXRTdHJlYW0SDAoEdGV4dBgEIAEoCSrQAQoJVGFza1N0YXRlEhoKFlRBU0tfU1RBVEVfVU5TUEVD" +
-      "SUZJRUQQABIVChFUQVNLX1NUQVRFX1FVRVVFRBABEhUKEVRBU0tfU1RBVEVfUExBQ0VEEAISFgoSVEFTS19TVEFURV9SVU5OSU5H" +
-      "EAMSFgoSVEFTS19TVEFURV9XQUlUSU5HEAQSGAoUVEFTS19TVEFURV9TVUNDRUVERUQQBRIVChFUQVNLX1NUQVRFX0ZBSUxFRBAG" +
-      "EhgKFFRBU0tfU1RBVEVfQ0FOQ0VMTEVEEAcqYQoMT3V0cHV0U3RyZWFtEh0KGU9VVFBVVF9TVFJFQU1fVU5TUEVDSUZJRUQQABIY" +
-      "ChRPVVRQVVRfU1RSRUFNX1NURE9VVBABEhgKFE9VVFBVVF9TVFJFQU1fU1RERVJSEAIy3wMKC1Rhc2tTZXJ2aWNlEk0KClN1Ym1p" +
-      "dFRhc2sSHi5ub3ZhY3Jvbi52MS5TdWJtaXRUYXNrUmVxdWVzdBofLm5vdmFjcm9uLnYxLlN1Ym1pdFRhc2tSZXNwb25zZRJECgdH" +
-      "ZXRUYXNrEhsubm92YWNyb24udjEuR2V0VGFza1JlcXVlc3QaHC5ub3ZhY3Jvbi52MS5HZXRUYXNrUmVzcG9uc2USSgoJTGlzdFRh" +
-      "c2tzEh0ubm92YWNyb24udjEuTGlzdFRhc2tzUmVxdWVzdBoeLm5vdmFjcm9uLnYxLkxpc3RUYXNrc1Jlc3BvbnNlEk0KCkNhbmNl" +
-      "bFRhc2sSHi5ub3ZhY3Jvbi52MS5DYW5jZWxUYXNrUmVxdWVzdBofLm5vdmFjcm9uLnYxLkNhbmNlbFRhc2tSZXNwb25zZRJPCgpS" +
-      "ZWFkT3V0cHV0Eh4ubm92YWNyb24udjEuUmVhZE91dHB1dFJlcXVlc3QaHy5ub3ZhY3Jvbi52MS5SZWFkT3V0cHV0UmVzcG9uc2Uw" +
-      "ARJPCgpXYXRjaFRhc2tzEh4ubm92YWNyb24udjEuV2F0Y2hUYXNrc1JlcXVlc3QaHy5ub3ZhY3Jvbi52MS5XYXRjaFRhc2tzUmVz" +
-      "cG9uc2UwAWIGcHJvdG8z",
+      "CgpfZGlyZWN0b3J5IkoKBERpc2sSDAoEcGF0aBgBIAEoCRIOCgZmb3JtYXQYAiABKAkSFgoJcmVhZF9vbmx5GAMgASgISACIAQFC" +
+      "DAoKX3JlYWRfb25seSK0AQoCVm0SEwoGa2VybmVsGAEgASgJSACIAQESEwoGaW5pdHJkGAIgASgJSAGIAQESGQoMY29tbWFuZF9s" +
+      "aW5lGAMgASgJSAKIAQESIAoFZGlza3MYBCADKAsyES5ub3ZhY3Jvbi52MS5EaXNrEhQKB25ldHdvcmsYBSABKAlIA4gBAUIJCgdf" +
+      "a2VybmVsQgkKB19pbml0cmRCDwoNX2NvbW1hbmRfbGluZUIKCghfbmV0d29yayL9AgoKU3VibWlzc2lvbhIMCgRuYW1lGAEgASgJ" +
+      "EhIKBWdyb3VwGAIgASgJSAGIAQESJwoHcHJvY2VzcxgDIAEoCzIULm5vdmFjcm9uLnYxLlByb2Nlc3NIABIdCgJ2bRgKIAEoCzIP" +
+      "Lm5vdmFjcm9uLnYxLlZtSAASIwoGZGVtYW5kGAQgASgLMhMubm92YWNyb24udjEuRGVtYW5kEi0KC2NvbnN0cmFpbnRzGAUgASgL" +
+      "Mhgubm92YWNyb24udjEuQ29uc3RyYWludHMSFQoIYXR0ZW1wdHMYBiABKAVIAogBARIXCgp0aW1lb3V0X21zGAcgASgDSAOIAQES" +
+      "FQoIZ3JhY2VfbXMYCCABKANIBIgBARIcCg9pZGVtcG90ZW5jeV9rZXkYCSABKAlIBYgBAUIFCgNydW5CCAoGX2dyb3VwQgsKCV9h" +
+      "dHRlbXB0c0INCgtfdGltZW91dF9tc0ILCglfZ3JhY2VfbXNCEgoQX2lkZW1wb3RlbmN5X2tleSJiCglQbGFjZW1lbnQSEQoEbm9k" +
+      "ZRgBIAEoCUgAiAEBEhMKC2V4cGxhbmF0aW9uGAIgASgJEhIKCmNvbnNpZGVyZWQYAyABKAUSEAoIZmVhc2libGUYBCABKAVCBwoF" +
+      "X25vZGUi6QEKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEgwKBG5vZGUYAiABKAkSLgoKc3RhcnRlZF9hdBgDIAEoCzIaLmdvb2ds" +
+      "ZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKCWV4aXRf" +
+      "Y29kZRgFIAEoBUgAiAEBEhMKBnNpZ25hbBgGIAEoCUgBiAEBEhIKBWVycm9yGAcgASgJSAKIAQFCDAoKX2V4aXRfY29kZUIJCgdf" +
+      "c2lnbmFsQggKBl9lcnJvciLsAgoEVGFzaxIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhIKBWdyb3VwGAMgASgJSACIAQESJQoF" +
+      "c3RhdGUYBCABKA4yFi5ub3ZhY3Jvbi52MS5UYXNrU3RhdGUSDwoHdmVyc2lvbhgFIAEoAxIrCgpzdWJtaXNzaW9uGAYgASgLMhcu" +
+      "bm92YWNyb24udjEuU3VibWlzc2lvbhIUCgxzdWJtaXR0ZWRfYnkYByABKAkSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5w" +
+      "cm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoJcGxhY2Vt" +
+      "ZW50GAogASgLMhYubm92YWNyb24udjEuUGxhY2VtZW50EiYKCGF0dGVtcHRzGAsgAygLMhQubm92YWNyb24udjEuQXR0ZW1wdEII" +
+      "CgZfZ3JvdXAiXwoGT3V0cHV0EgwKBHRhc2sYASABKAkSDgoGb2Zmc2V0GAIgASgDEikKBnN0cmVhbRgDIAEoDjIZLm5vdmFjcm9u" +
+      "LnYxLk91dHB1dFN0cmVhbRIMCgR0ZXh0GAQgASgJKtABCglUYXNrU3RhdGUSGgoWVEFTS19TVEFURV9VTlNQRUNJRklFRBAAEhUK" +
+      "EVRBU0tfU1RBVEVfUVVFVUVEEAESFQoRVEFTS19TVEFURV9QTEFDRUQQAhIWChJUQVNLX1NUQVRFX1JVTk5JTkcQAxIWChJUQVNL" +
+      "X1NUQVRFX1dBSVRJTkcQBBIYChRUQVNLX1NUQVRFX1NVQ0NFRURFRBAFEhUKEVRBU0tfU1RBVEVfRkFJTEVEEAYSGAoUVEFTS19T" +
+      "VEFURV9DQU5DRUxMRUQQByphCgxPdXRwdXRTdHJlYW0SHQoZT1VUUFVUX1NUUkVBTV9VTlNQRUNJRklFRBAAEhgKFE9VVFBVVF9T" +
+      "VFJFQU1fU1RET1VUEAESGAoUT1VUUFVUX1NUUkVBTV9TVERFUlIQAjLfAwoLVGFza1NlcnZpY2USTQoKU3VibWl0VGFzaxIeLm5v" +
+      "dmFjcm9uLnYxLlN1Ym1pdFRhc2tSZXF1ZXN0Gh8ubm92YWNyb24udjEuU3VibWl0VGFza1Jlc3BvbnNlEkQKB0dldFRhc2sSGy5u" +
+      "b3ZhY3Jvbi52MS5HZXRUYXNrUmVxdWVzdBocLm5vdmFjcm9uLnYxLkdldFRhc2tSZXNwb25zZRJKCglMaXN0VGFza3MSHS5ub3Zh" +
+      "Y3Jvbi52MS5MaXN0VGFza3NSZXF1ZXN0Gh4ubm92YWNyb24udjEuTGlzdFRhc2tzUmVzcG9uc2USTQoKQ2FuY2VsVGFzaxIeLm5v" +
+      "dmFjcm9uLnYxLkNhbmNlbFRhc2tSZXF1ZXN0Gh8ubm92YWNyb24udjEuQ2FuY2VsVGFza1Jlc3BvbnNlEk8KClJlYWRPdXRwdXQS" +
+      "Hi5ub3ZhY3Jvbi52MS5SZWFkT3V0cHV0UmVxdWVzdBofLm5vdmFjcm9uLnYxLlJlYWRPdXRwdXRSZXNwb25zZTABEk8KCldhdGNo" +
+      "VGFza3MSHi5ub3ZhY3Jvbi52MS5XYXRjaFRhc2tzUmVxdWVzdBofLm5vdmFjcm9uLnYxLldhdGNoVGFza3NSZXNwb25zZTABYgZw" +
+      "cm90bzM",
     [file_google_protobuf_timestamp]
   )
 
@@ -210,6 +214,34 @@ export type Process = Message<"novacron.v1.Process"> & {
 
 export const ProcessSchema: GenMessage<Process> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 15)
 
+/** A file on the node that runs the task. */
+export type Disk = Message<"novacron.v1.Disk"> & {
+  path: string
+
+  /** raw or qcow2. */
+  format: string
+
+  readOnly?: boolean | undefined
+}
+
+export const DiskSchema: GenMessage<Disk> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 16)
+
+/** A virtual machine, from a kernel or from its first disk. */
+export type Vm = Message<"novacron.v1.Vm"> & {
+  kernel?: string | undefined
+
+  initrd?: string | undefined
+
+  commandLine?: string | undefined
+
+  disks: Disk[]
+
+  /** none or user. */
+  network?: string | undefined
+}
+
+export const VmSchema: GenMessage<Vm> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 17)
+
 export type Submission = Message<"novacron.v1.Submission"> & {
   name: string
 
@@ -220,6 +252,10 @@ export type Submission = Message<"novacron.v1.Submission"> & {
     | {
         value: Process
         case: "process"
+      }
+    | {
+        value: Vm
+        case: "vm"
       }
     | { case: undefined; value?: undefined }
 
@@ -236,7 +272,7 @@ export type Submission = Message<"novacron.v1.Submission"> & {
   idempotencyKey?: string | undefined
 }
 
-export const SubmissionSchema: GenMessage<Submission> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 16)
+export const SubmissionSchema: GenMessage<Submission> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 18)
 
 export type Placement = Message<"novacron.v1.Placement"> & {
   node?: string | undefined
@@ -248,7 +284,7 @@ export type Placement = Message<"novacron.v1.Placement"> & {
   feasible: number
 }
 
-export const PlacementSchema: GenMessage<Placement> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 17)
+export const PlacementSchema: GenMessage<Placement> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 19)
 
 export type Attempt = Message<"novacron.v1.Attempt"> & {
   number: number
@@ -266,7 +302,7 @@ export type Attempt = Message<"novacron.v1.Attempt"> & {
   error?: string | undefined
 }
 
-export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 18)
+export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 20)
 
 export type Task = Message<"novacron.v1.Task"> & {
   id: string
@@ -292,7 +328,7 @@ export type Task = Message<"novacron.v1.Task"> & {
   attempts: Attempt[]
 }
 
-export const TaskSchema: GenMessage<Task> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 19)
+export const TaskSchema: GenMessage<Task> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 21)
 
 export type Output = Message<"novacron.v1.Output"> & {
   task: string
@@ -305,7 +341,7 @@ export type Output = Message<"novacron.v1.Output"> & {
   text: string
 }
 
-export const OutputSchema: GenMessage<Output> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 20)
+export const OutputSchema: GenMessage<Output> = /*@__PURE__*/ messageDesc(file_novacron_v1_tasks, 22)
 
 export const TaskState = {
   UNSPECIFIED: 0,

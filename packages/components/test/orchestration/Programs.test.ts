@@ -2,13 +2,11 @@ import { readdirSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Schedule } from "effect"
 import { Driver, type Run } from "../../src/orchestration/Driver.ts"
-import * as ProcessDriver from "../../src/orchestration/ProcessDriver.ts"
+import * as Drivers from "../../src/orchestration/Drivers.ts"
 import { type Encoded, settingsOf } from "./fixtures/nodes.ts"
 
 const driver = (encoded: Encoded = {}) =>
-  Effect.map(Layer.build(ProcessDriver.layer(settingsOf(encoded), "node-1", process)), (all) =>
-    Context.get(all, Driver)
-  )
+  Effect.map(Layer.build(Drivers.layer(settingsOf(encoded), "node-1", process)), (all) => Context.get(all, Driver))
 
 const run = (command: ReadonlyArray<string>, more: Partial<Run["submission"]> = {}) => {
   const printed = { stdout: "", stderr: "" }
@@ -46,7 +44,7 @@ const processes = (word: string, until: (count: number) => boolean) =>
 const parentOf = (pid: number): number =>
   Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1])
 
-describe("ProcessDriver", () => {
+describe("Programs", () => {
   it.live("tells how a program ended, after all that it has printed", () =>
     Effect.gen(function* () {
       const { start } = yield* driver()

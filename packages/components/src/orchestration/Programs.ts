@@ -1,5 +1,6 @@
 /**
- * Runs programs: no shell, a session and process group of their own, an environment with nothing of the node in it.
+ * Starts programs for the drivers: no shell, a session and process group of their own, an environment with nothing of the
+ * node in it.
  *
  * **Details**
  *
@@ -15,40 +16,63 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { writeFileSync } from "node:fs"
-import { Deferred, Duration, Effect, Layer } from "effect"
+import { Deferred, Duration, Effect, type Scope } from "effect"
 import * as Confinement from "./Confinement.ts"
-import { CannotStart, Driver, type Ending, type Host, type Run, type Running } from "./Driver.ts"
+import { CannotStart, type Ending, type Host, type Run, type Running } from "./Driver.ts"
 import * as Keeper from "./Keeper.ts"
 import type { Settings } from "./Settings.ts"
 
-export const layer = (settings: Settings, node: string, host: Host): Layer.Layer<Driver> =>
-  Layer.effect(
-    Driver,
-    Effect.gen(function* () {
-      const { cgroup, gid, maxPids, path, uid } = settings.process
-      const confinement = yield* Confinement.make({ cgroup, maxPids, pid: host.pid })
-      const isRoot = host.getuid?.() === 0
-      const program = Keeper.program(
-        Duration.toMillis(settings.lease),
-        Number(settings.process.keep),
-        confinement.directory
-      )
-      const keeper = yield* Effect.acquireRelease(
-        Effect.sync(() => keeperOf(host, program, confinement.directory)),
-        ({ close }) => Effect.sync(close)
-      )
-      const start = (run: Run): Effect.Effect<Running, CannotStart> =>
+/** What is started. */
+export interface Program {
+  readonly command: ReadonlyArray<string>
+  readonly directory?: string | undefined
+  readonly env?: { readonly [name: string]: string } | undefined
+  /** MiB that it may use besides what its task asked for. */
+  readonly ownMemory?: number
+}
+
+export interface Programs {
+  /** What holds programs to what their tasks asked for, and what does not: sentences for people. */
+  readonly limits: string
+  /** Whom they run as; undefined is whom the node runs as. */
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly start: (run: Run, program: Program) => Effect.Effect<Running, CannotStart>
+  readonly killAll: Effect.Effect<void>
+  readonly alive: Effect.Effect<void>
+}
+
+export const make = (settings: Settings, node: string, host: Host): Effect.Effect<Programs, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { cgroup, maxPids, path } = settings.process
+    const confinement = yield* Confinement.make({ cgroup, maxPids, pid: host.pid })
+    const isRoot = host.getuid?.() === 0
+    const { gid = isRoot ? nobody : undefined, uid = isRoot ? nobody : undefined } = settings.process
+    const program = Keeper.program(
+      Duration.toMillis(settings.lease),
+      Number(settings.process.keep),
+      confinement.directory
+    )
+    const keeper = yield* Effect.acquireRelease(
+      Effect.sync(() => keeperOf(host, program, confinement.directory)),
+      ({ close }) => Effect.sync(close)
+    )
+    return {
+      limits: `${confinement.limits}${uid === undefined ? ` ${asNode}` : ""}`,
+      uid,
+      gid,
+      start: (run, { command, directory, env, ownMemory = 0 }) =>
         Effect.suspend(() => {
-          const { command, directory, env } = run.submission.run
-          const demand = run.submission.demand ?? { cpu: 0, memory: 0 }
-          const confined = confinement.confine(`${run.task}-${run.attempt}`, demand)
+          const { cpu, memory } = run.submission.demand ?? { cpu: 0, memory: 0 }
+          const most = { cpu, memory: memory > 0 ? memory + ownMemory : 0 }
+          const confined = confinement.confine(`${run.task}-${run.attempt}`, most)
           const [program = "", ...args] = [...confined.before, ...command]
-          return keeper.start(run, {
+          return keeper.start(run, command[0] ?? "", {
             program,
             args,
             cwd: directory ?? "/",
-            uid: uid ?? (isRoot ? nobody : undefined),
-            gid: gid ?? (isRoot ? nobody : undefined),
+            uid,
+            gid,
             group: confined.group,
             env: {
               PATH: path,
@@ -59,15 +83,11 @@ export const layer = (settings: Settings, node: string, host: Host): Layer.Layer
               NOVACRON_ATTEMPT: String(run.attempt)
             }
           })
-        })
-      return {
-        limits: `${confinement.limits}${uid === undefined && !isRoot ? ` ${asNode}` : ""}`,
-        start,
-        killAll: Effect.sync(keeper.killAll),
-        alive: Effect.sync(keeper.alive)
-      }
-    })
-  )
+        }),
+      killAll: Effect.sync(keeper.killAll),
+      alive: Effect.sync(keeper.alive)
+    }
+  })
 
 const nobody = 65_534
 
@@ -81,6 +101,8 @@ type Start = Extract<Keeper.Order, { readonly start: number }>
 /** An attempt as it is known here. */
 interface Known {
   readonly run: Run
+  /** Of the program, for errors. */
+  readonly name: string
   readonly started: Deferred.Deferred<void, CannotStart>
   readonly ended: Deferred.Deferred<Ending>
   pid: number | undefined
@@ -115,7 +137,7 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
         return
       case Keeper.kinds.failed:
         known.delete(number)
-        Deferred.doneUnsafe(it.started, Effect.fail(cannot(it.run, JSON.parse(rest.toString()))))
+        Deferred.doneUnsafe(it.started, Effect.fail(cannot(it.name, JSON.parse(rest.toString()))))
         return
       case Keeper.kinds.ended:
         known.delete(number)
@@ -128,10 +150,10 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
     const buried = [...known.values()]
     // First, because whoever hears of it may start something at once.
     known.clear()
-    for (const { ended, pid, run, started } of buried) {
+    for (const { ended, name, pid, started } of buried) {
       if (pid !== undefined) kill(host, pid)
       const problem = { code: "", message: "the process that starts programs was killed" }
-      Deferred.doneUnsafe(started, Effect.fail(cannot(run, problem)))
+      Deferred.doneUnsafe(started, Effect.fail(cannot(name, problem)))
       Deferred.doneUnsafe(ended, Effect.succeed({ exitCode: null, signal: "SIGKILL" }))
     }
   }
@@ -154,11 +176,11 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
     child.once("error", gone)
   }
   return {
-    start: (run: Run, order: Omit<Start, "start">): Effect.Effect<Running, CannotStart> =>
+    start: (run: Run, name: string, order: Omit<Start, "start">): Effect.Effect<Running, CannotStart> =>
       Effect.suspend(() => {
         if (beside === undefined && !isClosed) open()
         const number = next++
-        const it: Known = { run, started: Deferred.makeUnsafe(), ended: Deferred.makeUnsafe(), pid: undefined }
+        const it: Known = { run, name, started: Deferred.makeUnsafe(), ended: Deferred.makeUnsafe(), pid: undefined }
         known.set(number, it)
         tell({ start: number, ...order })
         return Effect.as(
@@ -239,8 +261,8 @@ const killGroup = (directory: string): void => {
   }
 }
 
-const cannot = (run: Run, { code, message }: { readonly code: string; readonly message: string }): CannotStart =>
-  new CannotStart({ program: run.submission.run.command[0] ?? "", problem: problems[code] ?? message })
+const cannot = (program: string, { code, message }: { readonly code: string; readonly message: string }): CannotStart =>
+  new CannotStart({ program, problem: problems[code] ?? message })
 
 const problems: { readonly [code: string]: string } = {
   ENOENT: "there is no such program, or no such directory to run it in",
