@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { Result, Schema } from "effect"
 import { assert, describe, it } from "vitest"
 import { Contract, Problem, Tasks } from "../src/index.ts"
@@ -59,6 +61,12 @@ describe("a submission", () => {
     assert.isFalse(takes({ driver: "vm", disks: [] }))
     assert.isFalse(takes({ driver: "vm", disks: [disk], commandLine: "quiet" }))
     assert.isFalse(takes({ driver: "vm", disks: [disk], command: ["true"] }))
+  })
+
+  it("is what the guide for operators says", () => {
+    const guide = readFileSync(join(import.meta.dirname, "../../../docs/OPERATIONS.md"), "utf8")
+    const [, example = "{}"] = /```json\n(\{[^`]*"driver": "vm"[^`]*)```/.exec(guide) ?? []
+    assert.isTrue(Result.isSuccess(decode(JSON.parse(example))))
   })
 
   it("names files of a machine by their whole path and says what they are", () => {

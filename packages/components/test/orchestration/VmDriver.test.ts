@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -127,6 +127,24 @@ describe.skipIf(!isThere("qemu-system-x86_64"))("VmDriver", () => {
       )
       assert.deepStrictEqual(mine(), before)
       assert.strictEqual(processesWith("left-over"), "")
+    })
+  )
+
+  it.live("kills a machine together with its node", () =>
+    Effect.gen(function* () {
+      const { path } = disk("of-a-node", "up", Machines.deeds.nothing)
+      const node = yield* Effect.acquireRelease(
+        Effect.callback<ChildProcess>((resume) => {
+          const holder = join(import.meta.dirname, "fixtures/holder.ts")
+          const child = spawn(process.execPath, [holder, path], { stdio: ["ignore", "pipe", "inherit"] })
+          child.stdout.once("data", () => resume(Effect.succeed(child)))
+        }),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const machines = Effect.sync(() => processesWith("disk0.*of-a-node"))
+      assert.notStrictEqual(yield* machines, "")
+      node.kill("SIGKILL")
+      yield* Effect.repeat(machines, { schedule: Schedule.spaced("20 millis"), until: (pids) => pids === "" })
     })
   )
 
