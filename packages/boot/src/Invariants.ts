@@ -122,14 +122,14 @@ export const make = (plan: Plan, limits: Limits, options: { readonly toleranceMs
 
 /** Takes note of the next event. Answers with the promise that it breaks, if it breaks one. */
 export const check = (c: Checker, event: BootEvent): Violation | undefined => {
-  const { component }: { readonly atMs: number; readonly component?: string } = event
+  const { _tag, atMs, component }: Pick<BootEvent, "_tag" | "atMs"> & { readonly component?: string } = event
   const i = component === undefined ? -1 : (c.plan.index.get(component) ?? -1)
   if (i < 0 && component !== undefined) {
     return component.includes("/") ? undefined : breaks(c, 0, -1, `${component} is no component of the plan.`)
   }
   // Each judge stands under the tag of the events that it judges.
-  const judge = judges[event._tag] as (c: Checker, event: BootEvent, i: number) => Verdict
-  return moment(c, event) ?? judge(c, event, i)
+  const judge = judges[_tag] as (c: Checker, event: BootEvent, i: number) => Verdict
+  return moment(c, _tag, atMs) ?? judge(c, event, i)
 }
 
 /** The verdict on the whole, once nothing more is to come: the boot has ended, and every story in it. */
@@ -148,7 +148,7 @@ export const checkLiveness = (c: Checker, { worstCaseMs }: { readonly worstCaseM
 }
 
 /** Time goes on: not backwards, not past what has to follow at once, and not beyond the end. */
-const moment = (c: Checker, { _tag, atMs }: BootEvent): Verdict => {
+const moment = (c: Checker, _tag: BootEvent["_tag"], atMs: number): Verdict => {
   c.events++
   if (c.ended) return breaks(c, _tag === "ComponentStarted" ? 5 : 0, -1, `${_tag} comes after the end of the boot.`)
   if (atMs === c.atMs) return undefined
