@@ -51,7 +51,7 @@ export const make = (settings: Settings, programs: Programs, host: Host): Effect
       labels: { [vmLabel.name]: vmLabel.value },
       start: Effect.fnUntraced(function* (run, spec) {
         yield* Effect.forEach(filesOf(spec), isThere, { discard: true })
-        folder ??= sockets(programs, host)
+        folder ??= yield* sockets(programs, host)
         const monitor = join(folder, String(++machines))
         const command = [qemu, ...argumentsOf(run, spec, accelerator, monitor)]
         const running = yield* programs.start(run, { command, ownMemory })
@@ -167,31 +167,34 @@ const find = (program: string, path: string): string | undefined =>
   )
 
 /** KVM where the user of tasks may use it, and where it is the real one: `kvm_pvm` runs no guest that does not know it. */
-const fastest = ({ gid, uid }: Programs): "kvm" | "tcg" => {
-  const isOurs = may(() => {
-    if (uid === undefined) return accessSync(device, constants.R_OK | constants.W_OK)
-    const { gid: group, mode, uid: owner } = statSync(device)
-    const bits = uid === owner ? 0o600 : gid === group ? 0o060 : 0o006
-    if ((mode & bits) !== bits) throw new Error("it is for others")
-  })
-  return isOurs && !existsSync("/sys/module/kvm_pvm") ? "kvm" : "tcg"
+const fastest = (programs: Programs): "kvm" | "tcg" =>
+  mayUse("/dev/kvm", programs) && !existsSync("/sys/module/kvm_pvm") ? "kvm" : "tcg"
+
+const mayUse = (device: string, { gid, uid }: Programs): boolean => {
+  if (uid === undefined) return may(() => accessSync(device, constants.R_OK | constants.W_OK))
+  const found = statSync(device, { throwIfNoEntry: false })
+  if (found === undefined) return false
+  const bits = uid === found.uid ? 0o600 : gid === found.gid ? 0o060 : 0o006
+  return (found.mode & bits) === bits
 }
-
-const device = "/dev/kvm"
-
-const prefix = "novacron-vms-"
 
 /** A folder for the sockets of the monitors, of the user of tasks. What nodes have left that were killed is cleared away. */
-const sockets = ({ gid, uid }: Programs, { pid }: Host): string => {
-  const above = tmpdir()
-  for (const name of readdirSync(above)) {
-    const [, owner] = /^novacron-vms-(\d+)-/.exec(name) ?? []
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) may(() => rmSync(join(above, name), { recursive: true }))
-  }
-  const folder = mkdtempSync(join(above, `${prefix}${pid}-`))
-  if (uid !== undefined) chownSync(folder, uid, gid ?? uid)
-  return folder
-}
+const sockets = ({ gid, uid }: Programs, { pid }: Host): Effect.Effect<string, CannotStart> =>
+  Effect.try({
+    try: () => {
+      const above = tmpdir()
+      for (const name of readdirSync(above)) {
+        const [, owner] = /^novacron-vms-(\d+)-/.exec(name) ?? []
+        if (owner === undefined || existsSync(`/proc/${owner}`)) continue
+        may(() => rmSync(join(above, name), { recursive: true }))
+      }
+      const folder = mkdtempSync(join(above, `novacron-vms-${pid}-`))
+      if (uid !== undefined) chownSync(folder, uid, gid ?? uid)
+      return folder
+    },
+    catch: (cause) =>
+      new CannotStart({ program: emulator, problem: `there is no place for its socket (${(cause as Error).message})` })
+  })
 
 const may = (act: () => unknown): boolean => {
   try {

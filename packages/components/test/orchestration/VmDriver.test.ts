@@ -176,6 +176,21 @@ describe.skipIf(!isThere("qemu-system-x86_64"))("VmDriver", () => {
     })
   )
 
+  it.live("says when there is no place for the socket of a machine", () =>
+    Effect.gen(function* () {
+      const before = process.env["TMPDIR"]
+      yield* Effect.acquireRelease(
+        Effect.sync(() => void (process.env["TMPDIR"] = "/no/such/folder")),
+        () =>
+          Effect.sync(() => (before === undefined ? delete process.env["TMPDIR"] : (process.env["TMPDIR"] = before)))
+      )
+      const { start } = yield* driver()
+      const { path } = disk("no-socket", "", Machines.deeds.off)
+      const { message } = yield* Effect.flip(start(vm({ disks: [{ path, format: "raw" }] }).run))
+      assert.match(message, /^qemu-system-x86_64 cannot be started: there is no place for its socket \(ENOENT/)
+    })
+  )
+
   it.live("clears away what nodes have left that are gone, and nothing of others", () =>
     Effect.gen(function* () {
       const [gone, other] = [join(tmpdir(), "novacron-vms-4194305-x"), join(tmpdir(), `novacron-vms-${process.ppid}-y`)]
