@@ -68,7 +68,8 @@ interface Settings {
 /** What the other process does. */
 const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, rest: last }: Settings): void => {
   const { spawn } = host.getBuiltinModule("node:child_process")
-  const { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } = host.getBuiltinModule("node:fs")
+  const { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } =
+    host.getBuiltinModule("node:fs")
   const { performance } = host.getBuiltinModule("node:perf_hooks")
   const { clearTimeout, setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
   host.title = "novacron-keeper" // not the text of all this
@@ -235,6 +236,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
   const clearAway = (times: number): void => {
     const removed =
       cgroup === undefined ||
+      !existsSync(cgroup) || // the node has cleared away itself, if it was not killed
       attempt(() => {
         for (const name of readdirSync(cgroup, { withFileTypes: true }))
           if (name.isDirectory()) rmdirSync(`${cgroup}/${name.name}`)
