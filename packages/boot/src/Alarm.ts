@@ -20,10 +20,15 @@ export class Alarm {
     this.ring = ring
   }
 
+  /** Whether it rings at this moment at the latest, as it is set. */
+  ringsBy(ms: number): boolean {
+    return this.atMs !== undefined && this.atMs <= ms
+  }
+
   /** Sees to it that it rings at this moment, or before; undefined for no moment. */
   set(nextMs: number | undefined): void {
     // Who wakes for what no longer counts finds nothing due, and is sent back: cheaper than to be woken for that.
-    if (nextMs === undefined || (this.atMs !== undefined && this.atMs <= nextMs)) return
+    if (nextMs === undefined || this.ringsBy(nextMs)) return
     const before = this.sleeper
     this.atMs = nextMs
     this.sleeper = undefined

@@ -17,6 +17,7 @@ import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, type Sc
 import { Alarm } from "./Alarm.ts"
 import type { BootEvent, ByHand, Closing, Failure } from "./BootEvent.ts"
 import * as Handwork from "./ByHand.ts"
+import * as Heap from "./Heap.ts"
 import * as Instance from "./Instance.ts"
 import * as Invariants from "./Invariants.ts"
 import type { Journal, Unfinished } from "./Journal.ts"
@@ -24,6 +25,7 @@ import { type Opening, started } from "./Opening.ts"
 import * as Policy from "./Policy.ts"
 import type { Preparation } from "./Preparation.ts"
 import * as Progress from "./Progress.ts"
+import { InvariantBroken } from "./Promises.ts"
 import type * as Recipe from "./Recipe.ts"
 import { Services } from "./Services.ts"
 import { Critical, Defect, NeedAbsent, TimedOut, Unhealthy } from "./Severity.ts"
@@ -46,11 +48,6 @@ export interface Settings extends Opening, Preparation {
   readonly isInside: boolean
   /** Whether the invariants are checked after every event. */
   readonly checked: boolean
-}
-
-/** A broken invariant: a bug in the kernel, never in a component. */
-export class InvariantBroken extends Error {
-  override readonly name = "InvariantBroken"
 }
 
 type Delays = ReturnType<typeof Policy.delays>
@@ -101,6 +98,7 @@ export class Driver {
   /** What could not be closed cleanly, by name. */
   private readonly unclosed = new Set<string>()
   private readonly inbox: Array<Progress.Input> = []
+  private readonly risen: Array<number> = [] // by what is being taken
   private readonly output: Progress.Output = { events: [], commands: [] }
   private broken: InvariantBroken | undefined
   /** What an operator has asked for, and how it has gone so far. */
@@ -252,17 +250,20 @@ export class Driver {
     for (; taken < this.inbox.length && taken < batch; taken++) {
       Progress.advance(this.state, this.inbox[taken]!, this.output)
       const { commands, events } = this.output
-      for (const event of events) this.publish(event)
-      events.length = 0
+      for (let e = 0; e < events.length; e++) this.publish(events[e]!)
       for (let c = 0; c < commands.length; c++) this.execute(commands[c]!)
-      commands.length = 0
+      // Those who need it have begun; now for who can do without.
+      while (this.risen.length > 0) this.services.complete(this.risen.pop()!)
+      Heap.clear(events)
+      Heap.clear(commands)
     }
-    this.inbox.splice(0, taken)
+    if (taken === this.inbox.length) Heap.clear(this.inbox)
+    else this.inbox.splice(0, taken)
     this.taking = false
     if (this.inbox.length > 0) this.dispatcher.scheduleTask(() => this.take(), 0)
     else {
       this.views.publishSoon()
-      this.alarm.set(Progress.nextWakeMs(this.state))
+      if (!this.alarm.ringsBy(Progress.noWakeBeforeMs(this.state))) this.alarm.set(Progress.nextWakeMs(this.state))
       const { asked } = this
       if (asked !== undefined && this.state.byHand === 0) {
         this.asked = undefined
@@ -298,10 +299,9 @@ export class Driver {
 
   /** What is up is there for whoever asks from now on; what goes down by hand is there for nobody. */
   private offer(component: string, isUp: boolean): void {
-    const i = this.settings.plan.index.get(component)
-    if (i === undefined) return
-    if (isUp) this.services.complete(i)
-    else this.services.withdraw(i)
+    const i = this.settings.plan.index.get(component) ?? -1
+    if (i >= 0 && isUp) this.risen.push(i)
+    else if (i >= 0) this.services.withdraw(i)
   }
 
   /** A broken invariant is a defect of the kernel: the boot dies of it, and what runs is stopped with the scope. */

@@ -34,3 +34,8 @@ export const pop = <A>(heap: Array<A>, before: Before<A>): A | undefined => {
   heap[at] = item
   return top
 }
+
+/** Empties a list item by item: one whose length is set to 0 gives up its memory, and asks for it again a moment later. */
+export const clear = (list: Array<unknown>): void => {
+  while (list.length > 0) list.pop()
+}

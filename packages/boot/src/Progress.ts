@@ -54,6 +54,7 @@ export {
   type Limits,
   make,
   nextWakeMs,
+  noWakeBeforeMs,
   type Output,
   type Stage,
   type State,
@@ -193,12 +194,7 @@ const fill = (s: State, out: Output): void => {
     if (s.status[i] !== Status.Queued) continue
     out.events.push({ _tag: "ComponentQueued", atMs: s.atMs, component: name(s, i) })
   }
-  clear(fresh)
-}
-
-/** Item by item: a list whose length is set to 0 gives up its memory, and asks for it again a moment later. */
-const clear = (list: Array<number>): void => {
-  while (list.length > 0) list.pop()
+  Heap.clear(fresh)
 }
 
 const start = (s: State, i: number, out: Output): void => {
@@ -406,7 +402,7 @@ const settleAll = (s: State, out: Output): void => {
     }
   }
   if (s.settling.length > 0) {
-    clear(s.settling)
+    Heap.clear(s.settling)
     if (s.stage === "booting") openGates(s)
   }
 }
@@ -422,7 +418,7 @@ const openGates = (s: State): void => {
     s.gateOpen[phase] = true
     const gated = s.gated[phase]!
     for (let at = 0; at < gated.length; at++) if (s.status[gated[at]!] === Status.Waiting) enqueue(s, gated[at]!)
-    clear(gated)
+    Heap.clear(gated)
   }
 }
 

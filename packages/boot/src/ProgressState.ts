@@ -361,6 +361,10 @@ export const isLive = (s: State, i: number): boolean => {
 /** When the next `Tick` is due, in milliseconds since the boot began; undefined when nothing is waited for. */
 export const nextWakeMs = (s: State): number | undefined => nextTimer(s)?.atMs
 
+/** No `Tick` is due before this moment, infinity for never: cheaper to ask, for most timers never come to count. */
+export const noWakeBeforeMs = ({ timers: { freshMs, heap } }: State): number =>
+  heap.length === 0 || heap[0]!.atMs > freshMs ? freshMs : heap[0]!.atMs
+
 /** The earliest timer that still counts. */
 export const nextTimer = (s: State): Timers.Timer | undefined => Timers.peek(s.timers, s, counts)
 

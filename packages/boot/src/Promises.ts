@@ -27,3 +27,8 @@ export interface Violation {
   readonly message: string
   readonly atMs: number
 }
+
+/** A broken invariant: a bug in the kernel, never in a component. */
+export class InvariantBroken extends Error {
+  override readonly name = "InvariantBroken"
+}

@@ -73,8 +73,7 @@ const queueFresh = <Owner>(self: Timers, owner: Owner, counts: Counts<Owner>): v
     if (!counts(owner, kind, subject, stamp)) continue
     Heap.push(heap, before, { atMs: fresh[k]!, kind, subject, stamp, seq: self.seq++ })
   }
-  // Item by item: a list whose length is set to 0 gives up its memory, and asks for it again a moment later.
-  while (fresh.length > 0) fresh.pop()
+  Heap.clear(fresh)
   self.freshMs = Infinity
 }
 

@@ -96,7 +96,7 @@ const conduct = ({ scene, worstCaseMs }: World): void => {
     if (scene.steps > 200 * size + 5_000) return breaks(scene, 18, size, "The boot never comes to rest.")
     const slot = Agenda.first(agenda)
     const dueMs = Agenda.dueMs(agenda, slot)
-    const wakeMs = dueMs < noWakeBeforeMs(state) ? Agenda.never : (Progress.nextWakeMs(state) ?? Agenda.never)
+    const wakeMs = dueMs < Progress.noWakeBeforeMs(state) ? Agenda.never : (Progress.nextWakeMs(state) ?? Agenda.never)
     if (wakeMs === Agenda.never && dueMs === Agenda.never) {
       if (state.stage !== "ready") return breaks(scene, 18, size, `The boot is ${state.stage}, and waits for nothing.`)
       checkRest(scene)
@@ -154,10 +154,6 @@ const tell = (scene: Scene, fact: Progress.Input): void => {
   while (commands.length > 0) commands.pop()
   checkWakeUps(scene)
 }
-
-/** Most timers never come to count. They need not be sorted out while something on the agenda comes before all. */
-const noWakeBeforeMs = ({ timers: { freshMs, heap } }: Progress.State): number =>
-  heap.length === 0 || heap[0]!.atMs > freshMs ? freshMs : heap[0]!.atMs
 
 // ------------------------------------------------------------------------------------------------------------ verdicts
 
