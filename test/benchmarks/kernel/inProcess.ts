@@ -78,7 +78,8 @@ export const simulatedBootsPerCpuSecond = (): ReadonlyArray<number> => {
     return boots
   }
   campaign(0, 4_000) // until the compiler has done its work
-  return perCpuSecond((sample) => campaign(10_000 * (sample + 1), 1_000))
+  // So many that each sample has its share of the collections of garbage: of a thousand boots one has two and one has none.
+  return perCpuSecond((sample) => campaign(10_000 * (sample + 1), 4_000))
 }
 
 /** The same for the decisions alone. */
