@@ -43,7 +43,7 @@ const submit = Command.make(
       Argument.withDescription("The program and its arguments, behind two dashes"),
       Argument.variadic()
     ),
-    file: optionalText("file", "A JSON file with the whole submission, as the API takes it"),
+    file: optionalText("file", "A JSON file with the whole submission, as the API takes it: for a virtual machine"),
     name: optionalText("name", "What it is called (default: the program)"),
     group: optionalText("group", "The group it belongs to"),
     cpu: finite("cpu", "Cores that it needs"),
@@ -74,7 +74,7 @@ const submit = Command.make(
       wait: input.wait
     })
 ).pipe(
-  Command.withDescription("Submit a task: a program that one of the nodes runs"),
+  Command.withDescription("Submit a task: a program that one of the nodes runs, or with --file a virtual machine"),
   Command.withExamples([
     { command: "novacron tasks submit --cpu 1 --memory 512 -- /usr/bin/report --day yesterday" },
     { command: "novacron tasks submit --wait --key nightly-2026-11-22 -- ./nightly.sh" }

@@ -85,7 +85,8 @@ const asked = ({ constraints, demand, driver, group, id }: Candidate | Resident)
   ...(constraints?.affinity === undefined ? {} : { affinity: constraints.affinity }),
   ...(constraints?.antiAffinity === undefined ? {} : { antiAffinity: constraints.antiAffinity }),
   labels: {
-    ...labelsOf({ constraints, driver }),
+    ...constraints?.labels,
+    ...(driver === "vm" ? { [vmLabel.name]: vmLabel.value } : {}),
     ...(constraints?.node === undefined ? {} : { [nodeLabel]: constraints.node })
   },
   ...(constraints?.regions === undefined && constraints?.excludedRegions === undefined
@@ -96,12 +97,6 @@ const asked = ({ constraints, demand, driver, group, id }: Candidate | Resident)
           ...(constraints.excludedRegions === undefined ? {} : { excluded: constraints.excludedRegions })
         }
       })
-})
-
-/** What the task asks for, and what its driver needs. */
-const labelsOf = ({ constraints, driver }: Pick<Candidate, "constraints" | "driver">) => ({
-  ...constraints?.labels,
-  ...(driver === "vm" ? { [vmLabel.name]: vmLabel.value } : {})
 })
 
 /** Without `isImpossible` it is placed. */
@@ -158,7 +153,7 @@ const never = ({ constraints, demand, driver }: Candidate, nodes: ReadonlyArray<
   if (driver === "vm" && nodes.every(({ labels }) => labels[vmLabel.name] !== vmLabel.value)) {
     return "No node can run virtual machines: install QEMU on one and start that node again, or cancel it."
   }
-  const missing = Object.entries(labelsOf({ constraints, driver })).filter(([key, value]) =>
+  const missing = Object.entries(constraints?.labels ?? {}).filter(([key, value]) =>
     nodes.every(({ labels }) => labels[key] !== value)
   )
   if (missing.length > 0) return `No node has ${missing.map(([key, value]) => `${key}=${value}`).join(", ")}: ${todo}`
