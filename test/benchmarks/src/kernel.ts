@@ -82,7 +82,7 @@ const cpuBesideLayers = async (name: string, n: number, pairs: number): Promise<
 
 const growth = async (): Promise<ReadonlyArray<Figure>> => {
   const of = async (shape: "dag" | "chain") => {
-    const measured = await inPairs(3, ["kernel", shape, 10_000], ["kernel", shape, 1_000])
+    const measured = await inPairs(7, ["kernel", shape, 10_000], ["kernel", shape, 1_000])
     return figure(
       `growth_${shape}`,
       "ratio",
