@@ -12,9 +12,8 @@ import { Security } from "../security/Security.ts"
 import * as Agent from "./Agent.ts"
 import * as Bulletin from "./Bulletin.ts"
 import * as Cluster from "./Cluster.ts"
-import { coordinatorWithin, type Facts } from "./Component.ts"
 import * as Coordinator from "./Coordinator.ts"
-import { Driver } from "./Driver.ts"
+import { Driver, type Host as Process } from "./Driver.ts"
 import * as Drivers from "./Drivers.ts"
 import * as Live from "./Live.ts"
 import * as NodeTable from "./NodeTable.ts"
@@ -22,11 +21,24 @@ import * as Offer from "./Offer.ts"
 import type { Orchestration } from "./Orchestration.ts"
 import { CannotMeet, NobodyCoordinates, TablesUnusable } from "./OrchestrationError.ts"
 import * as OutputTable from "./OutputTable.ts"
+import type { Environment } from "./Scheduling.ts"
 import type { Settings } from "./Settings.ts"
 import * as TaskTable from "./TaskTable.ts"
 
-/** Ends with what others ask, when some node coordinates. */
-export const start = (settings: Settings, facts: Facts) =>
+/** What orchestration has to know besides its settings. */
+export interface Facts {
+  readonly nodeId: string
+  /** The process of the node. */
+  readonly host: Process
+  readonly environment: Environment
+  /** Of the program, for people who look at the nodes. */
+  readonly version: string
+  /** Where others reach this node, for people. Default: the address of the cluster. */
+  readonly address?: string
+}
+
+/** Ends with what others ask, when some node coordinates; fails when none does within that time. */
+export const start = (settings: Settings, facts: Facts, coordinatorWithin: Duration.Duration) =>
   Effect.gen(function* () {
     const database = yield* Database
     const security = yield* Security
