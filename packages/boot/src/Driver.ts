@@ -147,10 +147,7 @@ export class Driver {
     if (journal === undefined && observe === undefined && this.checker === undefined) this.views.open(opening)
     else this.publish(opening())
     const { recipes, validated } = this.settings
-    if (validated.length === 0) {
-      this.tell({ _tag: "Begin", atMs: 0 })
-      return
-    }
+    if (validated.length === 0) return this.tell({ _tag: "Begin", atMs: this.now() })
     const all = Effect.forEach(validated, (i) => this.check(i, recipes[i]!.validate ?? Effect.void), {
       concurrency: "unbounded"
     })

@@ -9,9 +9,13 @@
  * moved ends what is believed. {@link decode} returns the longest beginning that is whole, and says what was behind it.
  *
  * `append` only takes the event; a fiber that lives as long as the scope encodes and writes. What comes while a write
- * is under way goes into the next one, so a thousand events cost a few `fsync`s. When the disk fails, the journal is
- * over: `flush` answers with the error from then on, and the boot goes on without it. `fsync` is not tried again: after
- * an error the kernel may have forgotten the pages, and a second call would succeed without them.
+ * is under way goes into the next one. A write follows as soon as whoever appends pauses, and is safe from `kill -9`; an
+ * `fsync`, which is what a loss of power needs, follows a checkpoint, a `flush`, the end, and any tenth of a second in
+ * which nothing else came. So a thousand events cost a few of them.
+ *
+ * When the disk fails, the journal is over: `flush` answers with the error from then on, and the boot goes on without it.
+ * `fsync` is not tried again: after an error the kernel may have forgotten the pages, and a second call would succeed
+ * without them.
  *
  * **Gotchas**
  *
@@ -29,8 +33,8 @@
  * ```
  */
 import { crc32 } from "node:zlib"
-import { Cause, Data, Deferred, Effect, Fiber, FileSystem, Latch, Predicate, Result, Schema } from "effect"
-import type { PlatformError } from "effect"
+import { Cause, Data, Deferred, Effect, Fiber, FileSystem, Latch, Option, Predicate, Result, Schema } from "effect"
+import type { PlatformError, Scheduler } from "effect"
 import { BootEvent, decode as decodeEvent } from "./BootEvent.ts"
 import type { Checkpoint } from "./Phase.ts"
 
@@ -97,6 +101,9 @@ export class JournalError extends Data.TaggedError("JournalError")<{
 /** How long closing may take before what is not written is given up. */
 const closeWithin = "2 seconds"
 
+/** How long what is written may wait for more before it is synced, when nobody asks for it. */
+const syncWithin = "100 millis"
+
 /** Events per write, so that encoding never holds the event loop for more than a few milliseconds. */
 const batchLimit = 4096
 
@@ -115,7 +122,8 @@ export const make = Effect.fn("Journal.make")(function* (options: {
 }) {
   const { path, fsync = true, capacity = 100_000 } = options
   const fileSystem = yield* FileSystem.FileSystem
-  const backlog = makeBacklog(path, capacity)
+  const dispatcher = yield* Effect.withFiber((fiber) => Effect.succeed(fiber.currentDispatcher))
+  const backlog = makeBacklog(path, { capacity, fsync, dispatcher })
   const encode = encoder()
   const opened = Deferred.makeUnsafe<unknown, JournalError>()
 
@@ -133,10 +141,13 @@ export const make = Effect.fn("Journal.make")(function* (options: {
     const { directories, file } = yield* open
     if (fsync) yield* backlog.trying("Sync", Effect.forEach(directories, syncDirectory(fileSystem)))
     do {
-      const batch = encode(backlog.take())
-      yield* backlog.trying("Write", file.writeAll(batch.bytes))
-      if (fsync) yield* backlog.trying("Sync", file.sync)
-      backlog.confirm(batch.unfit)
+      const { bytes, unfit } = encode(backlog.take())
+      if (bytes.length > 0) yield* backlog.trying("Write", file.writeAll(bytes))
+      backlog.written(unfit)
+      if (backlog.mustSync()) {
+        yield* backlog.trying("Sync", file.sync)
+        backlog.synced()
+      }
     } while (yield* backlog.more)
   }).pipe(
     Effect.scoped,
@@ -385,15 +396,27 @@ const quote = (quoted: Map<string, string>, name: string): string => {
  * What waits between `append` and the disk, and who waits for it. Positions count everything that was ever put into it;
  * the header is the first.
  */
-const makeBacklog = (path: string, capacity: number) => {
+const makeBacklog = (
+  path: string,
+  options: { readonly capacity: number; readonly fsync: boolean; readonly dispatcher: Scheduler.SchedulerDispatcher }
+) => {
+  const { capacity, dispatcher, fsync } = options
   const latch = Latch.makeUnsafe(false)
   const waiters: Array<{ readonly position: number; readonly done: Deferred.Deferred<void, JournalError> }> = []
   let waiting: Array<BootEvent | Hole> = []
   let writing: ReadonlyArray<BootEvent | Hole> = []
   let put = 1
+  /** How far it is written, and how far that is durable. */
+  let reached = 0
   let durable = 0
+  /** The first checkpoint that is not durable, or one that is. */
+  let checkpoint = 0
+  /** Events that are written and not durable. */
+  let unsynced = 0
   let lost = 0
   let unmarked = 0
+  let waking = false
+  let overdue = false
   let closing = false
   let failure: { readonly stage: "Write" | "Sync"; readonly cause: unknown } | undefined
   let stage: "Write" | "Sync" = "Write"
@@ -404,6 +427,16 @@ const makeBacklog = (path: string, capacity: number) => {
     waiting.push({ _tag: "Hole", dropped: unmarked })
     put++
     unmarked = 0
+  }
+
+  /** The writer goes on when whoever appends pauses: until then the batch is left to grow. */
+  const wakeSoon = (): void => {
+    if (waking) return
+    waking = true
+    dispatcher.scheduleTask(() => {
+      waking = false
+      latch.openUnsafe()
+    }, 0)
   }
 
   const append = (event: BootEvent): void => {
@@ -420,7 +453,8 @@ const makeBacklog = (path: string, capacity: number) => {
     markHole()
     waiting.push(event)
     put++
-    latch.openUnsafe()
+    if (event._tag === "CheckpointReached" && checkpoint <= durable) checkpoint = put
+    wakeSoon()
   }
 
   const error = (): JournalError =>
@@ -428,19 +462,21 @@ const makeBacklog = (path: string, capacity: number) => {
       ? new JournalError({ reason: { _tag: "Full", path, lost, capacity } })
       : new JournalError({ reason: { _tag: failure.stage, path, lost }, cause: failure.cause })
 
-  const reached = (position: number): Effect.Effect<void, JournalError> => {
+  /** Whoever waits is waited for by others: the writer goes on at once, right here. */
+  const durableUpTo = (position: number): Effect.Effect<void, JournalError> => {
     if (durable >= position) return Effect.void
     const last = waiters.at(-1)
     if (last?.position === position) return Deferred.await(last.done)
     const done = Deferred.makeUnsafe<void, JournalError>()
     waiters.push({ position, done })
+    latch.openUnsafe()
     return Deferred.await(done)
   }
 
   const flush = Effect.suspend(() => {
     if (failure !== undefined) return Effect.fail(error())
     return Effect.andThen(
-      reached(put),
+      durableUpTo(put),
       Effect.suspend(() => (lost === 0 ? Effect.void : Effect.fail(error())))
     )
   })
@@ -452,10 +488,27 @@ const makeBacklog = (path: string, capacity: number) => {
     return writing
   }
 
-  const confirm = (unfit: number): void => {
-    durable = put - waiting.length
+  const written = (unfit: number): void => {
+    reached = put - waiting.length
     lost += unfit
+    unsynced += countEvents(writing) - unfit
     writing = []
+    if (!fsync) synced()
+  }
+
+  const hasMore = (): boolean => waiting.length + unmarked > 0
+
+  /** Whether what is written has to be durable now. */
+  const mustSync = (): boolean => {
+    if (durable === reached) return false
+    const isDue = (position: number | undefined) => position !== undefined && position > durable && position <= reached
+    return overdue || (closing && !hasMore()) || isDue(checkpoint) || isDue(waiters[0]?.position)
+  }
+
+  const synced = (): void => {
+    durable = reached
+    unsynced = 0
+    overdue = false
     while (waiters[0] !== undefined && waiters[0].position <= durable) {
       Deferred.doneUnsafe(waiters[0].done, Effect.void)
       waiters.shift()
@@ -465,7 +518,7 @@ const makeBacklog = (path: string, capacity: number) => {
   const fail = (cause: unknown): void => {
     if (failure !== undefined) return
     failure = { stage, cause }
-    lost += [...writing, ...waiting].filter((item) => item._tag !== "Hole").length
+    lost += unsynced + countEvents(writing) + countEvents(waiting)
     writing = []
     waiting = []
     const failed = Effect.fail(error())
@@ -479,13 +532,12 @@ const makeBacklog = (path: string, capacity: number) => {
 
   /** Waits for work and tells whether there is some; without any, the journal is closing. */
   const more = Effect.gen(function* () {
-    if (waiting.length + unmarked === 0 && !closing) {
+    while (!hasMore() && !mustSync() && !closing) {
       latch.closeUnsafe()
-      yield* latch.await
-      // Opening the latch continues right here, inside `append`: the batch is left to grow until its caller pauses.
-      yield* Effect.yieldNow
+      if (durable === reached) yield* latch.await
+      else overdue = Option.isNone(yield* Effect.timeoutOption(latch.await, syncWithin))
     }
-    return waiting.length + unmarked > 0
+    return hasMore() || mustSync()
   })
 
   /** Remembers what is being tried, for the error and for whoever gives up waiting for it. */
@@ -495,8 +547,11 @@ const makeBacklog = (path: string, capacity: number) => {
       return self
     })
 
-  return { append, flush, take, confirm, fail, close, more, trying }
+  return { append, flush, take, written, mustSync, synced, fail, close, more, trying }
 }
+
+const countEvents = (batch: ReadonlyArray<BootEvent | Hole>): number =>
+  batch.reduce((count, item) => (item._tag === "Hole" ? count : count + 1), 0)
 
 // -------------------------------------------------------------------------------------------------------- directories
 

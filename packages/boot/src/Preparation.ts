@@ -4,7 +4,7 @@
  * pay for it again.
  */
 // `!` after an index: positions come from loops over the same arrays.
-import { Result } from "effect"
+import { Exit, Result } from "effect"
 import * as Plan from "./Plan.ts"
 import * as Recipe from "./Recipe.ts"
 
@@ -15,7 +15,7 @@ export interface Preparation {
   readonly recipes: ReadonlyArray<Recipe.Recipe>
   /** The component that provides a key in this environment. */
   readonly providers: ReadonlyMap<string, number>
-  /** Those that check something before anything starts. */
+  /** Those that have something to check before anything starts. */
   readonly validated: ReadonlyArray<number>
 }
 
@@ -63,11 +63,14 @@ const prepare = (plan: Plan.Plan, recipes: ReadonlyArray<Recipe.Recipe>): Prepar
     const recipe = byName.get(plan.components[i]!.name)!
     const isThere = !plan.excluded[i]!
     sorted.push(recipe)
-    if (isThere && recipe.validate !== undefined) validated.push(i)
+    if (isThere && recipe.validate !== undefined && !hasPassed(recipe.validate)) validated.push(i)
     for (const { key } of recipe.provides) if (isThere || !providers.has(key)) providers.set(key, i)
   }
   return { plan, recipes: sorted, providers, validated }
 }
+
+/** A check of settings that were at hand where the component was declared may be over by then. */
+const hasPassed = (check: Recipe.AnyEffect): boolean => Exit.isExit(check) && Exit.isSuccess(check)
 
 // ------------------------------------------------------------------------------------------------------------- memory
 

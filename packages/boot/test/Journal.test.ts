@@ -124,6 +124,36 @@ describe("a journal", () => {
     }).pipe(Effect.scoped, Effect.provide(memory.layer))
   })
 
+  it.effect("syncs what nobody waits for after a checkpoint, or a tenth of a second later", () => {
+    const memory = disk()
+    return Effect.gen(function* () {
+      const journal = yield* Journal.make({ path })
+      const durable = () => Journal.decode(memory.bytes(path).subarray(0, memory.durable(path))).events
+      yield* journal.flush
+      journal.append(ready(0))
+      yield* settle
+      assert.lengthOf(Journal.decode(memory.bytes(path)).events, 1)
+      assert.isEmpty(durable())
+      yield* TestClock.adjust("99 millis")
+      assert.isEmpty(durable())
+      yield* TestClock.adjust("1 millis")
+      yield* settle
+      assert.deepStrictEqual(durable(), [ready(0)])
+
+      const checkpoint: BootEvent = { _tag: "CheckpointReached", atMs: 1, checkpoint: "core_init_complete" }
+      journal.append(ready(1))
+      journal.append(checkpoint)
+      yield* settle
+      assert.deepStrictEqual(durable(), [ready(0), ready(1), checkpoint])
+      const syncs = memory.operations.filter((one) => one === `sync ${path}`).length
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(
+        memory.operations.filter((one) => one === `sync ${path}`),
+        syncs
+      )
+    }).pipe(Effect.scoped, Effect.provide(memory.layer))
+  })
+
   it.effect("writes what is left when its scope closes, and ignores what comes later", () => {
     const memory = disk()
     return Effect.gen(function* () {
@@ -173,6 +203,20 @@ describe("flush", () => {
     }).pipe(Effect.scoped, Effect.provide(memory.layer))
   })
 
+  it.effect("has the write begun before it waits for anything", () => {
+    const memory = disk()
+    return Effect.gen(function* () {
+      const journal = yield* Journal.make({ path })
+      yield* journal.flush
+      yield* settle // until the writer waits
+      const before = memory.operations.length
+      journal.append(ready(0))
+      const flushing = Effect.runFork(journal.flush)
+      assert.strictEqual(memory.operations[before], `write ${path}`)
+      yield* Fiber.join(flushing)
+    }).pipe(Effect.scoped, Effect.provide(memory.layer))
+  })
+
   it.effect("resolves after the write alone when told so", () => {
     const memory = disk()
     return Effect.gen(function* () {
@@ -186,7 +230,7 @@ describe("flush", () => {
 
   it.effect("fails when events were dropped, and the file says how many and where", () => {
     let stalls = false
-    const memory = disk((operation) => (stalls && operation === "sync" ? "stall" : undefined))
+    const memory = disk((operation) => (stalls && operation === "write" ? "stall" : undefined))
     return Effect.gen(function* () {
       const journal = yield* Journal.make({ path, capacity: 10 })
       yield* journal.flush

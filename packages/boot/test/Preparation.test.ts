@@ -5,7 +5,7 @@ import * as Boot from "../src/Boot.ts"
 import type * as Component from "../src/Component.ts"
 import * as Plan from "../src/Plan.ts"
 import * as Preparation from "../src/Preparation.ts"
-import { world } from "./fixtures/parts.ts"
+import { fails, world } from "./fixtures/parts.ts"
 
 const { part } = world()
 
@@ -20,7 +20,7 @@ const recipesOf = (components: ReadonlyArray<Component.Any>) => components.map((
 
 describe("a preparation", () => {
   it("is the plan of its components, with their recipes in its order, and who provides what", () => {
-    const checked = part("b", { needs: ["a"], validate: Effect.void })
+    const checked = part("b", { needs: ["a"], validate: Effect.sync(() => {}) })
     const { plan, providers, recipes, validated } = Result.getOrThrow(
       Preparation.make(recipesOf([checked, part("a")]), terms())
     )
@@ -30,6 +30,12 @@ describe("a preparation", () => {
       ["a", "b"]
     )
     assert.deepStrictEqual([...providers.values()], [0, 1])
+    assert.deepStrictEqual(validated, [1])
+  })
+
+  it("asks nobody whose settings have passed already", () => {
+    const [passed, failing] = [part("a", { validate: Effect.void }), part("b", { validate: fails("b") })]
+    const { validated } = Result.getOrThrow(Preparation.make(recipesOf([passed, failing]), terms()))
     assert.deepStrictEqual(validated, [1])
   })
 

@@ -68,7 +68,8 @@ export interface Alive {
   readonly surroundings: Surroundings["Service"]
   /** The report as of now. */
   readonly report: () => Report.Report
-  readonly vitals: Vitals.Vitals
+  /** What an operator wants to know besides, as of now. */
+  readonly vitals: () => Vitals.Vitals
   readonly step: (event: BootEvent.BootEvent) => void
   /** Completes when the node is asked to end. */
   readonly ending: Deferred.Deferred<End>
@@ -92,13 +93,26 @@ export interface Alive {
 export const make = (surroundings: Surroundings["Service"]): Alive => {
   const fold = Report.make()
   const vitals = Vitals.make()
-  return {
-    surroundings,
-    report: () => Report.read(fold),
-    vitals,
-    step: (event) => {
+  // Looked at seldom: while the node boots its thread has better to do than to keep the account up to date.
+  const untold: Array<BootEvent.BootEvent> = []
+  const catchUp = (): void => {
+    for (const event of untold.splice(0)) {
       Report.step(fold, event)
       Vitals.step(vitals, event)
+    }
+  }
+  return {
+    surroundings,
+    report: () => {
+      catchUp()
+      return Report.read(fold)
+    },
+    vitals: () => {
+      catchUp()
+      return vitals
+    },
+    step: (event) => {
+      if (untold.push(event) >= 512) catchUp()
     },
     ending: Deferred.makeUnsafe(),
     settled: Deferred.makeUnsafe(),
@@ -154,7 +168,7 @@ export const whileRunning = (node: Alive, { health }: Running): Sources => ({
 
 const details = (node: Alive): Sources["details"] =>
   Effect.map(Clock.currentTimeMillis, (now) => {
-    const vitals = Vitals.details(node.vitals, now)
+    const vitals = Vitals.details(node.vitals(), now)
     return Object.fromEntries(
       node.report().components.map(({ name, phase, state }) => [name, { state, phase, ...vitals[name] }])
     )
