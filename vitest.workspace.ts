@@ -50,7 +50,7 @@ const suiteOf = (file: string): string => {
 }
 
 /** Suites whose tests may leave nothing behind that keeps their process alive. */
-const tidy: ReadonlySet<string> = new Set(["api", "boot", "components", "config", "dwcp", "simulation"])
+const tidy: ReadonlySet<string> = new Set(["api", "boot", "components", "config", "dwcp", "examples", "novacron", "simulation"])
 const leftovers = "packages/boot/test/fixtures/leftovers.ts"
 
 const filesOf = (suite: string): string =>
