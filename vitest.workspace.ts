@@ -49,8 +49,8 @@ const suiteOf = (file: string): string => {
   return room === "examples" ? "examples" : `${name}`
 }
 
-/** Suites whose tests may leave nothing behind that keeps their process alive. */
-const tidy: ReadonlySet<string> = new Set(["api", "boot", "components", "config", "dwcp", "examples", "novacron", "simulation"])
+/** Suites whose tests leave something that keeps their process alive: a browser, or a node, is there for a whole file. */
+const untidy: ReadonlySet<string> = new Set(["dashboard", "e2e"])
 const leftovers = "packages/boot/test/fixtures/leftovers.ts"
 
 const filesOf = (suite: string): string =>
@@ -67,7 +67,7 @@ export default defineConfig({
       test: {
         name,
         include: [filesOf(name)],
-        setupFiles: ["scripts/fastCheck.ts", ...(tidy.has(name) ? [leftovers] : [])].map((file) =>
+        setupFiles: ["scripts/fastCheck.ts", ...(untidy.has(name) ? [] : [leftovers])].map((file) =>
           join(import.meta.dirname, file)
         ),
         testTimeout: patience[name] ?? seconds(15),
