@@ -163,9 +163,13 @@ export const classify = (table: Severity | { readonly [tag: string]: Severity },
 
 /** The tag of an error, or the name of its class, or its type: what a policy and a report know it by. */
 export const tagOf = (error: unknown): string => {
-  if (typeof error === "object" && error !== null) {
-    if ("_tag" in error && typeof error._tag === "string") return error._tag
-    if (error instanceof Error) return error.name
+  try {
+    if (typeof error === "object" && error !== null) {
+      if ("_tag" in error && typeof error._tag === "string") return error._tag
+      if (error instanceof Error && typeof error.name === "string") return error.name
+    }
+  } catch {
+    // It does not let itself be read.
   }
   return typeof error === "string" ? error : typeof error
 }
@@ -177,16 +181,32 @@ export const tagOf = (error: unknown): string => {
 export const messageOf = (error: unknown): string => {
   const seen: Array<string> = []
   let at: unknown = error
-  for (let depth = 0; depth < 8 && at !== undefined && at !== null; depth++) {
-    const text = isErrorLike(at) ? at.message || tagOf(at) : typeof at === "string" ? at : tagOf(at)
+  for (let depth = 0; depth < 8 && (depth === 0 || (at !== undefined && at !== null)); depth++) {
+    const { because, text } = sayingOf(at)
     // Some quote their cause in their own message.
     if (!seen.some((said) => said.includes(text))) seen.push(text)
-    at = isErrorLike(at) ? at.cause : undefined
+    at = because
   }
   return seen.reduce((said, text) => `${said}${/[.?!]$/.test(said) ? " Reason: " : ": "}${text}`)
 }
 
-/** An `Error`, or what has a tag and a message and is meant as one: `ConfigError` of Effect is no `Error`. */
+/** What an error says, and what it blames. Whoever fails may do so with anything, and a boot must not die of reading it. */
+const sayingOf = (error: unknown): { readonly text: string; readonly because?: unknown } => {
+  try {
+    if (isErrorLike(error)) return { text: error.message || tagOf(error), because: error.cause ?? firstOf(error) }
+  } catch {
+    // It does not let itself be read.
+  }
+  return { text: tagOf(error) }
+}
+
+/** An error with a message, or what has a tag and a message and is meant as one: `ConfigError` of Effect is no `Error`. */
 const isErrorLike = (it: unknown): it is { readonly message: string; readonly cause?: unknown } =>
-  it instanceof Error ||
-  (typeof it === "object" && it !== null && "_tag" in it && "message" in it && typeof it.message === "string")
+  typeof it === "object" &&
+  it !== null &&
+  (it instanceof Error || "_tag" in it) &&
+  "message" in it &&
+  typeof it.message === "string"
+
+/** Node says of a host with several addresses only that it tried them; one of them tells more. */
+const firstOf = (error: object): unknown => (error instanceof AggregateError ? error.errors[0] : undefined)

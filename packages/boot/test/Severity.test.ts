@@ -67,6 +67,39 @@ describe("Severity", () => {
     assert.strictEqual(Severity.messageOf(error), "round")
   })
 
+  it("says what several failures of one thing were, by the first of them", () => {
+    const tried = new AggregateError([
+      new Error("connect ECONNREFUSED ::1:1"),
+      new Error("connect ECONNREFUSED 127.0.0.1:1")
+    ])
+    assert.strictEqual(Severity.messageOf(tried), "AggregateError: connect ECONNREFUSED ::1:1")
+    assert.strictEqual(Severity.messageOf(new AggregateError([])), "AggregateError")
+  })
+
+  it("has a text and a tag for whatever a start may fail with", () => {
+    const refuse = (): never => {
+      throw new Error("not readable")
+    }
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const failures: ReadonlyArray<readonly [failure: unknown, tag: string, text: string]> = [
+      [undefined, "undefined", "undefined"],
+      [null, "object", "object"],
+      [0, "number", "number"],
+      [Symbol("odd"), "symbol", "symbol"],
+      [proxy, "object", "object"],
+      [Object.defineProperty({}, "_tag", { get: refuse }), "object", "object"],
+      [Object.defineProperty(new Error("x"), "message", { get: refuse }), "Error", "Error"],
+      [Object.assign(new Error("x"), { message: { code: 1 } }), "Error", "Error"],
+      [Object.assign(new Error("odd name"), { name: Symbol("odd") }), "object", "odd name"],
+      [new Error("outer", { cause: proxy }), "Error", "outer: object"]
+    ]
+    for (const [failure, tag, text] of failures) {
+      assert.strictEqual(Severity.tagOf(failure), tag)
+      assert.strictEqual(Severity.messageOf(failure), text)
+    }
+  })
+
   it("knows an error by its tag, or by the name of its class, or by its type", () => {
     assert.strictEqual(Severity.tagOf(new Down({ password: "" })), "Down")
     assert.strictEqual(Severity.tagOf(new TypeError("x")), "TypeError")
