@@ -2,7 +2,7 @@
  * From recipes to a running boot: options are settled, the plan is made, a driver begins, and whoever asked waits until
  * everything is up or everything is down again. A group inside a boot takes the same road.
  */
-import { Config, Context, Data, Deferred, Duration, Effect, Random, Result, type Scope } from "effect"
+import { Cause, Config, Context, Data, Deferred, Duration, Effect, Random, Result, type Scope } from "effect"
 import type { BootEvent } from "./BootEvent.ts"
 import { Driver, Enclosing, type Settings } from "./Driver.ts"
 import { Environment } from "./Environment.ts"
@@ -39,13 +39,13 @@ export interface Options {
   readonly restoration?: Policy.Policy | "off"
   /** Keeps the record. The last checkpoint is durable in it before the boot is ready. Default: none. */
   readonly journal?: Journal
-  /** Hears every event, in order, at once; it must be quick and must not throw. */
+  /** Hears every event, in order, at once; it must be quick. That it threw is told by the log, and the boot goes on. */
   readonly observe?: (event: BootEvent) => void
   /** Durations learned from earlier boots, in milliseconds by name: the longest path goes first when slots are scarce. */
   readonly durationsMs?: { readonly [name: string]: number }
   /** What a boot that was killed had acquired: those components run their `recover`. */
   readonly previous?: Unfinished | undefined
-  /** Takes secrets out of the text of errors before it reaches any event. Default: none. */
+  /** Takes secrets out of the text of errors before it reaches any event; where it throws there is none. Default: none. */
   readonly redact?: (text: string) => string
   /** How long calls in flight keep a service that was exchanged. Default: 10 seconds. */
   readonly drain?: Duration.Input
@@ -121,7 +121,8 @@ const settle = (
   if (Result.isFailure(prepared)) {
     return Result.fail(new InvalidBoot({ problems: prepared.failure.message.split("\n"), cause: prepared.failure }))
   }
-  const { drain, observe, restoration } = options
+  const { drain, redact, restoration } = options
+  const observe = options.observe && heard(options.observe, env)
   return Result.succeed({
     ...prepared.success,
     limits: limits.success,
@@ -141,12 +142,42 @@ const settle = (
             observe?.(event)
           },
     previous: options.previous ?? (outer?.previous && inside(outer.previous, `${enclosing?.path}/`)),
-    redact: options.redact ?? outer?.redact ?? ((text) => text),
+    redact: redact === undefined ? (outer?.redact ?? bounded) : told(redact),
     drainMs: drain === undefined ? 10_000 : Duration.toMillis(drain),
     persistMs: 5_000,
     isInside: enclosing !== undefined,
     checked
   })
+}
+
+/** What listens with a bug must not stop what it listens to: that is in the log, the first time. */
+const heard = (observe: (event: BootEvent) => void, env: Context.Context<never>): ((event: BootEvent) => void) => {
+  let hasThrown = false
+  return (event) => {
+    try {
+      observe(event)
+    } catch (defect) {
+      if (!hasThrown) Effect.runForkWith(env)(Effect.logError("`observe` of the boot threw", Cause.die(defect)))
+      hasThrown = true
+    }
+  }
+}
+
+/** The text of an error as anybody may see it. What cannot be redacted may hold a secret. */
+const told =
+  (redact: (text: string) => string) =>
+  (text: string): string => {
+    try {
+      return bounded(redact(text))
+    } catch {
+      return "what it says was left out, because `redact` of the boot threw"
+    }
+  }
+
+/** A page of HTML is no message: records and reports hold what somebody reads. */
+const bounded = (text: string): string => {
+  const most = 4_000
+  return text.length <= most ? text : `${text.slice(0, most)}… and ${text.length - most} more characters`
 }
 
 /** A group whose members did not close cleanly has not closed cleanly itself. */

@@ -25,7 +25,8 @@ export const complaintOf = (component: string, cause: Cause.Cause<unknown>): unk
 /** The error as a record, with the severity that its component gives it. */
 export const record = (build: Build, error: unknown, redact: (text: string) => string): Failure => ({
   kind: kindOf(error),
-  tag: tagOf(error),
+  // Of an error that is a plain text, the tag is that text.
+  tag: redact(tagOf(error)),
   message: redact(messageOf(error)),
   severity: word[classify(build.table, error)]
 })

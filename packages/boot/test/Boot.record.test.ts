@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Data, Effect, Exit, HashMap, Random, Stream, SubscriptionRef } from "effect"
+import { Cause, Data, Effect, Exit, HashMap, Logger, Random, Stream, SubscriptionRef } from "effect"
 import type { BootEvent } from "../src/BootEvent.ts"
 import * as Boot from "../src/Boot.ts"
 import * as Component from "../src/Component.ts"
@@ -7,7 +7,7 @@ import * as Journal from "../src/Journal.ts"
 import * as Phase from "../src/Phase.ts"
 import * as Policy from "../src/Policy.ts"
 import * as Report from "../src/Report.ts"
-import { at, fails, key, only, world } from "./fixtures/parts.ts"
+import { at, criticals, fails, key, only, world } from "./fixtures/parts.ts"
 import * as Virtual from "./fixtures/virtual.ts"
 
 /** A journal that takes so long to make things durable, and keeps book of what was asked. */
@@ -187,6 +187,73 @@ describe("redact", () => {
         events.filter((event) => JSON.stringify(event).includes("hunter2")),
         []
       )
+    })
+  )
+})
+
+describe("the text of an error", () => {
+  it.effect("is there whatever a start fails with, and the boot ends", () =>
+    Effect.gen(function* () {
+      for (const failure of [undefined, null, "plain", 0, Object.assign(new Error("x"), { message: { code: 1 } })]) {
+        const { boot, events } = world()
+        const start = Effect.fail(failure)
+        const odd = Component.make(key("odd"), { start, health: () => Effect.void })
+        const [[component, cause] = []] = criticals(yield* boot([odd]))
+        assert.deepStrictEqual([component, cause], ["odd", failure])
+        assert.isNotEmpty(only(events, "ComponentFailed", "odd")[0]?.failure.message)
+      }
+    })
+  )
+
+  it.effect("is left out when it cannot be redacted, and the boot ends", () =>
+    Effect.gen(function* () {
+      const { boot, events, part } = world()
+      const redact = (): never => {
+        throw new Error("no pattern for hunter2")
+      }
+      const exit = yield* boot([part("a", { then: () => fails("a", "hunter2") })], { redact })
+      assert.strictEqual(criticals(exit).length, 1)
+      const { message, tag } = only(events, "ComponentFailed", "a")[0]!.failure
+      assert.include(message, "`redact` of the boot threw")
+      assert.notInclude(tag + message, "hunter2")
+    })
+  )
+
+  it.effect("has an end, and the error that the boot fails with has all of it", () =>
+    Effect.gen(function* () {
+      const { boot, events, part } = world()
+      const page = "<p>502</p>".repeat(100_000)
+      const [[, cause] = []] = criticals(yield* boot([part("a", { then: () => fails("a", page) })]))
+      assert.propertyVal(cause, "message", page)
+      const { message } = only(events, "ComponentFailed", "a")[0]!.failure
+      assert.isBelow(message.length, 5_000)
+      assert.match(message, /<\/p>… and 996000 more characters$/)
+    })
+  )
+})
+
+describe("who observes", () => {
+  it.effect("and throws is named in the log, once, and the boot goes on", () =>
+    Effect.gen(function* () {
+      for (const tag of ["BootStarted", "ComponentReady", "ComponentStopped"]) {
+        const { boot, ledger, part } = world()
+        const heard: Array<string> = []
+        const logged: Array<string> = []
+        const observe = (event: BootEvent) => {
+          heard.push(event._tag)
+          if (event._tag === tag) throw new Error("the metrics are gone")
+        }
+        const logger = Logger.make(({ cause, message }) => {
+          logged.push(`${String(message)} ${Cause.pretty(cause)}`)
+        })
+        const two = [part("a"), part("b", { needs: ["a"] })]
+        const exit = yield* boot(two, { observe }).pipe(Effect.provide(Logger.layer([logger])))
+        assert.isTrue(Exit.isSuccess(exit))
+        assert.deepStrictEqual(ledger, ["0 +a", "10 +b", "20 -b", "20 -a"])
+        assert.strictEqual(heard.at(-1), "BootEnded")
+        assert.strictEqual(logged.length, 1)
+        assert.match(logged[0]!, /`observe` of the boot threw.*the metrics are gone/s)
+      }
     })
   )
 })

@@ -66,5 +66,7 @@ describe("Verdict", () => {
   it("lets a secret be taken out of the text", () => {
     const redact = (text: string) => text.replaceAll("hunter2", "***")
     assert.strictEqual(record(build, new Error("bad password hunter2"), redact).message, "bad password ***")
+    const { message, tag } = record(build, "bad password hunter2", redact)
+    assert.deepStrictEqual([tag, message], ["bad password ***", "bad password ***"])
   })
 })
