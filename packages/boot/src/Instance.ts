@@ -68,8 +68,9 @@ export const patiently = (
     const fiber = run(context, effect)
     const patience = run(context, Effect.sleep(Duration.millis(ms)))
     patience.addObserver((exit) => {
-      fiber.interruptUnsafe()
+      // The first word counts, and one that is interrupted may have its own at once.
       if (Exit.isSuccess(exit)) resume(Effect.succeed(Exit.fail(late())))
+      fiber.interruptUnsafe()
     })
     fiber.addObserver((exit) => {
       patience.interruptUnsafe()

@@ -5,6 +5,7 @@ import * as Component from "../src/Component.ts"
 import { Environment } from "../src/Environment.ts"
 import * as Launch from "../src/Launch.ts"
 import * as Policy from "../src/Policy.ts"
+import { tagOf } from "../src/Severity.ts"
 import { at, Broken, criticals, fails, key, only, Part, world } from "./fixtures/parts.ts"
 import * as Virtual from "./fixtures/virtual.ts"
 
@@ -174,10 +175,9 @@ describe("settings that cannot be right", () => {
     Effect.gen(function* () {
       const { boot, events, part } = world()
       const exit = yield* boot([part("a", { validate: Effect.never })], { phases: { pre: "2 seconds" } })
-      assert.deepStrictEqual(
-        criticals(exit).map(([name]) => name),
-        ["a"]
-      )
+      const [[name, cause] = []] = criticals(exit)
+      assert.deepStrictEqual([name, tagOf(cause)], ["a", "TimedOut"])
+      assert.strictEqual(only(events, "ComponentFailed")[0]?.failure.kind, "timeout")
       assert.strictEqual(only(events, "BootEnded")[0]?.atMs, 2_000)
     })
   )
