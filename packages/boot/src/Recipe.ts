@@ -2,8 +2,8 @@
  * A component as the engine sees it: what a manifest is made of, and the effects that build it. The types that keep a
  * graph honest are in `Component`; here they have done their work.
  */
-import type { Effect, Option } from "effect"
-import { Context } from "effect"
+import type { Effect } from "effect"
+import { Context, Option } from "effect"
 import type { Manifest, Need } from "./Manifest.ts"
 import * as Policy from "./Policy.ts"
 import { mildest, type Severity, word } from "./Severity.ts"
@@ -121,10 +121,10 @@ export const needOf = (key: AnyKey): Need => softNeedOf(key) ?? { key: key.key, 
 /** The same for one that need not be met; undefined for one that must. */
 export const softNeedOf = (key: AnyKey): Need | undefined => derived.get(key.key)?.need
 
-/** The service of one key in what `start` yielded; undefined for a member of a group that is not up. */
-export const serviceOf = (yields: Build["yields"], built: unknown, key: AnyKey): unknown =>
+/** The service of one key in what `start` yielded, which may be undefined; none for a member of a group that is not up. */
+export const serviceOf = (yields: Build["yields"], built: unknown, key: AnyKey): Option.Option<unknown> =>
   // The declaration says which of the two `start` yields.
-  yields === "service" ? built : Context.getOrUndefined(built as Context.Context<unknown>, key)
+  yields === "service" ? Option.some(built) : Context.getOption(built as Context.Context<unknown>, key)
 
 /** Finds a service when it runs, or finds that it is not up. */
 export type Lookup = Effect.Effect<Option.Option<unknown>>

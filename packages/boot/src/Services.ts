@@ -19,7 +19,7 @@ export class Services {
   private readonly providers: ReadonlyMap<string, number>
   private readonly faces = new Map<string, Live.Live>()
   /** Members of groups that were not up when their group came up; they may be by now. */
-  private readonly inside = new Map<string, () => unknown>()
+  private readonly inside = new Map<string, () => Option.Option<unknown>>()
 
   constructor({ providers, recipes }: Preparation, env: Context.Context<never>, isUp: (component: number) => boolean) {
     this.recipes = recipes
@@ -33,10 +33,9 @@ export class Services {
     let context = this.env
     for (const key of this.recipes[component]!.needs) {
       const need = Recipe.softNeedOf(key)
-      const service =
-        need === undefined ? (this.byKey.get(key.key) ?? this.inside.get(key.key)?.()) : this.soft(key, need)
+      const service = need === undefined ? this.service(key.key) : this.soft(key, need)
       // What is not among the services comes from outside, and is in the environment already.
-      if (service !== undefined) context = Context.add(context, key, service)
+      if (Option.isSome(service)) context = Context.add(context, key, service.value)
     }
     return context
   }
@@ -49,7 +48,8 @@ export class Services {
     const recipe = this.recipes[component]!
     const before: Array<Live.Generation> = []
     for (const key of recipe.provides) {
-      const service = Recipe.serviceOf(build.yields, built, key)
+      const found = Recipe.serviceOf(build.yields, built, key)
+      const service = Option.getOrUndefined(found)
       const face = this.faces.get(key.key)
       if (face !== undefined && Live.canFace(service)) {
         before.push(Live.exchange(face, service))
@@ -58,7 +58,7 @@ export class Services {
         const made = Live.make(service)
         this.faces.set(key.key, made)
         this.byKey.set(key.key, made.face)
-      } else if (service === undefined) {
+      } else if (Option.isNone(found)) {
         this.byKey.delete(key.key)
         this.inside.set(key.key, () => Recipe.serviceOf(build.yields, built, key))
       } else this.byKey.set(key.key, service)
@@ -94,18 +94,25 @@ export class Services {
     }
   }
 
-  /** What answers for a service that may be absent; undefined when the environment does. */
-  private soft(key: Recipe.AnyKey, need: Need): unknown {
+  /** What answers for a service that may be absent; none when the environment does. */
+  private soft(key: Recipe.AnyKey, need: Need): Option.Option<unknown> {
     const fromOutside = this.env.mapUnsafe.has(key.key) && !this.providers.has(need.key)
-    if (fromOutside) return undefined
-    return need.kind === "late" ? this.lookup(need.key) : this.find(need.key)
+    if (fromOutside) return Option.none()
+    return Option.some(need.kind === "late" ? this.lookup(need.key) : this.find(need.key))
   }
 
   /** The service of a key, if the component that provides it is up. */
   private find(key: string): Option.Option<unknown> {
     const provider = this.providers.get(key)
     if (provider === undefined || !this.isUp(provider)) return Option.none()
-    return Option.fromUndefinedOr(this.byKey.get(key) ?? this.inside.get(key)?.())
+    return this.service(key)
+  }
+
+  /** The service of a key, which may be undefined: who migrates a database offers nothing but having done so. */
+  private service(key: string): Option.Option<unknown> {
+    const service = this.byKey.get(key)
+    if (service !== undefined || this.byKey.has(key)) return Option.some(service)
+    return this.inside.get(key)?.() ?? Option.none()
   }
 
   private lookup(key: string): Recipe.Lookup {

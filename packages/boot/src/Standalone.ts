@@ -26,8 +26,8 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
       if (Exit.isSuccess(exit)) {
         for (const key of recipe.provides) {
           const built = Recipe.serviceOf(build.yields, exit.value, key)
-          if (built !== undefined) services.set(key.key, built)
-          Recipe.complete(services, key, Option.fromUndefinedOr(built), Effect.succeed(Option.fromUndefinedOr(built)))
+          if (Option.isSome(built)) services.set(key.key, built.value)
+          Recipe.complete(services, key, built, Effect.succeed(built))
         }
         return Context.makeUnsafe<never>(services)
       }

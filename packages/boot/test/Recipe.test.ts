@@ -16,8 +16,8 @@ describe("Recipe", () => {
 
   it("finds a service in what was built, be it the service itself or a context", () => {
     const service = { name: "it" }
-    assert.strictEqual(Recipe.serviceOf("service", service, key), service)
-    assert.strictEqual(Recipe.serviceOf("context", Context.make(key, service), key), service)
+    assert.deepStrictEqual(Recipe.serviceOf("service", service, key), Option.some(service))
+    assert.deepStrictEqual(Recipe.serviceOf("context", Context.make(key, service), key), Option.some(service))
   })
 
   it.effect("completes a service for those who can do without it", () =>

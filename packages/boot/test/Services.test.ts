@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Option, Result } from "effect"
+import { Context, Effect, Layer, Option, Result } from "effect"
+import * as Boot from "../src/Boot.ts"
 import * as Component from "../src/Component.ts"
 import * as Preparation from "../src/Preparation.ts"
 import type * as Recipe from "../src/Recipe.ts"
@@ -100,6 +101,29 @@ describe("Services", () => {
     it.services.complete(it.at("gone"))
     assert.isTrue(Option.isSome(Context.get(all, Component.option(key("gone")))))
   })
+
+  it.effect("are there although they are undefined: a migration offers nothing but having been done", () =>
+    Effect.gen(function* () {
+      class Migrated extends Context.Service<Migrated, void>()("test/migrated") {}
+      const option = Component.option(Migrated)
+      const needs = [Migrated, option] as const
+      const start = Effect.gen(function* () {
+        yield* Migrated
+        assert.deepStrictEqual(yield* option, Option.some(undefined))
+        return shape("api")
+      })
+      const migrated = Component.make(Migrated, { start: Effect.void, health: () => Effect.void })
+      const layer = Component.fromLayer(Migrated, Layer.effect(Migrated, Effect.void))
+      const api = Component.make(key("api"), { needs, start, health: ({ answer }) => answer })
+      for (const one of [migrated, layer, Component.group("group", [migrated])]) {
+        const { services } = yield* Boot.make([one, api])
+        assert.isUndefined(Context.get(services, Migrated))
+        assert.strictEqual(yield* Context.get(services, key("api")).answer, "api")
+      }
+      const alone = Layer.build(api.layer.pipe(Layer.provide(migrated.layer)))
+      assert.strictEqual(yield* Context.get(yield* alone, key("api")).answer, "api")
+    })
+  )
 
   it("know what is missing although its group is up, and find it once it is there", () => {
     const extra = part("extra", { severity: "Warning" }).pipe(Component.optional)
