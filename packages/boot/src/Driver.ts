@@ -589,12 +589,12 @@ export class Driver {
   private critical(component: string, failure: Failure): Critical {
     const i = this.settings.plan.index.get(component) ?? -1
     const last = this.errors[i]
-    const { late } = this.state
+    const { late = this.instances[i]?.stop?.late } = this.state
     const cause =
       failure.tag === "NeedAbsent"
         ? new NeedAbsent({ component, reason: failure.message })
         : failure.tag === "TimedOut" && late !== undefined && !(last instanceof TimedOut && last.scope === late.scope)
-          ? this.timedOut(i, late.scope, late.afterMs, "wait")
+          ? this.timedOut(i, late.scope, late.afterMs, this.instances[i]?.during ?? "wait")
           : last
     return new Critical({ component, cause })
   }

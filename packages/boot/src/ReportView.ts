@@ -554,9 +554,11 @@ const neededBy = ({ components }: Report, causes: ReadonlyArray<string>): string
 }
 
 const undone = ({ components, endedAtMs, rollback }: Report): string => {
-  if (rollback === null || rollback.components === 0) return "nothing: nothing was held"
   const unclean = components.filter(({ closing }) => closing !== null && closing !== "clean")
   const left = list(unclean.map(({ closing, name }) => `${name} (${closing})`))
+  if (rollback === null || rollback.components === 0) {
+    return left === "" ? "nothing: nothing was held" : `nothing, and not clean: ${left}`
+  }
   const how = rollback.clean ? "all clean" : endedAtMs === null ? "not yet over" : `not clean: ${left}`
   return `${count(rollback.components, "component")} in reverse order in ${duration(rollback.durationMs)}, ${how}`
 }

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Option, type Scope } from "effect"
 import * as Component from "../src/Component.ts"
-import { Critical, Defect, messageOf, NeedAbsent, Unhealthy } from "../src/Severity.ts"
+import * as Policy from "../src/Policy.ts"
+import * as Report from "../src/Report.ts"
+import { Critical, Defect, messageOf, NeedAbsent, TimedOut, Unhealthy } from "../src/Severity.ts"
 import { at, Broken, criticals, fails, key, lines, only, world } from "./fixtures/parts.ts"
 import * as Virtual from "./fixtures/virtual.ts"
 
@@ -373,6 +375,28 @@ describe("a rollback", () => {
           [7040, "b", "abandoned"]
         ]
       )
+    })
+  )
+
+  it.effect("says of a start that it left behind how long it waited, and what was wrong before", () =>
+    Effect.gen(function* () {
+      const { boot, events } = world({ uninterruptible: 1 })
+      let attempts = 0
+      const start = Effect.suspend(() =>
+        ++attempts === 1
+          ? fails("stubborn")
+          : Effect.uninterruptible(Effect.andThen(Effect.sleep("1 hour"), Effect.never))
+      )
+      const stubborn = Component.make(key("stubborn"), { stop: "1 second", start, health: () => Effect.void }).pipe(
+        Component.timeout("2 seconds"),
+        Component.retry(Policy.make({ name: "twice", attempts: 2 }))
+      )
+      const [[name, cause] = []] = criticals(yield* boot([stubborn]))
+      assert.strictEqual(name, "stubborn")
+      assert.instanceOf(cause, TimedOut)
+      assert.deepStrictEqual([cause.scope, cause.afterMs, cause.during], ["attempt", 2_000, "start"])
+      assert.deepStrictEqual(cause.cause, new Broken({ by: "stubborn", message: "stubborn broke" }))
+      assert.include(Report.text(Report.fromEvents(events)), "  undone    nothing, and not clean: stubborn (abandoned)")
     })
   )
 
