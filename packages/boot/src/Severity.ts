@@ -133,9 +133,14 @@ export const wrap = (severity: Severity, component: string, cause: unknown): Fai
  */
 export type Table<E> =
   | Severity
-  | ([E] extends [{ readonly _tag: string }]
-      ? { readonly [K in E["_tag"]]: Severity } & { readonly TimedOut?: Severity; readonly Unhealthy?: Severity }
-      : never)
+  // Of nothing, the tags would be a type that takes any text for a table.
+  | ([E] extends [never]
+      ? Faults
+      : [E] extends [{ readonly _tag: string }]
+        ? { readonly [K in E["_tag"]]: Severity } & Faults
+        : { readonly "one severity for all, as these errors have no _tag": never })
+
+type Faults = { readonly TimedOut?: Severity; readonly Unhealthy?: Severity }
 
 /** The error channel that a table makes of a component's errors `E`. */
 export type Classified<E, T> = T extends Severity

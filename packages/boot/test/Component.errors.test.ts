@@ -97,6 +97,21 @@ const wrong: ReadonlyArray<readonly [what: string, code: string, says: ReadonlyA
     [`Type '"Fatal"' is not assignable`]
   ],
   [
+    "a severity that there is not, of a start that does not fail",
+    `Component.make(Api, { severity: "warning", start: Effect.succeed({ port: 1 }), health })`,
+    [`Type '"warning"' is not assignable`, `Did you mean '"Warning"'?`]
+  ],
+  [
+    "a severity for an error that start does not have",
+    `Component.make(Api, { severity: { RedisDown: "Warning" }, start: Effect.succeed({ port: 1 }), health })`,
+    ["'RedisDown' does not exist in type 'Faults'"]
+  ],
+  [
+    "a table for errors without a tag",
+    `Component.make(Api, { severity: { Error: "Warning" }, start: Effect.fail(new Error("x")), health })`,
+    [`'Error' does not exist in type '{ readonly "one severity for all, as these errors have no _tag"`]
+  ],
+  [
     "a degraded component without a fallback",
     `Boot.layer([settings, redis])`,
     [`Property '"unhandled severity"' is missing`, `"unhandled severity": Degraded<RedisDown>`]
