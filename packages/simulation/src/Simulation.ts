@@ -17,7 +17,7 @@
  * - Real promises, sockets and timers cannot end inside: the thread never goes back to the event loop. An effect that
  *   waits for one is reported as a deadlock. Simulate such a service by a layer that sleeps.
  * - The priorities of tasks are not looked at. Nothing in Effect but `yieldNowWith` sets any.
- * - When the effect has ended, fibers that it left behind run until they sleep, and stop there.
+ * - When the effect has ended, fibers that it left behind run until they sleep, and stop there, unless they may linger.
  *
  * **Example**
  *
@@ -38,6 +38,11 @@ export interface Options {
   readonly fuzz?: boolean
   /** After this many turns of fibers the run is given up. Default: ten million. */
   readonly maxSteps?: number
+  /**
+   * How long, in virtual milliseconds, what the effect has left behind goes on; asked when it has ended. Some may repeat
+   * for ever: after a tenth of the steps nobody waits for them. Default: no time at all.
+   */
+  readonly lingerMs?: () => number
 }
 
 /** What became of an effect. */
@@ -74,8 +79,8 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options: Options): Run<A,
   const world = new World(options)
   const fiber = Effect.runForkWith(world.context)(effect, { scheduler: world })
   const end = world.until(() => fiber.pollUnsafe() !== undefined)
-  // Whoever could still run does, but time stands still.
-  if (end === "done") world.until(() => !world.isBusy)
+  // Whoever could still run does, but time stands still unless more was asked for.
+  if (end === "done") world.linger(options.lingerMs?.() ?? 0)
   const { asleep, nowMs: timeMs, steps } = world
   const facts = { timeMs, steps, deadlock: end === "deadlock", asleep }
   if (end === "done") return { exit: fiber.pollUnsafe()!, ...facts }
@@ -129,8 +134,14 @@ class World implements Scheduler.Scheduler, Clock.Clock {
 
   // ---------------------------------------------------------------------------------------------------- the loop
 
-  until(isDone: () => boolean): "done" | "deadlock" | "out of steps" {
-    const limit = this.steps + this.maxSteps
+  linger(ms: number): void {
+    const endMs = this.nowMs + ms
+    const isQuiet = () => !this.isBusy && (Sleepers.first(this.sleepers)?.atMs ?? Infinity) > endMs
+    this.until(isQuiet, ms === 0 ? this.maxSteps : this.maxSteps / 10)
+  }
+
+  until(isDone: () => boolean, maxSteps = this.maxSteps): "done" | "deadlock" | "out of steps" {
+    const limit = this.steps + maxSteps
     while (!isDone()) {
       if (this.steps >= limit) return "out of steps"
       const task = this.next()

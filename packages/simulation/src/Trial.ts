@@ -149,12 +149,18 @@ const perform = (trial: Trial, it: Case): Performance => {
         if (Exit.isSuccess(exit)) yield* Effect.sleep(it.stopAfterMs)
       })
     )
-    // What was left behind may come back, and is closed then.
-    if (abandoned > 0) yield* Effect.sleep("1 day")
   })
-  const run = Simulation.run(program, { seed: it.seed, fuzz: it.fuzz, maxSteps: 200_000 })
+  const run = Simulation.run(program, {
+    seed: it.seed,
+    fuzz: it.fuzz,
+    maxSteps: 200_000,
+    // What was left behind may come back, and is closed then.
+    lingerMs: () => (abandoned > 0 ? dayMs : 0)
+  })
   return { stand, run, exit, events, abandoned }
 }
+
+const dayMs = 86_400_000
 
 /** The types of what is put on trial were checked where it was handed in. */
 const boot = (

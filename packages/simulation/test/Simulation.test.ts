@@ -86,6 +86,17 @@ describe("Simulation", () => {
     assert.deepStrictEqual({ asleep, timeMs }, { asleep: 1, timeMs: 0 })
   })
 
+  it("lets them go on when they may linger, but not for ever", () => {
+    const linger = (effect: Effect.Effect<unknown>) =>
+      Simulation.run(Effect.forkDetach(effect), { seed: 1, maxSteps: 1000, lingerMs: () => 60_000 })
+    const { asleep, exit, timeMs } = linger(Effect.andThen(Effect.sleep("1 minute"), Effect.sleep("1 hour")))
+    assert.isTrue(Exit.isSuccess(exit))
+    assert.deepStrictEqual({ asleep, timeMs }, { asleep: 1, timeMs: 60_000 })
+    const busy = linger(Effect.forever(Effect.sleep("1 millis")))
+    assert.isTrue(Exit.isSuccess(busy.exit))
+    assert.isBelow(busy.steps, 200)
+  })
+
   it("draws the same chance from the same seed, and another from another", () => {
     const draw = (seed: number) => Simulation.run(Effect.all([Random.next, Random.nextInt]), { seed }).exit
     assert.deepStrictEqual(draw(7), draw(7))

@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Component } from "@novacron/boot"
+import { Context, Effect } from "effect"
 import type * as Case from "../src/Case.ts"
 import * as Fault from "../src/Fault.ts"
 import * as Trial from "../src/Trial.ts"
@@ -71,6 +73,17 @@ describe("Trial", () => {
     assert.deepStrictEqual(Trial.run(careless, it).violations, [])
     const [violation] = Trial.run(careless, { ...it, cancelAtMs: 20 }).violations
     assert.strictEqual(violation?.promise, "nothing is left behind")
+  })
+
+  it("does not wait for a worker who is left behind and goes on for ever", () => {
+    class Worker extends Context.Service<Worker, number>()("test/worker") {}
+    const work = Effect.forever(Effect.sleep("10 millis"))
+    const worker = Component.make(Worker, { start: Effect.as(Effect.forkScoped(work), 1), health: () => Effect.void })
+    const faults = [Fault.make("FinalizerHangs", { component: "worker", variant: 0, attempt: 1 })]
+    const { events, struck, violations } = Trial.run(Trial.make([worker]), { ...quiet, components: ["worker"], faults })
+    assert.deepStrictEqual(violations, [])
+    assert.deepStrictEqual(struck, [1])
+    assert.isTrue(events.some((event) => event._tag === "ComponentStopped" && event.closing === "abandoned"))
   })
 
   it("finds a component that waits for a promise and is never closed", () => {
