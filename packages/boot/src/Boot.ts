@@ -16,6 +16,7 @@
  * ```
  */
 import {
+  Cause,
   Context,
   Deferred,
   type Duration,
@@ -37,7 +38,7 @@ import type * as Plan from "./Plan.ts"
 import * as Preparation from "./Preparation.ts"
 import type * as Recipe from "./Recipe.ts"
 import type * as Report from "./Report.ts"
-import type { Critical } from "./Severity.ts"
+import { type Critical, messageOf } from "./Severity.ts"
 import type * as Status from "./Status.ts"
 
 export { InvalidBoot, type Options } from "./Launch.ts"
@@ -194,7 +195,9 @@ const healthOf = (driver: Driver, scope: Scope.Scope): Health.Health => {
 }
 
 const checksOf = (driver: Driver): ReadonlyArray<Health.Check> => {
-  const { components, excluded, needs } = driver.settings.plan
+  const { plan, redact } = driver.settings
+  const { components, excluded, needs } = plan
+  const complaint = (cause: Cause.Cause<unknown>) => Effect.fail(redact(messageOf(Cause.squash(cause))))
   return components.flatMap((component, i) =>
     excluded[i]
       ? []
@@ -203,7 +206,7 @@ const checksOf = (driver: Driver): ReadonlyArray<Health.Check> => {
             name: component.name,
             critical: component.severity === "critical",
             needs: needs[i]!.map((need) => components[need]!.name),
-            probe: Effect.map(driver.probe(i), readingOf)
+            probe: Effect.catchCause(Effect.map(driver.probe(i), readingOf), complaint)
           }
         ]
   )

@@ -45,7 +45,7 @@ export interface Options {
   readonly durationsMs?: { readonly [name: string]: number }
   /** What a boot that was killed had acquired: those components run their `recover`. */
   readonly previous?: Unfinished | undefined
-  /** Takes secrets out of the text of errors before it reaches any event; where it throws there is none. Default: none. */
+  /** Takes secrets out of the text of errors, for events and `health`; where it throws there is no text. Default: none. */
   readonly redact?: (text: string) => string
   /** How long calls in flight keep a service that was exchanged. Default: 10 seconds. */
   readonly drain?: Duration.Input

@@ -189,6 +189,22 @@ describe("redact", () => {
       )
     })
   )
+
+  it.effect("is applied to what health says of a part, be it an error or a defect", () =>
+    Effect.gen(function* () {
+      for (const complaint of [Effect.fail("bad password hunter2"), Effect.die(new Error("bad password hunter2"))]) {
+        const { boot, part } = world()
+        let isUp = true
+        const a = part("a", { probe: () => (isUp ? Effect.void : complaint) })
+        const redact = (text: string) => text.replaceAll("hunter2", "***")
+        const exit = yield* boot([a], { redact }, ({ health }) => {
+          isUp = false
+          return Effect.map(health.report, ({ components }) => components[0]?.message)
+        })
+        assert.deepStrictEqual(exit, Exit.succeed("bad password ***"))
+      }
+    })
+  )
 })
 
 describe("the text of an error", () => {
