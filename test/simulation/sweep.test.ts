@@ -11,7 +11,8 @@ describe("every single fault", () => {
       const result = Sweep.sweep(components)
       console.info(`${name}: ${result.runs} single faults\n${Sweep.table(result)}`)
       const told = result.violations.map(
-        ({ fault, message, promise }) => `${Fault.describe(fault)}: ${promise}. ${message}`
+        ({ fault, message, promise }) =>
+          `${fault === undefined ? "no fault" : Fault.describe(fault)}: ${promise}. ${message}`
       )
       assert.deepStrictEqual(told, [])
       assert.strictEqual(result.struck, result.runs, "each of them has struck")

@@ -46,7 +46,14 @@ export interface Result {
   readonly attempts: number
   /** How many boots ended how, by kind of fault. */
   readonly outcomes: { readonly [kind in Fault.Kind]?: { readonly [outcome in Trial.Verdict["outcome"]]?: number } }
-  readonly violations: ReadonlyArray<Judge.Violation & { readonly fault: Fault.Fault; readonly replay: Replay.Replay }>
+  readonly violations: ReadonlyArray<Violation>
+}
+
+/** A broken promise, with what it takes to break it again. */
+export interface Violation extends Judge.Violation {
+  /** Undefined when it takes none: the components cannot be booted at all. */
+  readonly fault: Fault.Fault | undefined
+  readonly replay: Replay.Replay
 }
 
 /** Sweeps components. */
@@ -85,7 +92,10 @@ const exhaust = (components: ReadonlyArray<Component.Any>, options: Options): Re
     cancelAtMs: null
   }
   const outcomes: { [kind in Fault.Kind]?: Record<string, number> } = {}
-  const violations: Array<Result["violations"][number]> = []
+  const violations: Array<Violation> = []
+  const found = (it: Case.Case, fault: Fault.Fault | undefined, all: ReadonlyArray<Judge.Violation>) => {
+    for (const violation of all) violations.push({ ...violation, fault, replay: Replay.make(it, violation) })
+  }
   let [runs, struck, attempts] = [0, 0, 0]
   for (const at of components.flatMap(({ manifest }) => attemptsOf(manifest))) {
     const before = failuresBefore(components, at)
@@ -100,11 +110,11 @@ const exhaust = (components: ReadonlyArray<Component.Any>, options: Options): Re
       if (verdict.struck[0]! > 0) struck++
       const counts = (outcomes[fault._tag] ??= {})
       counts[verdict.outcome] = (counts[verdict.outcome] ?? 0) + 1
-      for (const violation of [...verdict.violations, ...speaks(fault, verdict)]) {
-        violations.push({ ...violation, fault, replay: Replay.make(it, violation) })
-      }
+      found(it, fault, [...verdict.violations, ...speaks(fault, verdict)])
     }
   }
+  // Nothing can be wrong with what nobody has tried.
+  if (attempts === 0) found(blank, undefined, Trial.run(trial, blank).violations)
   return { runs, struck, attempts, outcomes, violations }
 }
 

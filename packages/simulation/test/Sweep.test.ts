@@ -20,10 +20,20 @@ describe("Sweep", () => {
   it("finds the one await at which a component is careless", () => {
     const { violations } = Sweep.sweep([settings, hoard], { kinds: ["Cancels"] })
     assert.deepStrictEqual(
-      violations.map(({ fault, promise }) => [promise, Fault.describe(fault)]),
+      violations.map(({ fault, promise }) => [promise, fault && Fault.describe(fault)]),
       [["nothing is left behind", "hoard is when the boot is cancelled: at await 2 of attempt 1"]]
     )
     assert.isTrue(Replay.run([settings, hoard], violations[0]!.replay).reproduced)
+  })
+
+  it("says so of components that cannot be booted, and so cannot be swept", () => {
+    const { runs, violations } = Sweep.sweep([settings, settings])
+    assert.strictEqual(runs, 0)
+    assert.deepStrictEqual(
+      violations.map(({ fault, promise }) => [promise, fault]),
+      [["the components can be booted", undefined]]
+    )
+    assert.include(violations[0]?.message, '"settings"')
   })
 
   it("sweeps with the kinds and errors it is told to", () => {
