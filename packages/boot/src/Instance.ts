@@ -1,7 +1,7 @@
 /**
  * One attempt at one component: the scope that holds what it acquires, the context it runs in, and what has become of it.
  */
-import { type Context, Duration, Effect, Exit, type Fiber, Scope } from "effect"
+import { type Context, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import type { Closing } from "./BootEvent.ts"
 import * as Live from "./Live.ts"
 import type { Late } from "./Progress.ts"
@@ -104,15 +104,18 @@ export const exchange = (instance: Instance, plan: Exchange): Effect.Effect<Clos
     instance.during = "probe"
     return Effect.mapError(probe(instance), plan.unhealthy)
   })
-  const bounded = Effect.timeoutOrElse(trusted(brought), {
-    duration: Duration.millis(instance.build.timeoutMs),
-    orElse: () => Effect.fail(plan.timedOut())
-  })
   return Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
+      // In a fiber of its own, because what cannot be interrupted is not waited for.
+      const bringing = run(instance.context, brought)
+      const bounded = Effect.timeoutOrElse(Fiber.join(bringing), {
+        duration: Duration.millis(instance.build.timeoutMs),
+        orElse: () => Effect.fail(plan.timedOut())
+      })
       const exit = yield* Effect.exit(restore(bounded))
       if (Exit.isFailure(exit)) {
-        const closing = yield* closeWithin(instance, plan.stopMs)
+        bringing.interruptUnsafe()
+        const closing = yield* closeWithin(instance, plan.stopMs, bringing)
         instance.abandoned = closing === "abandoned"
         plan.closed(closing)
         return yield* Effect.failCause(exit.cause)
@@ -127,9 +130,21 @@ export const exchange = (instance: Instance, plan: Exchange): Effect.Effect<Clos
   )
 }
 
-const closeWithin = (instance: Instance, stopMs: number): Effect.Effect<Closing> =>
+/** Closes what a start holds once it has ended, however long after. */
+const closeWithin = (
+  instance: Instance,
+  stopMs: number,
+  bringing?: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<Closing> =>
   Effect.suspend(() => {
-    const closing = Scope.closeUnsafe(instance.scope, Exit.void)
+    const close = () => Scope.closeUnsafe(instance.scope, Exit.void)
+    const isOver = bringing === undefined || bringing.pollUnsafe() !== undefined
+    const closing = isOver
+      ? close()
+      : Effect.andThen(
+          Fiber.await(bringing),
+          Effect.suspend(() => close() ?? Effect.void)
+        )
     if (closing === undefined) return Effect.succeed<Closing>("clean")
     // Not a race: what loses one is interrupted, and a closing must be waited for whoever loses patience.
     return Effect.uninterruptible(

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import * as Instance from "../src/Instance.ts"
 import * as Live from "../src/Live.ts"
 import * as Policy from "../src/Policy.ts"
@@ -104,6 +104,26 @@ describe("an exchange", () => {
         assert.deepStrictEqual(did, ["open old", "open new", "close new"])
       }
     })
+  )
+
+  it.effect(
+    "leaves a new one behind that neither starts nor can be interrupted, and closes it should it come back",
+    () =>
+      Effect.gen(function* () {
+        const did: Array<string> = []
+        const start = Effect.acquireRelease(Effect.sleep("1 minute"), () => Effect.sync(() => did.push("close new")))
+        const { begin } = world({ build: { start } })
+        const { exchanged } = yield* begin
+        const fiber = yield* Effect.forkChild(exchanged)
+        yield* Virtual.pass(1_499)
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* Virtual.pass(1)
+        const exit = yield* Virtual.exitOf(fiber)
+        assert.instanceOf(Option.getOrUndefined(Exit.findErrorOption(exit)), TimedOut)
+        assert.deepStrictEqual(did, [])
+        yield* Virtual.pass("1 minute")
+        assert.deepStrictEqual(did, ["close new"])
+      })
   )
 
   it.effect("says how the old one was closed, and abandons it when that takes too long", () =>
