@@ -29,7 +29,7 @@ export const OutputMessage = Schema.Union([
 ])
 export type OutputMessage = typeof OutputMessage.Type
 
-/** Why a WebSocket was closed, beyond the codes of RFC 6455. */
+/** Why a WebSocket was closed, beyond the codes of RFC 6455. `policy`: whoever listens may do so no longer. */
 export const closing = { goingAway: 1001, policy: 1008, failed: 1011, tryAgain: 1013 } as const
 
 /** For browsers, which can send no header: the subprotocol that is spoken, and the prefix of one that carries the token. */

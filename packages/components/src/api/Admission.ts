@@ -6,7 +6,8 @@
  *
  * Somebody who was let in is remembered for five seconds, with what they may do: a token that is revoked on another node
  * counts here as long as that at most. A refusal is never remembered, so each is in the audit log. An address that shows
- * many credentials which nobody knows has to wait, before they are looked at.
+ * many credentials which nobody knows has to wait, before they are looked at. Whoever listens to a stream is looked at as
+ * often for as long as it goes on: a token that was revoked or has run out hears no more.
  */
 import { Problem } from "@novacron/api"
 import { Clock, Effect, Option, Redacted } from "effect"
@@ -33,6 +34,8 @@ export interface Admission {
   /** As {@link admit}, for somebody who has just been let in with that very knock to do the same; else `undefined`. */
   readonly again: (knock: Knock, action: string) => Guest | undefined
   readonly admit: (knock: Knock, action: string) => Effect.Effect<Guest, Refusal>
+  /** For whoever goes on doing what {@link admit} let them do: fails when they may no longer. It counts as no request. */
+  readonly lapse: (knock: Knock, action: string) => Effect.Effect<never, Problem.Unauthenticated | Problem.NotAllowed>
   /** Whether a guest may do something else besides. A refusal is in the audit log. */
   readonly may: (guest: Guest, action: string) => Effect.Effect<void, Problem.NotAllowed>
   /** A token that is no longer good is forgotten at once. */
@@ -132,20 +135,29 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
       lines.take(bucket) > 0 ? Effect.void : security.audit({ action: "access.limited", principal, success: false })
     )
 
-  const identify = Effect.fnUntraced(function* (knock: Knock, key: string, hash: string | undefined) {
+  const lookUp = Effect.fnUntraced(function* (knock: Knock, { hash, key }: Shown) {
+    const isOwn = hash !== undefined && knock.bearer?.startsWith(TokenStore.prefix) === true
+    const found: { readonly principal: Principal; readonly expiresInMs?: number } = yield* isOwn
+      ? byOwnToken(hash)
+      : bySecurity(knock)
+    return remember(key, found.principal, found.expiresInMs)
+  })
+
+  const identify = Effect.fnUntraced(function* (knock: Knock, shown: Shown) {
     const waitMs = failures.look(knock.address)
     if (waitMs > 0) {
       yield* limited(knock.address, knock.address)
       return yield* tooMany(waitMs, "Too many failures from this address.")
     }
-    const isOwn = hash !== undefined && knock.bearer?.startsWith(TokenStore.prefix) === true
-    const found: { readonly principal: Principal; readonly expiresInMs?: number } = yield* Effect.tapErrorTag(
-      isOwn ? byOwnToken(hash) : bySecurity(knock),
-      "Unauthenticated",
-      () => Effect.sync(() => failures.take(knock.address))
+    return yield* Effect.tapErrorTag(lookUp(knock, shown), "Unauthenticated", () =>
+      Effect.sync(() => failures.take(knock.address))
     )
-    return remember(key, found.principal, found.expiresInMs)
   })
+
+  const remembered = ({ key }: Shown): Known | undefined => {
+    const guest = known.get(key)
+    return guest !== undefined && guest.untilMs > now() ? guest : undefined
+  }
 
   const may = (guest: Guest, action: string): Effect.Effect<void, Problem.NotAllowed> =>
     Effect.mapError(
@@ -153,15 +165,19 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
       ({ message }) => new Problem.NotAllowed({ action, detail: message })
     )
 
-  const enter = (guest: Known, action: string): Effect.Effect<Guest, Problem.NotAllowed | Problem.TooManyRequests> => {
-    const waitMs = requests.take(guest.bucket)
-    if (waitMs > 0)
-      return Effect.andThen(limited(guest.bucket, guest.name), tooMany(waitMs, `${guest.name} asks too often.`))
+  const allowed = (guest: Known, action: string): Effect.Effect<Guest, Problem.NotAllowed> => {
     if (guest.allowed.has(action)) return Effect.succeed(guest)
     return Effect.map(may(guest, action), () => {
       guest.allowed.add(action)
       return guest
     })
+  }
+
+  const enter = (guest: Known, action: string): Effect.Effect<Guest, Problem.NotAllowed | Problem.TooManyRequests> => {
+    const waitMs = requests.take(guest.bucket)
+    if (waitMs > 0)
+      return Effect.andThen(limited(guest.bucket, guest.name), tooMany(waitMs, `${guest.name} asks too often.`))
+    return allowed(guest, action)
   }
 
   return {
@@ -174,22 +190,32 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
     },
     admit: (knock, action) =>
       Effect.suspend((): Effect.Effect<Guest, Refusal> => {
-        const { bearer, certificate } = knock
+        const { bearer } = knock
         if (bearer !== undefined && bearer.length > maxTokenLength) {
           return Effect.fail(new Problem.Unauthenticated({ detail: "The token is longer than any." }))
         }
-        const hash = bearer === undefined ? undefined : TokenStore.hashOf(bearer)
-        const key = hash ?? certificate?.fingerprint256 ?? "anonymous"
-        const guest = known.get(key)
-        if (guest !== undefined && guest.untilMs > now()) {
+        const shown = shownBy(knock)
+        const guest = remembered(shown)
+        if (guest !== undefined) {
           byKnock.set(knock, guest)
           return enter(guest, action)
         }
-        return Effect.flatMap(identify(knock, key, hash), (guest) => {
+        return Effect.flatMap(identify(knock, shown), (guest) => {
           byKnock.set(knock, guest)
           return enter(guest, action)
         })
       }),
+    lapse: (knock, action) => {
+      const shown = shownBy(knock)
+      const look = Effect.suspend(() => {
+        const guest = remembered(shown)
+        const found = guest === undefined ? lookUp(knock, shown) : Effect.succeed(guest)
+        return Effect.flatMap(found, (guest) => allowed(guest, action))
+      })
+      // A database that is away is nobody's fault: it is asked again.
+      const patient = Effect.catchTag(look, "Unavailable", () => Effect.void)
+      return Effect.forever(Effect.andThen(Effect.sleep(memoryMs), patient))
+    },
     may,
     forget: (hash) => {
       const guest = known.get(hash)
@@ -199,6 +225,17 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
     }
   } satisfies Admission
 })
+
+/** What is looked for: the hash of a token, and under which name whoever shows it is remembered. */
+interface Shown {
+  readonly hash: string | undefined
+  readonly key: string
+}
+
+const shownBy = ({ bearer, certificate }: Knock): Shown => {
+  const hash = bearer === undefined ? undefined : TokenStore.hashOf(bearer)
+  return { hash, key: hash ?? certificate?.fingerprint256 ?? "anonymous" }
+}
 
 const tooMany = (waitMs: number, detail: string): Effect.Effect<never, Problem.TooManyRequests> =>
   Effect.fail(new Problem.TooManyRequests({ retryAfterSeconds: Math.ceil(waitMs / 1_000), detail }))

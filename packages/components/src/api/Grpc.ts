@@ -130,11 +130,13 @@ export const make = Effect.fn("Grpc.make")(function* (
       method,
       handle: (call: Rpc.ServerWritableStream<MessageShape<typeof method.input>, unknown>) => {
         streams.add(call)
+        const lapse = options.admission.lapse(knockOf(call), action)
+        const send = (message: MessageInitShape<typeof method.output>) => sent(call, create(method.output, message))
         const fiber = begin(
           method,
           call,
           action,
-          (guest) => answer(call.request, (message) => sent(call, create(method.output, message)), guest, call),
+          (guest) => Effect.raceFirst(answer(call.request, send, guest, call), lapse),
           (exit) => {
             streams.delete(call)
             if (Exit.isSuccess(exit)) call.end()

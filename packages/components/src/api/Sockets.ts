@@ -5,8 +5,8 @@
  *
  * Who may not listen, or asks for a task that there is not, is answered over HTTP with a problem, before the upgrade. For
  * a reader that is slow nothing piles up: events wait as {@link Feed} keeps them, and output is not read on. One that
- * takes nothing for `patience` is cut off, and so is one that does not answer a ping. What readers send is not read; more
- * than 4 KiB of it closes the socket.
+ * takes nothing for `patience` is cut off, and so is one that does not answer a ping. One that may no longer listen is
+ * told so with 1008 ({@link Admission.lapse}). What readers send is not read; more than 4 KiB of it closes the socket.
  */
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
@@ -67,8 +67,11 @@ export const make = Effect.fn("Sockets.make")(function* (
   })
   let entering = 0
 
-  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): Effect.Effect<Ears> =>
-    Effect.callback<Ears>((resume) => {
+  /** Nobody, when the handshake was none, which is answered here, or when whoever asked has gone meanwhile. */
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): Effect.Effect<Ears | undefined> =>
+    Effect.callback<Ears | undefined>((resume) => {
+      if (socket.destroyed) return resume(Effect.undefined)
+      socket.once("close", () => resume(Effect.undefined))
       server.handleUpgrade(request, socket, head, (it) => {
         const ears: Ears = { socket: it, isAlive: true, lastMs: now() }
         readers.add(ears)
@@ -96,6 +99,12 @@ export const make = Effect.fn("Sockets.make")(function* (
     socket.once("close", subscription.end)
   }
 
+  const closed = ({ socket }: Ears): Effect.Effect<void> =>
+    Effect.callback<void>((resume) => {
+      socket.once("close", () => resume(Effect.void))
+      if (socket.readyState === WebSocket.CLOSED) resume(Effect.void)
+    })
+
   const output = (ears: Ears, id: string, offset: number): Effect.Effect<void> => {
     const send = (message: Events.OutputMessage) =>
       Effect.callback<void>((resume) => {
@@ -112,11 +121,7 @@ export const make = Effect.fn("Sockets.make")(function* (
       const { state } = yield* answers.get(id)
       yield* send({ type: "end", state })
     })
-    const closed = Effect.callback<void>((resume) => {
-      ears.socket.once("close", () => resume(Effect.void))
-      if (ears.socket.readyState === WebSocket.CLOSED) resume(Effect.void)
-    })
-    return Effect.raceFirst(closed, all).pipe(
+    return all.pipe(
       Effect.matchCause({
         onSuccess: () => ears.socket.close(1000),
         onFailure: (cause) =>
@@ -125,6 +130,15 @@ export const make = Effect.fn("Sockets.make")(function* (
     )
   }
 
+  /** Does it until the socket closes, or until whoever listens may do so no longer. */
+  const whileAdmitted = (ears: Ears, shown: Knock, action: string, what: Effect.Effect<void>): Effect.Effect<void> => {
+    const lapse = Effect.catch(admission.lapse(shown, action), ({ title }) =>
+      Effect.sync(() => ears.socket.close(Events.closing.policy, title))
+    )
+    return Effect.raceFirst(closed(ears), Effect.raceFirst(what, lapse))
+  }
+
+  /** Lets somebody in; what it gives is what goes on from then. */
   const enter = Effect.fnUntraced(function* (
     request: IncomingMessage,
     socket: Duplex,
@@ -134,17 +148,23 @@ export const make = Effect.fn("Sockets.make")(function* (
     const wanted = wantedOf(request.url ?? "")
     if (wanted === undefined) return yield* new Problem.NotFound({ detail: "No WebSocket is spoken at that address." })
     if (request.headers.upgrade?.toLowerCase() !== "websocket") return yield* new Problem.UpgradeRequired({})
-    yield* admission.admit(withProtocol(knock, request), wanted.action)
+    const shown = withProtocol(knock, request)
+    yield* admission.admit(shown, wanted.action)
     if (readers.size + entering > settings.max) {
       return yield* new Problem.Unavailable({ retryAfterSeconds: 5, detail: "There are too many readers already." })
     }
     if (wanted._tag === "events") {
       const last = request.headers["last-event-id"]
       const after = wanted.after ?? (typeof last === "string" ? last : undefined)
-      return events(yield* upgrade(request, socket, head), after)
+      const ears = yield* upgrade(request, socket, head)
+      if (ears === undefined) return Effect.void
+      events(ears, after)
+      return whileAdmitted(ears, shown, wanted.action, Effect.never)
     }
     yield* answers.get(wanted.id)
-    yield* output(yield* upgrade(request, socket, head), wanted.id, wanted.offset)
+    const ears = yield* upgrade(request, socket, head)
+    if (ears === undefined) return Effect.void
+    return whileAdmitted(ears, shown, wanted.action, output(ears, wanted.id, wanted.offset))
   })
 
   /** Cuts off who does not answer, or takes nothing while something waits. */
@@ -174,14 +194,15 @@ export const make = Effect.fn("Sockets.make")(function* (
       entering++
       run(
         enter(request, socket, head, arrival).pipe(
+          Effect.ensuring(Effect.sync(() => void entering--)),
+          Effect.flatten,
           Effect.catch((problem) => Effect.sync(() => refuseRaw(socket, problem))),
           Effect.catchCause((cause) =>
             Effect.andThen(
               Effect.logError(`A WebSocket has failed (request ${arrival.requestId})`, cause),
               Effect.sync(() => refuseRaw(socket, new Problem.Failed({})))
             )
-          ),
-          Effect.ensuring(Effect.sync(() => void entering--))
+          )
         )
       )
     },

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Redacted, Ref } from "effect"
+import { Effect, Fiber, Option, Redacted, Ref } from "effect"
 import { TestClock } from "effect/testing"
 import * as Admission from "../../src/api/Admission.ts"
 import type { Settings } from "../../src/api/Settings.ts"
@@ -52,6 +52,24 @@ const knock = (more: Partial<Admission.Knock>): Admission.Knock => ({
   ...more
 })
 
+/** What is kept of a token that is good for two seconds. */
+const keptOf = (secret: string): TokenStore.Kept => ({
+  id: "1",
+  name: "ci",
+  hash: TokenStore.hashOf(secret),
+  roles: ["viewer"],
+  createdBy: "a test",
+  createdAtMs: 0,
+  expiresAtMs: 2_000
+})
+
+const storeWith = (find: TokenStore.TokenStore["find"]): TokenStore.TokenStore => ({
+  add: () => Effect.void,
+  find,
+  list: Effect.succeed([]),
+  remove: () => Effect.succeedNone
+})
+
 const certificate = knock({ certificate: { commonName: "operator-1", fingerprint256: "AB" } })
 
 describe("Admission", () => {
@@ -90,26 +108,14 @@ describe("Admission", () => {
   it.effect("knows a token of its own until it runs out or is forgotten, and the local one always", () =>
     Effect.gen(function* () {
       const secret = TokenStore.secret()
-      const kept: TokenStore.Kept = {
-        id: "1",
-        name: "ci",
-        hash: TokenStore.hashOf(secret),
-        roles: ["viewer"],
-        createdBy: "a test",
-        createdAtMs: 0,
-        expiresAtMs: 2_000
-      }
+      const kept = keptOf(secret)
       const there = yield* Ref.make(Option.some(kept))
-      const store: TokenStore.TokenStore = {
-        add: () => Effect.void,
-        find: (hash) =>
-          Effect.gen(function* () {
-            const found = yield* Ref.get(there)
-            return Option.filter(found, (one) => one.hash === hash)
-          }),
-        list: Effect.succeed([]),
-        remove: () => Effect.succeedNone
-      }
+      const store = storeWith((hash) =>
+        Effect.map(
+          Ref.get(there),
+          Option.filter((one) => one.hash === hash)
+        )
+      )
       const { admission, told } = yield* doorWith({ store })
       const mine = knock({ bearer: secret })
       assert.strictEqual((yield* admission.admit(mine, "status.node")).name, "ci")
@@ -128,6 +134,49 @@ describe("Admission", () => {
       assert.strictEqual((yield* Effect.flip(admission.admit(mine, "status.node")))._tag, "Unauthenticated")
       const local = yield* admission.admit(knock({ bearer: "nvc_local" }), "anything.at-all")
       assert.containSubset(local, { name: "local", roles: ["admin"] })
+    })
+  )
+
+  it.effect("ends what somebody goes on with whose token is no longer good, and nothing when nobody can be asked", () =>
+    Effect.gen(function* () {
+      const secret = TokenStore.secret()
+      const kept = { ...keptOf(secret), expiresAtMs: 1_000_000 }
+      const answer = yield* Ref.make<ReturnType<TokenStore.TokenStore["find"]>>(Effect.succeedSome(kept))
+      const { admission, told } = yield* doorWith({
+        store: storeWith(() => Effect.flatten(Ref.get(answer))),
+        rate: { perMinute: 60, burst: 1, failures: 1 }
+      })
+      const mine = knock({ bearer: secret })
+      yield* admission.admit(mine, "status.events")
+      const listening = yield* Effect.forkChild(admission.lapse(mine, "status.events"))
+      yield* TestClock.adjust("1 minute")
+      yield* Ref.set(
+        answer,
+        Effect.fail(new TokenStore.TokensUnavailable({ place: "the database", cause: "it is away" }))
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.isUndefined(listening.pollUnsafe())
+      yield* Ref.set(answer, Effect.succeedNone)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(listening)))._tag, "Unauthenticated")
+      assert.deepStrictEqual(told.audit, ["auth.failed"])
+      // It was no failure of whoever asks from there.
+      yield* admission.admit(certificate, "status.events")
+    })
+  )
+
+  it.effect("ends what somebody goes on with who was let in and may no longer do it", () =>
+    Effect.gen(function* () {
+      const secret = TokenStore.secret()
+      const roles = yield* Ref.make(["viewer"])
+      const find = () => Effect.map(Ref.get(roles), (roles) => Option.some({ ...keptOf(secret), roles }))
+      const { admission } = yield* doorWith({ store: storeWith(find) })
+      const mine = knock({ bearer: secret })
+      yield* admission.admit(mine, "status.events")
+      const listening = yield* Effect.forkChild(admission.lapse(mine, "status.events"))
+      yield* Ref.set(roles, ["nobody"])
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(listening)))._tag, "NotAllowed")
     })
   )
 

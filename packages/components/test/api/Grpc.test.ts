@@ -9,6 +9,7 @@ import { Deferred, Effect, Option, Ref } from "effect"
 import { services } from "../../src/api/Grpc.ts"
 import * as TasksProto from "../../src/api/wire/TasksProto.ts"
 import {
+  ask,
   certificateOf,
   environment,
   type Running,
@@ -66,6 +67,20 @@ const client = ({ access, api }: Running, tls: { readonly cert?: string; readonl
     cert === undefined ? null : Buffer.from(cert)
   )
   return new Rpc.Client(`localhost:${api.grpcPort}`, credentials)
+}
+
+/** Listens to changes of tasks. */
+const watchTasks = (it: Rpc.Client, token: string, after?: string) => {
+  const method = TasksProto.TaskService.method.watchTasks
+  const metadata = new Rpc.Metadata()
+  metadata.set("authorization", `Bearer ${token}`)
+  return it.makeServerStreamRequest(
+    "/novacron.v1.TaskService/WatchTasks",
+    (bytes: Uint8Array) => Buffer.from(bytes),
+    (bytes: Buffer) => fromBinary(method.output, bytes),
+    toBinary(method.input, create(method.input, after === undefined ? {} : { after })),
+    metadata
+  )
 }
 
 const unary = <N extends keyof typeof TasksProto.TaskService.method>(
@@ -186,24 +201,35 @@ describe("gRPC, asked by grpc-js", () => {
     })
   )
 
+  live("ends what a watcher hears whose token was revoked", () =>
+    Effect.gen(function* () {
+      const running = yield* start()
+      const admin = { token: tokenOf("admin"), method: "POST" }
+      const made = yield* ask(running, "/v1/tokens", { ...admin, body: { name: "ci", roles: ["viewer"] } })
+      const { secret, token } = JSON.parse(made.text)
+      const it = client(running)
+      const call = watchTasks(it, secret)
+      const ended = yield* Deferred.make<Rpc.ServiceError>()
+      call.on("data", () => undefined)
+      call.on("error", (error: Rpc.ServiceError) => Deferred.doneUnsafe(ended, Effect.succeed(error)))
+      while ((yield* running.api.statistics).readers < 1) yield* Effect.sleep("20 millis")
+      yield* ask(running, `/v1/tokens/${token.id}`, { ...admin, method: "DELETE" })
+      const error = yield* Deferred.await(ended)
+      assert.strictEqual(error.code, Rpc.status.UNAUTHENTICATED)
+      assert.deepStrictEqual(error.metadata.get("novacron-code"), ["NVC-2812"])
+      it.close()
+    })
+  )
+
   live("tells watchers each change, from where they were", () =>
     Effect.gen(function* () {
       const running = yield* start()
       const it = client(running)
-      const method = TasksProto.TaskService.method.watchTasks
       const watch = (after: string | undefined, until: (states: ReadonlyArray<number>) => boolean) =>
         Effect.gen(function* () {
           const done = yield* Deferred.make<ReadonlyArray<TasksProto.WatchTasksResponse>>()
-          const metadata = new Rpc.Metadata()
-          metadata.set("authorization", `Bearer ${tokenOf("admin")}`)
           const seen: Array<TasksProto.WatchTasksResponse> = []
-          const call = it.makeServerStreamRequest(
-            "/novacron.v1.TaskService/WatchTasks",
-            (bytes: Uint8Array) => Buffer.from(bytes),
-            (bytes: Buffer) => fromBinary(method.output, bytes),
-            toBinary(method.input, create(method.input, after === undefined ? {} : { after })),
-            metadata
-          )
+          const call = watchTasks(it, tokenOf("admin"), after)
           call.on("error", () => undefined)
           call.on("data", (message: TasksProto.WatchTasksResponse) => {
             seen.push(message)

@@ -155,6 +155,21 @@ describe("/v1/events", () => {
     })
   )
 
+  live("counts each reader once, whatever it reads, and nobody whose handshake was none", () =>
+    Effect.gen(function* () {
+      const running = yield* start({ sockets: { max: 2 } })
+      yield* submit(running)
+      yield* running.memory.advance("task-00000001", { state: "running" })
+      for (const wrong of [{ "sec-websocket-version": "99" }, { "sec-websocket-key": "short" }]) {
+        const headers = { connection: "upgrade", upgrade: "websocket", "sec-websocket-version": "13", ...wrong }
+        assert.strictEqual((yield* ask(running, "/v1/events", { ...admin, headers })).status, 400)
+      }
+      yield* listen(running, "/v1/tasks/task-00000001/output")
+      yield* listen(running, "/v1/tasks/task-00000001/output")
+      assert.strictEqual(yield* Effect.flip(listen(running, "/v1/events")), 503)
+    })
+  )
+
   live("closes whoever sends more than it is asked for", () =>
     Effect.gen(function* () {
       const running = yield* start()
@@ -197,6 +212,37 @@ describe("/v1/events", () => {
         child.stderr?.once("data", () => void Effect.runFork(submit(running)))
       })
       assert.strictEqual(taskIn(eventOf(told)), "task-00000001 queued")
+    })
+  )
+
+  live("goes on for nobody whose token was revoked, and neither does output", () =>
+    Effect.gen(function* () {
+      const running = yield* start()
+      const made = yield* ask(running, "/v1/tokens", {
+        ...admin,
+        method: "POST",
+        body: { name: "ci", roles: ["operator"] }
+      })
+      const { secret, token } = JSON.parse(made.text)
+      const as = { headers: { authorization: `Bearer ${secret}` } }
+      yield* submit(running)
+      yield* running.memory.advance("task-00000001", { state: "running" })
+      const revoked = [
+        yield* listen(running, "/v1/events", as),
+        yield* listen(running, "/v1/tasks/task-00000001/output", as),
+        yield* listen(running, "/v1/events", {
+          headers: {},
+          protocols: [Events.subprotocol, Events.tokenProtocol + secret]
+        })
+      ]
+      const good = yield* listen(running, "/v1/events")
+      yield* ask(running, `/v1/tokens/${token.id}`, { ...admin, method: "DELETE" })
+      for (const { closed } of revoked) {
+        assert.deepStrictEqual(yield* closed, { code: Events.closing.policy, reason: "Nobody knows who asks" })
+      }
+      yield* running.memory.advance("task-00000001", { state: "succeeded" })
+      assert.strictEqual(taskIn(eventOf(yield* good.next)), "task-00000001 succeeded")
+      assert.strictEqual((yield* running.api.statistics).readers, 1)
     })
   )
 })
