@@ -42,7 +42,9 @@ export const Cancelling = (props: {
           <p>
             It is <b>{props.task.state}</b>.{" "}
             <Show when={props.task.state === "running"} fallback="It will not begin any more.">
-              Its process gets SIGTERM, and SIGKILL after{" "}
+              {props.task.submission.run.driver === "vm"
+                ? "Its power button is pressed each second, and it is killed after"
+                : "Its process gets SIGTERM, and SIGKILL after"}{" "}
               {grace() === undefined ? "the grace that the node gives" : duration(grace() ?? 0)}. It is not tried again.
             </Show>
           </p>

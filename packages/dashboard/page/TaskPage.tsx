@@ -270,8 +270,16 @@ const Spec = (props: { readonly task: Task }): JSX.Element => {
   return (
     <section>
       <h3>What was asked for</h3>
-      <pre class="command">{written(it().run.command)}</pre>
+      <Show when={commandOf(it().run)}>{(command) => <pre class="command">{written(command())}</pre>}</Show>
       <dl class="pairs">
+        <For each={partsOf(it().run)}>
+          {([name, value]) => (
+            <>
+              <dt>{name}</dt>
+              <dd class="mono">{visible(value)}</dd>
+            </>
+          )}
+        </For>
         <dt>id</dt>
         <dd class="mono">{props.task.id}</dd>
         <dt>submitted by</dt>
@@ -292,18 +300,6 @@ const Spec = (props: { readonly task: Task }): JSX.Element => {
           <dt>grace</dt>
           <dd>{duration(it().graceMs ?? 0)}</dd>
         </Show>
-        <Show when={it().run.directory}>
-          {(directory) => (
-            <>
-              <dt>directory</dt>
-              <dd class="mono">{visible(directory(), 200)}</dd>
-            </>
-          )}
-        </Show>
-        <Show when={Object.keys(it().run.env ?? {}).length > 0}>
-          <dt>variables</dt>
-          <dd class="mono">{visible(Object.keys(it().run.env ?? {}).join(", "), 400)}</dd>
-        </Show>
         <For each={wanted()}>
           {([name, value]) => (
             <>
@@ -323,6 +319,32 @@ const Spec = (props: { readonly task: Task }): JSX.Element => {
       </dl>
     </section>
   )
+}
+
+const commandOf = (run: asking.Run): ReadonlyArray<string> | undefined =>
+  run.driver === "process" ? run.command : undefined
+
+/** Besides its command: where a program runs and what it is given, or what a virtual machine is made of. */
+const partsOf = (run: asking.Run): ReadonlyArray<readonly [name: string, value: string]> => {
+  if (run.driver === "process") {
+    const { directory, env = {} } = run
+    const variables = Object.keys(env).join(", ")
+    return [
+      ...(directory === undefined ? [] : [["directory", directory] as const]),
+      ...(variables === "" ? [] : [["variables", variables] as const])
+    ]
+  }
+  const { commandLine, disks = [], initrd, kernel, network = "none" } = run
+  return [
+    ["driver", "virtual machine"],
+    ...(kernel === undefined ? [] : [["kernel", kernel] as const]),
+    ...(initrd === undefined ? [] : [["initrd", initrd] as const]),
+    ...(commandLine === undefined ? [] : [["command line", commandLine] as const]),
+    ...disks.map(
+      ({ format, path, readOnly }) => ["disk", `${path} (${format}${readOnly === true ? ", read-only" : ""})`] as const
+    ),
+    ["network", network]
+  ]
 }
 
 /** What a command is in a shell; more of it than this nobody reads. */

@@ -186,6 +186,9 @@ const Row = (props: { readonly task: asking.Task }): JSX.Element => {
         <a class="mono" href={hashOf("tasks", it().id)}>
           {visible(it().name, 60)}
         </a>
+        <Show when={it().submission.run.driver === "vm"}>
+          <span class="badge">machine</span>
+        </Show>
         <Show when={it().group}>{(group) => <span class="badge">{visible(group(), 40)}</span>}</Show>
       </th>
       <td>

@@ -88,6 +88,23 @@ export interface Attempt {
   readonly error: string | null
 }
 
+/** `Tasks.Run` of the contract. */
+export type Run =
+  | {
+      readonly driver: "process"
+      readonly command: ReadonlyArray<string>
+      readonly env?: { readonly [name: string]: string }
+      readonly directory?: string
+    }
+  | {
+      readonly driver: "vm"
+      readonly kernel?: string
+      readonly initrd?: string
+      readonly commandLine?: string
+      readonly disks?: ReadonlyArray<{ readonly path: string; readonly format: string; readonly readOnly?: boolean }>
+      readonly network?: string
+    }
+
 /** `Tasks.Task` of the contract. */
 export interface Task {
   readonly id: string
@@ -96,12 +113,7 @@ export interface Task {
   readonly state: TaskState
   readonly version: number
   readonly submission: {
-    readonly run: {
-      readonly driver: string
-      readonly command: ReadonlyArray<string>
-      readonly env?: { readonly [name: string]: string }
-      readonly directory?: string
-    }
+    readonly run: Run
     readonly demand?: Demand
     readonly constraints?: {
       readonly labels?: { readonly [name: string]: string }

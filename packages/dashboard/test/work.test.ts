@@ -317,4 +317,39 @@ describe.skipIf(!Browser.isThere)("the pages of the work, at a real node", () =>
     },
     patience
   )
+
+  it(
+    "say of a virtual machine what it is made of, and how it is ended",
+    async () => {
+      const { id } = await node.ask("/v1/tasks", {
+        name: "guest",
+        run: {
+          driver: "vm",
+          kernel: "/srv/vm/vmlinuz",
+          commandLine: `console=ttyS0 ${hostile}`,
+          disks: [{ path: "/srv/vm/root.qcow2", format: "qcow2", readOnly: true }]
+        },
+        demand: { cpu: 1, memory: 64 },
+        // So that it is still there to be asked about.
+        constraints: { labels: { nobody: "has it" } }
+      })
+      const { complaints, page } = await visit("operator")
+      await go(page, "#/tasks")
+      await page.locator("tbody tr", { hasText: "guest" }).getByText("machine", { exact: true }).waitFor()
+      await page.getByRole("link", { name: "guest" }).click()
+      const spec = page.locator(".detail", { hasText: "What was asked for" })
+      await spec.getByText("virtual machine").waitFor()
+      const text = `${await spec.textContent()}`
+      assert.include(text, "/srv/vm/vmlinuz")
+      assert.include(text, `console=ttyS0 ${hostile}`)
+      assert.include(text, "/srv/vm/root.qcow2 (qcow2, read-only)")
+      assert.match(text, /network\s*none/)
+      await page.getByRole("button", { name: "Cancel…" }).click()
+      await page.getByRole("dialog").getByText("It will not begin any more.").waitFor()
+      assert.deepStrictEqual(complaints, [])
+      await node.ask(`/v1/tasks/${String(id)}/cancel`, {})
+      await page.context().close()
+    },
+    patience
+  )
 })
