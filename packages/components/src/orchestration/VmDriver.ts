@@ -55,7 +55,13 @@ export const make = (settings: Settings, programs: Programs, host: Host): Effect
         const monitor = join(folder, String(++machines))
         const command = [qemu, ...argumentsOf(run, spec, accelerator, monitor)]
         const running = yield* programs.start(run, { command, ownMemory })
-        return { ended: running.ended, stop: (graceMs) => switchOff(running, monitor, graceMs) }
+        // QEMU removes its socket when it ends by itself, and not when it is killed or its guest says that it has failed.
+        const cleared = (ending: Running["ended"]) =>
+          Effect.tap(ending, () => Effect.sync(() => rmSync(monitor, { force: true })))
+        return {
+          ended: cleared(running.ended),
+          stop: (graceMs) => cleared(switchOff(running, monitor, graceMs))
+        }
       })
     }
   })

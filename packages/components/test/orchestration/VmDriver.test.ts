@@ -130,6 +130,24 @@ describe.skipIf(!isThere("qemu-system-x86_64"))("VmDriver", () => {
     })
   )
 
+  it.live("leaves no socket of a machine that has failed or was killed, though the node goes on", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver()
+      const mine = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`novacron-vms-${process.pid}-`))
+      const before = mine()
+      const deaf = vm({ disks: [disk("socket-of-a-deaf-one", "up", Machines.deeds.nothing)] })
+      const running = yield* start(deaf.run)
+      yield* said(deaf.printed, "up")
+      const [folder = ""] = mine().filter((name) => !before.includes(name))
+      const sockets = () => readdirSync(join(tmpdir(), folder))
+      assert.lengthOf(sockets(), 1)
+      yield* (yield* start(vm({ disks: [disk("socket-of-one-that-fails", "", Machines.deeds.fail(1))] }).run)).ended
+      assert.lengthOf(sockets(), 1)
+      yield* running.stop(0)
+      assert.deepStrictEqual(sockets(), [])
+    })
+  )
+
   it.live("kills a machine together with its node", () =>
     Effect.gen(function* () {
       const { path } = disk("of-a-node", "up", Machines.deeds.nothing)
