@@ -11,8 +11,8 @@ import { readFile } from "node:fs/promises"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Client, Problem } from "@novacron/api"
 import { Api } from "@novacron/components"
-import { Data, Effect, Layer, Option, Redacted } from "effect"
-import type { HttpClient } from "effect/http"
+import { Data, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { HttpClient } from "effect/http"
 import { dataDirFor } from "./Commands/DataDir.ts"
 import type { Asked } from "./Configuration.ts"
 import type { ExitCode } from "./Meanings.ts"
@@ -84,12 +84,22 @@ export const ask = <A, E>(
       ...(serverName === undefined ? {} : { servername: serverName })
     }
     const layer = NodeHttpClient.layerNodeHttpOptions(trusted)
+    let isSent = false
+    const noting = HttpClient.tapRequest(() => Effect.sync(() => void (isSent = true)))
     return yield* Effect.gen(function* () {
       const client = yield* Client.make({ url, ...(token === undefined ? {} : { token }) })
       return yield* question(client)
     }).pipe(
+      Effect.updateService(HttpClient.HttpClient, noting),
       Effect.provide(Layer.fresh(layer)),
-      Effect.mapError((cause) => (isProblem(cause) ? new ApiRefused({ problem: cause }) : named(cause, url)))
+      Effect.mapError((cause) => {
+        if (isProblem(cause)) return new ApiRefused({ problem: cause })
+        // What the contract does not take is not sent: the API would say the same.
+        if (!isSent && Schema.isSchemaError(cause)) {
+          return new ApiRefused({ problem: new Problem.InvalidRequest({ detail: `${cause.message}.` }) })
+        }
+        return named(cause, url)
+      })
     )
   })
 

@@ -89,14 +89,18 @@ const list = Command.make(
       Flag.Literals("state", ["queued", "placed", "running", "waiting", "succeeded", "failed", "cancelled"])
     ).pipe(Flag.withDescription("Only these")),
     group: optionalText("group", "Only of this group"),
-    limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("How many, 1 to 1000 (default: 50)"))
+    node: optionalText("node", "Only on this node"),
+    limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("How many, 1 to 1000 (default: 50)")),
+    cursor: optionalText("cursor", "Go on where the page before has ended, as it says there")
   },
   (input) =>
     lazily(work, (it) => it.list, {
       ...flagsOf(input),
       state: Option.getOrUndefined(input.state),
       group: Option.getOrUndefined(input.group),
-      limit: input.limit
+      node: Option.getOrUndefined(input.node),
+      limit: input.limit,
+      cursor: Option.getOrUndefined(input.cursor)
     })
 ).pipe(
   Command.withDescription("List tasks, newest first"),

@@ -103,19 +103,26 @@ const submissionOf = Effect.fnUntraced(function* (flags: Submitting) {
   const { attempts, command, cpu, env, file, group, key, labels, memory, name, node, timeout } = flags
   if (file !== undefined) {
     if (command.length > 0) return yield* new BadSubmission({ problem: "A file and a command are two tasks." })
+    const beside = Object.entries({ name, group, cpu, memory, attempts, timeout, node, key, label: labels, env })
+      .filter(([, value]) => value !== undefined && (typeof value !== "object" || Object.keys(value).length > 0))
+      .map(([flag]) => `--${flag}`)
+    if (beside.length > 0) {
+      const problem = `${file} is the whole submission: what ${beside.join(" and ")} would say has to stand in it.`
+      return yield* new BadSubmission({ problem })
+    }
     const text = yield* Effect.tryPromise({
       try: () => readFile(file, "utf8"),
       catch: () => new BadSubmission({ problem: `${file} is not there, or may not be read.` })
     })
     return yield* Effect.mapError(
-      Schema.decodeEffect(Schema.fromJsonString(Tasks.Submission))(text),
+      Schema.decodeEffect(Schema.fromJsonString(Tasks.Submission))(text, { onExcessProperty: "error", errors: "all" }),
       ({ message }) => new BadSubmission({ problem: `${file} is no submission: ${message}.` })
     )
   }
   const [program] = command
   if (program === undefined) {
     return yield* new BadSubmission({
-      problem: "Say what to run, behind two dashes: novacron tasks submit -- COMMAND."
+      problem: "Say what to run: novacron tasks submit -- COMMAND, or --file FILE, which a virtual machine needs."
     })
   }
   const hasLabels = Object.keys(labels).length > 0
@@ -167,14 +174,18 @@ export const list = Program.make(
     flags: Flags & {
       readonly state: Tasks.State | undefined
       readonly group: string | undefined
+      readonly node: string | undefined
       readonly limit: number
+      readonly cursor: string | undefined
     }
   ) {
-    const { group, limit, state } = flags
+    const { cursor, group, limit, node, state } = flags
     const query = {
       limit,
       ...(state === undefined ? {} : { state: [state] }),
-      ...(group === undefined ? {} : { group })
+      ...(group === undefined ? {} : { group }),
+      ...(node === undefined ? {} : { node }),
+      ...(cursor === undefined ? {} : { cursor })
     }
     const page = yield* NodeApi.ask(flags, (client) => client.tasks.list({ query }))
     yield* say(flags, page, () => {
@@ -186,7 +197,7 @@ export const list = Program.make(
         `${task.attempts.length}`,
         task.createdAt
       ])
-      const more = page.next === null ? "" : "\nThere are more: --limit 1000, or --json and the cursor."
+      const more = page.next === null ? "" : `\nThere are more, with the same flags and --cursor ${page.next}.`
       return `${table(["ID", "NAME", "STATE", "NODE", "ATTEMPTS", "CREATED"], rows)}${more}`
     })
   })

@@ -51,11 +51,16 @@ const orchestration = (): Orchestration.Orchestration["Service"] => {
       }),
     get: (id) =>
       Effect.flatMap(find(id), (task) => Effect.as(change(id, task.name === "fails" ? "failed" : "succeeded"), task)),
-    list: ({ states }) =>
-      Effect.sync(() => ({
-        tasks: [...tasks.values()].filter(({ state }) => states === undefined || states.includes(state)),
-        next: Option.none()
-      })),
+    list: ({ cursor, group, limit, states }) =>
+      Effect.sync(() => {
+        const all = [...tasks.values()]
+          .filter((task) => states === undefined || states.includes(task.state))
+          .filter((task) => group === undefined || task.group === group)
+        const from = all.findIndex(({ id }) => id === cursor) + 1
+        const page = all.slice(from, from + limit)
+        const isLast = from + limit >= all.length
+        return { tasks: page, next: isLast ? Option.none() : Option.fromUndefinedOr(page.at(-1)?.id) }
+      }),
     cancel: (id) => change(id, "cancelled"),
     output: (id, { offset }) =>
       Stream.unwrap(
@@ -145,6 +150,8 @@ const nothing = {
   wait: false
 }
 
+const listing = { ...common, state: undefined, group: undefined, node: undefined, limit: 50, cursor: undefined }
+
 /** Runs a command, and gives what it said and left with. */
 const run = async <Flags>(
   command: (flags: Flags, surroundings: Surroundings["Service"]) => Promise<number>,
@@ -205,14 +212,46 @@ describe("novacron tasks", () => {
     const bad = await run(Tasks.submit, { ...common, ...nothing, file })
     assert.strictEqual(bad.exit, 65)
     assert.include(bad.err, "NVC-2806")
-    assert.strictEqual((await run(Tasks.submit, { ...common, ...nothing })).exit, 65)
+    const neither = await run(Tasks.submit, { ...common, ...nothing })
+    assert.strictEqual(neither.exit, 65)
+    assert.match(neither.err, /-- COMMAND, or --file FILE/)
     assert.strictEqual((await run(Tasks.submit, { ...common, ...nothing, file: "/nowhere" })).exit, 65)
+  })
+
+  it("submits no file that says something nobody would heed, or that flags contradict", async () => {
+    const count = async () => JSON.parse((await run(Tasks.list, { ...listing, json: true })).out).tasks.length
+    const before = await count()
+    const file = join(dataDir, "misspelt.json")
+    const good = { name: "misspelt", run: { driver: "process", command: ["true"] } }
+    writeFileSync(file, JSON.stringify({ ...good, timeoutMS: 1_000 }))
+    const misspelt = await run(Tasks.submit, { ...common, ...nothing, file })
+    assert.strictEqual(misspelt.exit, 65)
+    assert.include(misspelt.err, "timeoutMS")
+    writeFileSync(file, JSON.stringify(good))
+    const beside = await run(Tasks.submit, { ...common, ...nothing, file, cpu: 2, env: { TZ: "UTC" } })
+    assert.strictEqual(beside.exit, 65)
+    assert.match(beside.err, /misspelt\.json is the whole submission:\s+what --cpu\s+and --env/)
+    assert.strictEqual(await count(), before)
+  })
+
+  it("lists page after page, and says what it cannot be asked", async () => {
+    for (const name of ["one", "two", "three"])
+      await run(Tasks.submit, { ...common, ...nothing, command: [name], group: "pages" })
+    const first = await run(Tasks.list, { ...listing, group: "pages", limit: 2 })
+    const [, cursor] = /There are more, with the same flags and --cursor (\S+)\.\n$/.exec(first.out) ?? []
+    const second = await run(Tasks.list, { ...listing, group: "pages", limit: 2, cursor })
+    assert.match(first.out, / one [^]* two /)
+    assert.match(second.out, / three /)
+    assert.notMatch(second.out, / two |There are more/)
+    const none = await run(Tasks.list, { ...listing, limit: 0 })
+    assert.strictEqual(none.exit, 65)
+    assert.match(none.err, /NVC-2811[^]*between 1 and 1000/)
   })
 
   it("lists, shows and cancels", async () => {
     const { out } = await run(Tasks.submit, { ...common, ...nothing, command: ["sleep", "9"] })
     const id = out.split(" ")[0] ?? ""
-    const list = await run(Tasks.list, { ...common, state: undefined, group: undefined, limit: 50 })
+    const list = await run(Tasks.list, listing)
     assert.match(list.out, new RegExp(`${id} +sleep +queued`))
     const cancelled = await run(Tasks.cancel, { ...common, id })
     assert.strictEqual(cancelled.out, `${id} cancelled\n`)
