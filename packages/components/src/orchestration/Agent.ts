@@ -118,7 +118,11 @@ export const make = Effect.fnUntraced(function* (
               Effect.as(running.ended, undefined),
               Effect.raceFirst(Deferred.await(it.stop), late)
             )
-            if (reason === undefined) return { reason, ending: yield* running.ended }
+            if (reason === undefined) {
+              const ending = yield* running.ended
+              // Whoever watches the lease from outside was faster than we: the task has done nothing wrong.
+              return { reason: ending.isLost === true ? ("Lost" as const) : undefined, ending }
+            }
             const most = reason === "Leaving" ? Duration.toMillis(settings.drainTimeout) : Infinity
             return { reason, ending: yield* running.stop(reason === "Lost" ? 0 : Math.min(grace, most)) }
           })

@@ -26,6 +26,8 @@ export interface Ending {
   readonly signal: string | null
   /** It was killed because it used more memory than it had asked for. Only a control group tells that. */
   readonly isOutOfMemory?: boolean
+  /** It was killed from outside, because nobody had said for as long as the lease that this node may still run it. */
+  readonly isLost?: boolean
 }
 
 export interface Running {

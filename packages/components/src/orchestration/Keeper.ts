@@ -74,6 +74,8 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
   const { clearTimeout, setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
   host.title = "novacron-keeper" // not the text of all this
   const groups = new Map<number, number>()
+  /** Those that were killed because nothing had come for as long as the lease. */
+  const lost = new Set<number>()
   const paused = new Set<{ resume: () => unknown }>()
 
   /** None of these must fail: what cannot be limited is not, and whom nobody finds has ended. */
@@ -200,6 +202,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
     const streams = [follow(kinds.stdout, number, stdout), follow(kinds.stderr, number, stderr)]
     child.once("exit", (exitCode, name) => {
       const outOfMemory = made !== undefined && isOutOfMemory(made.directory) ? { isOutOfMemory: true } : {}
+      const isLost = lost.delete(number) && name === "SIGKILL" ? { isLost: true } : {}
       // Whatever is left of it ends with it.
       signal(pid, "SIGKILL")
       if (made !== undefined) killGroup(made.directory)
@@ -223,7 +226,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
         clearTimeout(looking)
         remove()
         for (const { flush } of streams) flush()
-        tell(kinds.ended, number, json({ exitCode, signal: name, ...outOfMemory }))
+        tell(kinds.ended, number, json({ exitCode, signal: name, ...outOfMemory, ...isLost }))
       })
     })
   }
@@ -290,6 +293,8 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
   host.stdin.on("close", leave)
   host.stdout.on("error", leave)
   setInterval(() => {
-    if (groups.size > 0 && performance.now() - heardMs > leaseMs) killAll()
+    if (groups.size === 0 || performance.now() - heardMs <= leaseMs) return
+    for (const number of groups.keys()) lost.add(number)
+    killAll()
   }, leaseMs / 8)
 }

@@ -61,7 +61,7 @@ const agent = (encoded: Encoded = {}) =>
       return id
     })
     const task = (id: string) => Effect.map(tasks.find([id]), ([found]) => found)
-    return { done, given, it, node, nodes, sql, task, tasks }
+    return { done, given, it, node, nodes, running, sql, task, tasks }
   })
 
 const until = <E>(what: Effect.Effect<boolean, E>) =>
@@ -104,6 +104,23 @@ describe("Agent", () => {
           yield* until(Effect.map(task(id), (found) => found?.state === "queued"))
           assert.strictEqual((yield* task(id))?.attempts[0]?.error, "The node that ran it lost the database.")
           yield* until(Effect.map(it.state, (state) => state === "Up"))
+        })
+      )
+    )
+  )
+
+  it.live("has queued again what was killed from outside when its lease was over, before it knew itself", () =>
+    quiet(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { given, running, task } = yield* agent({ heartbeat: "100ms" })
+          const id = yield* given
+          const [ended] = running
+          if (ended !== undefined) yield* Deferred.succeed(ended, { exitCode: null, signal: "SIGKILL", isLost: true })
+          yield* until(Effect.map(task(id), (found) => found?.attempts[0]?.endedAt !== null))
+          const found = yield* task(id)
+          assert.strictEqual(found?.state, "queued")
+          assert.strictEqual(found?.attempts[0]?.error, "The node that ran it lost the database.")
         })
       )
     )

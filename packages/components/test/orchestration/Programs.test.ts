@@ -164,6 +164,15 @@ describe("Programs", () => {
     })
   )
 
+  it.live("says of a program that was killed because the lease was over that it was not its fault", () =>
+    Effect.gen(function* () {
+      const { start } = yield* driver({ heartbeat: "100ms", lease: "500ms", deadAfter: "1500ms" })
+      const { run } = shell("sleep 4725.5")
+      const lost = yield* (yield* start(run)).ended
+      assert.deepStrictEqual(lost, { exitCode: null, signal: "SIGKILL", isLost: true })
+    })
+  )
+
   it.live("ends everything at once when it is told to, what was only asked for included", () =>
     Effect.gen(function* () {
       const { killAll, start } = yield* driver()
