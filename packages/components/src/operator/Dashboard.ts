@@ -363,8 +363,10 @@ const answer = (house: House, request: IncomingMessage, response: ServerResponse
     case "GET /api/session":
       return json(asked, 200, { isOpen: true })
     case "GET /api/events":
+      endWithSession(asked)
       return follow(asked)
     case "GET /api/output":
+      endWithSession(asked)
       return followOutput(asked)
     case "POST /api/restore":
       return withBody(asked, Wire.Wanted, ({ component }) => {
@@ -496,6 +498,20 @@ const begin = (house: House, response: ServerResponse, token: string): void => {
 const cookie = ({ cookie: name, isSecure }: House, value: string, seconds: number): string =>
   `${name}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${isSecure ? "; Secure" : ""}`
 
+const closed = (response: ServerResponse): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    response.once("close", () => resume(Effect.void))
+    if (response.closed) resume(Effect.void)
+  })
+
+/** What is told as it happens would go on for as long as a page is open: it ends with the session of whoever asked. */
+const endWithSession = ({ house, request, response }: Asked): void => {
+  const session = Door.cookieOf(request.headers.cookie, house.cookie)
+  const isOver = Effect.sync(() => house.door.guestOf(session) === undefined)
+  const over = Effect.repeat(isOver, { until: (it) => it, schedule: Schedule.spaced("5 seconds") })
+  house.run(Effect.raceFirst(closed(response), Effect.asVoid(over)), () => response.end())
+}
+
 /** Server-sent events, until either side has gone. */
 const follow = ({ house, query, request, response }: Asked): void => {
   const lastId = request.headers["last-event-id"]?.toString() ?? query.get("after") ?? undefined
@@ -529,14 +545,10 @@ const followOutput = (asked: Asked): void => {
       if (response.write(text)) return Effect.void
       return Effect.timeoutOrElse(room, { duration: patience, orElse: () => Effect.sync(() => response.destroy()) })
     })
-  const closed = Effect.callback<void>((resume) => {
-    response.once("close", () => resume(Effect.void))
-    if (response.closed) resume(Effect.void)
-  })
   const reader = { begin: () => beginEvents(house, response), write }
   const told = work(house, ({ output }, it) => output(it, query.get("id") ?? "", offset, reader))
   house.outputs++
-  house.run(Effect.raceFirst(told, closed), (exit) => {
+  house.run(Effect.raceFirst(told, closed(response)), (exit) => {
     house.outputs--
     if (response.headersSent) return void response.end()
     const error = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()

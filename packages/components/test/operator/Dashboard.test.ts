@@ -32,6 +32,18 @@ describe("the dashboard", () => {
     })
   )
 
+  it.live("tells nobody anything as it happens any more when the session is over", () =>
+    Effect.gen(function* () {
+      const { dashboard } = yield* scene({ settings: { session: "3s" } })
+      const { headers } = yield* enter(dashboard)
+      // Completes when the stream ends.
+      const { status, text } = yield* asking(dashboard.url, "/api/events", { headers })
+      assert.strictEqual(status, 200)
+      assert.include(text, "event: ")
+      assert.strictEqual((yield* asking(dashboard.url, "/api/events", { headers })).status, 401)
+    })
+  )
+
   it.live("answers what its schemas say", () =>
     Effect.gen(function* () {
       const { dashboard } = yield* scene()
