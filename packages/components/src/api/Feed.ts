@@ -5,8 +5,9 @@
  * **Details**
  *
  * An id is the name of this feed and a number, `k3f9-17`. The last `history` messages are kept, as bytes that are made
- * once for all readers. A reader is asked whether it takes a message now; one that does not gets the last version of each
- * task when it is ready again, in the order they changed, and a `gap` where events of the boot are missing.
+ * once for all readers, and no more of them than {@link mostBytes}: a task may have a megabyte of arguments. A reader is
+ * asked whether it takes a message now; one that does not gets the last version of each task when it is ready again, in
+ * the order they changed, and a `gap` where events of the boot are missing.
  */
 import { randomBytes } from "node:crypto"
 import { type Events, Tasks } from "@novacron/api"
@@ -49,9 +50,13 @@ export interface Feed {
 const encodeTask = Schema.encodeSync(Tasks.Task)
 const encodeBoot = Schema.encodeSync(BootEvent.BootEvent)
 
-export const make = ({ history }: { readonly history: number }): Feed => {
+/** Of all that is kept, and of what waits for one reader. Whoever misses something for its sake is told of a gap. */
+const mostBytes = 64 * 1024 * 1024
+
+export const make = ({ history, most = mostBytes }: { readonly history: number; readonly most?: number }): Feed => {
   const name = randomBytes(6).toString("base64url").replaceAll("-", "_")
   const kept: Array<Message> = []
+  let keptBytes = 0
   /** The number of the next message. */
   let next = 1
   const subscribers = new Set<(message: Message) => void>()
@@ -62,10 +67,21 @@ export const make = ({ history }: { readonly history: number }): Feed => {
     return { id, type, task, bytes: Buffer.from(JSON.stringify({ type, ...body, id })) }
   }
 
+  const trim = (): void => {
+    let from = 0
+    for (const { bytes } of kept) {
+      if (kept.length - from <= history && keptBytes <= most / 2) break
+      keptBytes -= bytes.length
+      from++
+    }
+    kept.splice(0, from)
+  }
+
   const publish = (one: Message): void => {
     kept.push(one)
+    keptBytes += one.bytes.length
     // Trimmed by the half, so that it costs nothing for each.
-    if (kept.length >= 2 * history) kept.splice(0, kept.length - history)
+    if (kept.length >= 2 * history || keptBytes > most) trim()
     for (const tell of subscribers) tell(one)
   }
 
@@ -90,20 +106,27 @@ export const make = ({ history }: { readonly history: number }): Feed => {
     subscribe: (reader, { after, tasksOnly = false } = {}) => {
       /** What it did not take: of each task the last version, in the order of the last versions. */
       const waiting = new Map<string, Message>()
+      let waitingBytes = 0
       let isBehind = false
       let isMissing = false
 
+      const forget = (id: string): void => {
+        waitingBytes -= waiting.get(id)?.bytes.length ?? 0
+        waiting.delete(id)
+      }
       const keep = (one: Message): void => {
         if (one.task === undefined) {
           isMissing = true
           return
         }
-        waiting.delete(one.task.id)
-        if (waiting.size >= history) {
+        forget(one.task.id)
+        if (waiting.size >= history || waitingBytes + one.bytes.length > most) {
           waiting.clear()
+          waitingBytes = 0
           isMissing = true
         }
         waiting.set(one.task.id, one)
+        waitingBytes += one.bytes.length
       }
       const tell = (one: Message): void => {
         if (tasksOnly && one.type === "boot") return
@@ -120,7 +143,7 @@ export const make = ({ history }: { readonly history: number }): Feed => {
         }
         for (const [id, one] of waiting) {
           if (!reader.take(one)) return void (isBehind = true)
-          waiting.delete(id)
+          forget(id)
         }
       }
       if (after !== undefined) {

@@ -26,7 +26,7 @@ const Sockets = Schema.Struct({
     description: "How long a reader may take nothing at all before it is cut off."
   }),
   history: Field.withDefault(Field.count, 10_000).annotate({
-    description: "How many events are kept for readers that come back."
+    description: "How many events are kept for readers that come back, and no more of them than 64 MiB."
   })
 })
 

@@ -100,6 +100,30 @@ describe("Feed", () => {
     }
   })
 
+  it("keeps no more bytes than it may, of all or for one reader, and tells of a gap who missed something", () => {
+    const fat = (id: number) => ({ ...taskOf(id, 1), submittedBy: "x".repeat(1_000) })
+    const feed = Feed.make({ history: 1_000, most: 20_000 })
+    const slow = readerOf(1)
+    const subscription = feed.subscribe(slow)
+    for (let id = 0; id < 100; id++) feed.task(fat(id))
+    assert.isAtMost(subscription.waiting() * 1_000, 20_000)
+    slow.state.room = Infinity
+    subscription.resume()
+    assert.strictEqual(slow.seen[1]?.type, "gap")
+    assert.strictEqual(slow.seen.at(-1)?.task?.id, "task-99")
+
+    const back = (after: string | undefined) => {
+      const reader = readerOf(Infinity)
+      feed.subscribe(reader, { after }).end()
+      return reader.seen.map(({ task, type }) => task?.id ?? type)
+    }
+    assert.deepStrictEqual(back(slow.seen[0]?.id), ["gap"])
+    assert.deepStrictEqual(back(slow.seen.at(-3)?.id), ["task-98", "task-99"])
+    // One that is larger than all that may be kept is told to whoever listens.
+    feed.task({ ...taskOf(100, 1), submittedBy: "x".repeat(30_000) })
+    assert.strictEqual(slow.seen.at(-1)?.task?.id, "task-100")
+  })
+
   it("forgets readers that have left", () => {
     const feed = Feed.make({ history: 10 })
     const reader = readerOf(Infinity)
