@@ -88,7 +88,7 @@ export const Filter = Schema.Struct({
   state: Schema.optionalKey(Schema.Array(Tasks.State)),
   group: Schema.optionalKey(Tasks.Name),
   node: Schema.optionalKey(Tasks.Name),
-  /** 1 to 1,000, 100 unless it is said. */
+  /** 1 to 1,000, 100 unless it is said; fewer where tasks are large. `next` says whether there are more. */
   limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))),
   /** `next` of the page before. */
   cursor: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(512)))

@@ -195,15 +195,18 @@ export const make = (sql: PgClient.PgClient): TaskTable => {
         ...(before === undefined ? [] : [sql`t.seq < ${before}::text::bigint`])
       ]
       const size = Math.min(Math.max(Math.trunc(limit), 1), 1_000)
-      const rows = yield* sql<Row>`SELECT ${columns} FROM novacron_tasks t WHERE ${sql.and(conditions)}
-        ORDER BY t.seq DESC LIMIT ${size + 1}::int`
+      const rows = yield* sql<Row & { readonly found: number }>`
+        SELECT ${columns}, t.found FROM (
+          SELECT *, count(*) OVER ()::int AS found, row_number() OVER newest AS place,
+            sum(octet_length(payload::text)) OVER newest AS bytes
+          FROM (SELECT * FROM novacron_tasks t WHERE ${sql.and(conditions)} ORDER BY t.seq DESC LIMIT ${size + 1}::int) page
+          WINDOW newest AS (ORDER BY seq DESC)
+        ) t WHERE t.place = 1 OR t.bytes <= ${pageBytes}::int ORDER BY t.seq DESC`
       const page = rows.slice(0, size)
+      const isLast = page.length === (rows[0]?.found ?? 0)
       return {
         tasks: tasksOf(page),
-        next:
-          rows.length > size
-            ? Option.fromNullishOr(page.at(-1)).pipe(Option.map(({ seq }) => String(seq)))
-            : Option.none()
+        next: isLast ? Option.none() : Option.fromNullishOr(page.at(-1)).pipe(Option.map(({ seq }) => String(seq)))
       }
     }),
     waiting: (limit) =>
@@ -332,6 +335,9 @@ export const make = (sql: PgClient.PgClient): TaskTable => {
       )
   }
 }
+
+/** What was submitted may have a megabyte: of such ones a page has fewer, or it would keep the node busy for too long. */
+const pageBytes = 16 * 1024 * 1024
 
 /** Now, as ISO 8601 in UTC. */
 const iso = `to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`

@@ -351,6 +351,28 @@ describe("orchestration of a node that is alone", () => {
     )
   )
 
+  it.live("lists fewer of those that are large, and each of them once", () =>
+    live(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const work = yield* node(server.url())
+          const large = "x".repeat(60_000)
+          const run = { driver: "process" as const, command: ["/bin/true", ...Array.from({ length: 16 }, () => large)] }
+          const names = Array.from({ length: 20 }, (_, i) => `large-${i}`)
+          for (const name of names) yield* work.submit({ name, group: "large", run }, "ada")
+          const first = yield* work.list({ group: "large", limit: 1_000 })
+          assert.isAtMost(JSON.stringify(first.tasks).length, 20e6)
+          const second = yield* work.list({ group: "large", limit: 1_000, cursor: Option.getOrThrow(first.next) })
+          assert.isTrue(Option.isNone(second.next))
+          assert.deepStrictEqual(
+            [...first.tasks, ...second.tasks].map(({ name }) => name),
+            names.toReversed()
+          )
+        })
+      )
+    )
+  )
+
   it.live(
     "keeps the last of a gigabyte that a task prints, and stays small",
     () =>
