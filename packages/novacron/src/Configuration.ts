@@ -216,6 +216,7 @@ export const explain = (loaded: Loaded, setting: string): string | undefined => 
   if (found === undefined) return undefined
   const [winner, ...others] = found.sources
   const over = others.map(({ place }) => place).filter((place) => place !== "default")
+  if (winner.place === "default" && winner.value === "nothing") return `${found.key} is not set`
   const value = found.isSecret || found.value.length > 80 ? "" : ` = ${found.value}`
   const from = winner.place === "default" ? "by default" : `from ${winner.place}`
   return `${found.key}${value} ${from}${over.length === 0 ? "" : ` (overrides ${over.join(", ")})`}`
@@ -227,9 +228,16 @@ const stronger: { readonly [setting: string]: string } = {
   "logger.level": "system.log_level"
 }
 
+/** Settings that follow from another one when they are not set: then it is that one which decides. */
+const followed: { readonly [setting: string]: string } = {
+  "database.url": "database.embedded.data_dir",
+  "database.embedded.data_dir": "system.data_dir"
+}
+
 const decisive = (loaded: Loaded, setting: string): Config.Explanation | undefined => {
   const name = stronger[setting]
   const [other] = name === undefined ? [] : loaded.explain(name)
   const [found] = other === undefined || other.sources[0].place === "default" ? loaded.explain(setting) : [other]
-  return found
+  const next = found?.sources[0].place === "default" ? followed[setting] : undefined
+  return next === undefined ? found : decisive(loaded, next)
 }

@@ -43,6 +43,28 @@ describe("settings of a node", () => {
     })
   )
 
+  it.live("that nobody has set are explained by the one that they follow from", () =>
+    Effect.gen(function* () {
+      const explained = (set: Readonly<Record<string, string>>) =>
+        Effect.map(Effect.provide(Configuration.load({ set }, { resources: "skip" }), within(forced)), ({ loaded }) =>
+          Configuration.explain(loaded, "database.url")
+        )
+      assert.strictEqual(yield* explained({}), "system.data_dir is not set")
+      assert.strictEqual(
+        yield* explained({ "system.data_dir": "/srv/node" }),
+        'system.data_dir = "/srv/node" from -s system.data_dir'
+      )
+      assert.strictEqual(
+        yield* explained({ "system.data_dir": "/srv/node", "database.embedded.data_dir": "/srv/pg" }),
+        'database.embedded.data_dir = "/srv/pg" from -s database.embedded.data_dir'
+      )
+      assert.strictEqual(
+        yield* explained({ "database.url": "postgres://u:swordfish@db/x" }),
+        "database.url from -s database.url"
+      )
+    })
+  )
+
   it.live("of which a stronger one is set are explained by that one", () =>
     Effect.gen(function* () {
       const set = { "health.port": "3333", "system.health_check_port": "4444", "system.log_level": "warn" }

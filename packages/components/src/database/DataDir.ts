@@ -79,15 +79,22 @@ export const open = Effect.fn("DataDir.open")(function* (
       ? new DataDirInUse({ directory: root, pid: error.pid, who: "node" })
       : unusable(root, "its lock cannot be had", "May this user write there, and is there room?", error)
   )
-  const isRoot = (yield* io(() => stat("/proc/self"))).uid === 0
+  const { gid, uid } = yield* io(() => stat("/proc/self"))
+  const isRoot = uid === 0
   const as: Guarded.RunAs = isRoot ? { uid: nobody, gid: nobody } : {}
   yield* io(() => chmod(root, isRoot ? 0o711 : 0o700)) // so that nobody gets from data to ../password.init
   yield* evict(root)
   const binaries = yield* findBinaries(isRoot)
   const data = join(root, "data")
+  yield* examine(root, data, { uid, gid, ...as })
   const isNew = !(yield* exists(join(data, "PG_VERSION")))
   if (isNew) yield* create(root, data, binaries, as)
-  const password = yield* io(() => readFile(join(root, "password"), "utf8"))
+  const file = join(root, "password")
+  const password = yield* Effect.mapError(
+    io(() => readFile(file, "utf8")),
+    ({ cause, problem }) =>
+      unusable(root, problem, `Restore ${file} from a backup; without one, its runbook sets a new password.`, cause)
+  )
   const sockets = yield* reachable(data)
   return { root, data, sockets, password: Redacted.make(password), binaries, as, isNew }
 })
@@ -232,6 +239,38 @@ const workersIn = (directory: string): Effect.Effect<ReadonlyArray<string>> =>
       (name) => Effect.map(workingDirectory(name), (at) => at === place)
     )
   })
+
+// -------------------------------------------------------------------------------------------------------- examination
+
+/** Says in our words what PostgreSQL would say no to each time, or the system, without a word about what to do. */
+const examine = Effect.fnUntraced(function* (
+  root: string,
+  data: string,
+  as: { readonly uid: number; readonly gid: number }
+): Effect.fn.Return<void, DataDirUnusable> {
+  const found = yield* Effect.option(Effect.tryPromise(() => stat(data)))
+  if (Option.isNone(found)) return
+  const { mode, uid } = found.value
+  // An empty one is replaced, whoever owns it; of one that we may not read nobody knows.
+  const names = yield* Effect.option(Effect.tryPromise(() => readdir(data)))
+  if (Option.isSome(names) && names.value.length === 0) return
+  if (uid !== as.uid) {
+    const whose = `${data} belongs to user ${uid}, and the server runs as user ${as.uid}`
+    return yield* unusable(root, whose, `Give it that: chown -R ${as.uid}:${as.gid} ${data}`)
+  }
+  const version = (yield* textOf(join(data, "PG_VERSION"))).trim()
+  if (version !== "" && version !== major) {
+    const remedy = `Write it out with the release that made it, move ${data} away, boot, and read it in; or restore a backup.`
+    return yield* unusable(root, `it is of PostgreSQL ${version.slice(0, 20)}, and this one is ${major}`, remedy)
+  }
+  if ((mode & 0o027) !== 0) {
+    const open = `${data} is open to other users (mode 0${(mode & 0o777).toString(8)}), which PostgreSQL does not take`
+    return yield* unusable(root, open, `If nobody has changed anything in it: chmod 700 ${data}`)
+  }
+})
+
+/** Which databases the binaries can read. */
+const major = "18"
 
 // ----------------------------------------------------------------------------------------------------------- creation
 

@@ -118,13 +118,13 @@ export const make = Effect.fn("Database.make")(function* (
   const slice = Slice.make(stopWithin)
   const source = yield* sourceOf(settings, options, slice)
   const { target } = source
-  const place = placeOf(target)
+  const place = placeOf(source, settings, directoryOf(settings, options))
   const nameOf = (error: SqlError.SqlError) => fromSql(error, place)
   const named = Effect.mapError(nameOf)
   const connection: Pool.Options = {
     target,
     settings,
-    password: yield* passwordOf(settings, target),
+    password: yield* passwordOf(settings, source),
     authorities: yield* authoritiesOf(settings, place)
   }
   const migration: Migration.Options = {
@@ -208,19 +208,27 @@ const sourceOf = Effect.fnUntraced(function* (
 /** For migrations, for an operator, and for those that PostgreSQL keeps back for itself. */
 const spare = 10
 
-const placeOf = (target: Target.Target): Place => ({
+const placeOf = ({ _tag, target }: Source, { passwordSecret }: Settings, directory: string): Place => ({
   target: Target.describe(target),
   database: target.database,
   host: target.at._tag === "Tcp" ? target.at.host : target.at.directory,
-  isReady: Target.isReady(target)
+  isReady: Target.isReady(target),
+  login:
+    _tag === "embedded"
+      ? `It is the embedded one, whose password is the file ${join(directory, "password")}: restore that from a backup.`
+      : passwordSecret === undefined
+        ? "Correct user and password in database.url."
+        : `Correct the user in database.url, or the secret "${passwordSecret}" (database.password_secret).`
 })
 
-/** From the secrets, asked anew for each connection so that a rotated one is found; or the one in the URL. */
+/** From the secrets, asked anew for each connection so that a rotated one is found; or the one of the target. */
 const passwordOf = Effect.fnUntraced(function* (
   { passwordSecret }: Settings,
-  { password }: Target.Target
+  { _tag, target: { password } }: Source
 ): Effect.fn.Return<Effect.Effect<Redacted.Redacted> | undefined, SecretUnavailable, Security> {
-  if (passwordSecret === undefined) return Option.getOrUndefined(Option.map(password, Effect.succeed))
+  if (passwordSecret === undefined || _tag === "embedded") {
+    return Option.getOrUndefined(Option.map(password, Effect.succeed))
+  }
   const security = yield* Security
   const asked = Effect.suspend(() => security.secret(passwordSecret))
   const known = yield* Ref.make(yield* asked)

@@ -47,11 +47,12 @@ export class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")
 export class LoginRefused extends Data.TaggedError("LoginRefused")<{
   readonly target: string
   readonly problem: string
+  readonly remedy: string
   readonly cause: unknown
 }> {
   readonly code = "NVC-2104"
   override get message() {
-    return `The database at ${this.target} refuses the login: ${this.problem}. Correct user and password in database.url.`
+    return `The database at ${this.target} refuses the login: ${this.problem}. ${this.remedy}`
   }
 }
 
@@ -318,6 +319,8 @@ export interface Place {
   readonly database: string
   readonly host: string
   readonly isReady: string
+  /** What to do when it refuses the login: user and password come from different places. */
+  readonly login: string
 }
 
 /** Names what the driver has met. */
@@ -334,9 +337,9 @@ export const fromSql = ({ reason }: SqlError, place: Place): ConnectFailure => {
       // The only way in which a server says that it wants TLS is the text of its refusal.
       return /no encryption/.test(problem)
         ? new TlsMismatch({ target, problem, remedy: "Set database.sslmode to require or better.", cause })
-        : new LoginRefused({ target, problem, cause })
+        : new LoginRefused({ target, problem, remedy: place.login, cause })
     case "28P01":
-      return new LoginRefused({ target, problem, cause })
+      return new LoginRefused({ target, problem, remedy: place.login, cause })
     case "3D000":
       return new DatabaseUnknown({ target, database: place.database, cause })
     case "42501":
@@ -359,7 +362,7 @@ export const fromSql = ({ reason }: SqlError, place: Place): ConnectFailure => {
     const remedy = "Set database.ssl_root_cert to the authority that signed it, and HOST to the name in it."
     return new TlsMismatch({ target, problem, remedy, cause })
   }
-  if (reason._tag === "AuthenticationError") return new LoginRefused({ target, problem, cause })
+  if (reason._tag === "AuthenticationError") return new LoginRefused({ target, problem, remedy: place.login, cause })
   if (reason._tag === "ConnectionError") {
     return new DatabaseUnreachable({ target, problem, isReady: place.isReady, cause })
   }

