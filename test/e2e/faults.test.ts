@@ -98,6 +98,15 @@ describe("settings that are wrong", () => {
     assert.notInclude(`${stdout}${stderr}`, "hunter2hunter2")
   })
 
+  it("name an address whose password has a % that begins no escape, and not the password", async () => {
+    const { stderr, stdout } = await failed(
+      [],
+      { NOVACRON_DATABASE_URL: "postgres://u:hunter2%hunter2@h/x" },
+      { code: 78, says: ["NVC-2101", "a % in it is not followed by two hexadecimal digits (% itself is %25)"] }
+    )
+    assert.notInclude(`${stdout}${stderr}`, "hunter2")
+  })
+
   it("stop before parsing when their signature was made for something else", async () => {
     const path = file("system:\n  log_level: info\n")
     const [privateKey, publicKey] = [place.path("private.pem"), place.path("public.pem")]

@@ -14,7 +14,7 @@
  *
  * A read ends after 10 seconds, and after 1 MiB.
  */
-import { Data, Effect, Queue, Schedule, Schema, Stream } from "effect"
+import { Data, Effect, Queue, Result, Schedule, Schema, Stream } from "effect"
 import { maxBytes } from "./Document.ts"
 
 /** The document cannot be had: the store does not answer, says no, or has no such key. */
@@ -79,14 +79,16 @@ const storeOf = (place: string): Effect.Effect<Store, RemoteUnreadable> => {
   const { hostname, host, password, pathname, username } = new URL(address)
   const isSafe = scheme[2] === "s" || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)
   if (!isSafe) return no(`Without TLS only this machine is asked: write ${scheme[1]}s://.`)
-  const key = decodeURIComponent(pathname.slice(1))
+  const parts = Result.try(() => [pathname.slice(1), username, password].map(decodeURIComponent))
+  if (Result.isFailure(parts)) return no("A % in it is not followed by two hexadecimal digits (% itself is %25).")
+  const [key = "", user = "", secret = ""] = parts.success
   if (key === "") return no("It names no key.")
   return Effect.succeed({
     kind: scheme[1] === "etcd" ? "etcd" : "consul",
     origin: `${scheme[2] === "s" ? "https" : "http"}://${host}`,
     key,
-    user: decodeURIComponent(username),
-    password: decodeURIComponent(password),
+    user,
+    password: secret,
     place: shown(place)
   })
 }

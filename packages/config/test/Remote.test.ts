@@ -121,9 +121,12 @@ describe("a place of settings", () => {
     ["etcd://10.0.0.1:2379/a", "Without TLS only this machine is asked"],
     ["consul://example.org/a", "Without TLS only this machine is asked"],
     ["etcds://10.0.0.1:2379/", "It names no key"],
-    ["etcds://[/a", "no address"]
+    ["etcds://[/a", "no address"],
+    ["etcds://me:sword%zzfish@10.0.0.1:2379/a", "A % in it is not followed by two hexadecimal digits"]
   ])("%s is refused before anybody is asked", async (place, why) => {
-    assert.include((await run(Effect.flip(Remote.read(place)))).message, why)
+    const { message } = await run(Effect.flip(Remote.read(place)))
+    assert.include(message, why)
+    assert.notInclude(message, "sword")
   })
 
   it("shows neither user nor password", () => {

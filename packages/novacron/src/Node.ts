@@ -22,7 +22,7 @@ import {
   Security
 } from "@novacron/components"
 import type { Config } from "@novacron/config"
-import { Clock, Context, Duration, Effect, Option, Redacted, type Result, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Option, Redacted, Result, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { Given, Running } from "./Alive.ts"
 import * as Beside from "./Beside.ts"
@@ -174,8 +174,10 @@ const endpointOf = (name: string, url: Redacted.Redacted | undefined, usualPort:
   const text = url === undefined ? "" : Redacted.value(url)
   if (!URL.canParse(text)) return undefined
   const { hostname, port } = new URL(text)
-  if (hostname === "") return undefined
-  const host = decodeURIComponent(hostname).replace(/^\[|\]$/g, "")
+  // What is wrong with a name says who connects to it.
+  const decoded = Result.try(() => decodeURIComponent(hostname))
+  if (Result.isFailure(decoded) || hostname === "") return undefined
+  const host = decoded.success.replace(/^\[|\]$/g, "")
   const common = { name, timeout: Duration.seconds(2), policy: "warn" as const }
   return { ...common, host, port: port === "" ? usualPort : Number(port) }
 }

@@ -22,7 +22,7 @@ import {
   Security
 } from "@novacron/components/early"
 import { Config, Experiment, Field } from "@novacron/config"
-import { Redacted, Schema, Struct } from "effect"
+import { Redacted, Result, Schema, Struct } from "effect"
 import * as System from "./System.ts"
 import * as Templates from "./Templates.ts"
 
@@ -103,7 +103,14 @@ export const secretsOf = (settings: unknown): ReadonlyArray<string> => {
 }
 
 const passwordOf = (text: string): ReadonlyArray<string> => {
-  if (!URL.canParse(text)) return []
-  const { password } = new URL(text)
-  return password === "" ? [] : [password, decodeURIComponent(password)]
+  // libpq's way to name a socket directory without a host is no URL of the web; nor is a password in the query.
+  const address = text.replace(/^(\w+:\/\/[^@/?#]*@)(?=\/|\?|$)/, "$1localhost")
+  if (!URL.canParse(address)) return []
+  const { password, searchParams } = new URL(address)
+  // Whether an escape is one is for whoever uses the address to say.
+  const decoded = Result.getOrElse(
+    Result.try(() => decodeURIComponent(password)),
+    () => password
+  )
+  return [password, decoded, searchParams.get("password") ?? ""].filter((one) => one !== "")
 }

@@ -81,6 +81,8 @@ describe("who has to answer before the core starts", () => {
         ["cache", "::1", 7000]
       ])
       assert.deepStrictEqual(Node.endpointsOf(yield* settingsOf()), [])
+      const unreadable = { NOVACRON_DATABASE_URL: "postgres://u:p@h%zz/d", NOVACRON_CACHE_URL: "redis://h%zz" }
+      assert.deepStrictEqual(Node.endpointsOf(yield* settingsOf(unreadable)), [])
     }).pipe(Effect.provide(within))
   )
 })

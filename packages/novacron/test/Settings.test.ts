@@ -25,6 +25,18 @@ describe("the settings of a node", () => {
     })
   )
 
+  it.effect.each([
+    // A % that begins no escape, the directory of a socket in the place of a host, and the words of libpq.
+    { url: "postgres://nova:sword%zzfish@127.0.0.1/nova", password: "sword%zzfish" },
+    { url: "postgres://nova:swordfish@/nova?host=/run/postgresql", password: "swordfish" },
+    { url: "postgres://127.0.0.1/nova?user=nova&password=swordfish", password: "swordfish" }
+  ])("know the password in $url", ({ password, url }) =>
+    Effect.gen(function* () {
+      const { settings } = yield* load({ NOVACRON_DATABASE_URL: url })
+      assert.deepStrictEqual([...new Set(Settings.secretsOf(settings))], [url, password])
+    })
+  )
+
   it.effect("log at the level of the system, if that says one", () =>
     Effect.gen(function* () {
       assert.strictEqual(Settings.loggerOf((yield* load({ NOVACRON_LOGGER_LEVEL: "warn" })).settings).level, "warn")

@@ -77,7 +77,8 @@ export class HostUnknown extends Data.TaggedError("HostUnknown")<{
   readonly code = "NVC-2106"
   override get message() {
     const { host, target } = this
-    return `The host "${host}" of database.url is unknown here (${target}). Is it spelled right?  getent hosts ${host}`
+    const reason = textOf(this.cause)
+    return `The host "${host}" of ${target} is unknown here: ${reason}. Is it spelled right?  getent hosts ${host}`
   }
 }
 
@@ -357,6 +358,11 @@ export const fromSql = ({ reason }: SqlError, place: Place): ConnectFailure => {
   if (reason.message?.endsWith("Server refused TLS") === true) {
     const remedy = "Turn TLS on there, or, where nobody can listen in, set database.sslmode to disable."
     return new TlsMismatch({ target, problem, remedy, cause })
+  }
+  // The driver got bytes that no server sends to who has said hello to it.
+  if (/exceeds maxMessageSize|in response to SSLRequest$/.test(problem)) {
+    const other = `what answers there is no PostgreSQL, or one that can start no process for us (${problem})`
+    return new DatabaseUnreachable({ target, problem: other, isReady: place.isReady, cause })
   }
   if (isUntrusted(code)) {
     const remedy = "Set database.ssl_root_cert to the authority that signed it, and HOST to the name in it."

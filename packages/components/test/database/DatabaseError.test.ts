@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process"
 import { chmodSync, chownSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, it as plain } from "vitest"
 import { assert, it } from "@effect/vitest"
-import { Policy } from "@novacron/boot"
+import { Policy, Severity } from "@novacron/boot"
 import { Duration, Effect, Scope } from "effect"
 import { freePort } from "../../../../test/fixtures/Ports.ts"
 import * as Errors from "../../src/database/DatabaseError.ts"
@@ -65,6 +66,8 @@ describe("an error of a real server", () => {
       // A machine without any name server says that it could not ask, which may pass.
       assert.include(["HostUnknown", "DatabaseUnreachable"], error._tag)
       assert.include(error.message, "nobody.invalid")
+      // A command that is to be copied stands at the end.
+      assert.match(Severity.messageOf(error), /(?:getent hosts nobody\.invalid|pg_isready .*)$/)
       const known = Errors.fromSql(
         // What a resolver that answers has to say about it.
         yield* Effect.flip(Effect.scoped(Pool.single(poolOptions("postgres://me@nobody.invalid/app")))),
@@ -72,6 +75,21 @@ describe("an error of a real server", () => {
       )
       if (known._tag === "HostUnknown") assert.strictEqual(attempts(known), 1)
     })
+  )
+
+  it.live.each(["disable", "require"])("says that it is no PostgreSQL that answers (sslmode=%s)", (mode) =>
+    Effect.gen(function* () {
+      const web = createServer()
+      const port = yield* Effect.promise(freePort)
+      yield* Effect.acquireRelease(
+        Effect.promise(() => new Promise<void>((resume) => web.listen(port, "127.0.0.1", resume))),
+        () => Effect.sync(() => web.close())
+      )
+      const error = yield* refusal(`postgres://me:secret@127.0.0.1:${port}/app?sslmode=${mode}`)
+      assert.strictEqual(error.code, "NVC-2103")
+      assert.include(error.message, "what answers there is no PostgreSQL")
+      assert.strictEqual(attempts(error), 3)
+    }).pipe(Effect.scoped)
   )
 
   it.live("says that nobody listens, with the command that shows it, and is tried three times", () =>
