@@ -127,7 +127,7 @@ export const read = Effect.fn("Compliance.read")(function* (path: string, keys: 
   if (Result.isFailure(bytes) || bytes.success.length > Document.maxBytes) {
     return { rules: [], problems: [problem(`The file of rules, ${path}, cannot be read.`)] }
   }
-  const parsed = Document.parse(new TextDecoder().decode(bytes.success))
+  const parsed = Document.read(bytes.success)
   if (parsed._tag === "Faulty") {
     const [{ column, line, message }] = parsed.faults
     return { rules: [], problems: [problem(`The file of rules, ${path}, is not YAML: ${message} (${line}:${column})`)] }

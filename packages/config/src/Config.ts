@@ -318,7 +318,7 @@ const parse = (definition: object, bytes: Uint8Array) => {
   const hash = createHash("sha256").update(bytes).digest("hex")
   const known = cache.get(hash)
   if (known) return { parsed: known, isCached: true }
-  const parsed = Document.parse(new TextDecoder().decode(bytes))
+  const parsed = Document.read(bytes)
   const [oldest] = cache.keys()
   if (oldest !== undefined && cache.size >= remembered) cache.delete(oldest)
   cache.set(hash, parsed)

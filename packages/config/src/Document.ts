@@ -18,6 +18,7 @@ import {
   parseDocument,
   type YAMLError
 } from "yaml"
+import { Result } from "effect"
 import { type Code, codes } from "./Problem.ts"
 
 /** Where something stands, from 1. */
@@ -54,6 +55,20 @@ export const maxBytes = 1024 * 1024
 
 const maxValues = 100_000
 const maxDepth = 64
+
+/**
+ * Reads the bytes of a file. What is no text in UTF-8 would be taken for something else than was written: a value with U+FFFD
+ * in it; zeros, which a machine that lost its power leaves at the end of a file, for a part of the last value.
+ */
+export const read = (bytes: Uint8Array): Parsed => {
+  const text = new TextDecoder().decode(bytes)
+  const isText = Result.isSuccess(Result.try(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes)))
+  if (isText && !text.includes("\0")) return parse(text)
+  const lines = text.slice(0, text.search(isText ? /\0/ : /\0|\uFFFD/)).split("\n")
+  return faulty({ code: codes.syntax, message: noText, line: lines.length, column: (lines.at(-1) ?? "").length + 1 })
+}
+
+const noText = "This byte is no text in UTF-8. Was the file cut off, or written in another encoding (UTF-16, Latin-1)?"
 
 /** Reads a text. */
 export const parse = (text: string): Parsed => {

@@ -36,6 +36,28 @@ const plain = fc.letrec((tie) => ({
   leaf: fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null))
 })).tree
 
+describe("the bytes of a file", () => {
+  const latin = (text: string) => Buffer.from(text, "latin1")
+
+  it("are read as UTF-8, with or without a byte order mark", () => {
+    for (const text of ["a: caf\u00e9 \uFFFD\n", "\uFEFFa: 1\n"]) {
+      const parsed = Document.read(Buffer.from(text))
+      assert.deepStrictEqual(parsed, Document.parse(text.replace(/^\uFEFF/, "")))
+      assert.strictEqual(parsed._tag, "Parsed")
+    }
+  })
+
+  it.each([
+    ["Latin-1", latin("a: 1\nb: caf\u00e9\n"), 2, 7],
+    ["UTF-16", Buffer.from("\uFEFFa: 1\n", "utf16le"), 1, 1],
+    ["zeros at the end", latin("a: 80\0\0\0"), 1, 6],
+    ["nothing but zeros", Buffer.alloc(16), 1, 1]
+  ] as const)("that are no text are refused where they stand: %s", (_, bytes, line, column) => {
+    const parsed = Document.read(bytes)
+    assert.deepInclude(parsed._tag === "Faulty" ? parsed.faults[0] : {}, { code: "NVC-1002", line, column })
+  })
+})
+
 describe("a file", () => {
   it("is read as YAML and as JSON", () => {
     fc.assert(
