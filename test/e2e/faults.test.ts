@@ -4,7 +4,7 @@
  * nothing is left behind.
  */
 import { execFileSync, spawnSync } from "node:child_process"
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from "node:fs"
+import { appendFileSync, chmodSync, chownSync, mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -25,6 +25,11 @@ const canMount = (() => {
   rmdirSync(at)
   return isMounted
 })()
+
+/** A user whom no list names, as in a container that is given any number. Root can be one, where all may read this. */
+const anybody = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"] as const
+const canBeAnybody =
+  spawnSync(anybody[0], [...anybody.slice(1), "cat", import.meta.filename], { stdio: "ignore" }).status === 0
 
 let place: Place
 beforeEach(() => {
@@ -174,6 +179,17 @@ describe("the database", () => {
     )
     assert.include(stderr, "more: novacron explain NVC-2104")
     assert.notInclude(stderr, "wrong-password")
+  })
+
+  it.skipIf(!canBeAnybody)("of the node itself is not for a user without a name, who boots with another", async () => {
+    place.within = anybody
+    chownSync(place.directory, 54_321, 54_321)
+    const homeless = { HOME: undefined, XDG_CACHE_HOME: undefined }
+    await failed([], homeless, {
+      code: 69,
+      says: ["NVC-2102", "tried     once", "a user whom /etc/passwd does not name", "set database.url"]
+    })
+    await stop(await place.ready([], { ...homeless, ...url() }))
   })
 
   it("that is down ends the boot after three attempts, and everything is rolled back", async () => {

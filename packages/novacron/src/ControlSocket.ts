@@ -16,7 +16,7 @@ import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs"
 import { createConnection, createServer, type Server, type Socket } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { dirname, join } from "node:path"
-import { Cause, Data, Duration, Effect, Exit, FiberSet, Option, Schema, type Scope } from "effect"
+import { Cause, Data, Duration, Effect, Exit, FiberSet, Option, Result, Schema, type Scope } from "effect"
 
 /** What may be asked of a node. */
 export const Request = Schema.Union([
@@ -102,8 +102,15 @@ export const pathOf = (dataDir: string): string => {
   const path = join(dataDir, "control.sock")
   if (Buffer.byteLength(path) <= limits.pathBytes) return path
   const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 16)
-  return join(tmpdir(), `novacron-${userInfo().uid}`, `${hash}.sock`)
+  return join(tmpdir(), `novacron-${ourselves()}`, `${hash}.sock`)
 }
+
+/** The number of this user, who need not be in the list of users: containers run as any. */
+const ourselves = (): number =>
+  Result.getOrElse(
+    Result.try(() => userInfo().uid),
+    () => lstatSync("/proc/self").uid
+  )
 
 // -------------------------------------------------------------------------------------------------------- the server
 
@@ -145,7 +152,10 @@ const claim = (server: Server, path: string): Effect.Effect<void, AlreadyRunning
     const isLeftBehind = silence instanceof NoNode && codeOf(silence.cause) === "ECONNREFUSED"
     // It takes connections and gives no answer: it is alive, however busy.
     if (!isLeftBehind) return yield* new AlreadyRunning({ path, pid: undefined })
-    yield* Effect.sync(() => rmSync(path, { force: true }))
+    yield* Effect.try({
+      try: () => rmSync(path, { force: true }),
+      catch: (cause) => new ControlSocketFailed({ path, cause })
+    })
     yield* Effect.mapError(listen(server, path), (cause) => new ControlSocketFailed({ path, cause }))
   })
 
@@ -155,7 +165,7 @@ const decodePing = Schema.decodeUnknownOption(Schema.Struct({ pid: Schema.Int })
 const prepare = (directory: string): void => {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const { uid } = lstatSync(directory)
-  if (uid !== userInfo().uid && userInfo().uid !== 0) throw new Error(`${directory} belongs to another user`)
+  if (uid !== ourselves() && ourselves() !== 0) throw new Error(`${directory} belongs to another user`)
 }
 
 const listen = (server: Server, path: string): Effect.Effect<void, unknown> =>
@@ -186,7 +196,7 @@ const close = (server: Server, path: string, busy: ReadonlySet<Socket>): Effect.
           for (const socket of busy) socket.destroy()
         })
     }),
-    Effect.andThen(Effect.sync(() => rmSync(path, { force: true })))
+    Effect.andThen(Effect.ignore(Effect.try(() => rmSync(path, { force: true }))))
   )
 
 const converse = (socket: Socket, answer: (request: Request) => Effect.Effect<unknown, Refused>): Effect.Effect<void> =>

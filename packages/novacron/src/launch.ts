@@ -21,8 +21,17 @@ const { CACHE_DIRECTORY, XDG_CACHE_HOME } = env
 const cache = (): string | undefined => {
   if (CACHE_DIRECTORY !== undefined && CACHE_DIRECTORY !== "") return CACHE_DIRECTORY.split(":")[0]
   if (XDG_CACHE_HOME !== undefined && XDG_CACHE_HOME !== "") return `${XDG_CACHE_HOME}/novacron`
-  const home = homedir()
+  const home = homeOf()
   return home === "" || home === "/" ? undefined : `${home}/.cache/novacron`
+}
+
+/** A user who is in no list, as in a container that runs as any number, has a home by `$HOME` alone. */
+const homeOf = (): string => {
+  try {
+    return homedir()
+  } catch {
+    return ""
+  }
 }
 
 const directory = cache()

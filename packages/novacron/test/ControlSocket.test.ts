@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -119,6 +119,25 @@ describe("a control socket", () => {
       const error = yield* Effect.flip(Effect.scoped(ControlSocket.serve({ path: "/proc/control.sock", answer })))
       assert.strictEqual(error._tag, "ControlSocketFailed")
       assert.include(error.message, "/proc/control.sock")
+    })
+  )
+
+  it.live("is not made in the place of a directory, and closes when one has taken its place", () =>
+    Effect.gen(function* () {
+      const taken = join(directory, "taken.sock")
+      mkdirSync(taken)
+      const error = yield* Effect.flip(Effect.scoped(ControlSocket.serve({ path: taken, answer })))
+      assert.strictEqual(error._tag, "ControlSocketFailed")
+      assert.include(error.message, taken)
+      rmSync(taken, { recursive: true })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* ControlSocket.serve({ path: taken, answer })
+          rmSync(taken)
+          mkdirSync(taken)
+        })
+      )
+      assert.isTrue(existsSync(taken))
     })
   )
 })

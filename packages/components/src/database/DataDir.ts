@@ -303,9 +303,11 @@ const create = Effect.fnUntraced(function* (
     }
   })
   yield* execute(binaries.initdb, [...initOptions, "--pwfile=../password.init", `--pgdata=${here}`], partial, as).pipe(
-    Effect.mapError(({ cause, output }) => {
-      return new EmbeddedFailed({ directory: root, problem: "could not be set up", output, cause })
-    }),
+    Effect.mapError(({ cause, output }) =>
+      /could not look up effective user ID/.test(output)
+        ? new NoDatabase({ reason: `initdb makes none for a user whom /etc/passwd does not name (${output})`, cause })
+        : new EmbeddedFailed({ directory: root, problem: "could not be set up", output, cause })
+    ),
     Effect.ensuring(Effect.ignore(Effect.tryPromise(() => rm(forInit, { force: true }))))
   )
   yield* io(async () => {

@@ -12,8 +12,9 @@
  *
  * Whoever may send here can find out whether a file is here whose content it knows.
  */
-import { Data, Effect, FileSystem, Option, Schema, Semaphore, Stream } from "effect"
+import { Data, Effect, FileSystem, Option, Result, Schema, Semaphore, Stream } from "effect"
 import { createHash } from "node:crypto"
+import { lstatSync } from "node:fs"
 import { lstat } from "node:fs/promises"
 import { tmpdir, userInfo } from "node:os"
 import { basename, dirname, join } from "node:path"
@@ -104,7 +105,11 @@ const stamp = (path: string) =>
 /** A folder that is ours and nobody else's; if somebody was there first, a new one, which cannot be found again. */
 const ownFolder = Effect.gen(function* () {
   const fileSystem = yield* FileSystem.FileSystem
-  const mine = userInfo().uid
+  // Who need not be in the list of users: containers run as any.
+  const mine = Result.getOrElse(
+    Result.try(() => userInfo().uid),
+    () => lstatSync("/proc/self").uid
+  )
   const folder = join(tmpdir(), `novacron-send-${mine}`)
   yield* Effect.ignore(fileSystem.makeDirectory(folder, { mode: 0o700 }))
   const found = yield* Effect.option(Effect.tryPromise(() => lstat(folder)))
