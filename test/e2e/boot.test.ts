@@ -204,7 +204,13 @@ describe("the command line", () => {
   })
 
   it("exits 64 for what it does not understand, and says so on stderr alone", async () => {
-    for (const args of [["bogus"], ["boot", "--bogus"], ["why"], ["graph", "--format", "png"]]) {
+    for (const args of [
+      ["bogus"],
+      ["boot", "--bogus"],
+      ["why"],
+      ["graph", "--format", "png"],
+      ["stop", "--timeout", "soon"]
+    ]) {
       const { code, stderr, stdout } = await place.run(args)
       assert.deepStrictEqual({ code, stdout }, { code: 64, stdout: "" }, args.join(" "))
       assert.include(stderr, "--help")

@@ -6,6 +6,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Completions from "effect/cli/Completions"
 import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { recommend } from "./AdviceCli.ts"
@@ -90,8 +91,17 @@ const restore = Command.make(
   Command.withExamples([{ command: "novacron restore cache" }])
 )
 
+/** `90s`, `1.5m` and `500ms` as people write them; a bare number is seconds. */
+const spanOf = (text: string): Option.Option<Duration.Duration> => {
+  const [, amount, unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? []
+  const factor = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit]
+  return amount === undefined || factor === undefined ? Option.none() : Option.some(Duration.millis(+amount * factor))
+}
+
+// The default is longer than any template lets a stop take.
 const timeout = Flag.String("timeout").pipe(
   Flag.withDefault("90s"),
+  Flag.filterMap(spanOf, (text) => `"${text}" is no time, as 90s, 5m or 1h are`),
   Flag.withDescription("How long to wait for the end (default: 90s)")
 )
 

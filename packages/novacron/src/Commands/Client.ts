@@ -1,6 +1,6 @@
 /** The commands that talk to a node that runs: status, why, health, restore, restart, stop. */
 import { Report } from "@novacron/boot/model"
-import { Duration, Effect, Result, Schema } from "effect"
+import { Duration, Effect, Schema } from "effect"
 import * as Alive from "../Alive.ts"
 import * as Answers from "../Answers.ts"
 import type { Asked } from "../Configuration.ts"
@@ -102,7 +102,7 @@ export const restore = Program.make(
 interface OneFlags extends Flags {
   readonly component: string
   readonly dryRun: boolean
-  readonly timeout: string
+  readonly timeout: Duration.Duration
 }
 
 /** Builds one component anew while the node runs; says first who goes down with it, and waits until all are back. */
@@ -128,7 +128,7 @@ const byHand = Effect.fnUntraced(function* (
   if (dry !== undefined) return yield* say(flags, would, () => `${dry}\nNothing was done.`)
   if (refusal !== undefined) return yield* new ControlSocket.Refused({ reason: refusal })
   if (!flags.json) stderr.write(`${component} is ${would.state}. ${prospectOf(would)}\n`)
-  const asked = ask(flags, { ...request, confirmed: true }, patienceOf(flags.timeout))
+  const asked = ask(flags, { ...request, confirmed: true }, flags.timeout)
   const done = yield* decoded(Answers.ByHand, yield* asked)
   yield* say(flags, done, () => outcomeOf(done))
 })
@@ -167,22 +167,15 @@ const outcomeOf = ({ component, how, lost, state, tookMs }: typeof Answers.ByHan
   return `${component} was restarted and is ${state}${took}.${without.replace("Down with it", "Not back")}`
 }
 
-const patienceOf = (timeout: string): Duration.Duration =>
-  Result.getOrElse(
-    Result.try(() => Duration.fromInputUnsafe(inputOf(timeout))),
-    () => usually
-  )
-
 /** Stops the node in reverse and waits until it is down. Exits with what the node exits with. */
 export const stop = Program.make(
-  Effect.fnUntraced(function* (flags: Flags & { readonly dryRun?: boolean; readonly timeout: string }) {
+  Effect.fnUntraced(function* (flags: Flags & { readonly dryRun?: boolean; readonly timeout: Duration.Duration }) {
     if (flags.dryRun === true) {
       const reason = "--dry-run wants the name of a component: novacron stop NAME --dry-run. Nothing was done."
       return yield* new ControlSocket.Refused({ reason })
     }
-    const patience = patienceOf(flags.timeout)
-    const stopped = ask(flags, { _tag: "Stop", because: "novacron stop" }, patience)
-    const answer = yield* Effect.catchTag(stopped, "NoNode", (silence) => stillThere(flags, patience, silence))
+    const stopped = ask(flags, { _tag: "Stop", because: "novacron stop" }, flags.timeout)
+    const answer = yield* Effect.catchTag(stopped, "NoNode", (silence) => stillThere(flags, flags.timeout, silence))
     const report = yield* decoded(Report.Report, answer)
     yield* say(flags, report, () => Report.text(report))
     if (report.exitCode !== 0) return yield* Leave.quietly(report.exitCode)
@@ -208,16 +201,6 @@ export const reload = Program.make(
     yield* say(flags, { changed: said }, () => said)
   })
 )
-
-/** Longer than any template lets a stop take. */
-const usually = Duration.seconds(90)
-
-/** `90s` and `5m` as people write them. */
-const inputOf = (text: string): Duration.Input => {
-  const [, amount = "90", unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? []
-  const factor = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit] ?? 1_000
-  return Number(amount) * factor
-}
 
 /** A node of another version may answer what this one does not know. */
 const decoded = <S extends Schema.Constraint & { readonly DecodingServices: never }>(schema: S, answer: unknown) =>

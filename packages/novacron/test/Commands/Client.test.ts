@@ -1,6 +1,6 @@
 import { Boot, Component } from "@novacron/boot"
 import type { BootEvent } from "@novacron/boot/model"
-import { Context, Effect } from "effect"
+import { Context, Duration, Effect } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as Alive from "../../src/Alive.ts"
 import * as Answers from "../../src/Answers.ts"
@@ -71,7 +71,7 @@ const whileRunning = (use: () => Promise<void>): Promise<void> =>
   )
 
 describe("one component by hand", () => {
-  const one = (component: string) => ({ ...flags(), component, dryRun: false, timeout: "30s" })
+  const one = (component: string) => ({ ...flags(), component, dryRun: false, timeout: Duration.seconds(30) })
 
   it("is exchanged where it can be, and the one that serves goes on when the new one does not come up", () =>
     whileRunning(async () => {
@@ -125,7 +125,7 @@ describe("one component by hand", () => {
       assert.strictEqual(unknown.code, 69)
       assert.include(unknown.err, 'no component "databse"')
       // Without a name it would be the node that stops.
-      const nameless = await room.run(Client.stop, { ...flags(), dryRun: true, timeout: "30s" })
+      const nameless = await room.run(Client.stop, { ...flags(), dryRun: true, timeout: Duration.seconds(30) })
       assert.strictEqual(nameless.code, 69)
       assert.include(nameless.err, "--dry-run wants the name of a component")
     }))
@@ -147,7 +147,7 @@ describe("commands for a node that runs", () => {
   it("that stop it say what it waits for when they are out of patience", () =>
     whileUp(
       async () => {
-        const { code, err } = await room.run(Client.stop, { ...flags(), timeout: "300ms" })
+        const { code, err } = await room.run(Client.stop, { ...flags(), timeout: Duration.millis(300) })
         assert.strictEqual(code, 69)
         assert.include(err, "The node (pid 4711) has not stopped within 300 ms. It goes on stopping, and waits for")
         assert.include(err, "waits for cache (stopping). Wait longer (--timeout)")
@@ -175,7 +175,7 @@ describe("commands for a node that runs", () => {
     }
     await whileUp(
       async () => {
-        const { code, err } = await room.run(Client.stop, { ...flags(), timeout: "5s" })
+        const { code, err } = await room.run(Client.stop, { ...flags(), timeout: Duration.seconds(5) })
         assert.strictEqual(code, 69)
         assert.include(err, "Is it another version?")
       },
