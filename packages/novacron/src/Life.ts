@@ -364,6 +364,8 @@ const refuse = ({ explain, style }: Options, cause: Cause.Cause<unknown>) =>
       stdout.write(`${JSON.stringify({ timestamp: yield* now, ...facts, code: code?.code, remedy: code?.remedy })}\n`)
     }
     const surface = messageStyleOf({ env, isTerminal: stderr.isTerminal })
-    stderr.write(`${LastWords.ofError(error, surface, { exit, explain })}\n`)
+    // The boot was over before its report was to be written.
+    const title = isOurs(error) ? "NOT DONE" : undefined
+    stderr.write(`${LastWords.ofError(error, surface, { exit, explain }, title)}\n`)
     return exit
   })

@@ -262,6 +262,8 @@ describe("a life", () => {
       const it = life({ options: { exitWhenReady: true, reportFile: join(directory, "no", "r.json") } })
       assert.strictEqual(yield* it.live, 73)
       assert.include(it.err(), "NVC-3008")
+      assert.match(it.err(), /^NOT DONE /m)
+      assert.notInclude(it.err(), "before anything was started")
       assert.include(it.out(), '"event":"BootEnded"')
     })
   )
