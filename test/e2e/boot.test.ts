@@ -209,7 +209,9 @@ describe("the command line", () => {
       ["boot", "--bogus"],
       ["why"],
       ["graph", "--format", "png"],
-      ["stop", "--timeout", "soon"]
+      ["stop", "--timeout", "soon"],
+      ["tasks", "list", "--limit", "0"],
+      ["api-token", "create", "me", "--role", "viewer", "--days", "4000"]
     ]) {
       const { code, stderr, stdout } = await place.run(args)
       assert.deepStrictEqual({ code, stdout }, { code: 64, stdout: "" }, args.join(" "))

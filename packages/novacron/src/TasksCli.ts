@@ -32,6 +32,17 @@ export const nodes = Command.make("nodes", common, (input) => lazily(work, (it) 
 const finite = (name: string, description: string) =>
   Flag.optional(Flag.Finite(name)).pipe(Flag.withDescription(description))
 
+/** A whole number that the API would not take otherwise. */
+const within = (name: string, usual: number, most: number, description: string) =>
+  Flag.Int(name).pipe(
+    Flag.withDefault(usual),
+    Flag.filter(
+      (given) => given >= 1 && given <= most,
+      (given) => `${given} is not between 1 and ${most}`
+    ),
+    Flag.withDescription(`${description} (default: ${usual})`)
+  )
+
 const pairs = (name: string, description: string) =>
   Flag.optional(Flag.KeyValuePair(name)).pipe(Flag.withDescription(description))
 
@@ -90,7 +101,7 @@ const list = Command.make(
     ).pipe(Flag.withDescription("Only these")),
     group: optionalText("group", "Only of this group"),
     node: optionalText("node", "Only on this node"),
-    limit: Flag.Int("limit").pipe(Flag.withDefault(50), Flag.withDescription("How many, 1 to 1000 (default: 50)")),
+    limit: within("limit", 50, 1_000, "How many, 1 to 1000"),
     cursor: optionalText("cursor", "Go on where the page before has ended, as it says there")
   },
   (input) =>
@@ -141,7 +152,7 @@ const createToken = Command.make(
     name: Argument.String("NAME").pipe(Argument.withDescription("Whom it stands for, in the audit log")),
     ...common,
     role: Flag.String("role").pipe(Flag.withDescription("A role, or several with commas between")),
-    days: Flag.Int("days").pipe(Flag.withDefault(90), Flag.withDescription("How many days it is valid (default: 90)"))
+    days: within("days", 90, 3_650, "How many days it is valid, 1 to 3650")
   },
   (input) =>
     lazily(work, (it) => it.createToken, {
