@@ -15,7 +15,7 @@
  * One of them at a time. What could not be closed within its deadline may still be alive, so it is not started again by
  * itself: it stays stopped, and somebody may restore it.
  */
-import type { ByHand, Closing } from "./BootEvent.ts"
+import type { BootEvent, ByHand, Closing, Failure } from "./BootEvent.ts"
 import { restore, revive, swap } from "./Restoration.ts"
 import { release, skip } from "./Takedown.ts"
 import {
@@ -109,6 +109,19 @@ export const goOn = (s: State, out: Output): void => {
   s.asked = undefined
   // Restorations that came due meanwhile: what they need might have been on its way down.
   for (let i = 0; i < s.status.length; i++) if (s.restoreDue[i] === 1) restore(s, i, out)
+}
+
+/** What an operator has asked for, and what went wrong with it so far. */
+export interface Asked {
+  readonly component: string
+  failure: Failure | undefined
+}
+
+/** What went wrong with it: with what he named, or with somebody without whom the node ends. */
+export const blamed = ({ component, failure }: Asked, event: Extract<BootEvent, { readonly failure: Failure }>) => {
+  if (event.component === component) return event.failure
+  if (event._tag !== "ComponentFailed") return failure
+  return { ...event.failure, message: `${event.component}: ${event.failure.message}` }
 }
 
 // ----------------------------------------------------------------------------------------------------------- private

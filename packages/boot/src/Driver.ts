@@ -61,13 +61,6 @@ interface Checked {
   readonly exit: Exit.Exit<unknown, unknown>
 }
 
-/** What an operator has asked for. */
-interface Asked {
-  readonly component: string
-  readonly over: Deferred.Deferred<void>
-  failure: Failure | undefined
-}
-
 /** How many facts are taken in one go before others get a turn on the thread. */
 const batch = 512
 
@@ -100,9 +93,9 @@ export class Driver {
   private readonly inbox: Array<Progress.Input> = []
   private readonly risen: Array<number> = [] // by what is being taken
   private readonly output: Progress.Output = { events: [], commands: [] }
-  private broken: InvariantBroken | undefined
+  private broken: unknown
   /** What an operator has asked for, and how it has gone so far. */
-  private asked: Asked | undefined
+  private asked: (Handwork.Asked & { readonly over: Deferred.Deferred<void> }) | undefined
   /** Components that a killed boot has left something of, until they are up. */
   private readonly leftBehind: Set<string>
   private taking = false
@@ -148,10 +141,8 @@ export class Driver {
     else this.publish(opening())
     const { recipes, validated } = this.settings
     if (validated.length === 0) return this.tell({ _tag: "Begin", atMs: this.now() })
-    const all = Effect.forEach(validated, (i) => this.check(i, recipes[i]!.validate ?? Effect.void), {
-      concurrency: "unbounded"
-    })
-    this.checking = Instance.run(this.env, all)
+    const check = (i: number) => this.check(i, recipes[i]!.validate ?? Effect.void)
+    this.checking = Instance.run(this.env, Effect.forEach(validated, check, { concurrency: "unbounded" }))
     this.checking.addObserver((exit) => {
       this.checking = undefined
       if (Exit.isFailure(exit)) return // it was stopped
@@ -244,15 +235,19 @@ export class Driver {
   private take(): void {
     this.taking = true
     let taken = 0
-    for (; taken < this.inbox.length && taken < batch; taken++) {
-      Progress.advance(this.state, this.inbox[taken]!, this.output)
-      const { commands, events } = this.output
-      for (let e = 0; e < events.length; e++) this.publish(events[e]!)
-      for (let c = 0; c < commands.length; c++) this.execute(commands[c]!)
-      // Those who need it have begun; now for who can do without.
-      while (this.risen.length > 0) this.services.complete(this.risen.pop()!)
-      Heap.clear(events)
-      Heap.clear(commands)
+    try {
+      for (; taken < this.inbox.length && taken < batch; taken++) {
+        Progress.advance(this.state, this.inbox[taken]!, this.output)
+        const { commands, events } = this.output
+        for (let e = 0; e < events.length; e++) this.publish(events[e]!)
+        for (let c = 0; c < commands.length; c++) this.execute(commands[c]!)
+        // Those who need it have begun; now for who can do without.
+        while (this.risen.length > 0) this.services.complete(this.risen.pop()!)
+        Heap.clear(events)
+        Heap.clear(commands)
+      }
+    } catch (defect) {
+      return this.collapse(defect)
     }
     if (taken === this.inbox.length) Heap.clear(this.inbox)
     else this.inbox.splice(0, taken)
@@ -278,11 +273,11 @@ export class Driver {
       const violation = Invariants.check(this.checker, event)
       if (violation !== undefined) this.break(violation)
     }
-    if (this.asked !== undefined && "failure" in event) this.asked.failure = blamed(this.asked, event)
+    if (this.asked !== undefined && "failure" in event) this.asked.failure = Handwork.blamed(this.asked, event)
     if (event._tag === "ComponentFailed") {
       // The member of a group has failed its group; what that means is told of the group.
-      const isOwn = this.settings.plan.index.has(event.component)
-      if (isOwn) this.failures.push(this.critical(event.component, event.failure))
+      if (this.settings.plan.index.has(event.component))
+        this.failures.push(this.critical(event.component, event.failure))
     } else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.offer(event.component, true)
     else if (event._tag === "ComponentStopping" && event.byHand !== undefined) this.offer(event.component, false)
     else if (event._tag === "BootReady") {
@@ -305,6 +300,20 @@ export class Driver {
   private break({ invariant, message, title }: Invariants.Violation): void {
     this.broken ??= new InvariantBroken(`invariant ${invariant} (${title}): ${message}`)
     Deferred.doneUnsafe(this.settled, Exit.die(this.broken))
+  }
+
+  /** Whatever throws in the loop is a defect of ours. It cannot go on: all is let go, in no order, and nobody waits for it. */
+  private collapse(defect: unknown): void {
+    const died = Exit.die((this.broken ??= defect))
+    this.alarm.stop()
+    for (const [i, instance] of this.instances.entries()) {
+      this.swaps[i]?.interruptUnsafe()
+      instance?.fiber?.interruptUnsafe()
+      if (instance?.closing === false) this.closeUnwatched(instance)
+    }
+    Deferred.doneUnsafe(this.settled, died)
+    Deferred.doneUnsafe(this.ended, died)
+    if (this.asked !== undefined) Deferred.doneUnsafe(this.asked.over, died)
   }
 
   private execute(command: Progress.Command): void {
@@ -598,13 +607,6 @@ export class Driver {
           : last
     return new Critical({ component, cause })
   }
-}
-
-/** What went wrong with what an operator has asked for: what he named, or somebody without whom the node ends. */
-const blamed = ({ component, failure }: Asked, event: Extract<BootEvent, { readonly failure: Failure }>) => {
-  if (event.component === component) return event.failure
-  if (event._tag !== "ComponentFailed") return failure
-  return { ...event.failure, message: `${event.component}: ${event.failure.message}` }
 }
 
 /** Nothing yet of each component. */

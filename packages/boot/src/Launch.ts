@@ -122,7 +122,8 @@ const settle = (
     return Result.fail(new InvalidBoot({ problems: prepared.failure.message.split("\n"), cause: prepared.failure }))
   }
   const { drain, redact, restoration } = options
-  const observe = options.observe && heard(options.observe, env)
+  const observe = options.observe && heard("observe", options.observe, env)
+  const { journal } = options
   return Result.succeed({
     ...prepared.success,
     limits: limits.success,
@@ -133,7 +134,7 @@ const settle = (
       restoration === "off"
         ? undefined
         : (restoration ?? (outer === undefined ? Policy.restoration : outer.restoration)),
-    journal: options.journal,
+    journal: journal && { append: heard("append", (event) => journal.append(event), env), flush: journal.flush },
     observe:
       enclosing === undefined
         ? observe
@@ -151,13 +152,18 @@ const settle = (
 }
 
 /** What listens with a bug must not stop what it listens to: that is in the log, the first time. */
-const heard = (observe: (event: BootEvent) => void, env: Context.Context<never>): ((event: BootEvent) => void) => {
+const heard = (
+  name: "observe" | "append",
+  tell: (event: BootEvent) => void,
+  env: Context.Context<never>
+): ((event: BootEvent) => void) => {
+  const whose = name === "observe" ? "`observe` of the boot" : "`append` of its journal"
   let hasThrown = false
   return (event) => {
     try {
-      observe(event)
+      tell(event)
     } catch (defect) {
-      if (!hasThrown) Effect.runForkWith(env)(Effect.logError("`observe` of the boot threw", Cause.die(defect)))
+      if (!hasThrown) Effect.runForkWith(env)(Effect.logError(`${whose} threw`, Cause.die(defect)))
       hasThrown = true
     }
   }

@@ -274,6 +274,26 @@ describe("who observes", () => {
   )
 })
 
+describe("a journal", () => {
+  it.effect("that throws is named in the log, once, and the boot goes on without", () =>
+    Effect.gen(function* () {
+      const { boot, ledger, part } = world()
+      const logged: Array<string> = []
+      const logger = Logger.make(({ cause, message }) => {
+        logged.push(`${String(message)} ${Cause.pretty(cause)}`)
+      })
+      const append = (): never => {
+        throw new Error("no such table")
+      }
+      const journal = { append, flush: Effect.void }
+      assert.isTrue(Exit.isSuccess(yield* boot([part("a")], { journal }).pipe(Effect.provide(Logger.layer([logger])))))
+      assert.deepStrictEqual(ledger, ["0 +a", "10 -a"])
+      assert.strictEqual(logged.length, 1)
+      assert.match(logged[0]!, /`append` of its journal threw.*no such table/s)
+    })
+  )
+})
+
 describe("the log", () => {
   it.effect("is the same for the same seed, and another one for another seed", () =>
     Effect.gen(function* () {

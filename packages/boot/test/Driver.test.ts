@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Random, Result } from "effect"
+import type { BootEvent } from "../src/BootEvent.ts"
 import * as Component from "../src/Component.ts"
 import { Driver, type Settings } from "../src/Driver.ts"
 import { InvariantBroken } from "../src/Promises.ts"
@@ -35,6 +36,33 @@ const driverOf = (components: ReadonlyArray<Component.Any>, settings: Partial<Se
     }
     return new Driver(all, env, dispatcher)
   })
+
+describe("a defect of the kernel", () => {
+  it.effect("ends the boot at once, and lets go what it holds, whatever was being done", () =>
+    Virtual.run(
+      Effect.gen(function* () {
+        for (const tag of ["ComponentStarted", "ComponentReady", "ComponentStopped"]) {
+          const { leaks, part } = world()
+          const parts = [part("a"), part("b", { needs: ["a"] }), part("slow", { takes: 10_000 })]
+          const observe = (event: BootEvent) => {
+            if (event._tag === tag && "component" in event && event.component === "b") throw new Error("a bug of ours")
+          }
+          const driver = yield* driverOf(parts, { observe })
+          driver.begin()
+          if (tag === "ComponentStopped") {
+            yield* Deferred.await(driver.settled)
+            yield* driver.stop("it was asked to")
+          }
+          const exit = yield* Effect.exit(Deferred.await(driver.ended))
+          assert.isTrue(Exit.hasDies(exit), tag)
+          yield* driver.stop("the closing of its scope")
+          yield* Virtual.settle
+          assert.deepStrictEqual(leaks(), [])
+        }
+      })
+    )
+  )
+})
 
 describe("time", () => {
   it.effect("goes on when chance makes delays that end between two microseconds", () =>
