@@ -18,7 +18,7 @@ import { version } from "./version.ts"
 /** Runs it with the arguments of this process, which ends when it has ended. */
 export const run = (novacron: Command.Command.Any): void => {
   const surroundings = thisProcess()
-  const { args, env, leave, stderr, stdout } = surroundings
+  const { args, env, flushed, leave, stderr, stdout } = surroundings
 
   const colors = messageStyleOf({ env, isTerminal: stdout.isTerminal }) === "colour"
 
@@ -30,7 +30,10 @@ export const run = (novacron: Command.Command.Any): void => {
   // Our flags are words: nothing asks for a file system before a command runs, and commands bring their own.
   const main = Command.runWith(novacron, { version })(args) as Effect.Effect<void, unknown, Surroundings>
 
-  Effect.runFork(Effect.provideContext(main, context)).addObserver((exit) => leave(codeOf(exit, stderr)))
+  Effect.runFork(Effect.provideContext(main, context)).addObserver((exit) => {
+    const code = codeOf(exit, stderr)
+    void flushed().then(() => leave(code))
+  })
 }
 
 /** What a command leaves with; 64 for a command line that nobody understands; 70 for what nobody foresaw. */

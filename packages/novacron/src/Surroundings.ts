@@ -30,7 +30,9 @@ export class Surroundings extends Context.Service<
     readonly stderr: Output
     /** Hears signals from now on, instead of dying by them: one that comes at the very end must not be the end. */
     readonly onSignal: (hear: (signal: Signal) => void) => Effect.Effect<void>
-    /** Ends the process at once, whatever is still going on. */
+    /** When all that was written has been taken, however slowly, or whoever read it is gone. */
+    readonly flushed: () => Promise<void>
+    /** Ends the process at once, whatever is still going on, and what nobody has read yet is lost. */
     readonly leave: (code: number) => void
     readonly memory: () => { readonly rssBytes: number; readonly heapBytes: number }
     /** What those need who start programs, and end them. */
@@ -51,6 +53,9 @@ const writerOf = (stream: NodeJS.WriteStream): Output => {
     write: (text) => void stream.write(text)
   }
 }
+
+/** A pipe holds 64 KiB; what is beyond waits in this process. */
+const flushed = (stream: NodeJS.WriteStream) => new Promise<void>((resolve) => stream.write("", () => resolve()))
 
 /** The name of the user, or the number of one who is not in the list of users. */
 const nameOfUser = (): string => {
@@ -80,6 +85,7 @@ export const thisProcess = (): Surroundings["Service"] => ({
       }
       for (const signal of signals) real.on(signal, listener)
     }),
+  flushed: async () => void (await Promise.all([flushed(real.stdout), flushed(real.stderr)])),
   leave: (code) => real.exit(code),
   memory: () => {
     const { heapUsed, rss } = real.memoryUsage()

@@ -10,8 +10,10 @@ if (flags === undefined) {
   run(novacron)
 } else {
   // A program tells what went wrong by itself; what is rejected is a bug of ours.
-  boot(flags, surroundings).then(surroundings.leave, (bug: unknown) => {
+  const code = await boot(flags, surroundings).catch((bug: unknown) => {
     surroundings.stderr.write(`${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}\n`)
-    surroundings.leave(70)
+    return 70
   })
+  await surroundings.flushed()
+  surroundings.leave(code)
 }

@@ -28,6 +28,36 @@ describe("this process", () => {
     })
   )
 
+  it("has said everything before it leaves, to one who reads slowly", () => {
+    const door = join(import.meta.dirname, "../src/Surroundings.ts")
+    const script = [
+      `const { thisProcess } = await import(${JSON.stringify(door)})`,
+      `const { flushed, leave, stdout } = thisProcess()`,
+      `for (let i = 0; i < 1000; i++) stdout.write("x".repeat(1000))`,
+      `await flushed()`,
+      `leave(3)`
+    ].join("\n")
+    const command = `"${process.execPath}" --input-type=module -e '${script}' | (sleep 0.5; wc -c)`
+    const { stdout } = spawnSync("sh", ["-c", command], { encoding: "utf8" })
+    assert.strictEqual(stdout.trim(), "1000000")
+  })
+
+  it("leaves as well when nobody reads any more", () => {
+    const door = join(import.meta.dirname, "../src/Surroundings.ts")
+    const script = [
+      `const { thisProcess } = await import(${JSON.stringify(door)})`,
+      `const { flushed, leave, stderr, stdout } = thisProcess()`,
+      `for (let i = 0; i < 1000; i++) stdout.write("x".repeat(1000))`,
+      `await flushed()`,
+      `stderr.write("gone")`,
+      `await flushed()`,
+      `leave(0)`
+    ].join("\n")
+    const command = `"${process.execPath}" --input-type=module -e '${script}' | head -c 1`
+    const { stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8", timeout: 30_000 })
+    assert.strictEqual(stderr, "gone")
+  })
+
   it("goes on when whoever read its output is gone", () => {
     const door = join(import.meta.dirname, "../src/Surroundings.ts")
     const script = [

@@ -68,12 +68,9 @@ export interface Packing {
 /** Answers each instance with `{id, hosts, ms, assignment}`, or `{id, error}`. */
 export const pack = Program.make(
   Effect.fnUntraced(function* ({ budgetMs, input, online, seed }: Packing) {
-    const { stdout } = yield* Surroundings
     yield* isReadable(input)
     const answers = Itp.Commands.pack(createReadStream(input), { budgetMs, online, seed, now })
-    yield* Stream.runForEach(Stream.fromAsyncIterable(answers, problemOf), (line) =>
-      Effect.sync(() => stdout.write(line))
-    )
+    yield* Stream.runForEach(Stream.fromAsyncIterable(answers, problemOf), told)
   })
 )
 
@@ -110,7 +107,7 @@ export interface Forecasting {
 /** Answers each value from the 33rd on with `{id, i, h1, h5, p10h1, p10h5}`; without a model, by classical means. */
 export const forecast = Program.make(
   Effect.fnUntraced(function* ({ classical, input, model }: Forecasting) {
-    const { stderr, stdout } = yield* Surroundings
+    const { stderr } = yield* Surroundings
     yield* Effect.mapError(
       readable(input),
       (cause) => new Pba.Commands.BadSeries({ problem: `${input} is not there, or may not be read`, cause })
@@ -129,9 +126,16 @@ export const forecast = Program.make(
       cause instanceof Pba.Commands.BadSeries
         ? cause
         : new Pba.Commands.BadSeries({ problem: "it cannot be read", cause })
-    yield* Stream.runForEach(Stream.fromAsyncIterable(answers, broken), (text) => Effect.sync(() => stdout.write(text)))
+    yield* Stream.runForEach(Stream.fromAsyncIterable(answers, broken), told)
   })
 )
+
+/** No more is worked out than is read: answers can be far larger than the memory. */
+const told = (text: string) =>
+  Effect.flatMap(Surroundings, ({ flushed, stdout }) => {
+    stdout.write(text)
+    return Effect.promise(flushed)
+  })
 
 const readable = (path: string) => Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.access(path))
 

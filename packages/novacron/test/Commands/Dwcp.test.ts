@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from "node:child_process"
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
@@ -124,6 +124,15 @@ describe("novacron dwcp", () => {
     const missing = await run(Dwcp.forecast, { ...asked, input: file("nothing") })
     assert.strictEqual(missing.exit, 65)
     assert.include(missing.err, "NVC-4301")
+  })
+
+  it("answers all of it to one who reads slowly", () => {
+    const values = Array.from({ length: 3_000 }, (_, i) => 100 + (i % 7))
+    const input = file("slowly.jsonl", `${JSON.stringify({ id: "slowly", dt: 1, v: values })}\n`)
+    const main = join(import.meta.dirname, "../../src/main.ts")
+    const command = `"${process.execPath}" "${main}" dwcp forecast --classical "${input}" | (sleep 2; wc -l)`
+    const { stdout } = spawnSync("sh", ["-c", command], { encoding: "utf8" })
+    assert.strictEqual(stdout.trim(), "2968")
   })
 
   it("sends a file to who serves, finds it whole there, and says when nobody does", async () => {
