@@ -6,7 +6,8 @@
  * Aggregation: exponential weights on the linearised loss, second order and discounted (BOA: Wintenberger 2017, "Optimal
  * learning with Bernstein online aggregation"), so in the long run the mixture is about as good as the best convex
  * combination and never much worse than the best expert, the last value among them. It begins at a prior, which is what
- * was best on other series.
+ * was best on other series. Several rates learn at once, as in MetaGrad (van Erven & Koolen 2016), and the evidence of all
+ * is added: a slow one is not misled by bursts, a fast one soon sees an expert who is always a little better.
  *
  * Quantiles: a shift follows what share of values fell below (adaptive conformal inference: Gibbs & Candès 2021; Angelopoulos
  * et al. 2023, "Conformal PID control"): a value below moves it down by nine, a value above up by one, in steps of the
@@ -29,35 +30,52 @@ export interface Options {
   readonly steps: number
   /** For a quantile the share that shall fall below. */
   readonly below?: number
-  readonly rate?: number
-  readonly memory?: number
+  readonly paces?: ReadonlyArray<Pace>
   readonly shiftRate?: number
 }
 
-export const make = ({ below, memory = 0.995, prior, rate = 0.15, shiftRate = 0.02, steps }: Options): Gate => {
+/** How fast is learned, what share of the evidence is left one value later, and how much this pace is trusted. */
+export interface Pace {
+  readonly rate: number
+  readonly memory: number
+  readonly trust: number
+}
+
+const standard: ReadonlyArray<Pace> = [
+  { rate: 0.15, memory: 0.995, trust: 0.4 },
+  { rate: 0.5, memory: 0.995, trust: 0.3 },
+  { rate: 1.5, memory: 0.995, trust: 0.15 },
+  { rate: 4, memory: 0.995, trust: 0.15 }
+]
+
+export const make = ({ below, paces = standard, prior, shiftRate = 0.02, steps }: Options): Gate => {
   const n = prior.length
   const slots = steps + 1
   const made = Array.from({ length: slots }, () => new Float64Array(n))
   const mixes = new Float64Array(slots)
   const answers = new Float64Array(slots)
-  const merit = new Float64Array(n)
+  const merits = paces.map(() => new Float64Array(n))
   const weights = Float64Array.from(prior)
-  const begin = prior.map(Math.log)
+  const begin = paces.map(({ trust }) => prior.map((share) => Math.log(share * trust)))
   let count = 0
   let spread = 0
   let shift = 0
 
+  const evidence = (k: number, i: number): number => begin[k]![i]! + paces[k]!.rate * merits[k]![i]!
+
   const weigh = (forecasts: Float64Array): void => {
     let most = -Infinity
-    for (let i = 0; i < n; i++) {
-      const known = !Number.isNaN(forecasts[i]!)
-      weights[i] = known ? begin[i]! + rate * merit[i]! : -Infinity
-      if (weights[i]! > most) most = weights[i]!
+    for (let k = 0; k < paces.length; k++) {
+      for (let i = 0; i < n; i++) if (!Number.isNaN(forecasts[i]!)) most = Math.max(most, evidence(k, i))
     }
     let total = 0
     for (let i = 0; i < n; i++) {
-      weights[i] = Math.exp(weights[i]! - most)
-      total += weights[i]!
+      let sum = 0
+      if (!Number.isNaN(forecasts[i]!)) {
+        for (let k = 0; k < paces.length; k++) sum += Math.exp(evidence(k, i) - most)
+      }
+      weights[i] = sum
+      total += sum
     }
     for (let i = 0; i < n; i++) weights[i]! /= total
   }
@@ -86,7 +104,9 @@ export const make = ({ below, memory = 0.995, prior, rate = 0.15, shiftRate = 0.
       const slope = below === undefined ? Math.sign(mix - value) : value < mix ? 1 - below : -below
       for (let i = 0; i < n; i++) {
         const gain = Number.isNaN(forecasts[i]!) ? 0 : clipped((slope * (mix - forecasts[i]!)) / unit)
-        merit[i] = memory * merit[i]! + gain - rate * gain * gain
+        for (const [k, { memory, rate }] of paces.entries()) {
+          merits[k]![i] = memory * merits[k]![i]! + gain - rate * gain * gain
+        }
       }
       if (below !== undefined) {
         const step = shiftRate * (value < answers[slot]! ? below - 1 : below)

@@ -8,6 +8,7 @@
  * what it does.
  */
 import * as Gate from "./Gate.ts"
+import * as Lags from "./Lags.ts"
 import type { Model } from "./Model.ts"
 import * as Network from "./Network.ts"
 import * as Signals from "./Signals.ts"
@@ -28,17 +29,18 @@ export interface Series {
   readonly high: () => number
   /** Exchanges the model; `undefined` for none. */
   readonly use: (model: Model | undefined) => void
-  /** Shares of the network, the regression, the level, the last value in the next h1. */
+  /** Shares of the network, the two regressions, the levels, the last value in the next h1. */
   readonly weights: () => Readonly<Record<"network" | "regression" | "level" | "last", number>>
 }
 
 /** `seconds` from one value to the next, which tells where yesterday is. */
 export const make = (seconds: number, model?: Model): Series => {
   const signals = Signals.make(Number.isFinite(seconds) && seconds > 0 ? seconds : 1)
-  const points = Signals.horizons.map((steps) => Gate.make({ steps, prior: pointPrior, ...pointTuning }))
+  const lags = Signals.horizons.map(Lags.make)
+  const points = Signals.horizons.map((steps, k) => Gate.make({ steps, prior: pointPriors[k]! }))
   const lows = Signals.horizons.map((steps) => Gate.make({ steps, prior: lowPrior, below: 0.1, ...lowTuning }))
-  const forecasts = new Float64Array(pointExperts.length + 1)
-  const quantiles = new Float64Array(lowExperts.length + 1)
+  const forecasts = new Float64Array(pointExperts.length + 2)
+  const quantiles = new Float64Array(lowExperts.length + 2)
   let used = model
   let states = statesOf(model)
   let last = 0
@@ -49,6 +51,7 @@ export const make = (seconds: number, model?: Model): Series => {
     for (const gate of points) gate.settle(value)
     for (const gate of lows) gate.settle(value)
     signals.push(value)
+    for (const lag of lags) lag.push(value, signals.scale())
     for (const [k, state] of states.entries()) Network.step(used!.networks[k]!, state, signals.inputs)
     const [h1, h5] = [point(0), point(1)]
     return { h1, h5, p10h1: Math.min(h1, low(0)), p10h5: Math.min(h5, low(1)) }
@@ -60,6 +63,7 @@ export const make = (seconds: number, model?: Model): Series => {
     // No networks: 0 / 0 is an expert without a word.
     forecasts[0] = (sum / states.length) * scale
     for (const [i, at] of pointExperts.entries()) forecasts[i + 1] = signals.points[horizon]![at]! * scale
+    forecasts[forecasts.length - 1] = lags[horizon]!.point()
     return points[horizon]!.combine(forecasts)
   }
   const low = (horizon: number): number => {
@@ -68,6 +72,7 @@ export const make = (seconds: number, model?: Model): Series => {
     for (const state of states) sum += Network.low(state.outputs, signals, horizon)
     quantiles[0] = (sum / states.length) * scale
     for (const [i, at] of lowExperts.entries()) quantiles[i + 1] = signals.lows[horizon]![at]! * scale
+    quantiles[quantiles.length - 1] = lags[horizon]!.low()
     return lows[horizon]!.combine(quantiles)
   }
 
@@ -80,24 +85,34 @@ export const make = (seconds: number, model?: Model): Series => {
       states = statesOf(next)
     },
     weights: () => {
-      const shares = points[0]!.weights()
-      return { network: shares[0]!, regression: shares[1]!, level: shares[2]! + shares[3]!, last: shares[4]! }
+      const [network, linear, fast, ewma, last, slow, lags] = points[0]!.weights()
+      return { network: network!, regression: linear! + lags!, level: fast! + ewma! + slow!, last: last! }
     }
   }
 }
 
 const statesOf = (model: Model | undefined) => model?.networks.map(() => Network.state(model.hidden)) ?? []
 
-/** After the network, in this order, with their shares at the beginning. */
-const { ewma, fast, last, regression } = Signals.expert
-const pointExperts = [regression, fast, ewma, last]
-const pointPrior = [0.9, 0.055, 0.015, 0.015, 0.015]
+/** After the network and before the lags, in this order, with the shares of all at the beginning. */
+const { ewma, fast, last, regression, slow } = Signals.expert
+const pointExperts = [regression, fast, ewma, last, slow]
+const pointPriors = [
+  [0.8, 0.06, 0.0165, 0.0165, 0.06, 0.0165, 0.03],
+  [0.87, 0.055, 0.015, 0.015, 0.015, 0.015, 0.015]
+]
 const lowExperts = [
   Signals.lowExpert.regression,
   Signals.lowExpert.regressionLong,
   Signals.lowExpert.rolling,
-  Signals.lowExpert.last
+  Signals.lowExpert.last,
+  Signals.lowExpert.rollingLong
 ]
-const lowPrior = [0.9, 0.03, 0.03, 0.02, 0.02]
-const pointTuning = { rate: 0.15, memory: 0.995 }
-const lowTuning = { rate: 0.3, memory: 0.998, shiftRate: 0.01 }
+const lowPrior = [0.85, 0.03, 0.03, 0.03, 0.02, 0.02, 0.02]
+const lowTuning = {
+  paces: [
+    { rate: 0.3, memory: 0.998, trust: 0.7 },
+    { rate: 1, memory: 0.998, trust: 0.15 },
+    { rate: 3, memory: 0.998, trust: 0.15 }
+  ],
+  shiftRate: 0.01
+}

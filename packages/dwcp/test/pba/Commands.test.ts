@@ -22,6 +22,7 @@ interface Answer {
   readonly id: unknown
   readonly i: number
   readonly h1: number
+  readonly p10h1: number
   readonly error?: string
 }
 
@@ -73,6 +74,14 @@ describe("novacron dwcp forecast", () => {
       ]
     )
     assert.strictEqual(lines.filter(({ id }) => id === 2).length, 8)
+  })
+
+  it("does not round a forecast above the link that it was right about", async () => {
+    const lines = await answers(pieces(text({ id: "even", v: Array.from({ length: 400 }, () => 1_234_567) })))
+    for (const { h1, p10h1 } of lines.slice(-50)) {
+      assert.closeTo(h1, 1_234_567, 0.1)
+      assert.isAtMost(p10h1, 1_234_567)
+    }
   })
 
   it("takes values that are none as missing", async () => {

@@ -34,6 +34,19 @@ describe("the gate", () => {
     assert.isBelow(ours, 0.25)
   })
 
+  it("soon trusts an expert who is only a little better, but always, and was trusted least", () => {
+    const gate = point([0.9, 0.1])
+    let level = 100
+    for (let i = 0; i < 150; i++) {
+      // A staircase: the second is right but for the moments when nobody is; the first is a hundredth of a step off.
+      const before = level
+      if (i % 10 === 0) level = level === 100 ? 50 : 100
+      gate.combine(Float64Array.from([before + 0.5, before]))
+      gate.settle(level)
+    }
+    assert.isAbove(gate.weights()[1]!, 0.5)
+  })
+
   it("is better than every expert where their errors are of opposite sign", () => {
     const random = chance(2)
     const { experts, ours } = errors(point([0.9, 0.1]), 3_000, () => {

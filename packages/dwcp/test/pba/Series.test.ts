@@ -3,6 +3,7 @@ import { Result } from "effect"
 import * as fc from "fast-check"
 import * as Model from "../../src/pba/Model.ts"
 import * as Series from "../../src/pba/Series.ts"
+import { chance } from "../../src/pba/Training.ts"
 import * as series from "./fixtures/series.ts"
 
 const shipped = Result.getOrThrow(Model.read(Model.shipped()))
@@ -62,6 +63,31 @@ describe("forecasts of a series", () => {
         assert.isAtLeast(last.p10h1, 0.9 * constant)
       }
     }
+  })
+
+  it("of what stays where it is for a while are hardly worse than the last value", () => {
+    const random = chance(4)
+    let level = 50
+    const values = Array.from({ length: 1_000 }, () => {
+      if (random() < 0.1) level = 10 * Math.ceil(10 * random())
+      return level
+    })
+    const made = forecasts(values, shipped, 10)
+    const last = meanError(values, (i) => values[i]!)
+    assert.isBelow(
+      meanError(values, (i) => made[i]!.h1),
+      1.03 * last
+    )
+  })
+
+  it("of waves follow the wave, which most links do not have", () => {
+    const values = Array.from({ length: 1_000 }, (_, i) => 100 + 60 * Math.sin(i / 5))
+    const made = forecasts(values, shipped, 1)
+    const last = meanError(values, (i) => values[i]!)
+    assert.isBelow(
+      meanError(values, (i) => made[i]!.h1),
+      0.15 * last
+    )
   })
 
   it("take what is no bandwidth as if the last value had come again", () => {
