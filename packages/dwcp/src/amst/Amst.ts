@@ -18,7 +18,7 @@
  */
 import { Clock, Context, Duration, Effect, Layer, Queue, Schedule, Schema, type Scope } from "effect"
 import { createHash, randomBytes } from "node:crypto"
-import { open } from "node:fs/promises"
+import { constants, open } from "node:fs/promises"
 import * as Net from "node:net"
 import { basename } from "node:path"
 import * as Tls from "node:tls"
@@ -239,7 +239,8 @@ const sendOpenFile = (sender: Sender.Sender, path: string, options: SendOptions,
     Effect.gen(function* () {
       const unavailable = (cause: unknown) => new FileUnavailable({ path, cause })
       const file = yield* Effect.acquireRelease(
-        Effect.tryPromise({ try: () => open(path, "r"), catch: unavailable }),
+        // Not to wait for a writer where the path is a pipe: what it is, is asked of what was opened.
+        Effect.tryPromise({ try: () => open(path, constants.O_RDONLY | constants.O_NONBLOCK), catch: unavailable }),
         (file) => Effect.promise(() => file.close())
       )
       const stat = yield* Effect.tryPromise({ try: () => file.stat({ bigint: true }), catch: unavailable })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -223,16 +224,19 @@ describe("Amst", () => {
     Effect.gen(function* () {
       const [from, to] = [yield* folder, yield* folder]
       writeFileSync(join(from, "f"), noise(100))
+      execFileSync("mkfifo", [join(from, "pipe")])
       const { link } = yield* both({ directory: to })
       const reasons = yield* Effect.all([
         Effect.flip(link.send(noise(5_000_000))),
         Effect.flip(link.sendFile(join(from, "f"), { name: "../f" })),
         Effect.flip(link.sendFile(join(from, "f"), { name: ".bashrc" })),
-        Effect.flip(link.sendFile(join(from, "missing")))
+        Effect.flip(link.sendFile(join(from, "missing"))),
+        // Nobody will ever write to it: whoever opens it as a file waits for ever.
+        Effect.flip(link.sendFile(join(from, "pipe")))
       ])
       assert.deepStrictEqual(
         reasons.map((error) => (error._tag === "TransferRefused" ? error.reason : error._tag)),
-        ["size", "name", "name", "FileUnavailable"]
+        ["size", "name", "name", "FileUnavailable", "FileUnavailable"]
       )
       yield* link.send(noise(100))
       assert.deepStrictEqual(readdirSync(to), [])
