@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * Sizes that are decimals are scaled to whole numbers where that is exact; others are rounded up to a grid of 2⁻⁴⁰ of
- * the capacity, so an answer never overfills a host.
+ * Sizes that are decimals, or shares such as a third, are scaled to whole numbers where that is exact; others are rounded
+ * up to a grid of 2⁻⁴⁰ of the capacity, so an answer never overfills a host.
  *
  * **Gotchas**
  *
@@ -85,9 +85,12 @@ const problemOf = ({ cap, items }: Instance): string | undefined => {
   return undefined
 }
 
-/** The power of ten that makes whole numbers of all of them, if there is one. */
+/** Thirds, sixths, twelfths: a multiple of what people divide a host by. Rounded up, three thirds would fill no host. */
+const parts = 64 * 27 * 25 * 7 * 11 * 13
+
+/** The power of ten that makes whole numbers of all of them, or the number of parts, if there is one. */
 const exactScale = (values: ReadonlyArray<number>): number | undefined => {
-  for (const scale of [1, 10, 100, 1e3, 1e4, 1e5, 1e6]) {
+  for (const scale of [1, 10, 100, 1e3, 1e4, 1e5, 1e6, parts]) {
     const exact = (x: number) => {
       const whole = Math.round(x * scale)
       return whole / scale === x && whole < 2 ** 43

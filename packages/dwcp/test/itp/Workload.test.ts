@@ -34,6 +34,19 @@ describe("Workload", () => {
     )
   })
 
+  it("counts shares exactly: three thirds fill one, and so do seven sevenths of what has a half more", () => {
+    for (const [cap, parts] of [
+      [1, 3],
+      [1.5, 7],
+      [64, 48]
+    ] as const) {
+      const items = Array.from({ length: 11 * parts }, () => [cap / parts])
+      const made = Result.getOrThrow(Workload.make({ cap: [cap], items }))
+      assert.strictEqual(made.bound, 11)
+      assert.strictEqual((made.size[0] ?? 0) * parts, made.cap[0])
+    }
+  })
+
   it("rounds other numbers up, never down", () => {
     const made = Result.getOrThrow(Workload.make({ cap: [1], items: [[1 / 3], [1 / 3], [Math.PI / 10]] }))
     for (const [i, size] of [1 / 3, 1 / 3, Math.PI / 10].entries()) {
