@@ -30,8 +30,8 @@ export class Surroundings extends Context.Service<
     readonly stderr: Output
     /** Hears signals from now on, instead of dying by them: one that comes at the very end must not be the end. */
     readonly onSignal: (hear: (signal: Signal) => void) => Effect.Effect<void>
-    /** When all that was written has been taken, however slowly, or whoever read it is gone. */
-    readonly flushed: () => Promise<void>
+    /** When all that was written has been taken, however slowly, or whoever read it is gone: whether stdout is still read. */
+    readonly flushed: () => Promise<boolean>
     /** Ends the process at once, whatever is still going on, and what nobody has read yet is lost. */
     readonly leave: (code: number) => void
     readonly memory: () => { readonly rssBytes: number; readonly heapBytes: number }
@@ -55,7 +55,8 @@ const writerOf = (stream: NodeJS.WriteStream): Output => {
 }
 
 /** A pipe holds 64 KiB; what is beyond waits in this process. */
-const flushed = (stream: NodeJS.WriteStream) => new Promise<void>((resolve) => stream.write("", () => resolve()))
+const flushed = (stream: NodeJS.WriteStream) =>
+  new Promise<boolean>((resolve) => stream.write("", (error) => resolve(error === null || error === undefined)))
 
 /** The name of the user, or the number of one who is not in the list of users. */
 const nameOfUser = (): string => {
@@ -85,7 +86,10 @@ export const thisProcess = (): Surroundings["Service"] => ({
       }
       for (const signal of signals) real.on(signal, listener)
     }),
-  flushed: async () => void (await Promise.all([flushed(real.stdout), flushed(real.stderr)])),
+  flushed: async () => {
+    const [isRead] = await Promise.all([flushed(real.stdout), flushed(real.stderr)])
+    return isRead
+  },
   leave: (code) => real.exit(code),
   memory: () => {
     const { heapUsed, rss } = real.memoryUsage()

@@ -70,7 +70,7 @@ export const pack = Program.make(
   Effect.fnUntraced(function* ({ budgetMs, input, online, seed }: Packing) {
     yield* isReadable(input)
     const answers = Itp.Commands.pack(createReadStream(input), { budgetMs, online, seed, now })
-    yield* Stream.runForEach(Stream.fromAsyncIterable(answers, problemOf), told)
+    yield* Stream.runForEachWhile(Stream.fromAsyncIterable(answers, problemOf), told)
   })
 )
 
@@ -126,11 +126,11 @@ export const forecast = Program.make(
       cause instanceof Pba.Commands.BadSeries
         ? cause
         : new Pba.Commands.BadSeries({ problem: "it cannot be read", cause })
-    yield* Stream.runForEach(Stream.fromAsyncIterable(answers, broken), told)
+    yield* Stream.runForEachWhile(Stream.fromAsyncIterable(answers, broken), told)
   })
 )
 
-/** No more is worked out than is read: answers can be far larger than the memory. */
+/** No more is worked out than is read: answers can be far larger than the memory, and `head` wants only a few. */
 const told = (text: string) =>
   Effect.flatMap(Surroundings, ({ flushed, stdout }) => {
     stdout.write(text)
@@ -181,7 +181,7 @@ const addressOf = (given: string): Effect.Effect<{ readonly host: string; readon
 const streamsOf = (given: string): Effect.Effect<number | "auto", Misused> =>
   given === "auto" || /^[1-9]\d{0,3}$/.test(given)
     ? Effect.succeed(given === "auto" ? given : Number(given))
-    : Effect.fail(new Misused({ problem: `"${given}" is no number of streams: say auto, or a number from 1` }))
+    : Effect.fail(new Misused({ problem: `"${given}" is no number of streams: say auto, or a number from 1 to 9999` }))
 
 const pem = (path: string | undefined) =>
   path === undefined

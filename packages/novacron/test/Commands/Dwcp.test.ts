@@ -135,6 +135,17 @@ describe("novacron dwcp", () => {
     assert.strictEqual(stdout.trim(), "2968")
   })
 
+  it("works out no more answers when nobody reads them any longer", () => {
+    const line = `${JSON.stringify({ id: "long", dt: 1, v: Array.from({ length: 20_000 }, (_, i) => i % 90) })}\n`
+    const input = file("long.jsonl", line.repeat(200))
+    const main = join(import.meta.dirname, "../../src/main.ts")
+    const command = `"${process.execPath}" "${main}" dwcp forecast --classical "${input}" | head -n 1`
+    // All four million answers take minutes.
+    const { signal, stdout } = spawnSync("sh", ["-c", command], { encoding: "utf8", timeout: 30_000 })
+    assert.isNull(signal)
+    assert.include(stdout, '"i":32')
+  })
+
   it("sends a file to who serves, finds it whole there, and says when nobody does", async () => {
     const input = file("big", monday)
     const dir = join(folder, "arrived")
