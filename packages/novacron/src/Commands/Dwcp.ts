@@ -3,6 +3,7 @@
  * into fewer bytes, against a base that the other side has; items into bins, machines onto hosts.
  */
 import { createReadStream } from "node:fs"
+import { createSecureContext } from "node:tls"
 import { Acp, Amst, Hde, Itp, Pba } from "@novacron/dwcp"
 import { Data, Deferred, Duration, Effect, FileSystem, Layer, Option, Result, Schema, Stream } from "effect"
 import * as Program from "../Program.ts"
@@ -163,7 +164,7 @@ export interface Secured {
 }
 
 /** A command line that is understood, and cannot be meant. */
-export class Misused extends Data.TaggedError("Misused")<{ readonly problem: string }> {
+export class Misused extends Data.TaggedError("Misused")<{ readonly problem: string; readonly cause?: unknown }> {
   readonly code = "NVC-4107"
   override get message(): string {
     return `${this.problem}. Nothing was opened and nothing was sent.`
@@ -232,6 +233,10 @@ export const serve = Program.make(
       }
       yield* warnPlain(flags)
       const tls = cert === undefined || key === undefined ? {} : { tls: { cert, key } }
+      yield* Effect.try({
+        try: () => createSecureContext({ cert, key }),
+        catch: (cause) => new Misused({ problem: "--cert and --key are no certificate in PEM and its key", cause })
+      })
       const fileSystem = yield* FileSystem.FileSystem
       yield* fileSystem.makeDirectory(flags.dir, { recursive: true, mode: 0o700 })
       if (flags.base !== undefined) yield* isReadable(flags.base)

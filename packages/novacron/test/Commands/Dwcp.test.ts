@@ -135,6 +135,14 @@ describe("novacron dwcp", () => {
     assert.strictEqual(stdout.trim(), "2968")
   })
 
+  it("says so when a certificate and a key to serve with are no pair", async () => {
+    const [cert, key] = [file("no.crt", "nothing"), file("no.key", "nothing")]
+    const given = { listen: "127.0.0.1:0", dir: join(folder, "none"), base: undefined, ca: undefined, json: false }
+    const { err, exit } = await run(Dwcp.serve, { ...given, cert, key })
+    assert.strictEqual(exit, 64)
+    assert.match(err, /NVC-4107[\s\S]*no certificate in PEM and its key[\s\S]*reason/)
+  })
+
   it("works out no more answers when nobody reads them any longer", () => {
     const line = `${JSON.stringify({ id: "long", dt: 1, v: Array.from({ length: 20_000 }, (_, i) => i % 90) })}\n`
     const input = file("long.jsonl", line.repeat(200))
