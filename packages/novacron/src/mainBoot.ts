@@ -14,6 +14,7 @@ if (flags === undefined) {
     surroundings.stderr.write(`${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}\n`)
     return 70
   })
-  await surroundings.flushed()
+  // Everything is down: whoever does not read its last words keeps no node, as it would keep a command.
+  await Promise.race([surroundings.flushed(), new Promise((resolve) => setTimeout(resolve, 2_000))])
   surroundings.leave(code)
 }
