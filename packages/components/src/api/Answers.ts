@@ -129,6 +129,12 @@ export const make = (options: Options): Answers => {
           detail: "The header Idempotency-Key and idempotencyKey of the submission differ. Give one of them."
         })
       }
+      // Not in the schema: a task of that kind that was taken before could not be shown any more.
+      if (submission.run.driver === "process" && submission.run.command[0] === "") {
+        return yield* new Problem.InvalidRequest({
+          detail: "The first item of command is the program to run, and it is empty. No task was made."
+        })
+      }
       const it = yield* orchestration
       const wanted = key === undefined ? submission : { ...submission, idempotencyKey: key }
       return yield* it.submit(wanted, guest.name).pipe(

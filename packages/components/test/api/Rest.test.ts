@@ -176,6 +176,9 @@ describe("REST", () => {
           ["payload", "nmae"]
         ]
       )
+      const nothing = yield* post({ ...submission, run: { driver: "process", command: ["", "x"] } })
+      isProblem(nothing, 400, "NVC-2811")
+      assert.match(nothing.text, /first item of command/)
       isProblem(yield* post("x".repeat(70_000)), 413, "NVC-2817")
       isProblem(yield* post("x".repeat(70_000), { "transfer-encoding": "chunked" }), 413, "NVC-2817")
       isProblem(yield* post("name=x", { "content-type": "application/x-www-form-urlencoded" }), 415, "NVC-2818")
