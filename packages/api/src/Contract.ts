@@ -132,7 +132,7 @@ const tasks = HttpApiGroup.make("tasks")
       place("tasks.submit", "Submit a task; the same idempotency key and submission answer with the task there is")
     ),
     HttpApiEndpoint.get("list", "/", { query: Filter.fields, success: Page }).annotateMerge(
-      place("status.tasks", "The tasks, newest first, a page at a time")
+      place("status.tasks", "The tasks, newest first, a page of `limit` or fewer at a time; `next` is null on the last")
     ),
     HttpApiEndpoint.get("get", "/:id", {
       params: task,

@@ -95,7 +95,9 @@ export type ListTasksRequest = Message<"novacron.v1.ListTasksRequest"> & {
 
   node?: string | undefined
 
-  /** 1 to 1,000; 100 unless it is said. */
+  /**
+   * 1 to 1,000; 100 unless it is said. A page has fewer where tasks are large: next says whether there are more.
+   */
   limit?: number | undefined
 
   /** next of the page before. */
