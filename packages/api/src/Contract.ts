@@ -91,7 +91,9 @@ export const Filter = Schema.Struct({
   /** 1 to 1,000, 100 unless it is said; fewer where tasks are large. `next` says whether there are more. */
   limit: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))),
   /** `next` of the page before. */
-  cursor: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(512)))
+  cursor: Schema.optionalKey(
+    Schema.String.check(Schema.isPattern(/^\d{1,18}$/u, { expected: "`next` of the page before" }))
+  )
 })
 export type Filter = typeof Filter.Type
 

@@ -294,8 +294,8 @@ const placesOf = ({ streaming, unary }: Book, { answers, feed }: Options): Reado
       Effect.map(answers.cancel(guest, id), (task) => ({ task: Wire.toTask(task) }))
     ),
     streaming(task.readOutput, Contract.action(tasks.output), ({ follow, id, offset }, send) =>
-      Stream.runForEach(answers.output(id, { offset: Math.max(0, Number(offset)), follow }), (piece) =>
-        send({ output: Wire.toOutput(piece) })
+      Effect.flatMap(checked(Contract.Range, { offset: Number(offset) }), ({ offset = 0 }) =>
+        Stream.runForEach(answers.output(id, { offset, follow }), (piece) => send({ output: Wire.toOutput(piece) }))
       )
     ),
     streaming(task.watchTasks, "status.events", ({ after }, _send, _guest, call) => watching(feed, call, after)),

@@ -10,7 +10,7 @@
  */
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
-import { Events, Problem } from "@novacron/api"
+import { Contract, Events, Problem } from "@novacron/api"
 import { ByteSize, Cause, Clock, Duration, Effect, FiberSet, Schedule, Schema, type Scope, Stream } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
 import type { Admission, Knock } from "./Admission.ts"
@@ -161,10 +161,14 @@ export const make = Effect.fn("Sockets.make")(function* (
       events(ears, after)
       return whileAdmitted(ears, shown, wanted.action, Effect.never)
     }
+    const { offset = 0 } = yield* Effect.mapError(
+      decodePart(wanted.part, { onExcessProperty: "error" }),
+      ({ message }) => new Problem.InvalidRequest({ detail: message.slice(0, 1_024) })
+    )
     yield* answers.get(wanted.id)
     const ears = yield* upgrade(request, socket, head)
     if (ears === undefined) return Effect.void
-    return whileAdmitted(ears, shown, wanted.action, output(ears, wanted.id, wanted.offset))
+    return whileAdmitted(ears, shown, wanted.action, output(ears, wanted.id, offset))
   })
 
   /** Cuts off who does not answer, or takes nothing while something waits. */
@@ -223,7 +227,15 @@ const encodeOutput = Schema.encodeSync(Events.OutputMessage)
 
 type Wanted =
   | { readonly _tag: "events"; readonly action: string; readonly after: string | undefined }
-  | { readonly _tag: "output"; readonly action: string; readonly id: string; readonly offset: number }
+  | {
+      readonly _tag: "output"
+      readonly action: string
+      readonly id: string
+      readonly part: { [name: string]: unknown }
+    }
+
+/** From where on a task is listened to; as over REST, but that what it prints has no limit. */
+const decodePart = Schema.decodeUnknownEffect(Schema.Struct({ offset: Contract.Range.fields.offset }))
 
 /** What is listened for at an address. */
 const wantedOf = (url: string): Wanted | undefined => {
@@ -232,9 +244,9 @@ const wantedOf = (url: string): Wanted | undefined => {
   if (path === "/v1/events") return { _tag: "events", action: "status.events", after: asked.get("after") ?? undefined }
   const id = /^\/v1\/tasks\/([^/]{1,128})\/output$/.exec(path)?.[1]
   if (id === undefined) return undefined
-  const offset = Number(asked.get("offset") ?? 0)
-  const isGood = Number.isSafeInteger(offset) && offset >= 0
-  return { _tag: "output", action: "tasks.output", id: decodeURIComponent(id), offset: isGood ? offset : 0 }
+  const offset = asked.get("offset")
+  const part = { ...Object.fromEntries(asked), ...(offset === null ? {} : { offset: Number(offset) }) }
+  return { _tag: "output", action: "tasks.output", id: decodeURIComponent(id), part }
 }
 
 /** A browser can send no header, so it puts its token where a subprotocol goes. It is not chosen, so it is not sent back. */

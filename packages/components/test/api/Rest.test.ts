@@ -184,6 +184,9 @@ describe("REST", () => {
       isProblem(yield* post("name=x", { "content-type": "application/x-www-form-urlencoded" }), 415, "NVC-2818")
       isProblem(yield* ask(running, "/v1/tasks?limit=1001", admin), 400, "NVC-2811")
       isProblem(yield* ask(running, "/v1/tasks?limt=10", admin), 400, "NVC-2811")
+      for (const cursor of ["abc", "-1", "1.5", "9".repeat(19), ""]) {
+        isProblem(yield* ask(running, `/v1/tasks?cursor=${cursor}`, admin), 400, "NVC-2811")
+      }
       isProblem(yield* ask(running, "/v1/tasks/nothing", admin), 404, "NVC-2814")
       isProblem(yield* ask(running, "/v2/tasks", admin), 404, "NVC-2814")
       const wrong = yield* ask(running, "/v1/tasks", { ...admin, method: "DELETE" })

@@ -266,6 +266,9 @@ describe("/v1/tasks/:id/output", () => {
         assert.strictEqual((yield* one.closed).code, 1000)
       }
       assert.strictEqual(yield* Effect.flip(listen(running, "/v1/tasks/nothing/output")), 404)
+      for (const part of ["offset=-5", "offset=x", "offset=1.5", "offst=5", "offset=5&x=1"]) {
+        assert.strictEqual(yield* Effect.flip(listen(running, `/v1/tasks/${id}/output?${part}`)), 400, part)
+      }
       const viewer = { headers: { authorization: `Bearer ${tokenOf("viewer")}` } }
       assert.strictEqual(yield* Effect.flip(listen(running, `/v1/tasks/${id}/output`, viewer)), 403)
     })

@@ -198,6 +198,7 @@ describe("the work, at the dashboard", () => {
               "limit=100000",
               "limit=x",
               "group=%00",
+              "cursor=abc",
               `search=${"x".repeat(200)}`
             ]) {
               assert.strictEqual((yield* told(`/api/tasks?${query}`)).status, 400, query)

@@ -56,10 +56,10 @@ const orchestration = (): Orchestration.Orchestration["Service"] => {
         const all = [...tasks.values()]
           .filter((task) => states === undefined || states.includes(task.state))
           .filter((task) => group === undefined || task.group === group)
-        const from = all.findIndex(({ id }) => id === cursor) + 1
+        const from = Number(cursor ?? 0)
         const page = all.slice(from, from + limit)
         const isLast = from + limit >= all.length
-        return { tasks: page, next: isLast ? Option.none() : Option.fromUndefinedOr(page.at(-1)?.id) }
+        return { tasks: page, next: isLast ? Option.none() : Option.some(String(from + limit)) }
       }),
     cancel: (id) => change(id, "cancelled"),
     output: (id, { offset }) =>
