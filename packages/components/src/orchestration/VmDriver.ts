@@ -40,6 +40,7 @@ export const make = (settings: Settings, programs: Programs, host: Host): Effect
   Effect.gen(function* () {
     const qemu = find(settings.vm.program ?? emulator, settings.process.path)
     if (qemu === undefined) return absent
+    clearAway()
     const accelerator = settings.vm.accelerator === "auto" ? fastest(programs) : settings.vm.accelerator
     let folder: string | undefined
     let machines = 0
@@ -184,17 +185,21 @@ const mayUse = (device: string, { gid, uid }: Programs): boolean => {
   return (found.mode & bits) === bits
 }
 
-/** A folder for the sockets of the monitors, of the user of tasks. What nodes have left that were killed is cleared away. */
+/** Removes what nodes have left that were killed. What cannot be read or removed does no harm. */
+const clearAway = (): boolean =>
+  may(() => {
+    for (const name of readdirSync(tmpdir())) {
+      const [, owner] = /^novacron-vms-(\d+)-/.exec(name) ?? []
+      if (owner === undefined || existsSync(`/proc/${owner}`)) continue
+      may(() => rmSync(join(tmpdir(), name), { recursive: true }))
+    }
+  })
+
+/** A folder for the sockets of the monitors, of the user of tasks. */
 const sockets = ({ gid, uid }: Programs, { pid }: Host): Effect.Effect<string, CannotStart> =>
   Effect.try({
     try: () => {
-      const above = tmpdir()
-      for (const name of readdirSync(above)) {
-        const [, owner] = /^novacron-vms-(\d+)-/.exec(name) ?? []
-        if (owner === undefined || existsSync(`/proc/${owner}`)) continue
-        may(() => rmSync(join(above, name), { recursive: true }))
-      }
-      const folder = mkdtempSync(join(above, `novacron-vms-${pid}-`))
+      const folder = mkdtempSync(join(tmpdir(), `novacron-vms-${pid}-`))
       if (uid !== undefined) chownSync(folder, uid, gid ?? uid)
       return folder
     },
