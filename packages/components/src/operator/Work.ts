@@ -103,10 +103,7 @@ export const fit = Effect.fn("Work.fit")(function* (
     Effect.all({ nodes: it.nodes, neighbours: it.list({ states: ["placed", "running"], limit: 1_000 }) }),
     refused
   )
-  const isPlaced = task.state === "placed" || task.state === "running"
-  // Where it was before it was queued again is not where it is.
-  const now = isPlaced || task.placement === null ? task : { ...task, placement: { ...task.placement, node: null } }
-  return Fit.judge(environmentOf(environment), now, nodes.slice(0, 200), neighbours.tasks)
+  return Fit.judge(environmentOf(environment), task, nodes.slice(0, 200), neighbours.tasks)
 })
 
 const environmentOf = (text: string): Environment => (text === "internet" || text === "hybrid" ? text : "datacenter")

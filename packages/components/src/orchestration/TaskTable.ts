@@ -369,9 +369,13 @@ const taskOf = (row: Row): Tasks.Task => ({
   submittedBy: row.submitted_by,
   createdAt: row.created_at.toISOString(),
   updatedAt: row.updated_at.toISOString(),
-  placement: row.placement,
+  placement: isNowhere(row) ? null : row.placement,
   attempts: row.history
 })
+
+/** Where it was before it was queued again is not where it is, and nobody has said yet why it is nowhere. */
+const isNowhere = ({ placement, state }: Row): boolean =>
+  (state === "queued" || state === "waiting") && placement !== null && placement.node !== null
 
 const tasksOf = (rows: ReadonlyArray<Row>): ReadonlyArray<Tasks.Task> => rows.map(taskOf)
 

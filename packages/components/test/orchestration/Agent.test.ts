@@ -120,6 +120,8 @@ describe("Agent", () => {
           yield* until(Effect.map(task(id), (found) => found?.attempts[0]?.endedAt !== null))
           const found = yield* task(id)
           assert.strictEqual(found?.state, "queued")
+          // It is nowhere, and nobody says that it is where it was.
+          assert.strictEqual(found?.placement, null)
           assert.strictEqual(found?.attempts[0]?.error, "The node that ran it lost the database.")
         })
       )
