@@ -15,7 +15,7 @@ import { createSecureContext, type TlsOptions } from "node:tls"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
-import { Duration, Effect, Layer, Option, Ref, Stream } from "effect"
+import { Duration, Effect, Layer, Logger, Option, Ref, Stream } from "effect"
 import {
   type MessageStorage,
   RunnerAddress,
@@ -49,7 +49,33 @@ export const layer = (
 ): Layer.Layer<Sharding.Sharding, SocketServer.SocketServerError> => {
   const database = Layer.succeed(SqlClient.SqlClient, sql)
   const storage = SqlMessageStorage.layerWith({ prefix }).pipe(Layer.provide([database, NodeCrypto.layerDigest]))
-  return settings.enabled ? together(settings, database, storage, security) : alone(storage)
+  const runner = settings.enabled ? together(settings, database, storage, security) : alone(storage)
+  return Layer.provide(runner, patient)
+}
+
+/**
+ * Each warning of the library once in a while: it has the same one, with its stack, for each of its rounds while the database
+ * is away. When that begins it says with an error, and when it ends with a line of its own.
+ */
+const patient = Layer.effect(
+  Logger.CurrentLoggers,
+  Effect.map(Effect.service(Logger.CurrentLoggers), (loggers) => new Set([...loggers].map(rarely)))
+)
+
+/** As long as the library itself lets pass between two of those that it does hold back. */
+const pauseMs = 30_000
+
+const rarely = (logger: Logger.Logger<unknown, unknown>): Logger.Logger<unknown, void> => {
+  const saidMs = new Map<string, number>()
+  return Logger.make((call) => {
+    if (call.logLevel === "Warn") {
+      const text = String(Array.isArray(call.message) ? call.message[0] : call.message)
+      const nowMs = call.date.getTime()
+      if (nowMs - (saidMs.get(text) ?? -Infinity) < pauseMs) return
+      saidMs.set(text, nowMs)
+    }
+    logger.log(call)
+  })
 }
 
 const alone = (storage: Layer.Layer<MessageStorage.MessageStorage, never, ShardingConfig.ShardingConfig>) =>

@@ -78,6 +78,36 @@ describe("Cluster", () => {
     )
   )
 
+  it.live("says that the database is away when that begins and when it ends, and not with each look", () =>
+    Effect.suspend(() => {
+      const said: Array<string> = []
+      const told = Logger.layer([
+        Logger.make(({ logLevel, message }) => void said.push(`${logLevel} ${String(message)}`))
+      ])
+      const count = (line: string) => said.filter((it) => it.startsWith(line)).length
+      const until = (line: string) =>
+        Effect.repeat(Effect.sleep("20 millis"), { until: () => Effect.succeed(count(line) > 0) })
+      const again = "Warn Shard lock storage is still unhealthy"
+      return Effect.gen(function* () {
+        const { issue } = yield* authority("a cluster")
+        const port = yield* Effect.promise(freePort)
+        yield* yield* singleton(yield* sharding(yield* issue("a"), { ...quick, enabled: true, port }), "patient")
+        yield* Effect.promise(() => server.down("SIGKILL"))
+        yield* until("Error Shard lock storage is unhealthy")
+        yield* until(again)
+        // It looks five times a second.
+        yield* Effect.sleep("2 seconds")
+        assert.strictEqual(count(again), 1)
+        yield* Effect.promise(() => server.up())
+        yield* until("Info Shard lock storage has recovered")
+      }).pipe(
+        Effect.scoped,
+        Effect.ensuring(Effect.promise(() => server.down().then(() => server.up()))),
+        Effect.provide(told)
+      )
+    })
+  )
+
   it.live("ends the boot with a code when its port is taken", () =>
     quiet(
       Effect.scoped(
