@@ -120,11 +120,11 @@ export const make = Effect.fnUntraced(function* (
             )
             if (reason === undefined) {
               const ending = yield* running.ended
-              // Whoever watches the lease from outside was faster than we: the task has done nothing wrong.
-              return { reason: ending.isLost === true ? ("Lost" as const) : undefined, ending }
+              // Killed from outside of it and of us: the task has done nothing wrong.
+              return { reason: ending.lost, ending }
             }
             const most = reason === "Leaving" ? Duration.toMillis(settings.drainTimeout) : Infinity
-            return { reason, ending: yield* running.stop(reason === "Lost" ? 0 : Math.min(grace, most)) }
+            return { reason, ending: yield* running.stop(reason === "NoLease" ? 0 : Math.min(grace, most)) }
           })
         ),
         Effect.catch((error) => Effect.succeed({ reason: undefined, ending: error }))
@@ -179,7 +179,7 @@ export const make = Effect.fnUntraced(function* (
 
   const loseLease = Effect.gen(function* () {
     if (attempts.size === 0) return
-    const lost = [...attempts.values()].filter(({ stop }) => Deferred.doneUnsafe(stop, Effect.succeed("Lost")))
+    const lost = [...attempts.values()].filter(({ stop }) => Deferred.doneUnsafe(stop, Effect.succeed("NoLease")))
     // Once: what is killed stays here for as long as nobody can be told.
     if (lost.length > 0) {
       yield* Effect.logWarning(`This node has no lease: what runs here (${lost.length}) is killed, others take it up.`)
@@ -266,7 +266,7 @@ export const make = Effect.fnUntraced(function* (
 // -------------------------------------------------------------------------------------------------------------- pieces
 
 /** Why a program is ended that would run on. */
-type Reason = "Cancelled" | "TimedOut" | "Leaving" | "Lost"
+type Reason = "Cancelled" | "TimedOut" | keyof typeof losses
 
 interface Attempt {
   readonly stop: Deferred.Deferred<Reason>
@@ -295,23 +295,28 @@ const nothing = {
   signal: null
 } as const
 
+/** What is known of it when a node ends what it runs: whether it stood still or did not reach the database, nobody knows. */
+const losses = {
+  Leaving: "The node that ran it stopped.",
+  NoLease: "The node that ran it lost its lease.",
+  NoKeeper: "The process beside the node that had started it was killed."
+} as const
+
 const unknownEnd: Ending = { exitCode: null, signal: null }
 
 /** What follows from the end of an attempt. */
 export const conclude = (
   settings: Pick<Settings, "attempts" | "retry" | "maxLosses">,
-  { attempt, fence, id, losses, submission }: Claimed,
+  { attempt, fence, id, losses: before, submission }: Claimed,
   { ending, reason }: { readonly reason: Reason | undefined; readonly ending: Ending | Error }
 ): Ended => {
   const { exitCode, isOutOfMemory, signal }: Ending = ending instanceof Error ? unknownEnd : ending
   const base = { ...nothing, exitCode, signal, id, fence }
   switch (reason) {
-    case "Lost":
-    case "Leaving": {
-      const error = reason === "Lost" ? "The node that ran it lost the database." : "The node that ran it stopped."
-      const isTooOften = losses + 1 >= settings.maxLosses
-      return { ...base, error, ...(isTooOften ? { state: "failed" } : {}) }
-    }
+    case "NoLease":
+    case "NoKeeper":
+    case "Leaving":
+      return { ...base, error: losses[reason], ...(before + 1 >= settings.maxLosses ? { state: "failed" } : {}) }
     case "Cancelled":
       return { ...base, state: "cancelled", isLoss: false, error: "It was cancelled." }
     case "TimedOut":
@@ -327,7 +332,7 @@ export const conclude = (
               : signal === null
                 ? `It exited with code ${exitCode}.`
                 : `It was ended by ${signal}.`
-      const failures = attempt - losses
+      const failures = attempt - before
       const isLast = failures >= (submission.attempts ?? settings.attempts)
       const { cap, delay } = settings.retry
       const delayMs = Math.min(Duration.toMillis(delay) * 2 ** (failures - 1), Duration.toMillis(cap))

@@ -26,8 +26,11 @@ export interface Ending {
   readonly signal: string | null
   /** It was killed because it used more memory than it had asked for. Only a control group tells that. */
   readonly isOutOfMemory?: boolean
-  /** It was killed from outside, because nobody had said for as long as the lease that this node may still run it. */
-  readonly isLost?: boolean
+  /**
+   * It was the node and not the task: nobody had said for as long as the lease that the node may still run it, or the process
+   * that starts programs was killed, and everything with it.
+   */
+  readonly lost?: "NoLease" | "NoKeeper"
 }
 
 export interface Running {

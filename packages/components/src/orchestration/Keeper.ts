@@ -202,7 +202,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
     const streams = [follow(kinds.stdout, number, stdout), follow(kinds.stderr, number, stderr)]
     child.once("exit", (exitCode, name) => {
       const outOfMemory = made !== undefined && isOutOfMemory(made.directory) ? { isOutOfMemory: true } : {}
-      const isLost = lost.delete(number) && name === "SIGKILL" ? { isLost: true } : {}
+      const byLease = lost.delete(number) && name === "SIGKILL" ? { lost: "NoLease" } : {}
       // Whatever is left of it ends with it.
       signal(pid, "SIGKILL")
       if (made !== undefined) killGroup(made.directory)
@@ -226,7 +226,7 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
         clearTimeout(looking)
         remove()
         for (const { flush } of streams) flush()
-        tell(kinds.ended, number, json({ exitCode, signal: name, ...outOfMemory, ...isLost }))
+        tell(kinds.ended, number, json({ exitCode, signal: name, ...outOfMemory, ...byLease }))
       })
     })
   }

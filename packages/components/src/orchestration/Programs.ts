@@ -6,7 +6,8 @@
  *
  * Standard input is empty. When the program ends, whatever is left of its group is killed at once. To stop it, its group
  * gets SIGTERM, and SIGKILL after the grace. A process beside the node does all that ({@link Keeper}); it is started with
- * the first task. Should somebody kill it, what it has started is killed from here, and the next task finds another one.
+ * the first task. Should somebody kill it, what it has started is killed from here and queued again, and the next task finds
+ * another one.
  *
  * **Gotchas**
  *
@@ -150,11 +151,11 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
     const buried = [...known.values()]
     // First, because whoever hears of it may start something at once.
     known.clear()
-    for (const { ended, name, pid, started } of buried) {
+    for (const { ended, pid, started } of buried) {
       if (pid !== undefined) kill(host, pid)
-      const problem = { code: "", message: "the process that starts programs was killed" }
-      Deferred.doneUnsafe(started, Effect.fail(cannot(name, problem)))
-      Deferred.doneUnsafe(ended, Effect.succeed({ exitCode: null, signal: "SIGKILL" }))
+      // What it was asked for and had not begun has ended in the same way.
+      Deferred.doneUnsafe(started, Effect.void)
+      Deferred.doneUnsafe(ended, Effect.succeed({ exitCode: null, signal: "SIGKILL", lost: "NoKeeper" }))
     }
   }
   const open = () => {

@@ -102,7 +102,7 @@ describe("Agent", () => {
             })
           )
           yield* until(Effect.map(task(id), (found) => found?.state === "queued"))
-          assert.strictEqual((yield* task(id))?.attempts[0]?.error, "The node that ran it lost the database.")
+          assert.strictEqual((yield* task(id))?.attempts[0]?.error, "The node that ran it lost its lease.")
           yield* until(Effect.map(it.state, (state) => state === "Up"))
         })
       )
@@ -116,13 +116,14 @@ describe("Agent", () => {
           const { given, running, task } = yield* agent({ heartbeat: "100ms" })
           const id = yield* given
           const [ended] = running
-          if (ended !== undefined) yield* Deferred.succeed(ended, { exitCode: null, signal: "SIGKILL", isLost: true })
+          if (ended !== undefined)
+            yield* Deferred.succeed(ended, { exitCode: null, signal: "SIGKILL", lost: "NoLease" })
           yield* until(Effect.map(task(id), (found) => found?.attempts[0]?.endedAt !== null))
           const found = yield* task(id)
           assert.strictEqual(found?.state, "queued")
           // It is nowhere, and nobody says that it is where it was.
           assert.strictEqual(found?.placement, null)
-          assert.strictEqual(found?.attempts[0]?.error, "The node that ran it lost the database.")
+          assert.strictEqual(found?.attempts[0]?.error, "The node that ran it lost its lease.")
         })
       )
     )
@@ -185,7 +186,7 @@ describe("what follows from the end of an attempt", () => {
 
   it("is success only when the program ended by itself with 0", () => {
     assert.strictEqual(Agent.conclude(settings, claimed(1), exited(0)).state, "succeeded")
-    for (const reason of ["TimedOut", "Cancelled", "Leaving", "Lost"] as const) {
+    for (const reason of ["TimedOut", "Cancelled", "Leaving", "NoLease", "NoKeeper"] as const) {
       const { state } = Agent.conclude(settings, claimed(1), { reason, ending: { exitCode: 0, signal: null } })
       assert.notStrictEqual(state, "succeeded")
     }
@@ -201,13 +202,20 @@ describe("what follows from the end of an attempt", () => {
   it("does not count attempts under which a node was lost", () => {
     assert.strictEqual(Agent.conclude(settings, claimed(3, 2, 2), exited(1)).state, "waiting")
     assert.strictEqual(Agent.conclude(settings, claimed(4, 2, 2), exited(1)).state, "failed")
-    const lost = Agent.conclude(settings, claimed(1), { reason: "Lost", ending: { exitCode: null, signal: "SIGKILL" } })
+    const lost = Agent.conclude(settings, claimed(1), {
+      reason: "NoLease",
+      ending: { exitCode: null, signal: "SIGKILL" }
+    })
     assert.deepStrictEqual([lost.state, lost.isLoss], ["queued", true])
+    const killed = { exitCode: null, signal: "SIGKILL", lost: "NoKeeper" } as const
+    const { error, isLoss, state } = Agent.conclude(settings, claimed(1), { reason: killed.lost, ending: killed })
+    assert.deepStrictEqual([state, isLoss], ["queued", true])
+    assert.strictEqual(error, "The process beside the node that had started it was killed.")
   })
 
   it("gives a task up under which too many nodes were lost", () => {
     const ending = { exitCode: null, signal: "SIGKILL" }
-    assert.strictEqual(Agent.conclude(settings, claimed(10, 9), { reason: "Lost", ending }).state, "failed")
+    assert.strictEqual(Agent.conclude(settings, claimed(10, 9), { reason: "NoLease", ending }).state, "failed")
   })
 
   it("says in a sentence what went wrong", () => {

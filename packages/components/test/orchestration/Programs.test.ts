@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Schedule } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { Driver, type Run } from "../../src/orchestration/Driver.ts"
 import * as Drivers from "../../src/orchestration/Drivers.ts"
 import { type Encoded, settingsOf } from "./fixtures/nodes.ts"
@@ -155,8 +155,13 @@ describe("Programs", () => {
       const [sleeper = 0] = processesWith("4722.5")
       const keeper = parentOf(parentOf(sleeper))
       assert.strictEqual(parentOf(keeper), process.pid)
+      // It has been asked for another one, and does not come to it.
+      process.kill(keeper, "SIGSTOP")
+      const asked = yield* Effect.forkChild(start(shell("sleep 4722.5").run), { startImmediately: true })
       process.kill(keeper, "SIGKILL")
-      assert.deepStrictEqual(yield* running.ended, { exitCode: null, signal: "SIGKILL" })
+      const killed = { exitCode: null, signal: "SIGKILL", lost: "NoKeeper" as const }
+      assert.deepStrictEqual(yield* running.ended, killed)
+      assert.deepStrictEqual(yield* (yield* Fiber.join(asked)).ended, killed)
       yield* processes("4722.5", (count) => count === 0)
       const { printed, run } = shell("echo again")
       yield* (yield* start(run)).ended
@@ -169,7 +174,7 @@ describe("Programs", () => {
       const { start } = yield* driver({ heartbeat: "100ms", lease: "500ms", deadAfter: "1500ms" })
       const { run } = shell("sleep 4725.5")
       const lost = yield* (yield* start(run)).ended
-      assert.deepStrictEqual(lost, { exitCode: null, signal: "SIGKILL", isLost: true })
+      assert.deepStrictEqual(lost, { exitCode: null, signal: "SIGKILL", lost: "NoLease" })
     })
   )
 
