@@ -237,7 +237,7 @@ export interface Errors {
   readonly [component: string]: (at: Attempt) => unknown
 }
 
-/** Prepares components for faults, and arms those that are given. */
+/** Prepares components for faults, and arms those that are given. Throws a RangeError for one that could never strike. */
 export const inject = <const Cs extends ReadonlyArray<Component.Any>>(
   components: Cs,
   faults: ReadonlyArray<Fault> = [],
@@ -255,7 +255,7 @@ export const inject = <const Cs extends ReadonlyArray<Component.Any>>(
       station.armed.length = 0
       station.probing.length = 0
     }
-    for (const armed of shop.armed) shop.stations.get(key(armed.fault))?.armed.push(armed)
+    for (const armed of shop.armed) stationOf(shop, armed.fault).armed.push(armed)
   }
   arm(faults)
   return {
@@ -268,6 +268,19 @@ export const inject = <const Cs extends ReadonlyArray<Component.Any>>(
         counts.map((awaits, i) => ({ component, variant, attempt: i + 1, awaits }))
       )
   }
+}
+
+const stationOf = ({ stations }: Shop, fault: Fault): Station => {
+  const station = stations.get(key(fault))
+  if (station !== undefined) return station
+  const all = [...stations.values()]
+  const variants = all.filter(({ component }) => component === fault.component).length
+  const names = all.filter(({ variant }) => variant === 0).map(({ component }) => component)
+  throw new RangeError(
+    variants > 0
+      ? `Fault: "${fault.component}" has no variant ${fault.variant}; its last one is ${variants - 1}.`
+      : `Fault: there is no component "${fault.component}". There are: ${names.join(", ")}.`
+  )
 }
 
 interface Armed {

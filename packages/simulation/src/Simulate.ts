@@ -78,7 +78,7 @@ export interface Found extends Judge.Violation {
   readonly replay: Replay.Replay
 }
 
-/** Runs a campaign. */
+/** Runs a campaign. Throws a RangeError for options with which it would run nothing. */
 export const simulate = <const Cs extends ReadonlyArray<Component.Any>>(
   components: Trial.Complete<Cs>,
   options: Options
@@ -86,6 +86,13 @@ export const simulate = <const Cs extends ReadonlyArray<Component.Any>>(
 
 const campaign = (components: ReadonlyArray<Component.Any>, options: Options): Result => {
   const { observe, options: boot, errors, seedFrom = 0, seeds, twice = 16 } = options
+  // Of no runs nobody could say that something was wrong.
+  if (!(Number.isSafeInteger(seeds) && seeds >= 1)) {
+    throw new RangeError(`Simulate: seeds is ${seeds}, it must be a whole number from 1.`)
+  }
+  if (!Number.isSafeInteger(seedFrom)) {
+    throw new RangeError(`Simulate: seedFrom is ${seedFrom}, it must be a whole number.`)
+  }
   const trial = Trial.make(components, {
     // Of thousands of boots nobody reads them; the replay of one has them.
     stacks: false,

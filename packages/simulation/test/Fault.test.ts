@@ -22,6 +22,12 @@ describe("Fault", () => {
     assert.deepStrictEqual([took(1), took(2)], [0, 20], "at once, and after the first sleep")
   })
 
+  it("refuses to be for a component or a variant that is not there", () => {
+    assert.throws(() => Fault.inject(app, [fault("Fails", "cach")]), /no component "cach"\. There are: settings, /)
+    const fallback = { ...fault("Fails", "api"), variant: 1 }
+    assert.throws(() => Fault.inject(app, [fallback]), /"api" has no variant 1; its last one is 0/)
+  })
+
   it("does not strike an attempt that is not made", () => {
     const { events, outcome, struck } = boot([fault("Fails", "cache", { attempt: 2 })])
     assert.strictEqual(outcome, "ready")

@@ -44,6 +44,11 @@ describe("Simulate", () => {
     )
   })
 
+  it("refuses to run nothing", () => {
+    for (const seeds of [0, -1, 0.5, NaN, Infinity]) assert.throws(() => Simulate.simulate(app, { seeds }), /seeds is/)
+    assert.throws(() => Simulate.simulate(app, { seeds: 1, seedFrom: NaN }), /seedFrom is NaN/)
+  })
+
   it("does the same again from the same seed", () => {
     const go = (seedFrom: number) => {
       const logs: Array<unknown> = []
