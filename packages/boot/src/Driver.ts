@@ -346,7 +346,7 @@ export class Driver {
     const recovers = recover !== undefined && attempt === 1 && this.leftBehind.has(recipe.name)
     const missing = this.services.missing(i)
     if (missing !== undefined) {
-      const reason = `${recipe.name} needs ${missing}, which is not up in its group`
+      const reason = `${recipe.name} needs ${missing.key}, which is not up although "${missing.provider}" is`
       return this.fail(i, instance, new NeedAbsent({ component: recipe.name, reason }))
     }
     const fiber = Instance.run(instance.context, recovers ? Effect.andThen(recover, start) : start)

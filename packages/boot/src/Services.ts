@@ -75,11 +75,16 @@ export class Services {
     this.complete(component)
   }
 
-  /** A hard need of the component that is not there although its provider is up: a group may be up without it. */
-  missing(component: number): string | undefined {
+  /**
+   * A hard need of the component that is not there although its provider is up, with the name of that: a group may be up
+   * without it, and so may a layer that does not provide what its type says.
+   */
+  missing(component: number): { readonly key: string; readonly provider: string } | undefined {
     if (this.inside.size === 0) return undefined
     const isMissing = ({ key }: Recipe.AnyKey) => this.inside.has(key) && Option.isNone(this.find(key))
-    return this.recipes[component]!.needs.find(isMissing)?.key
+    const found = this.recipes[component]!.needs.find(isMissing)
+    if (found === undefined) return undefined
+    return { key: found.key, provider: this.recipes[this.providers.get(found.key)!]!.name }
   }
 
   /** The same of all that have not come up: the boot is ready, and whoever uses it may ask. */

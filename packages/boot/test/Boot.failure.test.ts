@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Option, type Scope } from "effect"
+import { Cause, Effect, Exit, Layer, Option, type Scope } from "effect"
 import * as Component from "../src/Component.ts"
 import * as Policy from "../src/Policy.ts"
 import * as Report from "../src/Report.ts"
 import { Critical, Defect, messageOf, NeedAbsent, TimedOut, Unhealthy } from "../src/Severity.ts"
-import { at, Broken, criticals, fails, key, lines, only, world } from "./fixtures/parts.ts"
+import { at, Broken, criticals, fails, key, lines, only, type Part, world } from "./fixtures/parts.ts"
 import * as Virtual from "./fixtures/virtual.ts"
 
 describe("a critical failure", () => {
@@ -260,6 +260,18 @@ describe("a warning", () => {
       assert.strictEqual(component, "needy")
       assert.instanceOf(cause, NeedAbsent)
       assert.strictEqual(cause.message, "needy needs index, which is absent")
+    })
+  )
+
+  it.effect("names the component that has come up without what it says that it provides", () =>
+    Effect.gen(function* () {
+      const { boot, part } = world()
+      // A cast in somebody's layer gets past the compiler.
+      const driver = Component.fromLayer(key("driver"), Layer.empty as Layer.Layer<Part>, { name: "library" })
+      const [[component, cause] = []] = criticals(yield* boot([driver, part("api", { needs: ["driver"] })]))
+      assert.strictEqual(component, "api")
+      assert.instanceOf(cause, NeedAbsent)
+      assert.strictEqual(cause.message, 'api needs driver, which is not up although "library" is')
     })
   )
 })

@@ -131,7 +131,7 @@ describe("Services", () => {
     const it = servicesOf([group, part("needy", { needs: ["extra"] }), part("content", { needs: ["vital"] })])
     const members = new Map<string, unknown>([["vital", shape("vital")]])
     it.install("group", Context.makeUnsafe(members))
-    assert.strictEqual(it.services.missing(it.at("needy")), "extra")
+    assert.deepStrictEqual(it.services.missing(it.at("needy")), { key: "extra", provider: "group" })
     assert.isUndefined(it.services.missing(it.at("content")))
     members.set("extra", shape("extra"))
     assert.isUndefined(it.services.missing(it.at("needy")))
