@@ -17,6 +17,8 @@ export interface Code {
   readonly exit: ExitCode
   /** The setting that decides about it, as it is written into a file. */
   readonly setting?: string
+  /** One that decides instead, where the error names it. */
+  readonly orSetting?: string
   /** What to do now, in one line. */
   readonly remedy: string
 }
@@ -561,6 +563,7 @@ export const codes: { readonly [tag: string]: Code } = {
     code: "NVC-2801",
     exit: 73,
     setting: "api.port",
+    orSetting: "api.grpc.port",
     remedy: "stop who listens there, or set api.port or api.grpc.port"
   },
   ApiCannotListen: {

@@ -22,7 +22,7 @@ export const text = (report: Report.Report, style: Style, { exit, explain }: Sur
   const code = worst === undefined ? undefined : Codes.find(worst.tag)
   if (worst === undefined || code === undefined) return dressed(style, [first, ...lines])
   const title = first.replace(/\s+exit \d+$/, "")
-  const setting = isOutOfTime(worst.message) ? "system.boot_timeout" : code.setting
+  const setting = isOutOfTime(worst.message) ? "system.boot_timeout" : settingOf(code, worst.message)
   const configured = setting === undefined ? undefined : explain(setting)
   return dressed(style, [
     `${title.padEnd(66)}  ${code.code}  exit ${exit}`,
@@ -36,6 +36,9 @@ export const text = (report: Report.Report, style: Style, { exit, explain }: Sur
 /** Whether it was the time of the whole boot that was over, and not that of a part. */
 const isOutOfTime = (message: string) => message.endsWith("(deadline of the boot)")
 
+const settingOf = ({ orSetting, setting }: Partial<Codes.Code>, message: string): string | undefined =>
+  orSetting !== undefined && message.includes(orSetting) ? orSetting : setting
+
 /** An error that ended a command, or a boot before it began, in the same tone. */
 export const ofError = (
   error: { readonly _tag: string; readonly message: string; readonly cause?: unknown },
@@ -44,7 +47,8 @@ export const ofError = (
   title = "BOOT FAILED  before anything was started"
 ): string => {
   const code = Codes.ofError(error)
-  const configured = code?.setting === undefined ? undefined : explain(code.setting)
+  const setting = code === undefined ? undefined : settingOf(code, error.message)
+  const configured = setting === undefined ? undefined : explain(setting)
   const [cause = "", ...more] = error.message.split("\n").map((line) => visible(line))
   return dressed(style, [
     `${title.padEnd(66)}  ${code === undefined ? "" : `${code.code}  `}exit ${exit}`,

@@ -6,8 +6,8 @@ import * as LastWords from "../src/LastWords.ts"
 type Event = BootEvent.BootEvent
 
 /** A database that was not reachable, three times, and somebody who needed it. */
-const failed = (message: string): Report.Report => {
-  const failure = { kind: "error", tag: "DatabaseUnreachable", message, severity: "critical" } as const
+const failed = (message: string, tag = "DatabaseUnreachable"): Report.Report => {
+  const failure = { kind: "error", tag, message, severity: "critical" } as const
   const attempt = (n: number, atMs: number): ReadonlyArray<Event> => [
     { _tag: "ComponentStarted", atMs, component: "database", variant: 0, attempt: n },
     { _tag: "AttemptFailed", atMs: atMs + 10, component: "database", attempt: n, failure, retryInMs: n < 3 ? 1 : null },
@@ -59,6 +59,16 @@ describe("the last words of a failed boot", () => {
     assert.include(text, "  needed by orchestration (1 not started)")
     assert.include(text, "  config    database.url from NOVACRON_DATABASE_URL (overrides novacron.yaml:14)")
     assert.include(lines.at(-1) ?? "", "novacron explain NVC-2103")
+  })
+
+  it("name the setting of the port that is taken, and not another port of the same part", () => {
+    const explain = (key: string) => `${key} by default`
+    for (const setting of ["api.port", "api.grpc.port"]) {
+      const error = { _tag: "ApiPortTaken", message: `Port 8444 is taken. Stop it, or set ${setting}.` }
+      const boot = LastWords.text(failed(error.message, error._tag), "plain", { exit: 73, explain })
+      const command = LastWords.ofError(error, "plain", { exit: 73, explain })
+      for (const text of [boot, command]) assert.include(text, `  config    ${setting} by default\n`)
+    }
   })
 
   it("name the setting of the deadline that was over", () => {
