@@ -72,6 +72,7 @@ const rarely = (logger: Logger.Logger<unknown, unknown>): Logger.Logger<unknown,
       const text = String(Array.isArray(call.message) ? call.message[0] : call.message)
       const nowMs = call.date.getTime()
       if (nowMs - (saidMs.get(text) ?? -Infinity) < pauseMs) return
+      if (saidMs.size >= 100) saidMs.clear() // they have names in them, perhaps
       saidMs.set(text, nowMs)
     }
     logger.log(call)
