@@ -162,7 +162,7 @@ export const make = Effect.fn("Monitor.make")(function* (
       ...BootMetrics.figures(boot),
       ...asked.flat(),
       ...(exporter === undefined ? [] : spanFigures(statistics())),
-      ...ofProcess(clock.currentTimeMillisUnsafe())
+      ...ofProcess()
     ]
     return [
       ...boot.tally.families(),

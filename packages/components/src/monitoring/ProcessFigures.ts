@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 import { getHeapStatistics } from "node:v8"
-import { Effect, type Scope } from "effect"
+import { Clock, Effect, type Scope } from "effect"
 import type { Figure } from "../post/StartupMetrics.ts"
 import type { Usage } from "./BootMetrics.ts"
 import type { process as names } from "./Catalogue.ts"
@@ -19,7 +19,9 @@ export const usage = (self: Process): Usage => {
 /** Yields what reads the figures; once read, the event loop is watched until the scope closes. */
 export const make = Effect.fnUntraced(function* (
   self: Process
-): Effect.fn.Return<(nowMs: number) => ReadonlyArray<Figure>, never, Scope.Scope> {
+): Effect.fn.Return<() => ReadonlyArray<Figure>, never, Scope.Scope> {
+  // Asked once: a number that is a little different each time looks like a process that is started again and again.
+  const startedAtMs = (yield* Clock.currentTimeMillis) - self.uptime() * 1_000
   const delay = monitorEventLoopDelay({ resolution: 20 })
   let isOver = false
   yield* Effect.addFinalizer(() =>
@@ -30,14 +32,14 @@ export const make = Effect.fnUntraced(function* (
   )
   const maxFds = readLimit()
   let loop = performance.eventLoopUtilization()
-  return (nowMs) => {
+  return () => {
     const { external, heapTotal, heapUsed, rss } = self.memoryUsage()
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, loop)
     loop = now
     const values: { readonly [name in keyof typeof names]: number | undefined } = {
       process_cpu_seconds_total: usage(self).cpuSeconds,
-      process_start_time_seconds: nowMs / 1_000 - self.uptime(),
+      process_start_time_seconds: Math.round(startedAtMs) / 1_000,
       process_resident_memory_bytes: rss,
       process_open_fds: openFds(),
       process_max_fds: maxFds,
