@@ -40,10 +40,10 @@ export const make = Effect.fn("OtlpGrpc.make")(function* (
 ): Effect.fn.Return<(body: Uint8Array) => Effect.Effect<Answer>, never, Scope.Scope> {
   const client = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const { host, protocol } = new URL(options.endpoint)
+      const { protocol } = new URL(options.endpoint)
       const credentials =
         protocol === "https:" ? grpc.credentials.createSsl(options.ca ?? null) : grpc.credentials.createInsecure()
-      return new grpc.Client(addressOf(host), credentials, {
+      return new grpc.Client(addressOf(options.endpoint), credentials, {
         "grpc.initial_reconnect_backoff_ms": 100,
         "grpc.max_reconnect_backoff_ms": Math.max(100, Duration.toMillis(options.maxBackoff))
       })
@@ -68,8 +68,12 @@ export const make = Effect.fn("OtlpGrpc.make")(function* (
     })
 })
 
-/** The port of OTLP over gRPC, when nobody names one. */
-const addressOf = (host: string): string => (/:\d+$/.test(host) ? host : `${host}:4317`)
+/** Where to connect to. When nobody names a port it is the one of OTLP over gRPC, whatever the scheme. */
+export const addressOf = (endpoint: string): string => {
+  // A URL forgets that its port was named when it is the usual one of its scheme: 443 is what many services listen on.
+  const { port } = new URL(endpoint.trim().replace(/^https?:/i, "grpc:"))
+  return `${new URL(endpoint).hostname}:${port === "" ? 4317 : port}`
+}
 
 const taken = (answer: Buffer | undefined): Answer => {
   const rejected = answer === undefined ? undefined : OtlpWire.readResponse(answer)

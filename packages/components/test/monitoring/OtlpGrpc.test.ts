@@ -73,6 +73,14 @@ const optionsFor = (port: number) => ({
 const body = encode({ resourceSpans: [] })
 
 describe("OtlpGrpc", () => {
+  it("connects to the port that is named, also when it is the usual one of https or http", () => {
+    assert.strictEqual(OtlpGrpc.addressOf("https://otlp.example.com:443"), "otlp.example.com:443")
+    assert.strictEqual(OtlpGrpc.addressOf("http://[::1]:80/"), "[::1]:80")
+    assert.strictEqual(OtlpGrpc.addressOf("HTTPS://Otlp.example.com:8443/x"), "otlp.example.com:8443")
+    assert.strictEqual(OtlpGrpc.addressOf("https://otlp.example.com"), "otlp.example.com:4317")
+    assert.strictEqual(OtlpGrpc.addressOf("http://[::1]"), "[::1]:4317")
+  })
+
   it.live("sends a request with what authorizes it, and hears what was not taken", () =>
     Effect.gen(function* () {
       const collector = make()
