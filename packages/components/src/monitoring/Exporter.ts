@@ -18,7 +18,7 @@
  *
  * Why not the exporter of Effect: after three retries it drops all that it holds and everything of the next minute.
  */
-import { Clock, Deferred, Duration, Effect, Latch, Option, Random, Redacted, Result, Schema } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Latch, Option, Random, Redacted, Result, Schema } from "effect"
 import type { Scope } from "effect"
 import { Headers } from "effect/http"
 import { OtlpSerialization, type OtlpTracer } from "effect/observability"
@@ -81,7 +81,8 @@ export const make = Effect.fn("Exporter.make")(function* (
   let idle: Deferred.Deferred<void> | undefined
   const counts = { sent: 0, full: 0, refused: 0, lost: 0, failures: 0 }
   let spooled = false
-  let isRefused = false
+  const complained = new Set<"away" | "part" | "refused">()
+  const host = new URL(settings.endpoint).host
 
   const push: Exporter["push"] = (resource, spans) => {
     const free = capacity - waiting.length - sending.length
@@ -96,30 +97,43 @@ export const make = Effect.fn("Exporter.make")(function* (
   /** A pause that the end of the process cuts short. */
   const pause = (span: Duration.Input) => Effect.raceFirst(Effect.sleep(span), Deferred.await(closing))
 
-  /** Once, until it is well again: it would say the same with every batch. */
-  const complain = (status: string) => {
-    if (isRefused) return Effect.void
-    isRefused = true
-    return Effect.logWarning(
-      `The collector refuses spans with ${status}: they are dropped. Check monitoring.traces.endpoint and authorization.`
-    )
+  /** Once for each kind of trouble, until it is well again: it would say the same with every batch. */
+  const complain = (trouble: "away" | "part" | "refused", text: string) => {
+    if (complained.has(trouble)) return Effect.void
+    complained.add(trouble)
+    return Effect.logWarning(text)
   }
+  const isWell = Effect.suspend(() => {
+    const wasAway = complained.has("away")
+    complained.clear()
+    return wasAway ? Effect.logInfo(`The collector at ${host} takes spans again.`) : Effect.void
+  })
+  const check = "Check monitoring.traces.endpoint, protocol and authorization."
 
   const sendBatch = Effect.gen(function* () {
     sending = waiting.splice(0, batch)
     for (let failed = 0; sending.length > 0;) {
       const outcome = yield* deliver(sending)
       if (outcome._tag === "Taken") {
-        isRefused = false
-        counts.sent += sending.length - outcome.rejected
-        counts.refused += outcome.rejected
+        const { why } = outcome
+        // What it says may be nonsense, and a counter does not go down.
+        const rejected = Math.min(sending.length, Math.max(0, Math.trunc(outcome.rejected)))
+        counts.sent += sending.length - rejected
+        counts.refused += rejected
         sending = []
+        const reason = why === "" ? "It does not say why." : `It says: ${said(why)}`
+        if (rejected === 0) yield* isWell
+        else yield* complain("part", `The collector at ${host} drops some of the spans. ${reason}`)
       } else if (outcome._tag === "TooLarge" && sending.length > 1) {
         const half = Math.ceil(sending.length / 2)
         waiting = [...sending.slice(half), ...waiting]
         sending = sending.slice(0, half)
       } else if (outcome._tag === "Again") {
         counts.failures++
+        if (failed >= patience) {
+          const why = `does not take spans: ${said(outcome.why)}. They wait, ${capacity} at the most`
+          yield* complain("away", `The collector at ${host} ${why} (monitoring.traces.capacity). ${check}`)
+        }
         const longest = Duration.toMillis(settings.maxBackoff)
         const delayMs = Math.min(longest, Math.max(outcome.afterMs, firstBackoffMs * 2 ** Math.min(20, failed++)))
         // Whoever is about to end tries more often, and not for long.
@@ -129,7 +143,8 @@ export const make = Effect.fn("Exporter.make")(function* (
       } else {
         counts.failures++
         counts.refused += sending.length
-        yield* complain(outcome._tag === "Refused" ? outcome.why : "413")
+        const why = outcome._tag === "Refused" ? outcome.why : "a span is too large"
+        yield* complain("refused", `The collector at ${host} refuses spans: ${said(why)}. They are dropped. ${check}`)
         sending = []
       }
     }
@@ -169,9 +184,7 @@ export const make = Effect.fn("Exporter.make")(function* (
       return yield* Effect.logInfo(`${left.length} spans wait in ${spool} for the collector and the next start.`)
     }
     counts.lost += left.length
-    yield* Effect.logWarning(
-      `${left.length} spans are lost: the collector at ${new URL(settings.endpoint).host} did not take them.`
-    )
+    yield* Effect.logWarning(`${left.length} spans are lost: the collector at ${host} did not take them.`)
   })
 
   yield* Effect.addFinalizer(() => leave)
@@ -204,6 +217,12 @@ export const make = Effect.fn("Exporter.make")(function* (
 const firstBackoffMs = 500
 const lastBackoffMs = 100
 
+/** Failures in a row that nobody is told of: a collector may be started again. */
+const patience = 2
+
+/** What somebody else says, of bounded length. */
+const said = (text: string): string => text.slice(0, 300).toWellFormed()
+
 // ------------------------------------------------------------------------------------------------------------ delivery
 
 /** What came of sending a batch. */
@@ -212,14 +231,16 @@ type Outcome = OtlpGrpc.Answer
 const delivery = Effect.fnUntraced(function* (settings: Destination) {
   const { protocol } = settings
   const send = yield* Effect.catch(protocol === "grpc" ? overGrpc(settings) : overHttp(settings, protocol), (error) =>
-    Effect.as(Effect.logWarning(error.message), () => Effect.succeed(again))
+    Effect.as(Effect.logWarning(error.message), () => Effect.succeed(again("its authorities cannot be read")))
   )
   return (items: ReadonlyArray<Otlp.Item>): Effect.Effect<Outcome> =>
     Effect.suspend(() => send(Otlp.encode(items))).pipe(
       Effect.timeoutOption(settings.timeout),
-      Effect.map(Option.getOrElse((): Outcome => again)),
+      Effect.map(Option.getOrElse(() => again(`no answer within ${Duration.format(settings.timeout)}`))),
       // Nothing that a collector does is worth more than trying again; a defect in what reads its answer included.
-      Effect.catchCause((cause) => Effect.as(Effect.logDebug("The collector cannot be reached", cause), again)),
+      Effect.catchCause((cause) =>
+        Effect.as(Effect.logDebug("The collector cannot be reached", cause), again(wordsOf(Cause.squash(cause))))
+      ),
       Effect.withTracerEnabled(false)
     )
 })
@@ -256,30 +277,50 @@ const overGrpc = Effect.fnUntraced(function* (destination: Destination) {
   }
 })
 
-const again: Outcome = { _tag: "Again", afterMs: 0 }
+/** Of several addresses that were tried, each in vain, only the code says something. */
+const wordsOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return "it cannot be reached"
+  return error.message || ("code" in error ? String(error.code) : error.name)
+}
+
+const again = (why: string): Outcome => ({ _tag: "Again", afterMs: 0, why })
 
 const outcomeOf = ({ body, headers, status }: Outgoing.Reply): Effect.Effect<Outcome> => {
   if (status >= 200 && status < 300) {
-    return Effect.succeed({ _tag: "Taken", rejected: rejectedIn(body, headers["content-type"]) })
+    return Effect.succeed({ _tag: "Taken", ...rejectedIn(body, headers["content-type"]) })
   }
   if (status === 413) return Effect.succeed({ _tag: "TooLarge" })
   if (status === 408 || status === 429 || status >= 500) {
-    return Effect.map(retryAfterMs(headers["retry-after"]), (afterMs) => ({ _tag: "Again", afterMs }))
+    return Effect.map(retryAfterMs(headers["retry-after"]), (afterMs) => ({
+      _tag: "Again",
+      afterMs,
+      why: `it answers with ${status}`
+    }))
   }
-  return Effect.succeed({ _tag: "Refused", why: `${status}` })
+  return Effect.succeed({ _tag: "Refused", why: `it answers with ${status}` })
 }
 
-/** How many spans of a batch that was taken were not. */
-const rejectedIn = (body: Buffer, type: string | undefined): number => {
-  if (type?.includes("protobuf") === true) return OtlpWire.readResponse(body)?.rejectedSpans ?? 0
-  const said = Schema.decodeUnknownOption(PartialSuccess)(body.toString("utf8"))
-  return Option.match(said, { onNone: () => 0, onSome: ({ partialSuccess }) => Number(partialSuccess.rejectedSpans) })
+/** How many spans of a batch that was taken were not, and why. */
+const rejectedIn = (body: Buffer, type: string | undefined): { readonly rejected: number; readonly why: string } => {
+  if (type?.includes("protobuf") === true) {
+    const { errorMessage = "", rejectedSpans = 0 } = OtlpWire.readResponse(body) ?? {}
+    return { rejected: rejectedSpans, why: errorMessage }
+  }
+  const answer = Schema.decodeUnknownOption(PartialSuccess)(body.toString("utf8"))
+  return Option.match(answer, {
+    onNone: () => ({ rejected: 0, why: "" }),
+    onSome: ({ partialSuccess: { errorMessage = "", rejectedSpans } }) => ({
+      rejected: Number(rejectedSpans),
+      why: errorMessage
+    })
+  })
 }
 
 const PartialSuccess = Schema.fromJsonString(
   Schema.Struct({
     partialSuccess: Schema.Struct({
-      rejectedSpans: Schema.Union([Schema.Finite, Schema.String.check(Schema.isPattern(/^\d{1,9}$/))])
+      rejectedSpans: Schema.Union([Schema.Finite, Schema.String.check(Schema.isPattern(/^\d{1,9}$/))]),
+      errorMessage: Schema.optionalKey(Schema.String)
     })
   })
 )

@@ -15,8 +15,9 @@ import * as OtlpWire from "./OtlpWire.ts"
 
 /** What came of a request. */
 export type Answer =
-  | { readonly _tag: "Taken"; readonly rejected: number }
-  | { readonly _tag: "Again"; readonly afterMs: number }
+  /** `why`: what the collector says about those that it did not take. */
+  | { readonly _tag: "Taken"; readonly rejected: number; readonly why: string }
+  | { readonly _tag: "Again"; readonly afterMs: number; readonly why: string }
   | { readonly _tag: "TooLarge" }
   | { readonly _tag: "Refused"; readonly why: string }
 
@@ -77,16 +78,17 @@ export const addressOf = (endpoint: string): string => {
 
 const taken = (answer: Buffer | undefined): Answer => {
   const rejected = answer === undefined ? undefined : OtlpWire.readResponse(answer)
-  return { _tag: "Taken", rejected: rejected?.rejectedSpans ?? 0 }
+  return { _tag: "Taken", rejected: rejected?.rejectedSpans ?? 0, why: rejected?.errorMessage ?? "" }
 }
 
-const refusal = ({ code, metadata }: grpc.ServiceError): Answer => {
+const refusal = ({ code, details: said, metadata }: grpc.ServiceError): Answer => {
+  const why = said === "" ? `${grpc.status[code]}` : `${grpc.status[code]}: ${said}`
   const [details] = metadata.get("grpc-status-details-bin")
   const afterMs = Buffer.isBuffer(details) ? OtlpWire.readRetryDelayMs(details) : undefined
   if (code === grpc.status.RESOURCE_EXHAUSTED) {
-    return afterMs === undefined ? { _tag: "TooLarge" } : { _tag: "Again", afterMs }
+    return afterMs === undefined ? { _tag: "TooLarge" } : { _tag: "Again", afterMs, why }
   }
-  return temporary.has(code) ? { _tag: "Again", afterMs: afterMs ?? 0 } : { _tag: "Refused", why: grpc.status[code] }
+  return temporary.has(code) ? { _tag: "Again", afterMs: afterMs ?? 0, why } : { _tag: "Refused", why }
 }
 
 /** CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, INTERNAL, UNAVAILABLE, DATA_LOSS */

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Redacted, Schema, type Scope } from "effect"
+import { Duration, Effect, Logger, Redacted, Schema, type Scope } from "effect"
 import * as Exporter from "../../src/monitoring/Exporter.ts"
 import { TracesSettings } from "../../src/monitoring/Settings.ts"
 import { type Collector, make, valueOf } from "./fixtures/Collector.ts"
@@ -22,6 +22,14 @@ const until = (isSo: () => boolean): Effect.Effect<void> =>
   )
 
 const run = <A, E>(body: Effect.Effect<A, E, Scope.Scope>) => Effect.scoped(body)
+
+/** Keeps what an operator would read. */
+const saying = (lines: Array<string>) =>
+  Logger.layer([
+    Logger.make<unknown, void>(({ logLevel, message }) => {
+      if (logLevel === "Warn" || logLevel === "Info") lines.push(String(message))
+    })
+  ])
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-spool-"))),
@@ -202,6 +210,61 @@ describe("Exporter", () => {
       })
     )
   )
+
+  it.live("says once that the collector is away and why, and once that it is back", () => {
+    const lines: Array<string> = []
+    return run(
+      Effect.gen(function* () {
+        const collector = yield* make
+        const exporter = yield* Exporter.make(settingsFor(collector))
+        const failures = (count: number) => until(() => exporter.statistics().failures >= count)
+        exporter.push(Spans.resource, Spans.make(3))
+        yield* failures(2)
+        assert.deepStrictEqual(lines, [], "it may be just about to come")
+        yield* failures(4)
+        collector.mood = { status: 503 }
+        yield* collector.up
+        yield* failures(7)
+        assert.lengthOf(lines, 1)
+        const { host } = new URL(collector.url)
+        assert.match(
+          lines[0] ?? "",
+          new RegExp(`^The collector at ${host} does not take spans: .*ECONNREFUSED.*\\. They wait`)
+        )
+        assert.include(lines[0], "Check monitoring.traces.endpoint")
+        collector.mood = "well"
+        yield* until(() => exporter.statistics().sent === 3)
+        exporter.push(Spans.resource, Spans.make(3))
+        yield* until(() => exporter.statistics().sent === 6)
+        assert.deepStrictEqual(lines.slice(1), [`The collector at ${host} takes spans again.`])
+      })
+    ).pipe(Effect.provide(saying(lines)))
+  })
+
+  it.live("says why a collector drops some, and counts no more of them than it sent", () => {
+    const lines: Array<string> = []
+    return run(
+      Effect.gen(function* () {
+        const collector = yield* make
+        yield* collector.up
+        const exporter = yield* Exporter.make(settingsFor(collector))
+        const send = Effect.fnUntraced(function* (rejectedSpans: unknown, errorMessage?: string) {
+          collector.mood = { status: 200, body: JSON.stringify({ partialSuccess: { rejectedSpans, errorMessage } }) }
+          const before = collector.requests
+          exporter.push(Spans.resource, Spans.make(5))
+          yield* until(() => collector.requests > before && exporter.statistics().waiting === 0)
+          const { dropped, sent } = exporter.statistics()
+          return [sent, dropped.refused]
+        })
+        assert.deepStrictEqual(yield* send("2", "too old"), [3, 2])
+        assert.deepStrictEqual(yield* send(1), [7, 3])
+        assert.deepStrictEqual(yield* send("999999999"), [7, 8])
+        assert.deepStrictEqual(yield* send(-7.5), [12, 8])
+        assert.lengthOf(lines, 1)
+        assert.match(lines[0] ?? "", /drops some of the spans\. It says: too old$/)
+      })
+    ).pipe(Effect.provide(saying(lines)))
+  })
 
   it.live("sends what is left when it ends, without waiting for its interval", () =>
     Effect.gen(function* () {

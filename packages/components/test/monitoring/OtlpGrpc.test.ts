@@ -85,11 +85,11 @@ describe("OtlpGrpc", () => {
     Effect.gen(function* () {
       const collector = make()
       const send = yield* OtlpGrpc.make({ ...optionsFor(yield* up(collector)), authorization: "Bearer s3cret" })
-      assert.deepStrictEqual(yield* send(body), { _tag: "Taken", rejected: 0 })
+      assert.deepStrictEqual(yield* send(body), { _tag: "Taken", rejected: 0, why: "" })
       assert.deepStrictEqual(collector.metadata[0]?.get("authorization"), ["Bearer s3cret"])
-      const partial = Buffer.from(encodeResponse({ partialSuccess: { rejectedSpans: "7" } }))
+      const partial = Buffer.from(encodeResponse({ partialSuccess: { rejectedSpans: "7", errorMessage: "too old" } }))
       collector.reply = (_body, _metadata, done) => done(null, partial)
-      assert.deepStrictEqual(yield* send(body), { _tag: "Taken", rejected: 7 })
+      assert.deepStrictEqual(yield* send(body), { _tag: "Taken", rejected: 7, why: "too old" })
     }).pipe(Effect.scoped)
   )
 
@@ -101,7 +101,7 @@ describe("OtlpGrpc", () => {
       const port = yield* up(collector, 0, credentials)
       const secure = { ...optionsFor(port), endpoint: `https://127.0.0.1:${port}` }
       const trusting = yield* OtlpGrpc.make({ ...secure, ca: readFileSync(ca) })
-      assert.deepStrictEqual(yield* trusting(body), { _tag: "Taken", rejected: 0 })
+      assert.deepStrictEqual(yield* trusting(body), { _tag: "Taken", rejected: 0, why: "" })
       const careful = yield* OtlpGrpc.make(secure)
       assert.strictEqual((yield* careful(body))._tag, "Again")
       const plain = yield* OtlpGrpc.make({ ...optionsFor(port), timeout: Duration.seconds(2) })
@@ -139,7 +139,11 @@ describe("OtlpGrpc", () => {
       details.set("grpc-status-details-bin", Buffer.concat([Buffer.from([0x08, 8, 0x1a, any.length]), any]))
       collector.reply = (_body, _metadata, done) =>
         done({ code: status.RESOURCE_EXHAUSTED, details: "later", metadata: details })
-      assert.deepStrictEqual(yield* send(body), { _tag: "Again", afterMs: 3_000 })
+      assert.deepStrictEqual(yield* send(body), {
+        _tag: "Again",
+        afterMs: 3_000,
+        why: "RESOURCE_EXHAUSTED: later"
+      })
     }).pipe(Effect.scoped)
   )
 
