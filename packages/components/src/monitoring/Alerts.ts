@@ -194,13 +194,12 @@ export const make = Effect.fn("Alerts.make")(function* (
     )
   )
   const patience = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])
-  const tellAll = Effect.repeat(tell, { until: (done) => done, schedule: patience })
-  yield* Effect.forkScoped(
-    Effect.repeat(
-      Effect.andThen(look, Effect.timeoutOption(tellAll, settings.interval)),
-      Schedule.spaced(settings.interval)
-    )
-  )
+  // Then it is looked again. Who is answering just then is waited for: cut off, they would be told once more.
+  const tellAll = Effect.repeat(tell, {
+    until: (done) => done,
+    schedule: Schedule.upTo(patience, { duration: settings.interval })
+  })
+  yield* Effect.forkScoped(Effect.repeat(Effect.andThen(look, tellAll), Schedule.spaced(settings.interval)))
   return { active: Effect.sync(() => [...book.alerts.values()].filter(({ state }) => state !== "resolved")) }
 })
 

@@ -33,6 +33,7 @@ const receiver = Effect.gen(function* () {
     url: "",
     status: 200,
     isSilent: false,
+    delayMs: 0,
     requests: 0,
     got: [] as Array<typeof Payload.Type>,
     headers: {} as IncomingHttpHeaders
@@ -46,7 +47,7 @@ const receiver = Effect.gen(function* () {
       if (it.isSilent) return
       const body = Schema.decodeUnknownSync(Schema.fromJsonString(Payload))(Buffer.concat(chunks).toString())
       if (it.status === 200) it.got.push(body)
-      response.writeHead(it.status).end("ok")
+      setTimeout(() => response.writeHead(it.status).end("ok"), it.delayMs)
     })
   })
   yield* Effect.acquireRelease(
@@ -119,6 +120,19 @@ describe("Alerts", () => {
         assert.strictEqual(oncall.got[1]?.status, "resolved")
         assert.match(oncall.got[1]?.alerts[0]?.endsAt ?? "", /^20\d\d-/)
         assert.lengthOf(yield* active, 0)
+      })
+    )
+  )
+
+  it.live("are told once to who takes longer to answer than it is until the next look", () =>
+    run(
+      Effect.gen(function* () {
+        const oncall = yield* receiver
+        oncall.delayMs = 400
+        yield* Alerts.make(settings(oncall.url, { timeout: "30s" }), Effect.succeed([rollback]), () => "n")
+        yield* until(() => oncall.requests > 0)
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(oncall.requests, 1)
       })
     )
   )
