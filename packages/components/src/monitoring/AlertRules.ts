@@ -260,31 +260,35 @@ const keyOf = (metric: string, labels: Labels): string => `[${JSON.stringify(met
 export const identity = (labels: Labels): string =>
   JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 
-/** Takes in what is now, and forgets what no rule asks for any more. */
-export const remember = (memory: Memory, families: ReadonlyArray<Family>, nowMs: number): void => {
+/** Takes in what is now, by a clock that nobody sets, and forgets what no rule asks for any more. */
+export const remember = (memory: Memory, families: ReadonlyArray<Family>, steadyMs: number): void => {
   for (const { name, points } of families) {
     if (!grown.has(name)) continue
     for (const { labels, value } of points) {
       const key = keyOf(name, labels)
       const known = memory.series.get(key)
-      if (known !== undefined) known.points.push([nowMs, value])
-      else if (memory.series.size < mostSeries) memory.series.set(key, { labels, points: [[nowMs, value]] })
+      if (known !== undefined) known.points.push([steadyMs, value])
+      else if (memory.series.size < mostSeries) memory.series.set(key, { labels, points: [[steadyMs, value]] })
     }
   }
   for (const [key, { points }] of memory.series) {
-    while (points[0] !== undefined && points[0][0] < nowMs - reachMs) points.shift()
+    while (points[0] !== undefined && points[0][0] < steadyMs - reachMs) points.shift()
     if (points.length === 0) memory.series.delete(key)
   }
 }
 
-/** The series for which an expression holds, or what it is for them. Times are milliseconds since 1970. */
+/**
+ * The series for which an expression holds, or what it is for them. `nowMs` is milliseconds since 1970, `steadyMs` the same
+ * moment by the clock of the memory.
+ */
 export const evaluate = (
   expression: Expression,
   families: ReadonlyArray<Family>,
   memory: Memory,
-  nowMs: number
+  nowMs: number,
+  steadyMs: number
 ): ReadonlyArray<Sample> => {
-  const inner = (of: Expression) => evaluate(of, families, memory, nowMs)
+  const inner = (of: Expression) => evaluate(of, families, memory, nowMs, steadyMs)
   switch (expression._tag) {
     case "Series":
       return families
@@ -292,7 +296,7 @@ export const evaluate = (
         .flatMap(({ points }) => points.filter(({ labels }) => selects(expression, labels)))
     case "Increase":
     case "Rate":
-      return growth(expression, memory, nowMs)
+      return growth(expression, memory, steadyMs)
     case "SumBy":
       return summed(inner(expression.of), expression.by)
     case "Until":
@@ -336,16 +340,16 @@ const summed = (samples: ReadonlyArray<Sample>, by: ReadonlyArray<string>): Read
 const growth = (
   { _tag, minutes, of }: Extract<Expression, { readonly _tag: "Increase" | "Rate" }>,
   { series: all }: Memory,
-  nowMs: number
+  steadyMs: number
 ): ReadonlyArray<Sample> => {
-  const from = nowMs - minutes * 60_000
+  const from = steadyMs - minutes * 60_000
   const prefix = `[${JSON.stringify(of.metric)},`
   return [...all].flatMap(([key, { labels, points }]): ReadonlyArray<Sample> => {
     if (!key.startsWith(prefix) || !selects(of, labels)) return []
     const increase = extrapolated(
       points.filter(([atMs]) => atMs >= from),
       from,
-      nowMs
+      steadyMs
     )
     if (increase === undefined) return []
     return [{ labels, value: _tag === "Increase" ? increase : increase / (minutes * 60) }]

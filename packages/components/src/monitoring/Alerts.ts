@@ -21,8 +21,9 @@ export interface Alert {
   readonly annotations: { readonly summary: string; readonly description: string; readonly runbook: string }
   /** `pending`: not for long enough. */
   readonly state: "pending" | "firing" | "resolved"
-  /** Milliseconds since 1970: since when it is so, since when it fires, and when it ended. */
+  /** Since when it is so, by the steady clock. */
   readonly activeAt: number
+  /** Milliseconds since 1970: since when it fires, and when it ended. */
   readonly firedAt: number | undefined
   readonly endedAt: number | undefined
   readonly value: number
@@ -40,19 +41,28 @@ const mostAlerts = 1_000
 /** Nothing is wrong. */
 export const makeBook = (): Book => ({ alerts: new Map(), memory: AlertRules.makeMemory() })
 
-/** Looks at what is now; yields the alerts that have begun to fire, and those that are over. */
+/**
+ * Looks at what is now; yields the alerts that have begun to fire, and those that are over. How long something has been so
+ * is judged by a clock that nobody sets: after a jump of the other one an alert would fire too soon, or not for years.
+ */
 export const step = (
   book: Book,
   families: ReadonlyArray<Family>,
   nowMs: number,
-  options: { readonly instance: string; readonly disabled?: ReadonlyArray<string> }
+  options: {
+    readonly instance: string
+    readonly disabled?: ReadonlyArray<string>
+    /** Milliseconds of the steady clock. Default: `nowMs`. */
+    readonly steadyMs?: number
+  }
 ): ReadonlyArray<Alert> => {
-  AlertRules.remember(book.memory, families, nowMs)
+  const { steadyMs = nowMs } = options
+  AlertRules.remember(book.memory, families, steadyMs)
   const changed: Array<Alert> = []
   const seen = new Set<string>()
   for (const rule of AlertRules.rules) {
     if (options.disabled?.includes(rule.alert) === true) continue
-    for (const sample of AlertRules.evaluate(rule.when, families, book.memory, nowMs)) {
+    for (const sample of AlertRules.evaluate(rule.when, families, book.memory, nowMs, steadyMs)) {
       const labels = {
         ...sample.labels,
         alertname: rule.alert,
@@ -65,8 +75,8 @@ export const step = (
       if (seen.has(key) || (before === undefined && book.alerts.size >= mostAlerts)) continue
       seen.add(key)
       const isNew = before === undefined || before.state === "resolved"
-      const activeAt = isNew ? nowMs : before.activeAt
-      const fires = nowMs - activeAt >= rule.forMinutes * 60_000
+      const activeAt = isNew ? steadyMs : before.activeAt
+      const fires = steadyMs - activeAt >= rule.forMinutes * 60_000
       const firedAt = fires ? (isNew ? nowMs : (before.firedAt ?? nowMs)) : undefined
       const alert: Alert = {
         labels,
@@ -135,6 +145,8 @@ export const make = Effect.fn("Alerts.make")(function* (
   families: Effect.Effect<ReadonlyArray<Family>>,
   instance: () => string
 ): Effect.fn.Return<Alerts, never, Scope.Scope> {
+  const clock = yield* Clock.Clock
+  const steadyMs = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   const book = makeBook()
   const told = new Map<string, Told>()
   const post = yield* Effect.match(Outgoing.authorities(settings.ca), {
@@ -149,7 +161,8 @@ export const make = Effect.fn("Alerts.make")(function* (
 
   const look = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const changed = step(book, yield* families, now, { instance: instance(), disabled: settings.disabled })
+    const { disabled } = settings
+    const changed = step(book, yield* families, now, { instance: instance(), disabled, steadyMs: steadyMs() })
     for (const { annotations, state } of changed) {
       yield* state === "firing"
         ? Effect.logWarning(`Alert: ${annotations.summary}`)
@@ -158,16 +171,16 @@ export const make = Effect.fn("Alerts.make")(function* (
   })
 
   /** What has not been told as it is, or long ago. */
-  const due = (now: number): ReadonlyArray<readonly [key: string, alert: Alert]> =>
+  const due = (): ReadonlyArray<readonly [key: string, alert: Alert]> =>
     [...book.alerts].filter(([key, alert]) => {
       const last = told.get(key)
-      if (alert.state === "firing") return last?.state !== "firing" || now - last.atMs >= repeatMs
+      if (alert.state === "firing") return last?.state !== "firing" || steadyMs() - last.atMs >= repeatMs
       return alert.state === "resolved" && last?.state === "firing"
     })
 
   const tell = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const some = due(now)
+    const some = due()
     const alerts = some.map(([, alert]) => alert)
     const outcome = some.length === 0 ? "Taken" : yield* post(payload(alerts, now))
     if (outcome === "Refused" && !isRefused) {
@@ -177,7 +190,7 @@ export const make = Effect.fn("Alerts.make")(function* (
     }
     isRefused = outcome === "Refused"
     if (outcome === "Away") return false
-    for (const [key, { state }] of some) told.set(key, { state, atMs: now })
+    for (const [key, { state }] of some) told.set(key, { state, atMs: steadyMs() })
     // Over, and told to whoever had heard of it: done.
     for (const [key, { state }] of book.alerts) {
       if (state !== "resolved") continue

@@ -198,6 +198,39 @@ describe("Alerts", () => {
     assert.strictEqual(book.alerts.size, 1_000)
   })
 
+  it("count minutes by a clock that nobody sets: the other one may be put back, or forward", () => {
+    const book = Alerts.makeBook()
+    const degraded = family("novacron_component_state", 1, { component: "cache", state: "degraded" })
+    const errors = (value: number) =>
+      family("novacron_component_errors_total", value, { component: "cache", error_type: "Refused" })
+    const [day, start] = [86_400_000, 1_700_000_000_000]
+    /** Half of the way the clock is a day ahead, then two days behind. */
+    const wall = (minute: number) => start + minute * 60_000 + (minute < 3 ? 0 : minute < 8 ? day : -2 * day)
+    const fired = new Map<string, number>()
+    for (let minute = 0; minute <= 30; minute++) {
+      const options = { instance: "n", steadyMs: minute * 60_000 }
+      for (const alert of Alerts.step(book, [degraded, errors(minute * 10)], wall(minute), options)) {
+        assert.strictEqual(alert.state, "firing")
+        assert.strictEqual(alert.firedAt, wall(minute))
+        fired.set(alert.labels["alertname"] ?? "", minute)
+      }
+    }
+    // After four minutes of ten errors each there are enough of them within five, and that for ten minutes.
+    assert.deepStrictEqual(
+      [...fired],
+      [
+        ["NovacronDegraded", 10],
+        ["NovacronErrors", 14]
+      ]
+    )
+    for (const { points } of book.memory.series.values()) assert.lengthOf(points, 31)
+    const over = Alerts.step(book, [], wall(31), { instance: "n", steadyMs: 31 * 60_000 })
+    assert.sameMembers(
+      over.map(({ state }) => state),
+      ["resolved"]
+    )
+  })
+
   it("put a value into words as Prometheus does", () => {
     const book = Alerts.makeBook()
     const expiry = family("novacron_certificate_expiry_timestamp_seconds", 3_600 + 61, { certificate: "node" })
