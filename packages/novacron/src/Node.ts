@@ -262,6 +262,8 @@ export const boot = (
       monitor.observe(event)
       view.observe(event)
     })
+    // Before the monitor says its last: how everything went down is told in the same turn in which the boot ends.
+    yield* Effect.addFinalizer(() => Effect.sync(soon.flush))
     const parts = Security.Admission.guardAll(admission, components(settings, { ...facts, measured }))
     const running = yield* Boot.make(parts, {
       nodeId,
