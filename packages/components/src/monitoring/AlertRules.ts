@@ -121,7 +121,7 @@ export const rules: ReadonlyArray<Rule> = [
     when: is(
       {
         _tag: "Increase",
-        of: series("novacron_component_restorations_total", { outcome: ["started"] }),
+        of: series("novacron_component_restorations_total", { outcome: ["completed"] }),
         minutes: 30
       },
       ">",

@@ -124,7 +124,7 @@ const world = fc.record({
 const inputsOf = (it: typeof world extends fc.Arbitrary<infer A> ? A : never): ReadonlyArray<Input> => [
   {
     metric: "novacron_component_restorations_total",
-    labels: { component: "cache", outcome: "started" },
+    labels: { component: "cache", outcome: "completed" },
     values: late(it.restorations, it.from)
   },
   {
