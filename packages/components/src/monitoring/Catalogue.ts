@@ -135,7 +135,12 @@ export const all: { readonly [name: string]: Entry } = { ...node, ...process }
 /** A metric by its name. */
 export const find = (name: string): Entry | undefined => (Object.hasOwn(all, name) ? all[name] : undefined)
 
-/** Upper bounds of the buckets of every duration, in seconds. */
-export const buckets: ReadonlyArray<number> = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
-]
+/** Upper bounds of the buckets of a histogram, in seconds. */
+export const bucketsOf = (name: Name): ReadonlyArray<number> =>
+  name === "novacron_component_repair_duration_seconds" ? ofRepairs : ofSteps
+
+/** What needs nobody else takes milliseconds. */
+const ofSteps: ReadonlyArray<number> = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+
+/** What is repaired waits for what it needs: for a pause between two attempts at the least, or until somebody comes. */
+const ofRepairs: ReadonlyArray<number> = [0.1, 1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 14_400, 86_400]

@@ -80,8 +80,9 @@ export const make = (maxSeries: number): Tally => {
     },
     observe: (name, labels, value, atMs, trace) => {
       const series = seriesOf(name, labels)
-      const at = Catalogue.buckets.findIndex((bound) => value <= bound)
-      const bucket = at < 0 ? Catalogue.buckets.length : at
+      const bounds = Catalogue.bucketsOf(name)
+      const at = bounds.findIndex((bound) => value <= bound)
+      const bucket = at < 0 ? bounds.length : at
       series.sum += value
       series.count++
       series.counts[bucket] = (series.counts[bucket] ?? 0) + 1
@@ -100,7 +101,7 @@ interface Series {
 }
 
 const added = (all: Map<string, Series>, key: string, labels: Labels): Series => {
-  const made: Series = { labels, sum: 0, count: 0, counts: Catalogue.buckets.map(() => 0), exemplars: [] }
+  const made: Series = { labels, sum: 0, count: 0, counts: [], exemplars: [] }
   all.set(key, made)
   return made
 }
@@ -111,10 +112,11 @@ const family = (name: Catalogue.Name, all: ReadonlyArray<Series>): Family => {
     const points = all.map(({ exemplars, labels, sum }) => ({ labels, value: sum, exemplar: exemplars[0] }))
     return { name, type, help, points, distributions: [] }
   }
+  const bounds = Catalogue.bucketsOf(name)
   const distributions = all.map(({ count, counts, exemplars, labels, sum }) => {
     let soFar = 0
-    const cumulative = Catalogue.buckets.map((_, i) => (soFar += counts[i] ?? 0))
-    return { labels, bounds: Catalogue.buckets, counts: cumulative, sum, count, exemplars: [...exemplars] }
+    const cumulative = bounds.map((_, i) => (soFar += counts[i] ?? 0))
+    return { labels, bounds, counts: cumulative, sum, count, exemplars: [...exemplars] }
   })
   return { name, type, help, points: [], distributions }
 }

@@ -40,4 +40,15 @@ describe("Tally", () => {
       })
     )
   })
+
+  it("tells repairs of minutes and of hours apart: few are over within seconds", () => {
+    const tally = Tally.make(9)
+    const seconds = [45, 250, 7_200]
+    for (const one of seconds) tally.observe("novacron_component_repair_duration_seconds", { component: "c" }, one, 0)
+    const [repairs] = tally.families()[0]?.distributions ?? []
+    const buckets = seconds.map((one) => repairs?.bounds.findIndex((bound) => one <= bound) ?? -1)
+    assert.isTrue(buckets.every((bucket) => bucket >= 0))
+    assert.strictEqual(new Set(buckets).size, seconds.length)
+    assert.deepStrictEqual(repairs?.counts.at(-1), seconds.length)
+  })
 })
