@@ -160,7 +160,11 @@ const listIn = (value: unknown, key: string): ReadonlyArray<unknown> | undefined
   return Array.isArray(list) ? list : undefined
 }
 
-const textOf = (value: unknown, length: number): string => (typeof value === "string" ? value.slice(0, length) : "")
+const textOf = (value: unknown, length: number): string => (typeof value === "string" ? cut(value, length) : "")
+
+/** The beginning of a text, as a text of its own: a slice would keep all of what it was cut from in memory. */
+const cut = (text: string, length: number): string =>
+  text.length <= length ? text : Buffer.from(text.slice(0, length)).toString()
 
 const serviceOf = (resourceSpans: unknown): string => {
   const attributes = listIn(field(resourceSpans, "resource"), "attributes") ?? []
@@ -193,10 +197,12 @@ const spanOf = (raw: unknown, service: string): { readonly traceId: string; read
       events: (listIn(raw, "events") ?? []).slice(0, most.events).map((event) => ({
         atMs: msOf(field(event, "timeUnixNano")) ?? startMs,
         name: textOf(field(event, "name"), most.name),
-        text: attributesOf(event)
-          .map(([key, value]) => `${key}=${value}`)
-          .join(" ")
-          .slice(0, 2 * most.text)
+        text: cut(
+          attributesOf(event)
+            .map(([key, value]) => `${key}=${value}`)
+            .join(" "),
+          2 * most.text
+        )
       })),
       links: listIn(raw, "links")?.length ?? 0
     }
@@ -219,7 +225,7 @@ const msOf = (value: unknown): number | undefined => {
 const attributesOf = (raw: unknown): Span["attributes"] =>
   (listIn(raw, "attributes") ?? []).slice(0, most.attributes).flatMap((one): Span["attributes"] => {
     const key = textOf(field(one, "key"), most.text)
-    return key === "" ? [] : [[key, valueOf(field(one, "value"), 0).slice(0, most.text)]]
+    return key === "" ? [] : [[key, cut(valueOf(field(one, "value"), 0), most.text)]]
   })
 
 const valueOf = (value: unknown, depth: number): string => {

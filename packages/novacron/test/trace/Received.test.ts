@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { Timeline, TimelineView } from "@novacron/boot/model"
 import * as fc from "fast-check"
@@ -156,6 +158,30 @@ describe("Received", () => {
       }),
       { numRuns: 60 }
     )
+  })
+
+  it("keeps nothing of a long text but what it shows: the rest of it would fill the memory uncounted", () => {
+    setFlagsFromString("--expose-gc")
+    const collect: () => void = runInNewContext("gc")
+    const held = (): number => {
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const store = Received.make()
+    const before = held()
+    for (let n = 0; n < 40; n++) {
+      const long = () => Buffer.alloc(1_000_000, 0x61 + (n % 26)).toString("latin1")
+      const said = [
+        { key: "plain", value: { stringValue: long() } },
+        { key: "list", value: { arrayValue: { values: [{ stringValue: long() }, { stringValue: long() }] } } }
+      ]
+      const texts = { name: long(), status: { code: 2, message: long() }, attributes: said }
+      const events = [{ name: long(), timeUnixNano: "1", attributes: said }]
+      Received.accept(store, request([span(n, { traceId: id(n, 32), ...texts, events })], long()))
+    }
+    assert.strictEqual(store.spans, 40)
+    assert.isBelow(held() - before, 20_000_000)
+    isSound(store)
   })
 
   it("bounds what one trace and one span may hold", () => {
