@@ -189,7 +189,9 @@ export const make = Effect.fn("Exporter.make")(function* (
 
   yield* Effect.addFinalizer(() => leave)
   if (spool !== undefined) {
-    waiting = [...(yield* Spool.read(spool, capacity))]
+    const left = yield* Spool.read(spool)
+    waiting = left.slice(0, capacity)
+    counts.full += left.length - waiting.length
     spooled = waiting.length > 0
     if (spooled) work.openUnsafe()
   }

@@ -23,12 +23,11 @@ const Spooled = Schema.fromJsonString(
 const maxBytes = 64 * 1024 * 1024
 
 /** What an earlier process has left; nothing when there is no file, or one that makes no sense. */
-export const read = (path: string, capacity: number): Effect.Effect<ReadonlyArray<Item>> =>
+export const read = (path: string): Effect.Effect<ReadonlyArray<Item>> =>
   Effect.tryPromise(() => readFile(path, "utf8")).pipe(
     Effect.filterOrFail((text) => text.length <= maxBytes),
     Effect.flatMap(Schema.decodeUnknownEffect(Spooled)),
     Effect.map(({ boots }) => boots.flatMap(({ resource, spans }) => spans.map((span) => ({ resource, span })))),
-    Effect.map((items) => items.slice(0, capacity)),
     Effect.option,
     Effect.map(Option.getOrElse((): ReadonlyArray<Item> => []))
   )

@@ -310,6 +310,21 @@ describe("Exporter", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("counts what the start before has left, when less of it may wait now", () =>
+    Effect.gen(function* () {
+      const collector = yield* make
+      const spool = join(yield* folder, "spans")
+      const begin = (capacity: number) =>
+        Exporter.make(settingsFor(collector, { capacity, stopBudget: "10ms" }), { spool })
+      yield* run(Effect.map(begin(10), (exporter) => exporter.push(Spans.resource, Spans.make(9))))
+      yield* run(
+        Effect.map(begin(4), (exporter) => {
+          assert.deepInclude(exporter.statistics(), { waiting: 4, dropped: { full: 5, refused: 0, lost: 0 } })
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is not disturbed by a spool that makes no sense, or cannot be written", () =>
     Effect.gen(function* () {
       const collector = yield* make
