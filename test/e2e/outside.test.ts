@@ -53,6 +53,25 @@ const ask = (port: number, path: string, agent?: Agent) =>
     asked.once("error", reject)
   })
 
+/** Asks the API with the certificate of the node itself, which nobody but its user can read. */
+const askApi = (port: number, path: string, headers: { readonly [name: string]: string } = {}) =>
+  new Promise<{ readonly status: number; readonly text: string }>((resume, reject) => {
+    const [own, ca] = ["node.pem", "ca.pem"].map((name) => readFileSync(join(place.dataDir, "security", name)))
+    const tls = { cert: own!, key: own!, ca: certificatesOf(ca!), rejectUnauthorized: true, servername: "localhost" }
+    request({ host: "127.0.0.1", port, path, headers, ...tls }, (response) => {
+      let text = ""
+      response.on("data", (chunk: Buffer) => (text += chunk.toString()))
+      response.on("end", () => resume({ status: response.statusCode ?? 0, text }))
+    })
+      .once("error", reject)
+      .end()
+  })
+
+const certificatesOf = (pem: Buffer): string => {
+  const text = pem.toString()
+  return text.slice(text.indexOf("-----BEGIN CERTIFICATE"))
+}
+
 /** What a process did with sockets, and when it says that security was ready. */
 const deedsOf = (file: string, node: Running) => {
   const deeds = readFileSync(file, "utf8")
@@ -152,37 +171,47 @@ describe("before security is ready", () => {
   })
 })
 
+interface Span {
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId?: string
+  readonly name: string
+  readonly kind: number
+  readonly startTimeUnixNano: string
+  readonly endTimeUnixNano: string
+  readonly attributes: ReadonlyArray<{ readonly key: string; readonly value: unknown }>
+}
+
+/** A collector that takes everything. */
+const collecting = async () => {
+  const bodies: Array<Buffer> = []
+  const port = await listening(
+    createHttpServer((question, answer) => {
+      const chunks: Array<Buffer> = []
+      question.on("data", (chunk: Buffer) => void chunks.push(chunk))
+      question.on("end", () => {
+        bodies.push(Buffer.concat(chunks))
+        answer.writeHead(200, { "content-type": "application/json" }).end("{}")
+      })
+    })
+  )
+  const spansIn = (body: Buffer): ReadonlyArray<Span> => {
+    const { resourceSpans }: Collected = JSON.parse(body[0] === 0x1f ? gunzipSync(body).toString() : body.toString())
+    return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
+  }
+  return { endpoint: `http://127.0.0.1:${port}`, told: () => bodies.flatMap(spansIn) }
+}
+
+interface Collected {
+  readonly resourceSpans: ReadonlyArray<{ readonly scopeSpans: ReadonlyArray<{ readonly spans: ReadonlyArray<Span> }> }>
+}
+
 describe("the trace of a boot", () => {
   it("shows that the settings are read first, then the log and the look at the environment, then security", async () => {
-    const told: Array<Buffer> = []
-    const collector = await listening(
-      createHttpServer((question, answer) => {
-        const chunks: Array<Buffer> = []
-        question.on("data", (chunk: Buffer) => void chunks.push(chunk))
-        question.on("end", () => {
-          told.push(Buffer.concat(chunks))
-          answer.writeHead(200, { "content-type": "application/json" }).end("{}")
-        })
-      })
-    )
-    const node = await place.ready([], { NOVACRON_MONITORING_TRACES_ENDPOINT: `http://127.0.0.1:${collector}` })
+    const { endpoint, told } = await collecting()
+    const node = await place.ready([], { NOVACRON_MONITORING_TRACES_ENDPOINT: endpoint })
     await stop(node)
-    interface Span {
-      readonly traceId: string
-      readonly name: string
-      readonly startTimeUnixNano: string
-      readonly endTimeUnixNano: string
-    }
-    interface Request {
-      readonly resourceSpans: ReadonlyArray<{
-        readonly scopeSpans: ReadonlyArray<{ readonly spans: ReadonlyArray<Span> }>
-      }>
-    }
-    const spans = told.flatMap((body) => {
-      const text = body[0] === 0x1f ? gunzipSync(body).toString() : body.toString()
-      const request: Request = JSON.parse(text)
-      return request.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
-    })
+    const spans = told()
     const [settings, log, environment, security] = ["config parsing", "logger", "environment", "security"].map(
       (name) => {
         const found = spans.find((span) => span.name === name)
@@ -195,6 +224,29 @@ describe("the trace of a boot", () => {
       assert.isTrue(early.to <= security!.from)
       assert.strictEqual(early.trace, settings!.trace)
     }
+  })
+})
+
+describe("the trace of whoever asks", () => {
+  it("has the span of the request, as server, if it is sampled; one that nobody traces has none", async () => {
+    const { endpoint, told } = await collecting()
+    const api = await freePort()
+    const node = await place.ready([], {
+      NOVACRON_MONITORING_TRACES_ENDPOINT: endpoint,
+      NOVACRON_API_PORT: `${api}`,
+      NOVACRON_SECURITY_AUTHENTICATION_CERTIFICATE_ROLES: "admin"
+    })
+    const [trace, unsampled, parent] = ["0af7651916cd43dd8448eb211c80319c", "1".repeat(32), "b7ad6b7169203331"]
+    assert.strictEqual((await askApi(api, "/v1/nodes")).status, 200)
+    await askApi(api, "/v1/nodes", { traceparent: `00-${unsampled}-${parent}-00` })
+    await askApi(api, "/v1/nodes", { traceparent: `00-${trace}-${parent}-01` })
+    await stop(node)
+    const requests = told().filter(({ kind }) => kind === 2)
+    assert.strictEqual(requests.length, 1)
+    const { attributes, name, parentSpanId, spanId, traceId } = requests[0]!
+    assert.deepStrictEqual([traceId, parentSpanId, name], [trace, parent, "GET /v1/nodes"])
+    assert.notStrictEqual(spanId, parent)
+    assert.deepInclude(attributes, { key: "http.response.status_code", value: { intValue: 200 } })
   })
 })
 
@@ -364,25 +416,6 @@ describe("a secret", () => {
     assert.include(said.find(([what]) => what === "metrics")?.[1], "novacron_")
     for (const [what, text] of [...said, ["spans", exported] as const]) assert.notInclude(text, canary, what)
   })
-
-  /** Asks the API with the certificate of the node itself, which nobody but its user can read. */
-  const askApi = (port: number, path: string) =>
-    new Promise<{ readonly status: number; readonly text: string }>((resume, reject) => {
-      const [own, ca] = ["node.pem", "ca.pem"].map((name) => readFileSync(join(place.dataDir, "security", name)))
-      const tls = { cert: own!, key: own!, ca: certificatesOf(ca!), rejectUnauthorized: true, servername: "localhost" }
-      request({ host: "127.0.0.1", port, path, ...tls }, (response) => {
-        let text = ""
-        response.on("data", (chunk: Buffer) => (text += chunk.toString()))
-        response.on("end", () => resume({ status: response.statusCode ?? 0, text }))
-      })
-        .once("error", reject)
-        .end()
-    })
-
-  const certificatesOf = (pem: Buffer): string => {
-    const text = pem.toString()
-    return text.slice(text.indexOf("-----BEGIN CERTIFICATE"))
-  }
 })
 
 describe.skipIf(spawnSync("systemd-analyze", ["--version"]).status !== 0)("the unit of systemd", () => {

@@ -22,7 +22,7 @@ import {
   Security
 } from "@novacron/components"
 import type { Config } from "@novacron/config"
-import { Clock, Context, Duration, Effect, Option, Redacted, Result, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Option, Redacted, Result, type Scope, type Tracer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import type { Given, Running } from "./Alive.ts"
 import * as Beside from "./Beside.ts"
@@ -60,6 +60,8 @@ export interface Facts {
   readonly trail?: Security.BootTrail.BootTrail
   /** What is beneath the boot: its settings and its parts. */
   readonly measured?: Security.Surroundings["measured"]
+  /** Where the spans of requests go. */
+  readonly tracer?: Tracer.Tracer
   /** When code that is large is loaded. */
   readonly beside?: Beside.Beside
 }
@@ -67,7 +69,23 @@ export interface Facts {
 /** The parts of a node with these settings. Their order means nothing. */
 const components = (
   settings: Settings,
-  { beside, dataDir, detection, env, host, hostname, lock, measured, nodeId, notify, pid, report, trail, view }: Facts
+  {
+    beside,
+    dataDir,
+    detection,
+    env,
+    host,
+    hostname,
+    lock,
+    measured,
+    nodeId,
+    notify,
+    pid,
+    report,
+    tracer,
+    trail,
+    view
+  }: Facts
 ) =>
   [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
@@ -99,7 +117,12 @@ const components = (
       environment: detection.kind,
       version: program
     }),
-    Api.component(settings.api, { dataDir, view, ...(beside === undefined ? {} : { turn: beside.turn }) }),
+    Api.component(settings.api, {
+      dataDir,
+      view,
+      ...(tracer === undefined ? {} : { tracer }),
+      ...(beside === undefined ? {} : { turn: beside.turn })
+    }),
     Ml.component(settings.ml),
     Monitoring.component(settings.monitoring),
     Post.systemHealth(
@@ -251,7 +274,8 @@ export const boot = (
       notify,
       report,
       trail,
-      view
+      view,
+      ...(monitor.requests === undefined ? {} : { tracer: monitor.requests })
     }
     const { bootChain } = settings.security
     const chain = { bootChain, dataDir, nodeId, version: () => version }

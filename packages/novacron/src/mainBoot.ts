@@ -1,4 +1,5 @@
 /** The entry of a process that is told to boot: no other command is described before that, and this one only if it must. */
+import { Effect } from "effect"
 import * as BootWords from "./BootWords.ts"
 import { boot } from "./Commands/Boot.ts"
 import { thisProcess } from "./Surroundings.ts"
@@ -15,6 +16,6 @@ if (flags === undefined) {
     return 70
   })
   // Everything is down: whoever does not read its last words keeps no node, as it would keep a command.
-  await Promise.race([surroundings.flushed(), new Promise((resolve) => setTimeout(resolve, 2_000))])
+  await Effect.runPromise(Effect.timeoutOption(Effect.promise(surroundings.flushed), "2 seconds"))
   surroundings.leave(code)
 }

@@ -4,7 +4,7 @@
  */
 import { hostname } from "node:os"
 import { Component, Policy } from "@novacron/boot"
-import { Duration, Effect, FileSystem, Option } from "effect"
+import { Duration, Effect, FileSystem, identity, Option, Tracer } from "effect"
 import { Database } from "../database/Database.ts"
 import { Orchestration } from "../orchestration/Orchestration.ts"
 import { Security } from "../security/Security.ts"
@@ -27,6 +27,8 @@ export interface Surroundings {
   readonly nodeId?: string
   /** Of the application. Default: none. */
   readonly version?: string
+  /** Keeps the span of each request, in the trace of whoever asks. Default: the tracer of the application. */
+  readonly tracer?: Tracer.Tracer
   /** What its code, which is large, is loaded after. Default: nothing. */
   readonly turn?: Effect.Effect<void>
 }
@@ -49,14 +51,16 @@ export const component = (
       const database = yield* Component.late(Database)
       yield* surroundings.turn ?? Effect.void
       const { make } = yield* Effect.promise(() => import("./Server.ts"))
-      const { dataDir, nodeId = hostname(), version = "", view } = surroundings
+      const { dataDir, nodeId = hostname(), tracer, version = "", view } = surroundings
       const probes = [
         { name: "security", check: security.check },
         { name: "database", check: ifThere(database) },
         { name: "orchestration", check: ifThere(orchestration) }
       ]
       const seen = view ?? withoutBoot({ nodeId, version, probes })
-      return yield* make({ settings, dataDir, view: seen, security, orchestration, database })
+      return yield* make({ settings, dataDir, view: seen, security, orchestration, database }).pipe(
+        tracer === undefined ? identity : Effect.provideService(Tracer.Tracer, tracer)
+      )
     }),
     health: (api) =>
       Effect.gen(function* () {

@@ -31,6 +31,8 @@ export const Span = Schema.Struct({
   spanId: Schema.String,
   parentSpanId: Schema.NullOr(Schema.String),
   name: Schema.String,
+  /** Whether somebody else asked for it. */
+  kind: Schema.optionalKey(Schema.Literal("server")),
   startMs: Schema.Finite,
   endMs: Schema.Finite,
   attributes: Attributes,

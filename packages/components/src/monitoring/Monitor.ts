@@ -31,7 +31,8 @@ import {
   Metric,
   Option,
   Schedule,
-  type Scope
+  type Scope,
+  type Tracer
 } from "effect"
 import type { Figure } from "../post/StartupMetrics.ts"
 import * as Alerts from "./Alerts.ts"
@@ -42,6 +43,7 @@ import * as Exposition from "./Exposition.ts"
 import type { Source } from "./Listener.ts"
 import * as ProcessFigures from "./ProcessFigures.ts"
 import { attributesOf, type Settings } from "./Settings.ts"
+import * as RequestTracer from "./RequestTracer.ts"
 import * as Tally from "./Tally.ts"
 
 /** What is measured outside of the boot. */
@@ -64,6 +66,8 @@ export class Monitor extends Context.Service<
     readonly source: Source
     /** The trace of what is going on: for log lines, and for requests to others. Undefined before the boot. */
     readonly trace: (component?: string) => BootTrace.Parent | undefined
+    /** Sends the spans of requests, in the trace of whoever asks; undefined where no spans are sent. */
+    readonly requests: Tracer.Tracer | undefined
     /** Sends the spans of another boot, one that was killed for instance. Those that were sent already are the same. */
     readonly replay: (events: Iterable<BootEvent.BootEvent>) => Effect.Effect<void>
     /** Completes when all spans so far are sent or dropped, or after the stop budget. */
@@ -224,6 +228,7 @@ export const make = Effect.fn("Monitor.make")(function* (
       catchUp()
       return BootTrace.current(trace, component)
     },
+    requests: exporter && RequestTracer.make((span) => exporter.push(trace.resource, [span])),
     replay: (events) =>
       Effect.sync(() => {
         const { resource, spans } = BootTrace.fromEvents(events, { ratio, version, attributes })

@@ -10,8 +10,8 @@ export interface Item {
 
 const statusCode = { unset: 0, ok: 1, error: 2 } as const
 
-/** `SPAN_KIND_INTERNAL`: nobody is called, and nobody calls. */
-const internal = 1
+/** `SPAN_KIND_INTERNAL`, for nobody is called and nobody calls; and `SPAN_KIND_SERVER`. */
+const kinds = { internal: 1, server: 2 } as const
 
 /** What a collector is sent: the spans, those of a boot together. */
 export const encode = (items: ReadonlyArray<Item>): OtlpTracer.TraceData => {
@@ -36,7 +36,7 @@ const encodeSpan = (span: Span) => ({
   spanId: span.spanId,
   parentSpanId: span.parentSpanId ?? undefined,
   name: span.name,
-  kind: internal,
+  kind: kinds[span.kind ?? "internal"],
   startTimeUnixNano: nanos(span.startMs),
   endTimeUnixNano: nanos(span.endMs),
   attributes: keyValues(span.attributes),
