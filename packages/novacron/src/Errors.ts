@@ -15,10 +15,15 @@ export class NodeDirUnusable extends Data.TaggedError("NodeDirUnusable")<{
 /** The report was asked for and cannot be written. */
 export class ReportUnwritable extends Data.TaggedError("ReportUnwritable")<{
   readonly path: string
+  /** Whether that was seen in time. */
+  readonly beforeBoot: boolean
   readonly cause: unknown
 }> {
   readonly code = "NVC-3008"
   override get message() {
-    return `The report cannot be written to ${this.path}. The boot was not concerned, but whoever waits for it will be.`
+    const follows = this.beforeBoot
+      ? "Nothing was started."
+      : "The boot was not concerned, but whoever waits for it will be."
+    return `The report cannot be written to ${this.path}. ${follows}`
   }
 }

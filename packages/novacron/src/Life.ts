@@ -102,6 +102,7 @@ const around = (options: Options, node: Alive.Alive) =>
   Effect.gen(function* () {
     const { boot, dataDir, listen, lock, reloading } = options
     yield* makeDataDir(dataDir)
+    yield* examineReport(options)
     const held = yield* lock
     node.reload = (yield* reloading(Deferred.await(node.settled))).reload
     yield* ControlSocket.serve({
@@ -178,8 +179,7 @@ const announce = (options: Options, node: Alive.Alive, running: Alive.Running) =
   Effect.gen(function* () {
     yield* Effect.timeoutOption(node.endpoints?.serve(Alive.whileRunning(node, running)) ?? Effect.void, "5 seconds")
     node.notify.tell("ready")
-    yield* writeReport(options, finalReport(options, node))
-    node.isReported = true
+    node.isReported = yield* reported(options, finalReport(options, node))
     yield* Deferred.succeed(node.settled, running)
     if (options.exitWhenReady) yield* Alive.end(node, { because: "--exit-when-ready", signal: undefined })
   })
@@ -289,15 +289,39 @@ const makeDataDir = (path: string) =>
     if ((mode & 0o022) !== 0) yield* Effect.logWarning(`Others may write to the data directory ${path}: chmod 700 it.`)
   })
 
+/** Whoever wants a report hears that there can be none while it costs nothing, and not from a node that was up. */
+const examineReport = ({ reportFile: path }: Options) =>
+  Effect.gen(function* () {
+    if (path === undefined) return
+    const unwritable = (cause: unknown) => new ReportUnwritable({ path, beforeBoot: true, cause })
+    const files = yield* FileSystem.FileSystem
+    const examine = Effect.gen(function* () {
+      const isThere = yield* files.exists(path)
+      const place = isThere ? path : dirname(path)
+      // Not opened: a pipe would wait for its reader, or end for one that is there already.
+      yield* files.access(place, { writable: true })
+      const isDirectory = (yield* files.stat(place)).type === "Directory"
+      if (isDirectory === isThere) return yield* Effect.fail(new Error(`${place} is ${isThere ? "a" : "no"} directory`))
+    })
+    yield* Effect.mapError(examine, unwritable)
+  })
+
 const writeReport = ({ reportFile: path }: Options, report: Report.Report) =>
   Effect.gen(function* () {
     if (path === undefined) return
     const fileSystem = yield* FileSystem.FileSystem
     yield* Effect.mapError(
       fileSystem.writeFileString(path, `${JSON.stringify(report, null, 2)}\n`),
-      (cause) => new ReportUnwritable({ path, cause })
+      (cause) => new ReportUnwritable({ path, beforeBoot: false, cause })
     )
   })
+
+/** Whether the report of a node that is up was written. Only who waits for nothing else ends when it was not. */
+const reported = (options: Options, report: Report.Report): Effect.Effect<boolean, ReportUnwritable, Platform> => {
+  const written = Effect.as(writeReport(options, report), true)
+  if (options.exitWhenReady) return written
+  return Effect.catch(written, (error) => Effect.as(Effect.logError(error.message), false))
+}
 
 /** The report with what only the process knows: what it exits with. */
 const finalReport = ({ exitWhenReady, strict }: Options, node: Alive.Alive): Report.Report => {
@@ -364,8 +388,8 @@ const refuse = ({ explain, style }: Options, cause: Cause.Cause<unknown>) =>
       stdout.write(`${JSON.stringify({ timestamp: yield* now, ...facts, code: code?.code, remedy: code?.remedy })}\n`)
     }
     const surface = messageStyleOf({ env, isTerminal: stderr.isTerminal })
-    // The boot was over before its report was to be written.
-    const title = isOurs(error) ? "NOT DONE" : undefined
+    // The boot was over when its report was to be written.
+    const title = isOurs(error) && !error.beforeBoot ? "NOT DONE" : undefined
     stderr.write(`${LastWords.ofError(error, surface, { exit, explain }, title)}\n`)
     return exit
   })

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
@@ -257,14 +257,44 @@ describe("a life", () => {
     })
   )
 
-  it.live("whose report cannot be written says so and exits 73; the boot was not concerned", () =>
+  it.live("whose report cannot be written exits 73 before it starts anything, and leaves what is there alone", () =>
     Effect.gen(function* () {
-      const it = life({ options: { exitWhenReady: true, reportFile: join(directory, "no", "r.json") } })
-      assert.strictEqual(yield* it.live, 73)
-      assert.include(it.err(), "NVC-3008")
-      assert.match(it.err(), /^NOT DONE /m)
-      assert.notInclude(it.err(), "before anything was started")
-      assert.include(it.out(), '"event":"BootEnded"')
+      const file = join(directory, "file")
+      writeFileSync(file, "as it was")
+      for (const reportFile of [join(directory, "no", "r.json"), join(file, "r.json"), directory]) {
+        const it = life({ options: { reportFile } })
+        assert.strictEqual(yield* it.live, 73, reportFile)
+        assert.match(it.err(), /NVC-3008/)
+        assert.include(it.err(), "Nothing was started.")
+        assert.notInclude(it.out(), "BootStarted")
+      }
+      assert.strictEqual(readFileSync(file, "utf8"), "as it was")
     })
+  )
+
+  it.live(
+    "whose report cannot be written any more says so: a script hears 73, a node that is to stay up stays up",
+    () =>
+      Effect.gen(function* () {
+        const place = join(directory, "place")
+        const reportFile = join(place, "r.json")
+        const start = Effect.sync(() => (rmSync(place, { recursive: true }), {}))
+        mkdirSync(place)
+        const script = life({ start, options: { exitWhenReady: true, reportFile } })
+        assert.strictEqual(yield* script.live, 73)
+        assert.match(script.err(), /^NOT DONE .*NVC-3008/m)
+        assert.include(script.err(), "The boot was not concerned")
+        assert.include(script.out(), '"event":"BootEnded"')
+        mkdirSync(place)
+        const logs: Array<string> = []
+        const it = life({ start, logs, options: { reportFile } })
+        const fiber = yield* Effect.forkChild(it.live)
+        yield* until(it, "BootReady")
+        yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => logs.length > 0, times: 1_000 })
+        assert.match(logs.join("\n"), /The report cannot be written to .*r\.json/)
+        const report = yield* ControlSocket.ask(it.path, { _tag: "Stop", because: "a test" })
+        assert.deepInclude(report, { outcome: "stopped", exitCode: 0 })
+        assert.strictEqual(yield* Fiber.join(fiber), 0)
+      })
   )
 })
