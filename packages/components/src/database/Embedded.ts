@@ -152,7 +152,10 @@ const listen = (home: DataDir.DataDir, server: Server): void => {
     Deferred.doneUnsafe(server.ended, Effect.succeed(how))
     Deferred.doneUnsafe(server.ready, Effect.fail(failed(home, `did not start (${how})`, server)))
   }
-  child.once("error", (cause) => over(cause.message))
+  child.once("error", (cause) => {
+    over(cause.message)
+    Deferred.doneUnsafe(server.gone, Effect.void) // it has never been there
+  })
   child.once("close", () => Deferred.doneUnsafe(server.gone, Effect.void)) // nobody has a pipe to us any more
   child.once("exit", (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`))
   createInterface({ input: child.stderr }).on("line", (line) => {

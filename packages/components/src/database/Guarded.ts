@@ -9,7 +9,7 @@
  * runs in a session of its own, so that Ctrl-C on the terminal reaches this process first.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process"
-import type { Readable } from "node:stream"
+import { Readable } from "node:stream"
 
 /** Whom a program runs as: empty for whoever we are. */
 export type RunAs = { readonly uid: number; readonly gid: number } | { readonly uid?: never; readonly gid?: never }
@@ -33,7 +33,9 @@ export const start = (program: string, args: ReadonlyArray<string>, { as, cwd, s
     env: environment,
     stdio: ["ignore", "ignore", "pipe", "pipe"]
   })
-  const pipe = child.stdio[3]
+  // Where this process may open nothing more, it gets no pipes either.
+  if (child.stderr === undefined) child.stderr = Readable.from([])
+  const pipe = child.stdio?.[3]
   pipe?.on("error", () => undefined) // the guard was killed: nothing is left to tell it
   const ended = () => {
     if (pipe !== null && pipe !== undefined && "end" in pipe) pipe.end("ended\n")

@@ -54,3 +54,16 @@ it("a program that is not there is told apart from one that fails", async () => 
   const error = await new Promise<Error>((resume) => nowhere.once("error", resume))
   assert.include(error.message, "ENOENT")
 })
+
+it("a program for which no descriptor is left is told of by its error, and not by the end of this process", async () => {
+  const text = `
+    import { openSync } from "node:fs"
+    import { start } from ${JSON.stringify(join(import.meta.dirname, "../../src/database/Guarded.ts"))}
+    try { for (;;) openSync("/dev/null") } catch {}
+    const child = start("/bin/true", [], { as: {}, cwd: "/", signal: "KILL" })
+    child.stderr.on("data", () => undefined)
+    child.once("error", ({ code }) => process.exit(code === "EMFILE" ? 7 : 8))`
+  const node = [process.execPath, "--input-type=module-typescript", "-e", text]
+  const starved = spawn("/bin/sh", ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node], { stdio: "ignore" })
+  assert.strictEqual(await new Promise((resume) => starved.once("exit", resume)), 7)
+})
