@@ -20,6 +20,9 @@ export const component = (settings: Settings, options: Options) =>
     stop: stopWithin
   }).pipe(Component.retry(patience), Component.timeout("15 seconds"))
 
+/** Fails with what a boot would refuse about the directory of the embedded server, and changes nothing. */
+export const examine = (settings: Settings, options: Options) => DataDir.examine(directoryOf(settings, options))
+
 /** What became of the migrations that could wait. */
 export class DeferredMigrations extends Context.Service<
   DeferredMigrations,

