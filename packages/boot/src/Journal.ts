@@ -205,7 +205,7 @@ export const decode = (bytes: Uint8Array): Recovered => {
     ended: hasEnded(events)
   })
   if (text.decode(bytes.subarray(0, header.length)) !== header) {
-    return recovered({ offset: 0, reason: `the file does not begin with "${header.trimEnd()}"` })
+    return recovered({ offset: 0, reason: whyNothing(text.decode(bytes.subarray(0, 64))) })
   }
   let offset = header.length
   let crc = headerCrc
@@ -224,6 +224,15 @@ export const decode = (bytes: Uint8Array): Recovered => {
     offset = end + 1
   }
   return recovered(undefined)
+}
+
+/** What a file is that does not begin as a journal of this version does. */
+const whyNothing = (head: string): string => {
+  if (head === "") return "it is empty: the boot was killed before its first event was written"
+  const [, version] = /^novacron-journal (\d{1,9})\n/.exec(head) ?? []
+  return version === undefined
+    ? `it does not begin with "${header.trimEnd()}": it is no journal`
+    : `it is of version ${version}, which a newer novacron has written`
 }
 
 /** What a boot had done that did not end, or nothing if it ended or never began. */

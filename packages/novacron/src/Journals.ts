@@ -39,10 +39,16 @@ export const open = Effect.fn("Journals.open")(function* (directory: string) {
       return Effect.succeed(undefined)
     })
     if (before === undefined) break
-    if (killed.length === 0) durationsMs = Journal.durationsMs(before.events)
-    const unfinished = Journal.unfinished(before.events)
-    if (before.torn !== undefined && !before.ended) {
-      remarks.push(`The journal ${file} is torn at byte ${before.torn.offset}: ${before.torn.reason}.`)
+    const { ended, events, torn } = before
+    // Of which nothing is known, or which was killed before it began, says nothing of what the one before it left.
+    if (events.length === 0) {
+      if (torn !== undefined) remarks.push(`The journal ${file} tells nothing of its boot: ${torn.reason}.`)
+      continue
+    }
+    if (killed.length === 0) durationsMs = Journal.durationsMs(events)
+    const unfinished = Journal.unfinished(events)
+    if (torn !== undefined && !ended) {
+      remarks.push(`The journal ${file} is torn at byte ${torn.offset}: ${torn.reason}.`)
     }
     if (unfinished === undefined) break
     killed.push(unfinished)

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeFileSystem } from "@effect/platform-node"
 import { Boot, Component, Journal } from "@novacron/boot"
+import type { BootEvent } from "@novacron/boot/model"
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import * as Journals from "../src/Journals.ts"
@@ -56,6 +57,38 @@ describe("the journals of a node", () => {
       assert.property(durationsMs, "lock")
       assert.match(remarks.join("\n"), /is torn at byte \d+/)
       assert.match(remarks.join("\n"), /did not end by itself .*recovering lock/)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.live("that hold nothing say why, and hide nothing of the boot before them", () =>
+    Effect.gen(function* () {
+      const killed = join(directory, "000000000000001.journal")
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const events: Array<BootEvent.BootEvent> = []
+          yield* Effect.scoped(Boot.make([lock], { observe: (event) => void events.push(event) }))
+          const journal = yield* Journal.make({ path: killed })
+          const until = events.findIndex(({ _tag }) => _tag === "RollbackStarted")
+          for (const event of events.slice(0, until)) journal.append(event)
+          yield* journal.flush
+        })
+      )
+      const { previous } = yield* Effect.scoped(Journals.open(directory))
+      assert.deepStrictEqual(previous?.acquired, ["lock"])
+      const nothing = [
+        ["", "it is empty: the boot was killed before its first event was written"],
+        ["novacron-journal 2\n", "it is of version 2, which a newer novacron has written"],
+        ["dear diary", 'it does not begin with "novacron-journal 1": it is no journal'],
+        ["novacron-journal 1\n00000000 {", "record 1 is cut off"]
+      ] as const
+      for (const [content, reason] of nothing) {
+        for (const file of journals().slice(1)) rmSync(join(directory, file))
+        writeFileSync(join(directory, "000000000000002.journal"), content)
+        const next = yield* Effect.scoped(Journals.open(directory))
+        assert.include(next.remarks, `The journal 000000000000002.journal tells nothing of its boot: ${reason}.`)
+        assert.deepStrictEqual(next.previous, previous)
+        assert.property(next.durationsMs, "lock")
+      }
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 

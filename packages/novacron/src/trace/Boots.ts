@@ -76,8 +76,6 @@ export class BootUnreadable extends Data.TaggedError("BootUnreadable")<{
 /** How much of a file is read for a list; how large a journal may be to be opened. */
 const limits = { headBytes: 1_024, journalBytes: 512 * 1024 * 1024 } as const
 
-const signature = "novacron-journal "
-
 /** The journals of a directory, the latest first; with a limit only the latest. */
 export const list = (directory: string, limit = Infinity): Result.Result<ReadonlyArray<Head>, NoBoots> => {
   const names = namesIn(directory)
@@ -188,7 +186,9 @@ export const open = (directory: string, file: string): Result.Result<Opened, Boo
   )
   return Result.flatMap(bytes, (all) => {
     const { dropped, events, torn } = Journal.decode(all)
-    if (events.length === 0) return Result.fail(new BootUnreadable({ file, reason: whyNothing(all, torn?.reason) }))
+    if (events.length === 0) {
+      return Result.fail(new BootUnreadable({ file, reason: torn?.reason ?? "it holds no event" }))
+    }
     const warnings = [
       ...(torn === undefined
         ? []
@@ -211,16 +211,6 @@ const bytesOf = (path: string): Uint8Array => {
   } finally {
     closeSync(handle)
   }
-}
-
-const whyNothing = (bytes: Uint8Array, reason: string | undefined): string => {
-  const head = new TextDecoder().decode(bytes.subarray(0, 64))
-  if (head === "") return "it is empty: the boot was killed before its first event was written"
-  const version = versionOf(head)
-  if (version !== undefined && version !== 1) return `it is of version ${version}, which a newer novacron has written`
-  return head.startsWith(signature) || reason === undefined
-    ? (reason ?? "it holds no event")
-    : `${reason}: it is no journal`
 }
 
 /** What the boots before this one did, the latest first: to learn from. What cannot be read teaches nothing. */
