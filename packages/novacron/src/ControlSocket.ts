@@ -224,7 +224,7 @@ const notUnderstood = "This node does not understand that request. Is the comman
 
 // -------------------------------------------------------------------------------------------------------- the client
 
-/** Asks the node at a socket, and waits for its answer as long as `within`. */
+/** Asks the node at a socket, and waits for its answer as long as `within`; it has been asked even when that is nothing. */
 export const ask = (
   path: string,
   request: Request,
@@ -233,11 +233,9 @@ export const ask = (
   Effect.gen(function* () {
     const socket = yield* connect(path)
     socket.write(`${JSON.stringify(request)}\n`)
-    const answer = yield* Effect.flatMap(lineOf(socket, limits.answerBytes), decodeAnswer)
-    return answer
+    return yield* Effect.timeout(Effect.flatMap(lineOf(socket, limits.answerBytes), decodeAnswer), within)
   }).pipe(
     Effect.scoped,
-    Effect.timeout(within),
     Effect.mapError((cause) => new NoNode({ path, cause })),
     Effect.flatMap((answer) =>
       answer._tag === "Done" ? Effect.succeed(answer.value) : Effect.fail(new Refused({ reason: answer.message }))

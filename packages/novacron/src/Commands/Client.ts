@@ -1,6 +1,6 @@
 /** The commands that talk to a node that runs: status, why, health, restore, restart, stop. */
 import { Report } from "@novacron/boot/model"
-import { Duration, Effect, Schema } from "effect"
+import { Cause, Duration, Effect, Schema } from "effect"
 import * as Alive from "../Alive.ts"
 import * as Answers from "../Answers.ts"
 import type { Asked } from "../Configuration.ts"
@@ -129,9 +129,22 @@ const byHand = Effect.fnUntraced(function* (
   if (refusal !== undefined) return yield* new ControlSocket.Refused({ reason: refusal })
   if (!flags.json) stderr.write(`${component} is ${would.state}. ${prospectOf(would)}\n`)
   const asked = ask(flags, { ...request, confirmed: true }, flags.timeout)
-  const done = yield* decoded(Answers.ByHand, yield* asked)
+  const answer = yield* Effect.catchTag(asked, "NoNode", (silence) => stillAtIt(flags, would, silence))
+  const done = yield* decoded(Answers.ByHand, answer)
   yield* say(flags, done, () => outcomeOf(done))
 })
+
+/** Whoever is out of patience hears that the node is not, if there still is one. */
+const stillAtIt = (flags: OneFlags, { component, how }: typeof Answers.ByHand.Type, silence: ControlSocket.NoNode) =>
+  Effect.gen(function* () {
+    if (!Cause.isTimeoutError(silence.cause)) return yield* silence
+    yield* Effect.mapError(ask(flags, { _tag: "Ping" }), () => silence)
+    const waited = duration(Duration.toMillis(flags.timeout))
+    const reason =
+      `${component} is not ${how === "stop" ? "stopped" : "restarted"} yet after ${waited}. The node goes on with it. ` +
+      "Wait longer (--timeout), or see novacron status."
+    return yield* new ControlSocket.Refused({ reason })
+  })
 
 /** Why it is not done, and what to do instead. */
 const refusalOf = (

@@ -1,7 +1,7 @@
 import { Boot, Component } from "@novacron/boot"
 import type { BootEvent } from "@novacron/boot/model"
 import { Context, Duration, Effect } from "effect"
-import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"
 import * as Alive from "../../src/Alive.ts"
 import * as Answers from "../../src/Answers.ts"
 import * as Client from "../../src/Commands/Client.ts"
@@ -57,15 +57,20 @@ const parts = () => {
 }
 
 /** The same, and a boot of these parts that is really up. */
-const whileRunning = (use: () => Promise<void>): Promise<void> =>
+const whileRunning = (use: (seen: ReadonlyArray<BootEvent.BootEvent>) => Promise<void>): Promise<void> =>
   Effect.runPromise(
     Effect.scoped(
       Effect.gen(function* () {
         const node = Alive.make(stage().surroundings)
-        node.running = yield* Boot.make(parts(), { observe: node.step, checked: true })
+        const seen: Array<BootEvent.BootEvent> = []
+        const observe = (event: BootEvent.BootEvent) => {
+          seen.push(event)
+          node.step(event)
+        }
+        node.running = yield* Boot.make(parts(), { observe, checked: true })
         const path = ControlSocket.pathOf(room.directory)
         yield* ControlSocket.serve({ path, answer: (request) => Answers.answer(node, request) })
-        yield* Effect.promise(use)
+        yield* Effect.promise(() => use(seen))
       })
     )
   )
@@ -82,6 +87,16 @@ describe("one component by hand", () => {
       const second = await room.run(Client.restart, { ...one("cache"), withDependents: false })
       assert.strictEqual(second.code, 69)
       assert.include(second.err, '"cache" was not restarted: no route. The one that served goes on.')
+    }))
+
+  it("is begun for who does not wait for it, who hears that the node goes on with it", () =>
+    whileRunning(async (seen) => {
+      const hasty = await room.run(Client.restart, { ...one("ml"), withDependents: false, timeout: Duration.zero })
+      assert.strictEqual(hasty.code, 69)
+      assert.include(hasty.err, "ml is not restarted yet after 0 ms. The node goes on with it.")
+      assert.notInclude(hasty.err, "novacron boot")
+      const isUpAgain = () => seen.filter((one) => one._tag === "ComponentReady" && one.component === "ml").length === 2
+      await vi.waitFor(() => assert.isTrue(isUpAgain()), 10_000)
     }))
 
   it("is refused while others hold it, with what to do instead, and done when they are to go with it", () =>
