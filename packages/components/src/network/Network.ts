@@ -139,9 +139,30 @@ export class CannotListen extends Data.TaggedError("CannotListen")<Address & { r
 export class ListenerSilent extends Data.TaggedError("ListenerSilent")<Address & { readonly cause: unknown }> {
   readonly code = "NVC-2305"
   override get message() {
-    const hint = "Does the certificate of this node name network.server_name?"
+    const hint = hints[codeOf(this.cause)] ?? "Does the certificate of this node name network.server_name?"
     return `The listener on ${this.host}:${this.port} does not answer the probe of this node. ${hint}`
   }
+}
+
+const noWay = "This machine has no way to that address: is its interface up (ip link set lo up)?"
+const noRoom = "Has this process descriptors left (ulimit -n, LimitNOFILE=)?"
+
+/** What to look at when it was the system that said no. */
+const hints: { readonly [code: string]: string } = {
+  ENETUNREACH: noWay,
+  EHOSTUNREACH: noWay,
+  EADDRNOTAVAIL: noWay,
+  EMFILE: noRoom,
+  ENFILE: noRoom,
+  ECONNRESET: noRoom
+}
+
+/** What the system calls it, if it was the system. */
+const codeOf = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return ""
+  return "code" in cause && typeof cause.code === "string" && cause.code.startsWith("E")
+    ? cause.code
+    : codeOf(cause.cause)
 }
 
 /** A protocol has a handler already. */

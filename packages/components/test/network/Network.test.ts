@@ -23,6 +23,17 @@ describe("what goes wrong with the network", () => {
     }
   })
 
+  it("asks for the certificate only where the system has no reason of its own", () => {
+    const hint = (code: string) => {
+      const cause = new Network.CannotConnect({ ...why, serverName: "vm", cause: Object.assign(new Error(), { code }) })
+      return new Network.ListenerSilent({ ...why, cause }).message.replace(/^.*of this node\. /, "")
+    }
+    assert.match(hint("ERR_TLS_CERT_ALTNAME_INVALID"), /^Does the certificate of this node name network\.server_name/)
+    assert.match(hint("ENETUNREACH"), /^This machine has no way to that address: .*ip link set lo up/)
+    for (const code of ["EMFILE", "ECONNRESET"])
+      assert.match(hint(code), /^Has this process descriptors left \(ulimit -n/)
+  })
+
   it("says who, and what to do", () => {
     const messages = [
       new Network.ProtocolTaken({ protocol: "test/a" }),
