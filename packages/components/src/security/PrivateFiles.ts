@@ -30,7 +30,12 @@ export const open = Effect.fn("PrivateFiles.open")(function* (folder: string) {
   const failing = (name: string, reason: string) =>
     Effect.mapError((cause: unknown) => new KeyMaterialUnusable({ path: name, reason, cause }))
 
-  yield* fileSystem.makeDirectory(folder, { recursive: true, mode: 0o700 }).pipe(failing(folder, "it cannot be made"))
+  yield* fileSystem.makeDirectory(folder, { recursive: true, mode: 0o700 }).pipe(
+    Effect.mapError((cause) => {
+      const reason = cause.reason._tag === "AlreadyExists" ? "it is no folder" : "it cannot be made"
+      return new KeyMaterialUnusable({ path: folder, reason, cause })
+    })
+  )
   const { mode } = yield* fileSystem.stat(folder).pipe(failing(folder, "it cannot be looked at"))
   if (isOpenToOthers(mode)) return yield* new KeyMaterialExposed({ path: folder, mode: mode & 0o777 })
 
@@ -71,7 +76,8 @@ export const readPrivate = (path: string) =>
       const fileSystem = yield* FileSystem.FileSystem
       // Looked at and read through one handle, or it could be exchanged between the two.
       const handle = yield* fileSystem.open(path)
-      const { mode, size } = yield* handle.stat
+      const { mode, size, type } = yield* handle.stat
+      if (type === "Directory") return yield* new KeyMaterialUnusable({ path, reason: "it is a folder" })
       if (isOpenToOthers(mode)) return yield* new KeyMaterialExposed({ path, mode: mode & 0o777 })
       if (size > maxBytes) return yield* new KeyMaterialUnusable({ path, reason: "it is larger than any key" })
       return Option.some(Option.getOrElse(yield* handle.readAlloc(Number(size)), () => new Uint8Array()))

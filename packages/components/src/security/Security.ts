@@ -92,7 +92,7 @@ export class KeyMaterialUnusable extends Data.TaggedError("KeyMaterialUnusable")
   readonly code = "NVC-2002"
   override get message() {
     return `The key material in ${this.path} cannot be used: ${this.reason}. Nothing was changed. Restore it from a \
-backup; without one, move the folder away and the node starts with new keys, which open nothing of before.`
+backup; without one, move it away and the node starts with new keys, which open nothing of before.`
   }
 }
 

@@ -58,10 +58,26 @@ describe("private files", () => {
       const fileSystem = yield* FileSystem.FileSystem
       yield* box.write("large.key", new Uint8Array(1024 * 1024 + 1))
       assert.strictEqual((yield* Effect.flip(box.read("large.key")))._tag, "KeyMaterialUnusable")
-      yield* fileSystem.makeDirectory(box.path("a.key"), { mode: 0o700 })
-      const error = yield* Effect.flip(box.read("a.key"))
+      // Whoever may look into it: closing it makes no key of it.
+      for (const mode of [0o700, 0o755]) {
+        yield* fileSystem.makeDirectory(box.path(`${mode}.key`), { mode })
+        const error = yield* Effect.flip(box.read(`${mode}.key`))
+        assert.strictEqual(error._tag, "KeyMaterialUnusable")
+        assert.strictEqual(error.code, "NVC-2002")
+        assert.include(error.message, `${mode}.key cannot be used: it is a folder.`)
+      }
+    }).pipe(Effect.scoped, Effect.provide(platform))
+  )
+
+  it.live("refuse a file in the place of the folder, and say that it is one", () =>
+    Effect.gen(function* () {
+      const outside = yield* folder
+      const fileSystem = yield* FileSystem.FileSystem
+      yield* fileSystem.writeFileString(`${outside}/keys`, "")
+      const error = yield* Effect.flip(PrivateFiles.open(`${outside}/keys`))
       assert.strictEqual(error._tag, "KeyMaterialUnusable")
-      assert.strictEqual(error.code, "NVC-2002")
+      assert.include(error.message, "keys cannot be used: it is no folder.")
+      assert.include(error.message, "move it away")
     }).pipe(Effect.scoped, Effect.provide(platform))
   )
 
