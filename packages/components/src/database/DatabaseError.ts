@@ -375,6 +375,10 @@ export const fromSql = ({ reason }: SqlError, place: Place): ConnectFailure => {
   return new DatabaseFailed({ target, problem, cause })
 }
 
+/** What the server said to a statement, which the driver only says has failed. */
+export const saidOf = ({ message, reason }: SqlError): string =>
+  reason.cause instanceof Error ? textOf(reason.cause) : message.replace(/\.$/, "")
+
 /** What the driver, the system or the server said; never what was asked of it. */
 export const textOf = (cause: unknown): string => {
   if (!(cause instanceof Error)) return "it gave no reason"

@@ -4,6 +4,7 @@ import type { Tasks } from "@novacron/api"
 import { Tasks as Words } from "@novacron/api"
 import { Clock, Duration, Effect, Latch, Option, Schedule, type Scope, Stream } from "effect"
 import type { SqlError } from "effect/sql"
+import { saidOf } from "../database/DatabaseError.ts"
 import type { Agent } from "./Agent.ts"
 import * as Batch from "./Batch.ts"
 import type { Bulletin } from "./Bulletin.ts"
@@ -230,7 +231,7 @@ const behind = (piece: Tasks.Output, offset: number): Tasks.Output => {
 const isId = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)
 
 const unavailable = (cause: SqlError.SqlError): Unavailable =>
-  new Unavailable({ reason: `the database says: ${cause.message.replace(/\.$/, "")}`, cause })
+  new Unavailable({ reason: `the database says: ${saidOf(cause)}`, cause })
 
 const isAway = (error: SqlError.SqlError): boolean => error.reason._tag === "ConnectionError"
 

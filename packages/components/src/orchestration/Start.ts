@@ -7,6 +7,7 @@ import { Context, Duration, Effect, Layer, Option, Schedule, type Scope } from "
 import { Sharding } from "effect/cluster"
 import type { SqlError } from "effect/sql"
 import { Database } from "../database/Database.ts"
+import { saidOf } from "../database/DatabaseError.ts"
 import { Host } from "../environment/Host.ts"
 import { Security } from "../security/Security.ts"
 import * as Agent from "./Agent.ts"
@@ -107,4 +108,4 @@ const announced = (
   }
 }
 
-const named = Effect.mapError((cause: SqlError.SqlError) => new TablesUnusable({ problem: cause.message, cause }))
+const named = Effect.mapError((cause: SqlError.SqlError) => new TablesUnusable({ problem: saidOf(cause), cause }))

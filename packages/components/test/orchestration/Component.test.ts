@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Logger, Option, Schedule, Stream } from "effect"
 import { Tasks } from "@novacron/api"
+import { Severity } from "@novacron/boot/model"
 import { Postgres } from "../database/Postgres.ts"
 import { isThere } from "../monitoring/fixtures/Promtool.ts"
 import * as Machines from "./fixtures/machines.ts"
@@ -509,5 +510,35 @@ describe("orchestration of a node that is alone", () => {
         )
       ),
     180_000
+  )
+
+  it.live("says of a database that only reads what that said, to who submits and to who boots", () =>
+    live(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const own = yield* Effect.acquireRelease(
+            Effect.promise(() => Postgres.start()),
+            (it) => Effect.promise(() => it.remove())
+          )
+          const work = yield* node(own.url())
+          yield* Effect.promise(() => own.down("SIGINT"))
+          own.configure({ default_transaction_read_only: "on" })
+          yield* Effect.promise(() => own.up())
+          const refused = yield* Effect.repeat(Effect.flip(work.submit(shell("true"), "ada")), {
+            schedule: Schedule.spaced("20 millis"),
+            until: ({ message }) => message.includes("read-only")
+          })
+          assert.match(
+            refused.message,
+            /the database says: cannot execute \w+ in a read-only transaction\. Nothing was/
+          )
+          const error = yield* Effect.flip(node(own.url(), {}, "node-2"))
+          assert.match(
+            Severity.messageOf(error),
+            /cannot use its tables: cannot execute \w+ in a read-only transaction\. No task/
+          )
+        })
+      )
+    )
   )
 })
