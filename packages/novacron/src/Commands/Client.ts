@@ -132,6 +132,12 @@ const byHand = Effect.fnUntraced(function* (
   const answer = yield* Effect.catchTag(asked, "NoNode", (silence) => stillAtIt(flags, would, silence))
   const done = yield* decoded(Answers.ByHand, answer)
   yield* say(flags, done, () => outcomeOf(done))
+  const missed = done.lost.filter((name) => done.critical.includes(name))
+  if (done.how !== "restart" || missed.length === 0) return
+  stderr.write(
+    `The node ends, for it cannot do without ${missed.join(", ")}: its last lines and novacron trace say why.\n`
+  )
+  return yield* Leave.quietly(69)
 })
 
 /** Whoever is out of patience hears that the node is not, if there still is one. */

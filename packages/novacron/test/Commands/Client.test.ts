@@ -89,6 +89,20 @@ describe("one component by hand", () => {
       assert.include(second.err, '"cache" was not restarted: no route. The one that served goes on.')
     }))
 
+  it("that comes back without what the node cannot do without exits 69, and says that the node ends", () => {
+    const would = { component: "database", how: "restart", holders: ["ml", "api"], critical: ["api"], objection: null }
+    const answer = (request: ControlSocket.Request) => {
+      const isDone = request._tag === "Restart" && request.confirmed
+      return { ...would, state: "ready", lost: isDone ? ["ml", "api"] : [], tookMs: isDone ? 1 : null }
+    }
+    return whileUp(async () => {
+      const { code, err, out } = await room.run(Client.restart, { ...one("database"), withDependents: true })
+      assert.strictEqual(code, 69)
+      assert.include(out, "database was restarted and is ready after 1 ms. Not back: ml, api.")
+      assert.include(err, "The node ends, for it cannot do without api: its last lines and novacron trace say why.")
+    }, answer)
+  })
+
   it("is begun for who does not wait for it, who hears that the node goes on with it", () =>
     whileRunning(async (seen) => {
       const hasty = await room.run(Client.restart, { ...one("ml"), withDependents: false, timeout: Duration.zero })
