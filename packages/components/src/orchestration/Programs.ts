@@ -146,15 +146,16 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
     }
   }
   /** It has gone: what it has started must not stay. */
-  const bury = () => {
+  const bury = (refusal?: string) => {
     if (cgroup !== undefined) killGroup(cgroup)
     const buried = [...known.values()]
     // First, because whoever hears of it may start something at once.
     known.clear()
-    for (const { ended, pid, started } of buried) {
+    for (const { ended, name, pid, started } of buried) {
       if (pid !== undefined) kill(host, pid)
-      // What it was asked for and had not begun has ended in the same way.
-      Deferred.doneUnsafe(started, Effect.void)
+      // What it was asked for and had not begun has ended in the same way, unless nothing can be begun at all.
+      const problem = { code: "", message: `the process that starts programs cannot be started: ${refusal}` }
+      Deferred.doneUnsafe(started, refusal === undefined ? Effect.void : Effect.fail(cannot(name, problem)))
       Deferred.doneUnsafe(ended, Effect.succeed({ exitCode: null, signal: "SIGKILL", lost: "NoKeeper" }))
     }
   }
@@ -166,15 +167,16 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
       stdio: ["pipe", "pipe", "ignore"]
     })
     beside = child
-    child.stdin.on("error", () => undefined) // it has gone, which is told by `exit`
-    child.stdout.on("data", framesOf(hear))
-    const gone = () => {
+    const gone = (refusal?: string) => {
       if (beside !== child) return
       beside = undefined
-      bury()
+      bury(refusal)
     }
-    child.once("exit", gone)
-    child.once("error", gone)
+    child.once("exit", () => gone())
+    child.once("error", ({ message }) => gone(message))
+    // Where this process may open nothing more there are no pipes either, and `error` says so.
+    child.stdin?.on("error", () => undefined) // it has gone, which is told by `exit`
+    child.stdout?.on("data", framesOf(hear))
   }
   return {
     start: (run: Run, name: string, order: Omit<Start, "start">): Effect.Effect<Running, CannotStart> =>

@@ -1,4 +1,6 @@
+import { spawn } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { Driver, type Run } from "../../src/orchestration/Driver.ts"
@@ -190,6 +192,34 @@ describe("Programs", () => {
       const endings = yield* Effect.forEach(some, ({ ended }) => ended)
       assert.isTrue(endings.every(({ signal }) => signal === "SIGKILL"))
       yield* processes("4723.5", (count) => count === 0)
+    })
+  )
+
+  it.live("says so when no descriptor is left to start anything with, and does not end the node", () =>
+    Effect.gen(function* () {
+      const source = (file: string) => JSON.stringify(join(import.meta.dirname, "../../src/orchestration", file))
+      const text = `
+        import { openSync } from "node:fs"
+        import { Context, Effect, Layer, Schema } from "effect"
+        import { Driver } from ${source("Driver.ts")}
+        import * as Drivers from ${source("Drivers.ts")}
+        import { Settings } from ${source("Settings.ts")}
+        const ignore = () => undefined
+        const run = { task: "a", attempt: 1, print: ignore, skip: ignore }
+        const said = Effect.gen(function* () {
+          const all = yield* Layer.build(Drivers.layer(Schema.decodeSync(Settings)({}), "node-1", process))
+          try { for (;;) openSync("/dev/null") } catch {}
+          const submission = { name: "a", run: { driver: "process", command: ["/bin/true"] } }
+          return yield* Effect.flip(Context.get(all, Driver).start({ ...run, submission }))
+        })
+        Effect.runPromise(Effect.scoped(said)).then(({ message }) => process.exit(/EMFILE/.test(message) ? 7 : 8))`
+      const node = [process.execPath, "--input-type=module-typescript", "-e", text]
+      const code = yield* Effect.callback<number | null>((resume) => {
+        const args = ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node]
+        const starved = spawn("/bin/sh", args, { cwd: import.meta.dirname, stdio: "ignore" })
+        starved.once("exit", (code) => resume(Effect.succeed(code)))
+      })
+      assert.strictEqual(code, 7)
     })
   )
 
