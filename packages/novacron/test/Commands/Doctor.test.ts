@@ -114,6 +114,13 @@ describe("doctor", () => {
     assert.match(open.of("data")?.text ?? "", /others may write there: chmod 700 /)
   })
 
+  it("finds that settings name no database at all", async () => {
+    const { code, of } = await found({ "database.embedded.enabled": "false" })
+    assert.strictEqual(code, 78)
+    assert.deepInclude(of("database"), { state: "bad" })
+    assert.include(of("database")?.text, "database.url is not set")
+  })
+
   it("finds what a boot would refuse about the directory of the embedded database, and changes nothing", async () => {
     const data = room.path("database/data")
     mkdirSync(data, { recursive: true })
