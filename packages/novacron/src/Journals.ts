@@ -65,7 +65,9 @@ export const open = Effect.fn("Journals.open")(function* (directory: string) {
   yield* Effect.forEach(journals.slice(0, Math.max(0, journals.length + 1 - kept)), (file) =>
     Effect.ignore(fileSystem.remove(`${directory}/${file}`))
   )
-  const name = `${yield* Clock.currentTimeMillis}`.padStart(15, "0")
+  // Behind the last one, should the clock have been ahead then: the order of the names is that of the boots.
+  const last = Number.parseInt(journals.at(-1) ?? "", 10) || 0
+  const name = `${Math.max(yield* Clock.currentTimeMillis, last + 1)}`.padStart(15, "0")
   const journal = yield* Effect.catch(Journal.make({ path: `${directory}/${name}.journal` }), (error) => {
     remarks.push(`${error.message} The boot goes on without a record.`)
     return Effect.succeed(undefined)

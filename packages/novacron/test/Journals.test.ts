@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeFileSystem } from "@effect/platform-node"
@@ -89,6 +89,16 @@ describe("the journals of a node", () => {
         assert.deepStrictEqual(next.previous, previous)
         assert.property(next.durationsMs, "lock")
       }
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.live("stand in the order of the boots, also after a clock that was wrong", () =>
+    Effect.gen(function* () {
+      yield* Effect.scoped(boot)
+      const [file = ""] = journals()
+      renameSync(join(directory, file), join(directory, "009999999999999.journal"))
+      yield* Effect.scoped(boot)
+      assert.deepStrictEqual(journals(), ["009999999999999.journal", "010000000000000.journal"])
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
