@@ -250,7 +250,8 @@ export const gather = (from: From): Gathered => {
     function variable(body: string): string | undefined {
       const [, name, , fallback] = /^([A-Za-z_]\w*)(:-([^]*))?$/.exec(body) ?? []
       if (name === undefined) return missing("What stands between ${ and } is not NAME or NAME:-fallback.")
-      const value = environment[name]
+      // `constructor` is set in no environment, and an object has one all the same.
+      const value = Object.hasOwn(environment, name) ? environment[name] : undefined
       if (fallback !== undefined) return value === undefined || value === "" ? fallback : value
       return value ?? missing(`The environment variable ${name} is not set, and there is no fallback.`)
     }

@@ -50,6 +50,18 @@ layer(world)("a text in a file", (it) => {
     })
   )
 
+  it.effect("does not take for a variable what every object has", () =>
+    Effect.gen(function* () {
+      for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty"]) {
+        assert.strictEqual(yield* id(`\${${name}:-here}`), "here")
+        assert.deepStrictEqual(yield* blame(load({ text: `system: { node_id: '\${${name}}' }` })), [
+          "NVC-1008 system.node_id 1:20"
+        ])
+        assert.strictEqual(yield* id(`\${${name}}`, Object.fromEntries([[name, "set"]])), "set")
+      }
+    })
+  )
+
   it.effect("is shown as it stands there where the variable could be a secret", () =>
     Effect.gen(function* () {
       const environment = { PASS: "open sesame", PORTS: "x" }
