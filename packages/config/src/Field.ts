@@ -104,7 +104,8 @@ function parseDuration(text: string): Option.Option<Duration.Duration> {
     if (factor === undefined) return Option.none()
     millis += Number(amount) * factor
   }
-  return Option.some(Duration.millis(millis))
+  // More than can be counted exactly is nobody's span, and could not be written again.
+  return millis > Number.MAX_SAFE_INTEGER ? Option.none() : Option.some(Duration.millis(millis))
 }
 
 const sizeUnits = [

@@ -33,6 +33,19 @@ describe("a span of time", () => {
     }
   })
 
+  it("is not longer than can be counted, and whatever is read can be written", () => {
+    assert.strictEqual(millis("100000000d"), 8_640_000_000_000_000)
+    for (const text of ["200000000d", `${"9".repeat(30)}d`, `1${"0".repeat(400)}s`]) assert.isUndefined(millis(text))
+    fc.assert(
+      fc.property(fc.bigInt(0n, 10n ** 30n), fc.constantFrom("ns", "ms", "s", "m", "h", "d"), (amount, unit) => {
+        const span = read(Field.duration, `${amount}${unit}`)
+        if (span === undefined) return
+        const again = read(Field.duration, Schema.encodeSync(Field.duration)(span))
+        assert.closeTo(Duration.toMillis(again ?? Duration.zero), Duration.toMillis(span), 1)
+      })
+    )
+  })
+
   it("is written so that it is read again as the same", () => {
     fc.assert(
       fc.property(fc.nat(1e9), (span) => {
