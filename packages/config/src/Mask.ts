@@ -8,8 +8,11 @@ export const hidden = "******"
 const longest = 120
 
 /** A value that is not a secret, as JSON, on one line; passwords inside of URLs are hidden. */
-export const show = (value: unknown): string =>
-  value === undefined ? "nothing" : withoutCredentials(JSON.stringify(value))
+export const show = (value: unknown): string => {
+  if (value === undefined) return "nothing"
+  // JSON would call what is infinite, or not a number, null.
+  return typeof value === "number" ? String(value) : withoutCredentials(JSON.stringify(value))
+}
 
 /** Not too long. To be done last: half of a secret cannot be found any more. */
 export const shorten = (text: string): string => (text.length > longest ? `${text.slice(0, longest)}…` : text)

@@ -6,6 +6,12 @@ describe("what is shown", () => {
   it("is short, and on one line", () => {
     assert.strictEqual(Mask.show("a\nb"), '"a\\nb"')
     assert.strictEqual(Mask.show(undefined), "nothing")
+    assert.deepStrictEqual([1.5, Infinity, -Infinity, Number.NaN].map(Mask.show), [
+      "1.5",
+      "Infinity",
+      "-Infinity",
+      "NaN"
+    ])
     assert.isAtMost(Mask.shorten(Mask.show("x".repeat(10_000))).length, 130)
   })
 
