@@ -6,19 +6,22 @@
  * Duplicate keys are errors. Anchors and aliases are allowed within bounds: 100,000 values after all of them are followed,
  * 64 levels deep, a file of 1 MiB. What the parser says about an error is not passed on, since it may quote a secret.
  */
+import { isUtf8 } from "node:buffer"
 import {
   type Alias,
+  CST,
   isAlias,
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   type ParsedNode,
   parseDocument,
   type YAMLError
 } from "yaml"
-import { Result } from "effect"
+
 import { type Code, codes } from "./Problem.ts"
 
 /** Where something stands, from 1. */
@@ -62,7 +65,7 @@ const maxDepth = 64
  */
 export const read = (bytes: Uint8Array): Parsed => {
   const text = new TextDecoder().decode(bytes)
-  const isText = Result.isSuccess(Result.try(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes)))
+  const isText = isUtf8(bytes)
   if (isText && !text.includes("\0")) return parse(text)
   const lines = text.slice(0, text.search(isText ? /\0/ : /\0|\uFFFD/)).split("\n")
   return faulty({ code: codes.syntax, message: noText, line: lines.length, column: (lines.at(-1) ?? "").length + 1 })
@@ -77,19 +80,23 @@ export const parse = (text: string): Parsed => {
     const { col, line } = lines.linePos(offset)
     return { line: Math.max(line, 1), column: Math.max(col, 1) }
   }
-  if (depthOf(text) > maxDepth) return faulty({ code: codes.tooLarge, message: tooDeep, line: 1, column: 1 })
+  if (isTooDeep(text)) return faulty({ code: codes.tooLarge, message: tooDeep, line: 1, column: 1 })
   try {
     const document = parseDocument(text, {
       lineCounter: lines,
       prettyErrors: false,
       stringKeys: true,
+      // The parser would compare each key with all before it: minutes for a file of the size that is allowed.
+      uniqueKeys: false,
       logLevel: "error"
     })
-    const [first, ...more] = [...document.errors, ...document.warnings].map((error) =>
-      faultOf(error, placeOf(error.pos[0]))
+    const [first, ...more] = [...document.errors, ...document.warnings].map(({ code, pos }) =>
+      saying(code, placeOf(pos[0]))
     )
     if (first) return faulty(first, ...more)
-    return { _tag: "Parsed", item: convert(document.contents, placeOf) }
+    const { item, twice } = convert(document.contents, placeOf)
+    const [again, ...others] = twice.map((offset) => saying("DUPLICATE_KEY", placeOf(offset)))
+    return again ? faulty(again, ...others) : { _tag: "Parsed", item }
   } catch (error) {
     if (error instanceof Bound) return faulty({ code: error.code, message: error.message, ...placeOf(error.offset) })
     if (error instanceof RangeError) return faulty({ code: codes.tooLarge, message: tooDeep, line: 1, column: 1 })
@@ -113,15 +120,19 @@ const faulty = (...faults: readonly [Fault, ...ReadonlyArray<Fault>]): Parsed =>
 
 const tooDeep = `The file is nested deeper than ${maxDepth} levels.`
 
-/** What `[` and `{` open at most: a parser that recurses must not be led further than its stack. */
-const depthOf = (text: string): number => {
+/** Whether `[` and `{` open too many: a parser that recurses must not be led further than its stack. */
+const isTooDeep = (text: string): boolean => {
+  const brackets = text.match(/[[{]/g) ?? []
+  if (brackets.length <= maxDepth) return false
   let depth = 0
-  let deepest = 0
-  for (const letter of text) {
-    if (letter === "[" || letter === "{") deepest = Math.max(deepest, ++depth)
-    else if ((letter === "]" || letter === "}") && depth > 0) depth--
+  let isScalar = false
+  for (const token of new Lexer().lex(text)) {
+    // Not in texts and comments, where they mean nothing.
+    if (!isScalar && (token === "[" || token === "{") && ++depth > maxDepth) return true
+    if (!isScalar && (token === "]" || token === "}") && depth > 0) depth--
+    isScalar = token === CST.SCALAR
   }
-  return deepest
+  return false
 }
 
 /** Carries a bound that was passed, or a value that nobody can mean, out of the recursion. */
@@ -135,10 +146,13 @@ class Bound extends Error {
   }
 }
 
-const convert = (contents: ParsedNode | null, placeOf: (offset: number) => Place): Item => {
+/** What stands there, and where keys stand that their mapping has already. */
+const convert = (contents: ParsedNode | null, placeOf: (offset: number) => Place) => {
   const anchors = new Map<string, Node>()
+  const twice = new Set<number>()
   let values = 0
-  return visit(contents, 0)
+  const item = visit(contents, 0)
+  return { item, twice: [...twice] }
 
   function visit(node: Node | null, depth: number): Item {
     const offset = node?.range?.[0] ?? 0
@@ -156,7 +170,9 @@ const convert = (contents: ParsedNode | null, placeOf: (offset: number) => Place
       for (const { key, value } of node.items) {
         const name = isScalar(key) ? String(key.value) : ""
         const item = visit(value, depth + 1)
-        const here = placeOf(key.range?.[0] ?? offset)
+        const at = key.range?.[0] ?? offset
+        if (entries.has(name)) twice.add(at)
+        const here = placeOf(at)
         const isEmpty = item._tag === "Scalar" && item.value === null
         entries.set(name, { ...here, item: isEmpty ? { ...item, ...here } : item })
       }
@@ -180,9 +196,9 @@ const convert = (contents: ParsedNode | null, placeOf: (offset: number) => Place
 const isPrimitive = (value: unknown): value is string | number | boolean | null =>
   value === null || ["string", "number", "boolean"].includes(typeof value)
 
-const faultOf = (error: YAMLError, place: Place): Fault => ({
-  code: error.code === "RESOURCE_EXHAUSTION" ? codes.tooLarge : codes.syntax,
-  message: `${sayings[error.code] ?? "This cannot be read as YAML."}`,
+const saying = (code: YAMLError["code"], place: Place): Fault => ({
+  code: code === "RESOURCE_EXHAUSTION" ? codes.tooLarge : codes.syntax,
+  message: sayings[code] ?? "This cannot be read as YAML.",
   ...place
 })
 

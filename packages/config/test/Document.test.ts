@@ -104,6 +104,41 @@ describe("a file", () => {
     assert.isAbove(faults(`a: ${"- ".repeat(30_000)}`).length, 0)
   })
 
+  it("may have brackets in texts and comments, as many as it likes", () => {
+    const lines = Array.from({ length: 70 }, (_, i) => `# [0, ${i})\nk${i}: "[0, 10)"\nl${i}: a[ {b\nm${i}: |\n  [{\n`)
+    assert.strictEqual(Object.keys(read(lines.join("")) as object).length, 210)
+    assert.deepStrictEqual(faults(`${lines.join("")}n: ${"[".repeat(65)}${"]".repeat(65)}`), ["NVC-1013 1:1"])
+  })
+
+  it("says each key that stands there twice", () => {
+    assert.deepStrictEqual(faults("a: 1\nb: { x: 1, x: 2 }\na: 3\na: 4\nc: &c { y: 1, y: 2 }\nd: *c"), [
+      "NVC-1002 2:12",
+      "NVC-1002 3:1",
+      "NVC-1002 4:1",
+      "NVC-1002 5:15"
+    ])
+  })
+
+  it("may have a great many keys", () => {
+    // To compare each with all before it would take minutes.
+    const text = Array.from({ length: 90_000 }, (_, i) => `k${i}:\n`).join("")
+    assert.strictEqual(Object.keys(read(text) as object).length, 90_000)
+  })
+
+  it("is UTF-8, and nothing else is guessed", () => {
+    const utf8 = (text: string) => Document.read(new TextEncoder().encode(text))
+    assert.strictEqual(utf8("\uFEFFa: caf\u00e9 \uFFFD")._tag, "Parsed")
+    const refused = [
+      [Buffer.from("a: 1\nb: caf\u00e9", "latin1"), "2:7"],
+      [Buffer.from("\uFEFFa: 1", "utf16le"), "1:1"]
+    ] as const
+    for (const [bytes, place] of refused) {
+      const parsed = Document.read(bytes)
+      const found = parsed._tag === "Faulty" ? parsed.faults.map((it) => `${it.line}:${it.column}`) : []
+      assert.deepStrictEqual(found, [place])
+    }
+  })
+
   it.each([
     ["a key twice", "a: 1\nb: 2\na: 3", "NVC-1002 3:1"],
     ["the same in JSON", '{"a": 1, "a": 2}', "NVC-1002 1:10"],
