@@ -12,6 +12,7 @@
 import { execFileSync, spawnSync } from "node:child_process"
 import {
   copyFileSync,
+  existsSync,
   globSync,
   mkdtempSync,
   readdirSync,
@@ -112,7 +113,10 @@ const leftoversOf = ({ manifest, directory }: Packed): ReadonlyArray<string> => 
   const files = readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((file) =>
     file.endsWith(".tsbuildinfo")
   )
-  return [...protocols, ...files].map((thing) => `${manifest.name}: ${thing} does not belong into the archive`)
+  return [
+    ...[...protocols, ...files].map((thing) => `${manifest.name}: ${thing} does not belong into the archive`),
+    ...(existsSync(join(directory, "README.md")) ? [] : [`${manifest.name}: nothing in the archive says what it is`])
+  ]
 }
 
 const doorsOf = (packed: Packed): ReadonlyArray<string> =>

@@ -13,7 +13,7 @@ import { shortener } from "../../examples/shortener/src/Shortener.ts"
 import seeds from "../simulation/seeds.json" with { type: "json" }
 import * as Workspace from "./Workspace.ts"
 
-const documents = Workspace.files.filter((file) => file === "README.md" || /^docs\/.*\.md$/.test(file))
+const documents = Workspace.files.filter((file) => /^(?:packages\/[^/]+\/)?README\.md$|^docs\/.*\.md$/.test(file))
 
 /** The fenced blocks of a document, by language, with the line they begin at. */
 const blocks = (file: string, language: string): ReadonlyArray<{ readonly line: number; readonly text: string }> =>
