@@ -20,7 +20,7 @@ const common: BuildOptions = {
   bundle: true,
   format: "esm",
   platform: "node",
-  target: "node20",
+  target: "node24",
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: "none",

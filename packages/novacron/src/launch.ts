@@ -14,7 +14,19 @@ import * as module from "node:module"
 import { homedir } from "node:os"
 
 // oxlint-disable-next-line no-restricted-globals -- before anything else there is
-const { argv, env } = process
+const self = process
+const { argv, env } = self
+
+/** Older ones start it, and lack something in the middle of it. */
+const oldest = 24
+if (Number.parseInt(self.versions.node) < oldest) {
+  self.stderr.write(`NOT DONE                                                            exit 69
+  cause     novacron needs Node ${oldest} or later, and ${self.execPath} is ${self.versions.node}.
+  do        install Node ${oldest}, or put the one that is there first on the PATH
+`)
+  self.exit(69)
+}
+
 const { CACHE_DIRECTORY, XDG_CACHE_HOME } = env
 
 /** Where the cache of this user is, if there is a place for one. */
@@ -35,8 +47,7 @@ const homeOf = (): string => {
 }
 
 const directory = cache()
-// Node 20 has no such thing, and a cache that cannot be had is none: the program starts all the same.
-if (directory !== undefined && "enableCompileCache" in module) module.enableCompileCache(directory)
+if (directory !== undefined) module.enableCompileCache(directory)
 
 /** Whether there is nothing to do but to print what is known already. */
 const isQuick =

@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
@@ -13,6 +13,21 @@ describe("the launcher", () => {
   it("is small: nothing that could be loaded later is loaded by it", () => {
     const imports = [...launch.matchAll(/from "([^"]+)"/g)].map(([, name]) => name)
     assert.deepStrictEqual(imports, ["node:module", "node:os"])
+  })
+
+  it("says which Node it needs, before anything else, and that is what all packages ask for", () => {
+    const [, oldest = ""] = /^const oldest = (\d+)$/m.exec(launch) ?? []
+    const folder = join(import.meta.dirname, "../..")
+    for (const file of globSync("*/package.json", { cwd: folder })) {
+      // Only of what is published: in a checkout pnpm, which an older one may run, would refuse to install.
+      const { publishConfig } = JSON.parse(readFileSync(join(folder, file), "utf8"))
+      assert.deepStrictEqual(publishConfig.engines, { node: `>=${oldest}` }, file)
+    }
+    const script = join(directory, "old.ts")
+    writeFileSync(script, launch.replace(`oldest = ${oldest}`, "oldest = 999"))
+    const { status, stderr, stdout } = spawnSync(process.execPath, [script, "boot"], { encoding: "utf8" })
+    assert.deepStrictEqual({ status, stdout }, { status: 69, stdout: "" })
+    assert.include(stderr, `needs Node 999 or later, and ${process.execPath} is ${process.versions.node}.`)
   })
 
   it("keeps compiled code where the user's caches are, and starts without", () => {
