@@ -539,10 +539,16 @@ interface Leaf {
 const printKey = randomBytes(32)
 const printOf = (value: unknown): string => createHmac("sha256", printKey).update(canonical(value)).digest("base64")
 
-/** Whether a key is a secret, or stands inside of one: what `Encryption.encryptIn` wants to know. */
-export const isSecret = <A, E>({ keys }: Pick<Definition<A, E>, "keys">, key: string): boolean => {
-  const parts = key.split(".")
-  const nodes = parts.map((_, i) => Keys.find(keys, parts.slice(0, i + 1).join(".")))
+/**
+ * Whether a key is a secret, or stands inside of one: what `Encryption.encryptIn` wants to know. As a path where a name in it
+ * may have a dot.
+ */
+export const isSecret = <A, E>(
+  { keys }: Pick<Definition<A, E>, "keys">,
+  key: string | ReadonlyArray<string>
+): boolean => {
+  const parts = typeof key === "string" ? key.split(".") : key
+  const nodes = parts.map((_, i) => Keys.nodeAt(keys, parts.slice(0, i + 1)))
   return nodes.some((node) => node?._tag === "Key" && node.isSecret)
 }
 

@@ -181,26 +181,27 @@ export interface Rewritten {
 }
 
 /**
- * Writes some of the texts in a file anew and leaves every other byte, comments too, as it is. `to` gets the dotted key and
- * the text, and answers the new one, or `undefined` to leave it.
+ * Writes some of the texts in a file anew and leaves every other byte, comments too, as it is. `to` gets the dotted key, the
+ * text and the key as a path, and answers the new text, or `undefined` to leave it.
  */
 export const rewrite = <E>(
   text: string,
-  to: (key: string, text: string) => Result.Result<string | undefined, E>
+  to: (key: string, text: string, path: ReadonlyArray<string>) => Result.Result<string | undefined, E>
 ): Result.Result<Rewritten, E> => {
   const document = parseDocument(text, { prettyErrors: false, stringKeys: true, logLevel: "silent" })
-  const places: Array<{ readonly key: string; readonly node: Scalar; readonly value: string }> = []
+  const places: Array<{ readonly path: ReadonlyArray<string>; readonly node: Scalar; readonly value: string }> = []
   visit(document, {
     Scalar(position, node, path) {
       if (position === "key" || typeof node.value !== "string") return
-      places.push({ key: keyOf(path), node, value: node.value })
+      places.push({ path: namesOf(path), node, value: node.value })
     }
   })
   let written = text
   const changed: Array<string> = []
   // From the end, so that the offsets before it stay right.
-  for (const { key, node, value } of places.toReversed()) {
-    const next = to(key, value)
+  for (const { node, path, value } of places.toReversed()) {
+    const key = path.join(".")
+    const next = to(key, value, path)
     if (Result.isFailure(next)) return Result.fail(next.failure)
     if (next.success === undefined || next.success === value || !node.range) continue
     const [from, end] = node.range
@@ -213,8 +214,8 @@ export const rewrite = <E>(
 }
 
 /** The place in a list does not count: the values of a list are bound to the list. */
-const keyOf = (path: ReadonlyArray<unknown>): string =>
-  path.flatMap((node) => (isPair(node) && isScalar(node.key) ? [String(node.key.value)] : [])).join(".")
+const namesOf = (path: ReadonlyArray<unknown>): ReadonlyArray<string> =>
+  path.flatMap((node) => (isPair(node) && isScalar(node.key) ? [String(node.key.value)] : []))
 
 /** As YAML and JSON both read it. What we encrypt needs no quotes in YAML, and has them anyway. */
 const quoted = (text: string): string => JSON.stringify(text)
@@ -233,12 +234,19 @@ export const rekey = (
       : Result.succeed(undefined)
   )
 
-/** Encrypts the plain texts of those keys; `${…}` and what is encrypted already are left. Comments stay. */
-export const encryptIn = (text: string, keyring: Keyring, isWanted: (key: string) => boolean): Rewritten =>
+/**
+ * Encrypts the plain texts of those keys; `${…}` and what is encrypted already are left. Comments stay. Ask about the path
+ * where a name may have a dot.
+ */
+export const encryptIn = (
+  text: string,
+  keyring: Keyring,
+  isWanted: (key: string, path: ReadonlyArray<string>) => boolean
+): Rewritten =>
   Result.getOrThrow(
-    rewrite<never>(text, (key, value) =>
+    rewrite<never>(text, (key, value, path) =>
       Result.succeed(
-        isWanted(key) && !isEncrypted(value) && !value.includes("${")
+        isWanted(key, path) && !isEncrypted(value) && !value.includes("${")
           ? encrypt(keyring, key, Redacted.make(value))
           : undefined
       )

@@ -105,9 +105,12 @@ export const only = (keys: Keys, names: ReadonlySet<string>): Keys => {
 }
 
 /** The node with that dotted name, as in a file; inside of a table any name is one. */
-export const find = (keys: Keys, name: string): Node | undefined => {
+export const find = (keys: Keys, name: string): Node | undefined => nodeAt(keys, name.split("."))
+
+/** The node at those parts, as in a file. */
+export const nodeAt = (keys: Keys, parts: ReadonlyArray<string>): Node | undefined => {
   let node: Node = keys.root
-  for (const part of name.split(".")) {
+  for (const part of parts) {
     const next: Node | undefined =
       node._tag === "Section" ? node.children.get(part) : node._tag === "Table" ? node.child(part) : undefined
     if (next === undefined) return undefined

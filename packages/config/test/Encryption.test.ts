@@ -1,7 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Redacted, Result } from "effect"
+import { Effect, Redacted, Result, Schema } from "effect"
 import * as fc from "fast-check"
-import { Config, Encryption } from "../src/index.ts"
+import { Config, Encryption, Field } from "../src/index.ts"
 import { blame, load, shop, write, layer as world } from "./fixtures/shop.ts"
 
 const ring = (...keys: ReadonlyArray<string>) =>
@@ -216,6 +216,30 @@ security:
       const after = yield* load({ text: rekeyed, keyring, environment: { KEYS: second } })
       assert.deepStrictEqual(after.values, before.values)
     })
+  )
+
+  it.effect("is encrypted below names with dots too, whatever else they are called", () =>
+    Effect.gen(function* () {
+      const site = Schema.Struct({ key: Field.secret, label: Schema.String })
+      const sites = Config.define({
+        name: "shop",
+        schema: Schema.Struct({ sites: Schema.Record(Schema.String, site) })
+      })
+      const names = ["shop.example.com", "__proto__", "m\u00fcnchen", "a b"]
+      const tree = Object.fromEntries(names.map((name) => [name, { key: `sesame ${name}`, label: "seen" }]))
+      const sealed = Encryption.encryptIn(JSON.stringify({ sites: tree }), ring(first), (_, path) =>
+        Config.isSecret(sites, path)
+      )
+      assert.deepStrictEqual(
+        sealed.changed,
+        names.map((name) => `sites.${name}.key`)
+      )
+      assert.notInclude(sealed.text, "sesame")
+      const file = yield* write("shop.json", sealed.text)
+      const keyring = { _tag: "Environment", name: "KEYS" } as const
+      const { settings } = yield* Config.load(sites, { file, keyring, environment: { KEYS: first } })
+      assert.strictEqual(Redacted.value(settings.sites["shop.example.com"]!.key), "sesame shop.example.com")
+    }).pipe(Effect.scoped)
   )
 
   it.effect("is left as it is when one value does not open", () =>

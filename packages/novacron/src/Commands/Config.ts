@@ -1,7 +1,7 @@
 /** `novacron config …`: everything about settings that needs no node. */
 import {
   type Code,
-  type Config,
+  Config,
   didYouMean,
   Difference,
   Encryption,
@@ -221,8 +221,7 @@ const keyring = Effect.gen(function* () {
   return yield* Encryption.loadKeyring(source, env)
 })
 
-const isSecret = (key: string): boolean =>
-  Settings.definition().keys.leaves.some(({ isSecret, name }) => name === key && isSecret)
+const isSecret = (_: string, path: ReadonlyArray<string>): boolean => Config.isSecret(Settings.definition(), path)
 
 const keyAndValue = Effect.fnUntraced(function* ({ key, value }: Sealing) {
   if (key === undefined) return yield* failed("Which setting? A value is bound to its key: --key database.url", 64)

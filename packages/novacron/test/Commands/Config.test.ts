@@ -86,6 +86,19 @@ describe("encryption", () => {
     assert.isFalse(existsSync(`${path}.next`))
   })
 
+  it("of a file leaves no secret of a token in it, whatever the token is called", async () => {
+    const key = (await room.run(Config.keygen, { json: false, id: "k1" })).out
+    const env = { NOVACRON_CONFIG_KEY_FILE: file("key", key) }
+    const token = "hunter2".repeat(8)
+    const tokens = JSON.stringify({ "ci.example.com": { token, roles: ["viewer"] }, ada: { token, roles: ["viewer"] } })
+    const path = file("n.yaml", `security: { authentication: { tokens: ${tokens} } }\n`)
+    assert.strictEqual((await room.run(Config.check, { ...asked, config: path }, env)).err, "")
+    await room.run(Config.encrypt, { ...nothing, file: path, write: true }, env)
+    assert.strictEqual(readFileSync(path, "utf8").match(/enc:AES256:k1:/g)?.length, 2)
+    assert.notInclude(readFileSync(path, "utf8"), "hunter2")
+    assert.strictEqual((await room.run(Config.check, { ...asked, config: path }, env)).code, 0)
+  })
+
   it("needs a key, and says how to get one", async () => {
     const { code, err } = await room.run(Config.encrypt, { ...nothing, key: "cache.url", value: "x" })
     assert.strictEqual(code, 78)
