@@ -83,6 +83,8 @@ export const make = <A, E>(schema: SettingsSchema<A, E>, prefix: string): Keys =
   const byEnvironment = new Map<string, Key | Table>()
   const visit = (node: Node): void => {
     if (node._tag === "Section") return node.children.forEach(visit)
+    if (node._tag === "Key" && !isWritable(node.ast))
+      throw new Error(`${node.name} is of a type that no file can hold. Encode it as a text, a number or a boolean.`)
     if (node._tag === "Key") leaves.push(node)
     else tables.push(node)
     if (node.environment === undefined) return
@@ -168,6 +170,13 @@ export const isFreeText = (ast: SchemaAST.AST): boolean => {
 
 /** A text that was read into something else: a span of time, a size. */
 const isSpan = (ast: SchemaAST.AST): boolean => SchemaAST.isString(ast) && ast.annotations?.["expected"] !== undefined
+
+/** Whether a file has something that it could be: not what is only there inside of a program, as a `Date` is. */
+const isWritable = (ast: SchemaAST.AST): boolean => {
+  const encoded = SchemaAST.toEncoded(ast)
+  if (SchemaAST.isUnion(encoded)) return encoded.types.some(isWritable)
+  return !(SchemaAST.isBigInt(encoded) || SchemaAST.isSymbol(encoded) || SchemaAST.isDeclaration(encoded))
+}
 
 /** Decodes one leaf. */
 export const decodeExit = (ast: SchemaAST.AST, value: unknown): Exit.Exit<unknown, SchemaIssue.Issue> =>

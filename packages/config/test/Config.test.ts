@@ -419,6 +419,10 @@ describe("a definition", () => {
   it("is refused when two keys have one variable, or a rule names no key", () => {
     const field = Field.withDefault(Field.port, 1)
     const twice = Schema.Struct({ aB: Schema.Struct({ c: field }), a: Schema.Struct({ bC: field }) })
+    for (const type of [Schema.BigInt, Schema.Date, Schema.Symbol]) {
+      const schema = Schema.Struct({ a: Schema.Struct({ b: type }) })
+      assert.throws(() => Config.define({ name: "x", schema }), /a\.b is of a type that no file can hold/)
+    }
     assert.throws(() => Config.define({ name: "x", schema: twice }), /a_b\.c and a\.b_c .* X_A_B_C/)
     const once = Schema.Struct({ a: field })
     assert.throws(() => Config.define({ name: "x", schema: once, hot: ["b"] }), /not keys .* b/)
