@@ -82,6 +82,9 @@ const notAllowed = (written: Written, issue: Issue): Problem => {
   const text = typeof written.value === "string" ? written.value : ""
   const suggestion = written.isSecret || written.isExpanded ? undefined : didYouMean(text, key.literals)
   const isNothing = written.value === null
+  const lacksQuotes =
+    (typeof written.value === "number" || typeof written.value === "boolean") &&
+    Exit.isSuccess(Keys.decodeExit(key.ast, String(written.value)))
   return {
     code: codes.notAllowed,
     key: [key.name, ...inside].join("."),
@@ -89,7 +92,9 @@ const notAllowed = (written: Written, issue: Issue): Problem => {
       ? "Something is missing here."
       : isNothing
         ? "There is no value here. Remove the key to have its default."
-        : "This is not allowed.",
+        : lacksQuotes
+          ? "Without quotes this is not a text. Put it into quotes."
+          : "This is not allowed.",
     source: within(written.source, written.item, inside),
     ...(isScalar && inside.length === 0 ? { found: isNothing ? "nothing" : written.shown } : {}),
     ...(!isScalar && inside.length === 0 ? { found: Mask.kindOf(written.value) } : {}),

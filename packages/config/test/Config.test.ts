@@ -213,6 +213,24 @@ layer(world)("settings", (it) => {
       })
     )
 
+    it.effect("that lack their quotes are told so, and others not", () =>
+      Effect.gen(function* () {
+        const text =
+          "system: { node_id: 1.10, shutdown_timeout: 30, max_concurrency: true }\ndatabase: { password: 123456 }"
+        const { message, problems } = yield* Effect.flip(load({ text }))
+        assert.deepStrictEqual(
+          problems.map(({ key, message }) => [key, message.includes("Put it into quotes")]),
+          [
+            ["system.node_id", true],
+            ["system.shutdown_timeout", false],
+            ["system.max_concurrency", false],
+            ["database.password", true]
+          ]
+        )
+        assert.notInclude(message, "123456")
+      })
+    )
+
     it.effect("by a rule between keys are told with the values that clash", () =>
       Effect.gen(function* () {
         const clash = load({ text: "database: { pool: { min: 60 } }", environment: { SHOP_DATABASE_POOL_MAX: "20" } })
