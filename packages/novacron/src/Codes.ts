@@ -428,6 +428,11 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 64,
     remedy: "novacron dwcp serve --help, or send --help"
   },
+  TlsRefused: {
+    code: "NVC-4108",
+    exit: 77,
+    remedy: "--ca with what signed its certificate; HOST as a name in that certificate"
+  },
   HdeCorrupt: {
     code: "NVC-4201",
     exit: 65,

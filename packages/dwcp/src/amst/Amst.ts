@@ -30,6 +30,7 @@ import {
   type LinkClosed,
   ListenFailed,
   type PeerLost,
+  type TlsRefused,
   type TransferRefused
 } from "./Failures.ts"
 import type * as Difference from "./Difference.ts"
@@ -96,7 +97,7 @@ export interface Link {
 }
 
 /** Why a transfer ended without effect. */
-export type TransferError = TransferRefused | PeerLost | LinkClosed
+export type TransferError = TransferRefused | PeerLost | TlsRefused | LinkClosed
 
 export interface Message {
   readonly session: string
@@ -127,7 +128,7 @@ export class Amst extends Context.Service<
     /** Opens a link. Streams are dialled at once; a peer that is not there shows when something is sent. */
     readonly connect: (peer: Peer, settings?: Partial<typeof Settings.Type>) => Effect.Effect<Link, never, Scope.Scope>
     /** What the link to a peer is like: ten echoes, and at most a megabyte. */
-    readonly probe: (peer: Peer) => Effect.Effect<Probe.Probe, PeerLost>
+    readonly probe: (peer: Peer) => Effect.Effect<Probe.Probe, PeerLost | TlsRefused>
     readonly listen: (address: Address) => Effect.Effect<Listener, ListenFailed, Scope.Scope>
   }
 >()("novacron/dwcp/Amst") {

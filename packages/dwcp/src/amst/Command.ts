@@ -7,7 +7,7 @@ import { Detector, Measure } from "../mode/index.ts"
 import type { Hde, HdeError } from "../hde/index.ts"
 import { Amst, type Address, type Link, type Listener, type Peer, type Receipt, type TransferError } from "./Amst.ts"
 import * as Difference from "./Difference.ts"
-import type { FileUnavailable, ListenFailed, PeerLost, TransferRefused } from "./Failures.ts"
+import type { FileUnavailable, ListenFailed, PeerLost, TlsRefused, TransferRefused } from "./Failures.ts"
 import { Settings } from "./Settings.ts"
 
 export interface Serving extends Omit<Address, "directory" | "host" | "port"> {
@@ -198,7 +198,7 @@ export const probe = Effect.fn("Command.probe")(function* (
   host: string,
   port: number,
   tls?: Peer["tls"]
-): Effect.fn.Return<Probed, PeerLost, Amst | FileSystem.FileSystem> {
+): Effect.fn.Return<Probed, PeerLost | TlsRefused, Amst | FileSystem.FileSystem> {
   const amst = yield* Amst
   const peer = tls === undefined ? { host, port } : { host, port, tls }
   const rdmaDevices = yield* Measure.rdmaDevices()

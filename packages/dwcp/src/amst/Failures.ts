@@ -27,6 +27,17 @@ export class PeerLost extends Data.TaggedError("PeerLost")<{
   }
 }
 
+/** The peer is there, and one side refuses TLS with the other: waiting does not change that. */
+export class TlsRefused extends Data.TaggedError("TlsRefused")<{ readonly peer: string; readonly cause: unknown }> {
+  readonly code = "NVC-4108"
+  override get message() {
+    return (
+      `${this.peer} was reached, and TLS with it was refused. Nothing was sent. Trust the CA that signed its certificate, ` +
+      `and call it by a name that the certificate is for.`
+    )
+  }
+}
+
 /** The peer took the transfer apart from the rest and said no to it. */
 export class TransferRefused extends Data.TaggedError("TransferRefused")<{
   readonly reason: RefusalReason
@@ -68,7 +79,14 @@ export class LinkClosed extends Data.TaggedError("LinkClosed")<{ readonly peer: 
   }
 }
 
-export type AmstError = FrameRefused | PeerLost | TransferRefused | FileUnavailable | ListenFailed | LinkClosed
+export type AmstError =
+  | FrameRefused
+  | PeerLost
+  | TlsRefused
+  | TransferRefused
+  | FileUnavailable
+  | ListenFailed
+  | LinkClosed
 
 /** Why a receiver refuses a transfer. */
 export type RefusalReason =

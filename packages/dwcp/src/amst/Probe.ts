@@ -12,8 +12,9 @@ import type { Socket } from "node:net"
 import * as Tcp from "../acp/Tcp.ts"
 import type { Detector } from "../mode/index.ts"
 import { Measure } from "../mode/index.ts"
-import { PeerLost } from "./Failures.ts"
+import { PeerLost, TlsRefused } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
+import { refusesTls } from "./Streams.ts"
 import * as Wire from "./Wire.ts"
 
 export interface Probe {
@@ -34,7 +35,7 @@ const timeout = "10 seconds"
 type Dial = () => { readonly socket: Socket; readonly ready: "connect" | "secureConnect" }
 
 export const run = Effect.fn("Probe.run")(
-  function* (peer: string, dial: Dial, tcp: Tcp.Tcp): Effect.fn.Return<Probe, PeerLost, Scope.Scope> {
+  function* (peer: string, dial: Dial, tcp: Tcp.Tcp): Effect.fn.Return<Probe, PeerLost | TlsRefused, Scope.Scope> {
     const clock = yield* Clock.Clock
     const nowMillis = () => Number(clock.currentTimeNanosUnsafe()) / 1e6
     const began = nowMillis()
@@ -103,6 +104,7 @@ const connected = (peer: string, dial: Dial) =>
     const { ready, socket } = yield* Effect.acquireRelease(Effect.sync(dial), ({ socket }) =>
       Effect.sync(() => socket.destroy())
     )
+    let refused = false
     let heard: (() => void) | undefined
     let broken: ((cause: unknown) => void) | undefined
     const { read } = Frame.reader(({ kind }) => {
@@ -116,15 +118,21 @@ const connected = (peer: string, dial: Dial) =>
         broken?.(error)
       }
     })
-    socket.on("error", (error) => broken?.(error))
+    socket.on("error", (error) => {
+      refused = refusesTls(socket, error)
+      broken?.(error)
+    })
     socket.on("close", () => broken?.(new Error("It closed the connection.")))
-    const answered = (): Effect.Effect<void, PeerLost> => {
+    const answered = (): Effect.Effect<void, PeerLost | TlsRefused> => {
       const answer = new Promise<void>((resolve, reject) => {
         heard = resolve
         broken = reject
       })
       answer.catch(() => undefined) // whoever waits for it hears of it
-      return Effect.tryPromise({ try: () => answer, catch: (cause) => lost(peer, cause) })
+      return Effect.tryPromise({
+        try: () => answer,
+        catch: (cause) => (refused ? new TlsRefused({ peer, cause }) : lost(peer, cause))
+      })
     }
     const welcome = answered()
     socket.once(ready, () => {

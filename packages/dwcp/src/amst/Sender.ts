@@ -13,7 +13,7 @@
  */
 import * as Bitmap from "./Bitmap.ts"
 import * as Digest from "./Digest.ts"
-import { FrameRefused, LinkClosed, type PeerLost, TransferRefused } from "./Failures.ts"
+import { FrameRefused, LinkClosed, type PeerLost, type TlsRefused, TransferRefused } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
 import * as Lanes from "./Lanes.ts"
 import * as Ledger from "./Ledger.ts"
@@ -51,7 +51,11 @@ export interface Sending {
 
 export type Ended =
   | { readonly _tag: "Arrived"; readonly digest: Buffer; readonly resumedBytes: number }
-  | { readonly _tag: "Failed"; readonly error: TransferRefused | PeerLost | LinkClosed; readonly resumedBytes: number }
+  | {
+      readonly _tag: "Failed"
+      readonly error: TransferRefused | PeerLost | TlsRefused | LinkClosed
+      readonly resumedBytes: number
+    }
   | { readonly _tag: "Unreadable"; readonly cause: unknown }
 
 export interface Sender {
@@ -337,7 +341,7 @@ export const make = (options: Options): Sender => {
     pumpAll()
   }
 
-  const fail = (transfer: Transfer, error: PeerLost | LinkClosed) =>
+  const fail = (transfer: Transfer, error: PeerLost | TlsRefused | LinkClosed) =>
     end(transfer, { _tag: "Failed", error, resumedBytes: transfer.resumedBytes }, false)
 
   const tick = (nowMillis: number) => {

@@ -6,10 +6,11 @@
  * Nothing here knows the time: `tick` brings it, and what happened between two ticks counts for the later one.
  */
 import type { Socket } from "node:net"
+import { TLSSocket } from "node:tls"
 import * as Preference from "../acp/Preference.ts"
 import * as Prevention from "../acp/Prevention.ts"
 import * as Tcp from "../acp/Tcp.ts"
-import { FrameRefused, PeerLost } from "./Failures.ts"
+import { FrameRefused, PeerLost, TlsRefused } from "./Failures.ts"
 import * as Frame from "./Frame.ts"
 import * as Growth from "./Growth.ts"
 import * as Wire from "./Wire.ts"
@@ -43,6 +44,8 @@ export interface Stream {
   readonly sealed: boolean
   readonly dialledMillis: number
   ready: boolean
+  /** Whether a frame of the peer has come: anybody can take a connection. */
+  answered: boolean
   /** Gets no more chunks, and closes when it owes nothing. */
   retired: boolean
   heard: boolean
@@ -89,7 +92,7 @@ export interface Events {
   readonly onFrame: (stream: Stream, frame: Frame.Frame) => void
   readonly onRoom: (stream: Stream) => void
   readonly onLost: (stream: Stream) => void
-  readonly onGivenUp: (error: PeerLost) => void
+  readonly onGivenUp: (error: PeerLost | TlsRefused) => void
 }
 
 export interface Demand {
@@ -114,6 +117,14 @@ export const write = ({ sealed, socket, wrote }: Stream, header: Frame.Header, p
 export const backoffMillis = (failures: number): number =>
   failures === 0 ? 0 : Math.min(1_000, 100 * 2 ** (failures - 1))
 
+/** Whether TLS ended it: one side refuses the certificate of the other, or they speak no TLS that both know. */
+export const refusesTls = (socket: Socket, error: Error): boolean => {
+  const code = "code" in error ? String(error.code) : ""
+  return socket instanceof TLSSocket && (code.startsWith("ERR_SSL_") || code === String(socket.authorizationError))
+}
+
+const strange =
+  "It takes connections and does not answer them: something else listens there, or only one of the two speaks TLS."
 const observeMillis = 100
 /** How long a link that was full counts as such. */
 const fullForMillis = 10_000
@@ -154,6 +165,7 @@ export const make = (options: Options, events: Events) => {
   let reached = false
   let measured = false
   let cause: unknown
+  let refusal: unknown
   let now = 0
   let closed = false
 
@@ -165,6 +177,7 @@ export const make = (options: Options, events: Events) => {
       sealed: ready === "secureConnect",
       dialledMillis: now,
       ready: false,
+      answered: false,
       retired: false,
       heard: true,
       heardMillis: now,
@@ -182,7 +195,11 @@ export const make = (options: Options, events: Events) => {
       }
     }
     streams.add(stream)
-    const { read } = Frame.reader((frame) => events.onFrame(stream, frame), { encrypted: stream.sealed })
+    const take = (frame: Frame.Frame) => {
+      events.onFrame(stream, frame)
+      if (!stream.answered) answered(stream)
+    }
+    const { read } = Frame.reader(take, { encrypted: stream.sealed })
     socket.setNoDelay(true)
     socket.once("connect", () => measure(stream))
     socket.once(ready, () => begin(stream))
@@ -196,7 +213,10 @@ export const make = (options: Options, events: Events) => {
         socket.destroy()
       }
     })
-    socket.on("error", (error) => (cause = error))
+    socket.on("error", (error) => {
+      cause = error
+      if (!stream.answered && !reached && refusesTls(socket, error)) refusal = error
+    })
     socket.on("end", () => socket.destroy())
     socket.once("close", () => leave(stream))
   }
@@ -205,17 +225,22 @@ export const make = (options: Options, events: Events) => {
     tune(stream)
     stream.ready = true
     stream.heard = true
-    reached = true
-    failures = 0
-    unreachedMillis = undefined
+    if (reached) failures = 0
     const hello: Wire.Hello = { session: options.session, stream: stream.number }
     write(stream, { kind: "hello", id: 0, index: 0, count: 0 }, Wire.write(hello))
     total.most = Math.max(total.most, ready().length)
     events.onRoom(stream)
   }
 
+  const answered = (stream: Stream) => {
+    stream.answered = true
+    reached = true
+    failures = 0
+  }
+
   const leave = (stream: Stream) => {
     streams.delete(stream)
+    if (stream.ready && !stream.answered && !(cause instanceof FrameRefused)) cause = new Error(strange, { cause })
     if (!stream.retired && !closed) {
       if (stream.ready) total.died++
       failures++
@@ -267,8 +292,13 @@ export const make = (options: Options, events: Events) => {
     if (live.length > wanted) {
       for (const stream of live.slice(wanted)) stream.retired = true
     } else if (live.length < wanted && (demand.busy || !reached) && now >= dialAtMillis) open(wanted - live.length)
-    if (ready().length > 0 || !demand.busy) unreachedMillis = undefined
-    else {
+    if (!demand.busy || [...streams].some(({ answered, ready }) => answered && ready)) {
+      unreachedMillis = undefined
+      refusal = undefined
+    } else if (refusal !== undefined) {
+      events.onGivenUp(new TlsRefused({ peer: options.peer, cause: refusal }))
+      refusal = undefined
+    } else {
       unreachedMillis ??= now
       const patience = reached ? options.giveUpMillis : options.connectMillis
       if (now - unreachedMillis < patience) return

@@ -402,6 +402,7 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       case "TransferRefused":
         return new MessageRefused({ peer: route.key, reason: `${error.reason}: ${error.detail}` })
       case "PeerLost":
+      case "TlsRefused":
       case "LinkClosed":
         return new PeerUnreachable({ peer: route.key, cause: error })
     }

@@ -3,6 +3,7 @@ import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { createServer, type Socket } from "node:net"
 import { join } from "node:path"
 import { Acp } from "../../src/acp/index.ts"
 import { Amst } from "../../src/amst/index.ts"
@@ -59,10 +60,14 @@ describe("Amst", () => {
       // Nobody is spoken to whose certificate is not trusted.
       const stranger = yield* amst.connect(
         { host: "127.0.0.1", port: listener.port, tls: {} },
-        { connect: Duration.millis(500) }
+        { connect: Duration.minutes(10) }
       )
+      // At once, and not as a peer that is not there: the certificate stays as it is.
       const refused = yield* Effect.flip(stranger.send(bytes))
-      assert.strictEqual(refused._tag, "PeerLost")
+      assert.strictEqual(refused._tag, "TlsRefused")
+      assert.include(String(refused.cause), "self-signed")
+      const asked = yield* Effect.flip(amst.probe({ host: "127.0.0.1", port: listener.port, tls: {} }))
+      assert.strictEqual(asked._tag, "TlsRefused")
     }).pipe(Effect.provide(amst()))
   )
 
@@ -252,6 +257,38 @@ describe("Amst", () => {
       assert.include(error.message, "127.0.0.1:1")
     }).pipe(Effect.provide(amst({ connect: "300ms" })))
   )
+
+  for (const [does, take] of [
+    ["hangs up", (socket: Socket) => void socket.destroy()],
+    ["says nothing", () => undefined],
+    ["speaks something else", (socket: Socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n".repeat(9))]
+  ] as const) {
+    it.live(`ends as well where somebody takes connections and ${does}`, () =>
+      Effect.gen(function* () {
+        const sockets = new Set<Socket>()
+        const other = createServer((socket) => {
+          sockets.add(socket.on("error", () => undefined))
+          take(socket)
+        })
+        yield* Effect.acquireRelease(
+          Effect.callback<void>((resume) => void other.listen(0, "127.0.0.1", () => resume(Effect.void))),
+          () =>
+            Effect.sync(() => {
+              other.close()
+              for (const socket of sockets) socket.destroy()
+            })
+        )
+        const bound = other.address()
+        const port = typeof bound === "object" && bound !== null ? bound.port : 0
+        const { connect } = yield* Amst
+        const link = yield* connect({ host: "127.0.0.1", port })
+        const error = yield* Effect.flip(link.send(noise(10)))
+        assert.strictEqual(error._tag, "PeerLost")
+        assert.match(String(error.cause), /does not answer them|cannot be trusted/)
+        assert.isFalse((yield* link.status).reached)
+      }).pipe(Effect.provide(amst({ connect: "600ms", stall: "200ms" })))
+    )
+  }
 
   it.live("runs the congestion control that was asked for on every stream, and says which", () =>
     Effect.gen(function* () {

@@ -4,6 +4,7 @@ import * as Failures from "../../src/amst/Failures.ts"
 const all = [
   new Failures.FrameRefused({ reason: "it is of version 9" }),
   new Failures.PeerLost({ peer: "10.0.0.2:9090", seconds: 60 }),
+  new Failures.TlsRefused({ peer: "10.0.0.2:9090", cause: new Error("CERT_HAS_EXPIRED") }),
   new Failures.TransferRefused({ reason: "hash", detail: "nothing of it was kept" }),
   new Failures.FileUnavailable({ path: "/images/a", cause: new Error("EIO") }),
   new Failures.ListenFailed({ address: "[::]:9090", cause: new Error("EADDRINUSE") }),
