@@ -411,7 +411,7 @@ export const codes: { readonly [tag: string]: Code } = {
   FileUnavailable: {
     code: "NVC-4104",
     exit: 73,
-    remedy: "check the path, the permissions and the free space"
+    remedy: "the reason says what it is: the path, the permissions, the free space, somebody who writes to it"
   },
   ListenFailed: {
     code: "NVC-4105",

@@ -18,7 +18,8 @@
  */
 import { Clock, Context, Duration, Effect, Layer, Queue, Schedule, Schema, type Scope } from "effect"
 import { createHash, randomBytes } from "node:crypto"
-import { constants, open } from "node:fs/promises"
+import type { BigIntStats } from "node:fs"
+import { constants, type FileHandle, open } from "node:fs/promises"
 import * as Net from "node:net"
 import { basename } from "node:path"
 import * as Tls from "node:tls"
@@ -259,7 +260,7 @@ const sendOpenFile = (sender: Sender.Sender, path: string, options: SendOptions,
           priority: options.priority ?? "normal",
           fingerprint: seen,
           difference: options.difference,
-          source: ({ onFailed, onReady, skip }) => Source.ofFile(file, { size, chunk, skip, onReady, onFailed }),
+          source: (given) => Source.ofFile(file, { ...given, size, chunk, unchanged: () => unchanged(file, stat) }),
           onProgress: (arrived) => options.onProgress?.(arrived, size)
         },
         path
@@ -268,6 +269,15 @@ const sendOpenFile = (sender: Sender.Sender, path: string, options: SendOptions,
       return receipt
     })
   )
+
+const unchanged = async (file: FileHandle, { mtimeNs, size }: BigIntStats): Promise<void> => {
+  if (size === 0n && (await file.read(Buffer.alloc(1), 0, 1, 0)).bytesRead > 0) {
+    throw new Error("It says that it is empty and is not, as files of /proc do: send a copy of it.")
+  }
+  const now = await file.stat({ bigint: true })
+  if (now.size === size && now.mtimeNs === mtimeNs) return
+  throw new Error("It was written to while it was sent: send it when nobody writes, or a copy that stays as it is.")
+}
 
 const hashIn = (digest: Buffer) => (digest.length === Digest.hashBytes ? digest.toString("hex") : undefined)
 

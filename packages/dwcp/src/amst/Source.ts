@@ -77,8 +77,11 @@ export const ofFile = (
     onFailed,
     onReady,
     size,
-    skip
+    skip,
+    unchanged
   }: Shape & {
+    /** Throws when the file is no longer the one that was announced: asked when the last of it was read. */
+    readonly unchanged: () => Promise<void>
     readonly onReady: () => void
     readonly onFailed: (cause: unknown) => void
   }
@@ -96,6 +99,8 @@ export const ofFile = (
     reading = true
     try {
       const bytes = await readAt(file, passed * chunk, Math.min(block, size - passed * chunk))
+      // Before the digest is known: what is a mix of two files must not get a name at the other side.
+      if (passed * chunk + bytes.length === size) await unchanged()
       hash.update(bytes)
       for (let at = 0; at < bytes.length || count === 1; at += chunk) {
         const index = passed++

@@ -2,7 +2,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync
+} from "node:fs"
 import { createServer, type Socket } from "node:net"
 import { join } from "node:path"
 import { Acp } from "../../src/acp/index.ts"
@@ -157,6 +167,36 @@ describe("Amst", () => {
     }).pipe(Effect.provide(amst()))
   )
 
+  it.live("gives no name to what was written to, or grew, while it was sent, and sends it when that is over", () =>
+    Effect.gen(function* () {
+      const [from, to] = [yield* folder, yield* folder]
+      const path = join(from, "image")
+      writeFileSync(path, noise(80_000_000))
+      const { link } = yield* both({ directory: to })
+      const overwrite = () => {
+        const file = openSync(path, "r+")
+        writeSync(file, noise(4_096), 0, 4_096, 0)
+        closeSync(file)
+      }
+      const changes = { overwritten: overwrite, grown: () => appendFileSync(path, "one more line") }
+      for (const [name, change] of Object.entries(changes)) {
+        let isDone = false
+        const onProgress = () => {
+          if (!isDone) change()
+          isDone = true
+        }
+        const error = yield* Effect.flip(link.sendFile(path, { name, onProgress }))
+        assert.strictEqual(error._tag, "FileUnavailable")
+        assert.include(String(error.cause), "written to while it was sent")
+        assert.isTrue(isDone)
+        assert.isFalse(existsSync(join(to, name)))
+      }
+      const { hash } = yield* link.sendFile(path)
+      assert.strictEqual(hash, sha(readFileSync(path)))
+      assert.isTrue(readFileSync(path).equals(readFileSync(join(to, "image"))))
+    }).pipe(Effect.provide(amst()))
+  )
+
   it.live("holds no more than its budget: senders wait until something is taken", () =>
     Effect.gen(function* () {
       const { link, listener } = yield* both()
@@ -237,11 +277,13 @@ describe("Amst", () => {
         Effect.flip(link.sendFile(join(from, "f"), { name: ".bashrc" })),
         Effect.flip(link.sendFile(join(from, "missing"))),
         // Nobody will ever write to it: whoever opens it as a file waits for ever.
-        Effect.flip(link.sendFile(join(from, "pipe")))
+        Effect.flip(link.sendFile(join(from, "pipe"))),
+        // It has a size of 0, and something in it.
+        Effect.flip(link.sendFile("/proc/self/status"))
       ])
       assert.deepStrictEqual(
         reasons.map((error) => (error._tag === "TransferRefused" ? error.reason : error._tag)),
-        ["size", "name", "name", "FileUnavailable", "FileUnavailable"]
+        ["size", "name", "name", "FileUnavailable", "FileUnavailable", "FileUnavailable"]
       )
       yield* link.send(noise(100))
       assert.deepStrictEqual(readdirSync(to), [])

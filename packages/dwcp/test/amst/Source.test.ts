@@ -18,7 +18,14 @@ const drain = async (path: string, size: number, chunk: number, skip: (index: nu
     failed = cause
     wake()
   }
-  const source = Source.ofFile(file, { size, chunk, skip, onReady: () => wake(), onFailed })
+  const source = Source.ofFile(file, {
+    size,
+    chunk,
+    skip,
+    onReady: () => wake(),
+    onFailed,
+    unchanged: () => Promise.resolve()
+  })
   const chunks: Array<Source.Chunk> = []
   while (failed === undefined && (source.waiting() || source.digest(false) === undefined)) {
     const woken = new Promise<void>((resolve) => (wake = resolve))
