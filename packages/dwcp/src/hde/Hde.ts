@@ -250,9 +250,15 @@ export const make = Effect.fn("Hde.make")(function* (settings: typeof Settings.T
     const beside = `${output}.part`
     const write = Effect.scoped(
       Effect.gen(function* () {
+        const before = yield* stampOf(input)
         const { frame, report } = yield* stream(input, options)
         const file = yield* fileSystem.open(beside, { flag: "w", mode: 0o600 }).pipe(cannotWrite)
         yield* Stream.runForEach(frame, (bytes) => file.writeAll(bytes).pipe(cannotWrite))
+        // Blocks and their hash are read apart: of a file that changes in between, nobody could make the file again.
+        if ((yield* stampOf(input)) !== before) {
+          const cause = new Error("It is another size, or was modified at another time, than when that began.")
+          return yield* new HdeUnavailable({ what: `${input} was written to while it was encoded`, cause })
+        }
         yield* fileSystem.rename(beside, output).pipe(cannotWrite)
         return yield* Effect.flatMap(report, Effect.fromOption).pipe(Effect.orDie)
       })
@@ -295,8 +301,22 @@ export const make = Effect.fn("Hde.make")(function* (settings: typeof Settings.T
   // --------------------------------------------------------------------------------------------------------- sources
 
   const fileOf = (file: string): Effect.Effect<Source.Source, HdeError> =>
+    Effect.gen(function* () {
+      const { size, type } = yield* fileSystem.stat(file).pipe(lost(`${file} cannot be looked at`))
+      // A pipe is of no size, and opening one waits for who writes to it.
+      if (type !== "File") return yield* new HdeUnavailable({ what: `${file} is not a file`, cause: new Error(type) })
+      const some =
+        size > 0 ? Option.none() : yield* Stream.runHead(fileSystem.stream(file)).pipe(lost(`${file} cannot be read`))
+      if (Option.isSome(some)) {
+        const cause = new Error("Files of /proc are like that: take a copy of it.")
+        return yield* new HdeUnavailable({ what: `${file} says that it is empty and is not`, cause })
+      }
+      return Source.file(file, Number(size))
+    })
+
+  const stampOf = (file: string) =>
     fileSystem.stat(file).pipe(
-      Effect.map(({ size }) => Source.file(file, Number(size))),
+      Effect.map(({ mtime, size }) => `${size} ${Option.match(mtime, { onNone: () => 0, onSome: Number })}`),
       lost(`${file} cannot be looked at`)
     )
 

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -329,6 +329,44 @@ describe("a file", () => {
         assert.strictEqual(failure._tag, "HdeUnavailable")
         assert.include(failure.message, "nothing")
         assert.isFalse(existsSync(join(folder, "wire")))
+      })
+    )
+  )
+
+  it.live("is refused where it is none, or says that it is empty and is not", () =>
+    withHde((hde, folder) =>
+      Effect.gen(function* () {
+        execFileSync("mkfifo", [join(folder, "pipe")])
+        const options: Options = { base: { _tag: "File", path: join(folder, "pipe") } }
+        writeFileSync(join(folder, "some"), "some")
+        const wire = join(folder, "wire")
+        const refused = yield* Effect.all([
+          Effect.flip(hde.encodeFile(join(folder, "pipe"), wire)),
+          Effect.flip(hde.encodeFile(join(folder, "some"), wire, options)),
+          Effect.flip(hde.encodeFile("/proc/self/status", wire))
+        ])
+        assert.deepStrictEqual(
+          refused.map(({ message }) => /is not a file|is empty and is not/.exec(message)?.[0]),
+          ["is not a file", "is not a file", "is empty and is not"]
+        )
+        assert.isFalse(existsSync(wire))
+      })
+    )
+  )
+
+  it.live("makes no frame when it was written to in between", () =>
+    withHde((hde, folder) =>
+      Effect.gen(function* () {
+        const [input, wire] = [join(folder, "log"), join(folder, "wire")]
+        writeFileSync(input, noise(30_000_000, 1))
+        const write = Effect.delay(
+          Effect.sync(() => appendFileSync(input, "one more line\n")),
+          1
+        )
+        const changed = yield* Effect.raceFirst(Effect.flip(hde.encodeFile(input, wire)), Effect.forever(write))
+        assert.include(changed.message, "written to while it was encoded")
+        assert.isFalse(existsSync(wire) || existsSync(`${wire}.part`))
+        assert.strictEqual((yield* hde.encodeFile(input, wire)).size, statSync(input).size)
       })
     )
   )
