@@ -54,10 +54,16 @@ export const reader = (): {
     if (trimmed === "") return true
     const cells = trimmed.split(",")
     if (at === undefined) {
-      const missing = columns.filter((name) => !cells.includes(name))
+      const names = cells.map((name) =>
+        name
+          .trim()
+          .replace(/^"(.*)"$/, "$1")
+          .trim()
+      )
+      const missing = columns.filter((name) => !names.includes(name))
       if (missing.length > 0) return fail(`it has no column ${missing.join(", ")}`)
-      at = columns.map((name) => cells.indexOf(name))
-      batchAt = cells.indexOf("batch")
+      at = columns.map((name) => names.indexOf(name))
+      batchAt = names.indexOf("batch")
       return true
     }
     if ((rows[0]?.length ?? 0) >= maxRows) return fail(`there are more than ${maxRows} rows`)

@@ -24,6 +24,19 @@ describe("Trace", () => {
     assert.deepStrictEqual([...trace.lifetime], [50, 100, 60])
   })
 
+  it("knows its columns with quotes and spaces around them, as spreadsheets and R write them", () => {
+    const rows = ["1, 2, 3, 4, a", "1,2,3,4,a"]
+    for (const header of [
+      "arrive_s, cpu, mem_gb, lifetime_s, batch",
+      '"arrive_s","cpu","mem_gb","lifetime_s","batch"',
+      '"arrive_s", "cpu" ,mem_gb,"lifetime_s" , "batch"'
+    ]) {
+      const { lifetime, n, request } = Result.getOrThrow(read(header, ...rows))
+      assert.deepStrictEqual([n, lifetime[0], request[0], request[1]], [2, 4, 1, 1])
+    }
+    assert.include(problemOf('"arrive_s,cpu,mem_gb,lifetime_s"', "1,2,3,4"), "it has no column arrive_s, lifetime_s")
+  })
+
   it("knows who came with one request where there is a batch, and nothing of it where there is none", () => {
     const header = "arrive_s,cpu,mem_gb,lifetime_s"
     const requestsOf = (...lines: ReadonlyArray<string>) => [...Result.getOrThrow(read(...lines)).request]
