@@ -426,7 +426,7 @@ export const codes: { readonly [tag: string]: Code } = {
   Misused: {
     code: "NVC-4107",
     exit: 64,
-    remedy: "novacron dwcp serve --help, or send --help"
+    remedy: "the command with --help: novacron dwcp serve --help"
   },
   TlsRefused: {
     code: "NVC-4108",

@@ -85,12 +85,12 @@ const forecast = Command.make(
   Command.withExamples([{ command: "novacron dwcp forecast series.jsonl.gz" }])
 )
 
-const secured = {
+const shown = {
   cert: optionalText("cert", "The certificate of this side, PEM: then it speaks TLS"),
   key: optionalText("key", "Its private key, PEM"),
-  ca: optionalText("ca", "Whom to trust, PEM: then it speaks TLS"),
   json
 }
+const secured = { ...shown, ca: optionalText("ca", "Whom to trust, PEM: then it speaks TLS") }
 
 const paths = (input: { readonly [K in "cert" | "key" | "ca"]: Option.Option<string> }) => ({
   cert: Option.getOrUndefined(input.cert),
@@ -106,9 +106,14 @@ const serveFiles = Command.make(
     listen: Flag.String("listen").pipe(Flag.withDescription("HOST:PORT; port 0 for any")),
     dir: Flag.String("dir").pipe(Flag.withDescription("Where files go; those there can be what differences are to")),
     base: optionalText("base", "Another file that differences can be to"),
-    ...secured
+    ...shown
   },
-  (input) => lazily(protocol, (it) => it.serve, { ...input, ...paths(input), base: Option.getOrUndefined(input.base) })
+  (input) =>
+    lazily(protocol, (it) => it.serve, {
+      ...input,
+      ...paths({ ...input, ca: Option.none() }),
+      base: Option.getOrUndefined(input.base)
+    })
 ).pipe(
   Command.withDescription("Take files over many streams, until a signal ends it"),
   Command.withExamples([{ command: "novacron dwcp serve --listen 0.0.0.0:9000 --dir images --cert c.pem --key k.pem" }])

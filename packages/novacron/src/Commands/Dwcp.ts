@@ -69,6 +69,7 @@ export interface Packing {
 /** Answers each instance with `{id, hosts, ms, assignment}`, or `{id, error}`. */
 export const pack = Program.make(
   Effect.fnUntraced(function* ({ budgetMs, input, online, seed }: Packing) {
+    yield* fromZeroOn("--budget", budgetMs)
     yield* isReadable(input)
     const answers = Itp.Commands.pack(createReadStream(input), { budgetMs, online, seed, now })
     yield* Stream.runForEachWhile(Stream.fromAsyncIterable(answers, problemOf), told)
@@ -88,6 +89,7 @@ export interface Placing {
 export const place = Program.make(
   Effect.fnUntraced(function* ({ hosts, input, migrations, unlimited }: Placing) {
     const { stdout } = yield* Surroundings
+    yield* fromZeroOn("--migrations", migrations)
     yield* isReadable(input)
     const summary = yield* Effect.tryPromise({
       try: () => Itp.Commands.place(createReadStream(input), { hosts, unlimited, migrations, now }),
@@ -170,6 +172,9 @@ export class Misused extends Data.TaggedError("Misused")<{ readonly problem: str
     return `${this.problem}. Nothing was opened and nothing was sent.`
   }
 }
+
+const fromZeroOn = (flag: string, given: number): Effect.Effect<void, Misused> =>
+  given >= 0 ? Effect.void : Effect.fail(new Misused({ problem: `${flag} ${given} cannot be: say 0, or more` }))
 
 const addressOf = (given: string): Effect.Effect<{ readonly host: string; readonly port: number }, Misused> => {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(given) ?? []

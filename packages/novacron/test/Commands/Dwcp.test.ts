@@ -106,6 +106,23 @@ describe("novacron dwcp", () => {
     assert.include(missing.err, "is not there, or may not be read")
   })
 
+  it("refuses less than no time and less than no migrations, and offers serve nothing that it never takes", async () => {
+    const input = file("one.jsonl", '{"cap":[1],"items":[[1]]}')
+    const pack = await run(Dwcp.pack, { input, online: false, budgetMs: -5, seed: 1, json: false })
+    const place = await run(Dwcp.place, { input, hosts: "2x64x256", unlimited: false, migrations: -5, json: false })
+    for (const [{ err, exit }, flag] of [
+      [pack, "--budget -5"],
+      [place, "--migrations -5"]
+    ] as const) {
+      assert.strictEqual(exit, 64, err)
+      assert.match(err, new RegExp(`NVC-4107[^]*${flag} cannot be`))
+    }
+    const main = join(import.meta.dirname, "../../src/main.ts")
+    const help = execFileSync(process.execPath, [main, "dwcp", "serve", "--help"], { encoding: "utf8" })
+    assert.include(help, "--cert")
+    assert.notInclude(help, "--ca")
+  })
+
   it("forecasts recorded series, classically without a model, and with no other model than was asked for", async () => {
     const v = Array.from({ length: 60 }, (_, i) => 50 + ((i * 7919) % 13))
     const input = file("series.jsonl", `${JSON.stringify({ id: "a", dt: 1, v })}\n`)
