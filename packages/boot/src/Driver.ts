@@ -302,7 +302,7 @@ export class Driver {
     Deferred.doneUnsafe(this.settled, Exit.die(this.broken))
   }
 
-  /** Whatever throws in the loop is a defect of ours. It cannot go on: all is let go, in no order, and nobody waits for it. */
+  /** What throws in the loop is a defect of ours. It cannot go on: all is let go, in no order, and nobody waits for it. */
   private collapse(defect: unknown): void {
     const died = Exit.die((this.broken ??= defect))
     this.alarm.stop()
