@@ -6,6 +6,7 @@ it("the front door has the component, its settings and service, what it may fail
   assert.sameMembers(offered, [
     "component",
     "deferred",
+    "examine",
     "Database",
     "DeferredMigrations",
     "Settings",
