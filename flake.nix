@@ -28,9 +28,15 @@
             pkgs.perl
             pkgs.prometheus
             pkgs.prometheus-alertmanager
+            pkgs.etcd
             pkgs.qemu
             pkgs.zstd
             pkgs.git
+          ]
+          ++ pkgs.lib.optionals pkgs.stdenv.isLinux [
+            pkgs.chromium
+            pkgs.swtpm
+            pkgs.tpm2-tools
           ];
         };
       });

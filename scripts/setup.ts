@@ -24,6 +24,7 @@ const wanted: ReadonlyArray<{ readonly command: string; readonly package: string
   { command: "promtool", package: "prometheus", for: "metrics, rules and scrapes against Prometheus" },
   { command: "prometheus-alertmanager", package: "prometheus-alertmanager", for: "alerts that are delivered" },
   { command: "etcd", package: "etcd-server", for: "state that is agreed on by a real etcd" },
+  { command: "etcdctl", package: "etcd-client", for: "asking and breaking that etcd" },
   { command: "chromium", package: "chromium", for: "the pages of the dashboard in a browser" },
   { command: "swtpm", package: "swtpm", for: "a boot that is measured, against a TPM 2.0 in software" },
   { command: "tpm2_getcap", package: "tpm2-tools", for: "asking that TPM" },
