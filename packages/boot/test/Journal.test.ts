@@ -52,6 +52,14 @@ const holdsBeginning = (found: Journal.Recovered, count: number) =>
 /** Lets all fibers run until they wait; the disk in memory needs no time. */
 const settle = Effect.repeat(Effect.yieldNow, { times: 30 })
 
+/** A journal whose writer waits for events. */
+const idle = Effect.gen(function* () {
+  const journal = yield* Journal.make({ path })
+  yield* journal.flush
+  yield* settle
+  return journal
+})
+
 const onRealDisk = <A, E, R>(use: (directory: string) => Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
     Effect.promise(() => fs.mkdtemp(`${tmpdir()}/journal-`)),
@@ -102,9 +110,7 @@ describe("a journal", () => {
   it.effect("only takes an event while its caller runs, and writes later", () => {
     const memory = disk()
     return Effect.gen(function* () {
-      const journal = yield* Journal.make({ path })
-      yield* journal.flush
-      yield* settle // until the writer waits
+      const journal = yield* idle
       const before = memory.operations.length
       readies(100).forEach(journal.append)
       assert.strictEqual(memory.operations.length, before)
@@ -206,9 +212,7 @@ describe("flush", () => {
   it.effect("has the write begun before it waits for anything", () => {
     const memory = disk()
     return Effect.gen(function* () {
-      const journal = yield* Journal.make({ path })
-      yield* journal.flush
-      yield* settle // until the writer waits
+      const journal = yield* idle
       const before = memory.operations.length
       journal.append(ready(0))
       const flushing = Effect.runFork(journal.flush)

@@ -14,9 +14,10 @@
 import { createHash } from "node:crypto"
 import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs"
 import { createConnection, createServer, type Server, type Socket } from "node:net"
-import { tmpdir, userInfo } from "node:os"
+import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { Cause, Data, Duration, Effect, Exit, FiberSet, Option, Result, Schema, type Scope } from "effect"
+import { Cause, Data, Duration, Effect, Exit, FiberSet, Option, Schema, type Scope } from "effect"
+import { uidOfUser } from "./Surroundings.ts"
 
 /** What may be asked of a node. */
 export const Request = Schema.Union([
@@ -102,15 +103,8 @@ export const pathOf = (dataDir: string): string => {
   const path = join(dataDir, "control.sock")
   if (Buffer.byteLength(path) <= limits.pathBytes) return path
   const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 16)
-  return join(tmpdir(), `novacron-${ourselves()}`, `${hash}.sock`)
+  return join(tmpdir(), `novacron-${uidOfUser()}`, `${hash}.sock`)
 }
-
-/** The number of this user, who need not be in the list of users: containers run as any. */
-const ourselves = (): number =>
-  Result.getOrElse(
-    Result.try(() => userInfo().uid),
-    () => lstatSync("/proc/self").uid
-  )
 
 // -------------------------------------------------------------------------------------------------------- the server
 
@@ -165,7 +159,7 @@ const decodePing = Schema.decodeUnknownOption(Schema.Struct({ pid: Schema.Int })
 const prepare = (directory: string): void => {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const { uid } = lstatSync(directory)
-  if (uid !== ourselves() && ourselves() !== 0) throw new Error(`${directory} belongs to another user`)
+  if (uid !== uidOfUser() && uidOfUser() !== 0) throw new Error(`${directory} belongs to another user`)
 }
 
 const listen = (server: Server, path: string): Effect.Effect<void, unknown> =>

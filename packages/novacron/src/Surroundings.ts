@@ -58,12 +58,15 @@ const writerOf = (stream: NodeJS.WriteStream): Output => {
 const flushed = (stream: NodeJS.WriteStream) =>
   new Promise<boolean>((resolve) => stream.write("", (error) => resolve(error === null || error === undefined)))
 
+/** The number of the user, whom the list of users need not name: a container runs as any. */
+export const uidOfUser = (): number => real.getuid?.() ?? -1
+
 /** The name of the user, or the number of one who is not in the list of users. */
 const nameOfUser = (): string => {
   try {
     return userInfo().username
   } catch {
-    return `uid ${real.getuid?.() ?? "unknown"}`
+    return `uid ${uidOfUser()}`
   }
 }
 

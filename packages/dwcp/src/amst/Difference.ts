@@ -12,11 +12,10 @@
  *
  * Whoever may send here can find out whether a file is here whose content it knows.
  */
-import { Data, Effect, FileSystem, Option, Result, Schema, Semaphore, Stream } from "effect"
+import { Data, Effect, FileSystem, Option, Schema, Semaphore, Stream } from "effect"
 import { createHash } from "node:crypto"
-import { lstatSync } from "node:fs"
 import { lstat } from "node:fs/promises"
-import { tmpdir, userInfo } from "node:os"
+import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { type Hde, type HdeError, inspect } from "../hde/index.ts"
 import { FileUnavailable, type RefusalReason } from "./Failures.ts"
@@ -105,11 +104,9 @@ const stamp = (path: string) =>
 /** A folder that is ours and nobody else's; if somebody was there first, a new one, which cannot be found again. */
 const ownFolder = Effect.gen(function* () {
   const fileSystem = yield* FileSystem.FileSystem
-  // Who need not be in the list of users: containers run as any.
-  const mine = Result.getOrElse(
-    Result.try(() => userInfo().uid),
-    () => lstatSync("/proc/self").uid
-  )
+  // `userInfo` knows only whom the list of users names, and a container runs as any.
+  // oxlint-disable-next-line no-restricted-globals -- nobody who calls it has more to say of this process
+  const mine = process.getuid?.() ?? -1
   const folder = join(tmpdir(), `novacron-send-${mine}`)
   yield* Effect.ignore(fileSystem.makeDirectory(folder, { mode: 0o700 }))
   const found = yield* Effect.option(Effect.tryPromise(() => lstat(folder)))

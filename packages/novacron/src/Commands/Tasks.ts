@@ -159,8 +159,8 @@ const untilEnd = Effect.fnUntraced(function* (flags: Flags, task: Tasks.Task) {
   let last = ""
   const look = Effect.gen(function* () {
     const now = yield* NodeApi.ask(flags, (client) => client.tasks.get({ params: { id: task.id } }))
-    const node = nodeOf(now)
-    const line = node === undefined ? now.state : `${now.state} on ${node}`
+    const node = now.placement?.node ?? null
+    const line = node === null ? now.state : `${now.state} on ${node}`
     if (line !== last) stderr.write(`${now.id} ${visible(line)}\n`)
     last = line
     return now
@@ -193,7 +193,7 @@ export const list = Program.make(
         task.id,
         task.name,
         task.state,
-        nodeOf(task) ?? "",
+        task.placement?.node ?? "",
         `${task.attempts.length}`,
         task.createdAt
       ])
@@ -225,7 +225,7 @@ const shown = (task: Tasks.Task): string =>
   [
     `${task.id} ${task.name} · ${task.state} · by ${task.submittedBy} · ${task.createdAt}`,
     `  ${whatOf(task.submission)}`,
-    ...whereOf(task).map((line) => `  ${line}`),
+    ...(task.placement === null ? [] : [`  ${whereOf(task.placement)}`]),
     ...task.attempts.map(({ endedAt, error, exitCode, node, number, signal, startedAt }) => {
       const end = endedAt === null ? "runs" : (error ?? `exit ${exitCode ?? signal ?? "unknown"}`)
       return `  attempt ${number} on ${node} from ${startedAt}: ${end}`
@@ -263,18 +263,9 @@ export const cancel = Program.make(
   })
 )
 
-/** Where it is, or was when it ended; where it was before it was queued again is not where it is. */
-const nodeOf = ({ placement, state }: Tasks.Task): string | undefined =>
-  state === "queued" || state === "waiting" ? undefined : (placement?.node ?? undefined)
-
 /** Where it is and why; or why it is nowhere, which says so itself. */
-const whereOf = (task: Tasks.Task): ReadonlyArray<string> => {
-  const { placement } = task
-  if (placement === null) return []
-  const node = nodeOf(task)
-  if (node !== undefined) return [`${node}: ${placement.explanation}`]
-  return placement.node === null ? [placement.explanation] : []
-}
+const whereOf = ({ explanation, node }: Tasks.Placement): string =>
+  node === null ? explanation : `${node}: ${explanation}`
 
 // ------------------------------------------------------------------------------------------------------------ tokens
 

@@ -15,6 +15,8 @@ const dataDir = mkdtempSync(join(tmpdir(), "novacron-tasks-"))
 const scope = Scope.makeUnsafe()
 const at = DateTime.formatIso(DateTime.makeUnsafe(0))
 
+const placement = { node: "node-1", explanation: "most room", considered: 1, feasible: 1 }
+
 /** Every task succeeds when it is looked at a second time, and has printed two lines. */
 const orchestration = (): Orchestration.Orchestration["Service"] => {
   const tasks = new Map<string, Words.Task>()
@@ -24,7 +26,7 @@ const orchestration = (): Orchestration.Orchestration["Service"] => {
   }
   const change = (id: string, state: Words.State) =>
     Effect.map(find(id), (task) => {
-      const next = Words.ends.has(task.state) ? task : { ...task, state, version: task.version + 1 }
+      const next = Words.ends.has(task.state) ? task : { ...task, state, placement, version: task.version + 1 }
       tasks.set(id, next)
       return next
     })
@@ -44,7 +46,7 @@ const orchestration = (): Orchestration.Orchestration["Service"] => {
           createdAt: at,
           updatedAt: at,
           attempts: [],
-          placement: { node: "node-1", explanation: "most room", considered: 1, feasible: 1 }
+          placement: null
         }
         tasks.set(id, task)
         return task
