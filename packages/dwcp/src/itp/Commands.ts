@@ -7,8 +7,8 @@
  * `place`. An instance that cannot be packed has a line of its own, `{id, error}`, and the next one is packed.
  */
 import type { Readable } from "node:stream"
-import { createGunzip } from "node:zlib"
 import { Data, Result } from "effect"
+import * as Lines from "../Lines.ts"
 import * as Online from "./Online.ts"
 import * as Pack from "./Pack.ts"
 import * as Replay from "./Replay.ts"
@@ -21,9 +21,6 @@ export class BadInput extends Data.TaggedError("BadInput")<{ readonly problem: s
     return `The input cannot be read: ${this.problem}. What was read before it is answered; check the file.`
   }
 }
-
-/** A longer line is refused before it fills the memory. */
-const longestLine = 64 * 1024 * 1024
 
 export interface PackOptions {
   /** Milliseconds for each instance; 200 by default. */
@@ -39,7 +36,7 @@ export interface PackOptions {
 export const pack = async function* (input: Readable, options: PackOptions): AsyncGenerator<string> {
   const { budgetMs = 200, online = false, seed = 1, now } = options
   warm(now)
-  for await (const line of lines(input)) {
+  for await (const line of Lines.read(input, refuse)) {
     if (line.trim() === "") continue
     const parsed = parse(line)
     const id = parsed.id ?? null
@@ -74,7 +71,7 @@ export const place = async (
   const cluster = Replay.cluster(hosts)
   if (Result.isFailure(cluster)) return Result.fail(cluster.failure)
   const reader = Trace.reader()
-  for await (const line of lines(input)) if (!reader.line(line)) break
+  for await (const line of Lines.read(input, refuse)) if (!reader.line(line)) break
   const trace = reader.finish()
   if (Result.isFailure(trace)) return Result.fail(trace.failure)
   warmFleet(cluster.success, now)
@@ -84,71 +81,7 @@ export const place = async (
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Lines of text, unzipped when they begin as a gzip file does. */
-const lines = async function* (input: Readable): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ""
-  try {
-    for await (const chunk of unzipped(input)) {
-      const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n")
-      rest = parts.pop() ?? ""
-      if (rest.length > longestLine) throw new BadInput({ problem: `a line is longer than ${longestLine} characters` })
-      yield* parts
-    }
-  } catch (cause) {
-    if (cause instanceof BadInput) throw cause
-    throw new BadInput({ problem: "it breaks off or is damaged", cause })
-  }
-  rest += decoder.decode()
-  if (rest !== "") yield rest
-}
-
-const unzipped = async function* (input: Readable): AsyncGenerator<Uint8Array> {
-  const chunks = bytes(input)
-  const first = await chunks.next()
-  if (first.done === true) return
-  const all = async function* () {
-    yield first.value
-    yield* chunks
-  }
-  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) {
-    yield* all()
-    return
-  }
-  const gunzip = createGunzip()
-  const feed = async (): Promise<void> => {
-    for await (const chunk of all()) {
-      if (gunzip.destroyed) return
-      if (!gunzip.write(chunk)) {
-        await new Promise<void>((resolve) => {
-          gunzip.once("drain", resolve)
-          gunzip.once("close", resolve)
-        })
-      }
-    }
-    gunzip.end()
-  }
-  const fed = feed().catch((cause: unknown) => {
-    gunzip.destroy(cause instanceof Error ? cause : new BadInput({ problem: "it breaks off", cause }))
-  })
-  for await (const chunk of gunzip) yield Buffer.from(chunk)
-  await fed
-}
-
-/** Of a file, a socket or text; the first chunk has the two bytes that tell. */
-const bytes = async function* (input: Readable): AsyncGenerator<Uint8Array> {
-  let head: Uint8Array | undefined
-  for await (const chunk of input) {
-    const data: Uint8Array = typeof chunk === "string" ? Buffer.from(chunk) : chunk
-    if (head === undefined) head = data
-    else if (head.length < 2) head = Buffer.concat([head, data])
-    else {
-      yield head
-      head = data
-    }
-  }
-  if (head !== undefined) yield head
-}
+const refuse: Lines.Refuse = (problem, cause) => new BadInput({ problem, cause })
 
 /** A line that is no instance becomes one that is refused with a reason. */
 const parse = (line: string): Workload.Instance => {

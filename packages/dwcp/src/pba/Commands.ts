@@ -8,9 +8,9 @@
  * What is no number from zero on counts as missing. A line that is no series is answered by `{id, error}`, and the next one
  * is read. Memory is bounded by the longest line.
  */
-import { pipeline, Readable } from "node:stream"
-import { createGunzip } from "node:zlib"
+import type { Readable } from "node:stream"
 import { Data } from "effect"
+import * as Lines from "../Lines.ts"
 import type { Model } from "./Model.ts"
 import * as Series from "./Series.ts"
 
@@ -24,15 +24,13 @@ export class BadSeries extends Data.TaggedError("BadSeries")<{ readonly problem:
 
 /** Before it too little is known. */
 export const first = 32
-/** A longer line is refused before it fills the memory. */
-const longestLine = 64 * 1024 * 1024
 /** Forecasts that are written at once. */
 const together = 256
 
 /** Lines of text, many in one string. Throws {@link BadSeries}. */
 export const forecast = async function* (input: Readable, model: Model | undefined): AsyncGenerator<string> {
   let number = 0
-  for await (const line of lines(input)) {
+  for await (const line of Lines.read(input, refuse)) {
     number++
     if (line.trim() === "") continue
     const parsed = parse(line, number)
@@ -40,6 +38,8 @@ export const forecast = async function* (input: Readable, model: Model | undefin
     else yield* answers(parsed, model)
   }
 }
+
+const refuse: Lines.Refuse = (problem, cause) => new BadSeries({ problem, cause })
 
 interface Recorded {
   readonly id: string | number
@@ -66,14 +66,13 @@ const answers = function* ({ id, seconds, values }: Recorded, model: Model | und
 const short = (value: number): number => Number(value.toPrecision(12))
 
 const parse = (line: string, number: number): Recorded | { readonly id: unknown; readonly error: string } => {
-  const refuse = (error: string, id: unknown = null) => ({ id, error: `Line ${number} ${error}` })
+  const bad = (error: string, id: unknown = null) => ({ id, error: `Line ${number} ${error}` })
   const value = parsed(line)
-  if (typeof value !== "object" || value === null) return refuse("is no JSON object")
+  if (typeof value !== "object" || value === null) return bad("is no JSON object")
   const id = "id" in value ? value.id : undefined
   const dt = "dt" in value ? value.dt : undefined
-  if (!("v" in value) || !Array.isArray(value.v)) return refuse('has no list "v" of values', id)
-  if (dt !== undefined && (typeof dt !== "number" || !(dt > 0)))
-    return refuse('has a "dt" that is no length of time', id)
+  if (!("v" in value) || !Array.isArray(value.v)) return bad('has no list "v" of values', id)
+  if (dt !== undefined && (typeof dt !== "number" || !(dt > 0))) return bad('has a "dt" that is no length of time', id)
   return { id: typeof id === "string" || typeof id === "number" ? id : number, seconds: dt ?? 1, values: value.v }
 }
 
@@ -83,39 +82,4 @@ const parsed = (line: string): unknown => {
   } catch {
     return undefined
   }
-}
-
-const lines = async function* (input: Readable): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ""
-  try {
-    for await (const chunk of unzipped(input)) {
-      const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n")
-      rest = parts.pop() ?? ""
-      if (rest.length > longestLine) throw new BadSeries({ problem: `a line is longer than ${longestLine} characters` })
-      yield* parts
-    }
-  } catch (cause) {
-    throw cause instanceof BadSeries ? cause : new BadSeries({ problem: "it breaks off or is damaged", cause })
-  }
-  rest += decoder.decode()
-  if (rest !== "") yield rest
-}
-
-/** As it is, or unzipped when it begins as a gzip file does. */
-const unzipped = async function* (input: Readable): AsyncGenerator<Uint8Array> {
-  const chunks: AsyncIterator<Uint8Array> = input[Symbol.asyncIterator]()
-  let head = Buffer.alloc(0)
-  while (head.length < 2) {
-    const next = await chunks.next()
-    if (next.done === true) break
-    head = Buffer.concat([head, Buffer.from(next.value)])
-  }
-  const all = async function* () {
-    yield head
-    yield* { [Symbol.asyncIterator]: () => chunks }
-  }
-  if (head[0] !== 0x1f || head[1] !== 0x8b) return yield* all()
-  // A failure of either is thrown where the unzipped bytes are read.
-  yield* pipeline(Readable.from(all()), createGunzip(), () => undefined)
 }
