@@ -22,9 +22,7 @@ import {
   type Duration,
   Effect,
   Layer,
-  Option,
   Result,
-  Schema,
   Scope,
   Stream,
   type SubscriptionRef
@@ -206,22 +204,11 @@ const checksOf = (driver: Driver): ReadonlyArray<Health.Check> => {
             name: component.name,
             critical: component.severity === "critical",
             needs: needs[i]!.map((need) => components[need]!.name),
-            probe: Effect.catchCause(Effect.map(driver.probe(i), readingOf), complaint)
+            probe: Effect.catchCause(Effect.map(driver.probe(i), Health.readingOf), complaint)
           }
         ]
   )
 }
-
-/** A probe may say more than that all is well; whatever else it yields is of no interest here. */
-const readingOf = (said: unknown): Health.Reading | void =>
-  said === undefined ? undefined : Option.getOrUndefined(Schema.decodeUnknownOption(Reading)(said))
-
-const Reading = Schema.Struct({
-  latencyMs: Schema.optional(Schema.Finite),
-  throughput: Schema.optional(Schema.Finite),
-  errorRate: Schema.optional(Schema.Finite),
-  detail: Schema.optional(Schema.String)
-})
 
 /** Tells the driver when a component turns. That what is up is well, as its probe said when it came up, is no news. */
 const watch = (

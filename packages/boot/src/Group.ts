@@ -4,6 +4,7 @@
 import { Cause, Context, Effect } from "effect"
 import type { Driver } from "./Driver.ts"
 import { Environment } from "./Environment.ts"
+import * as Health from "./Health.ts"
 import { launch } from "./Launch.ts"
 import { Status } from "./Progress.ts"
 import type * as Recipe from "./Recipe.ts"
@@ -49,13 +50,13 @@ const buggy = <E>(cause: Cause.Cause<E>): Effect.Effect<never, E> => {
   return Effect.failCause(cause)
 }
 
-/** A group is as healthy as those of its members that it cannot do without. */
-const probeAll = (driver: Driver): Recipe.AnyEffect =>
-  Effect.forEach(
-    driver.settings.plan.components.flatMap((member, i) => {
-      const isElsewhere = driver.state.status[i] === Status.Absent || driver.state.status[i] === Status.Skipped
-      return member.severity === "critical" && !isElsewhere ? [i] : []
-    }),
-    (i) => driver.probe(i),
-    { concurrency: "unbounded", discard: true }
-  )
+/** A group is as healthy as those of its members that it cannot do without, and says what they say. */
+const probeAll = (driver: Driver): Recipe.AnyEffect => {
+  const { components } = driver.settings.plan
+  const asked = components.flatMap(({ name, severity }, i) => {
+    const isElsewhere = driver.state.status[i] === Status.Absent || driver.state.status[i] === Status.Skipped
+    if (severity !== "critical" || isElsewhere) return []
+    return [Effect.map(driver.probe(i), (said) => [name, Health.readingOf(said) ?? {}] as const)]
+  })
+  return Effect.map(Effect.all(asked, { concurrency: "unbounded" }), (said) => Health.together(new Map(said)))
+}

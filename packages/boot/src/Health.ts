@@ -53,6 +53,7 @@ import {
   Option,
   PubSub,
   Schedule,
+  Schema,
   Stream
 } from "effect"
 import type { Scope } from "effect"
@@ -73,6 +74,32 @@ export interface Reading {
   /** The share of failures, from 0 to 1. */
   readonly errorRate?: number | undefined
   readonly detail?: string | undefined
+}
+
+/** What a probe has said, if it is a reading; whatever else it yields is of no interest here. */
+export const readingOf = (said: unknown): Reading | undefined =>
+  said === undefined ? undefined : Option.getOrUndefined(Schema.decodeUnknownOption(ReadingSchema)(said))
+
+const ReadingSchema = Schema.Struct({
+  latencyMs: Schema.optional(Schema.Finite),
+  throughput: Schema.optional(Schema.Finite),
+  errorRate: Schema.optional(Schema.Finite),
+  detail: Schema.optional(Schema.String)
+})
+
+/** The reading of a whole that has these parts: the slowest, all of what they count, the worst, and what each says. */
+export const together = (parts: ReadonlyMap<string, Reading>): Reading => {
+  const told = (of: (reading: Reading) => number | undefined) => [...parts.values()].flatMap((part) => of(part) ?? [])
+  const latencies = told(({ latencyMs }) => latencyMs)
+  const counts = told(({ throughput }) => throughput)
+  const errorRates = told(({ errorRate }) => errorRate)
+  const details = [...parts].flatMap(([name, { detail }]) => (detail === undefined ? [] : `${name}: ${detail}`))
+  return {
+    ...(latencies.length > 0 ? { latencyMs: Math.max(...latencies) } : {}),
+    ...(counts.length > 0 ? { throughput: counts.reduce((a, b) => a + b) } : {}),
+    ...(errorRates.length > 0 ? { errorRate: Math.max(...errorRates) } : {}),
+    ...(details.length > 0 ? { detail: details.join("; ") } : {})
+  }
 }
 
 /** One part of the node and the question that tells how it is. */

@@ -226,6 +226,23 @@ describe("a group", () => {
     })
   )
 
+  it.effect("says what its members say, each by name", () =>
+    Effect.gen(function* () {
+      const { boot, part } = world()
+      const says = (name: string, reading: object) => part(name, { probe: () => Effect.succeed(reading) })
+      const group = Component.group("group", [
+        says("a", { detail: "on its stand-in", throughput: 2, errorRate: 0.25 }),
+        says("b", { throughput: 3, errorRate: 0.125, latencyMs: 7 }),
+        says("c", { detail: "well" }),
+        says("odd", { detail: 7 })
+      ])
+      const exit = yield* boot([group], {}, ({ health }) => health.check("group"))
+      const { errorRate, latencyMs, message, status, throughput } = Option.getOrThrow(Exit.getSuccess(exit))!
+      assert.deepStrictEqual([status, message], ["healthy", "a: on its stand-in; c: well"])
+      assert.deepStrictEqual([throughput, errorRate, latencyMs], [5, 0.25, 7])
+    })
+  )
+
   it.effect("has slots of its own, and gives them to the longest path that was learned", () =>
     Effect.gen(function* () {
       const { boot, events, part } = world()
