@@ -6,6 +6,7 @@
  *
  * CSV with a header; needed are the columns `arrive_s`, `cpu`, `mem_gb` and `lifetime_s`. Neighbours with the same `batch`,
  * where there is such a column, came with one request. Other columns are ignored. Rows out of order are sorted by arrival.
+ * Cells may be quoted.
  */
 import { Data, Result } from "effect"
 
@@ -52,28 +53,22 @@ export const reader = (): {
     if (bad !== undefined) return false
     const trimmed = text.trim()
     if (trimmed === "") return true
-    const cells = trimmed.split(",")
+    const cells = cellsOf(trimmed)
     if (at === undefined) {
-      const names = cells.map((name) =>
-        name
-          .trim()
-          .replace(/^"(.*)"$/, "$1")
-          .trim()
-      )
-      const missing = columns.filter((name) => !names.includes(name))
+      const missing = columns.filter((name) => !cells.includes(name))
       if (missing.length > 0) return fail(`it has no column ${missing.join(", ")}`)
-      at = columns.map((name) => names.indexOf(name))
-      batchAt = names.indexOf("batch")
+      at = columns.map((name) => cells.indexOf(name))
+      batchAt = cells.indexOf("batch")
       return true
     }
     if ((rows[0]?.length ?? 0) >= maxRows) return fail(`there are more than ${maxRows} rows`)
     for (const [c, column] of rows.entries()) {
       const cell = cells[at[c] ?? 0]
-      const value = cell === undefined || cell.trim() === "" ? Number.NaN : Number(cell)
+      const value = cell === undefined || cell === "" ? Number.NaN : Number(cell)
       if (!Number.isFinite(value) || value < 0) return fail(`${columns[c]} is ${cell ?? "missing"}, not an amount`)
       column.push(value)
     }
-    const its = cells[batchAt]?.trim() ?? ""
+    const its = cells[batchAt] ?? ""
     if (its !== batch) requests++
     batch = its
     request.push(its === "" ? -1 : requests)
@@ -89,6 +84,14 @@ export const reader = (): {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+
+/** The cells of a row, without the spaces and quotes around them; a comma between quotes parts nothing (RFC 4180). */
+const cellsOf = (row: string): ReadonlyArray<string> => {
+  if (!row.includes('"')) return row.split(",").map((cell) => cell.trim())
+  return Array.from(`,${row}`.matchAll(/,\s*(?:"((?:[^"]|"")*)"\s*(?=,|$)|([^,]*))/g), ([, quoted, plain = ""]) =>
+    quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"').trim()
+  )
+}
 
 class Column {
   length = 0

@@ -25,7 +25,7 @@ describe("Trace", () => {
   })
 
   it("knows its columns with quotes and spaces around them, as spreadsheets and R write them", () => {
-    const rows = ["1, 2, 3, 4, a", "1,2,3,4,a"]
+    const rows = ["1, 2, 3, 4, a", '"1","2", "3" ,4,"a"']
     for (const header of [
       "arrive_s, cpu, mem_gb, lifetime_s, batch",
       '"arrive_s","cpu","mem_gb","lifetime_s","batch"',
@@ -34,7 +34,20 @@ describe("Trace", () => {
       const { lifetime, n, request } = Result.getOrThrow(read(header, ...rows))
       assert.deepStrictEqual([n, lifetime[0], request[0], request[1]], [2, 4, 1, 1])
     }
-    assert.include(problemOf('"arrive_s,cpu,mem_gb,lifetime_s"', "1,2,3,4"), "it has no column arrive_s, lifetime_s")
+    assert.include(
+      problemOf('"arrive_s,cpu,mem_gb,lifetime_s"', "1"),
+      "it has no column arrive_s, cpu, mem_gb, lifetime_s"
+    )
+  })
+
+  it("takes a comma between quotes for a part of the cell", () => {
+    const header = 'name,arrive_s,cpu,"mem_gb",lifetime_s,batch'
+    const { lifetime, request } = Result.getOrThrow(
+      read(header, '"web, the ""old"" one","1",2,3,4,"a,b"', ',1,2,3,5,"a,b"', '"",1,2,3,6,a')
+    )
+    assert.deepStrictEqual([...lifetime], [4, 5, 6])
+    assert.deepStrictEqual([...request], [1, 1, 2])
+    assert.include(problemOf(header, 'x,"1,5",2,3,4,a'), "arrive_s is 1,5, not an amount")
   })
 
   it("knows who came with one request where there is a batch, and nothing of it where there is none", () => {
