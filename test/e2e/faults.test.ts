@@ -366,7 +366,14 @@ describe("what is taken", () => {
   })
 
   it("a port for health that another program has is told before anything is started", async () => {
-    await failed([], { NOVACRON_HEALTH_PORT: `${port}` }, { code: 73, says: ["NVC-2402", `${port}`, "exit 73"] })
+    await failed(
+      [],
+      { NOVACRON_HEALTH_PORT: `${port}` },
+      {
+        code: 73,
+        says: ["NVC-2402", `${port}: process ${process.pid} (node in`, "exit 73"]
+      }
+    )
   })
 
   it("a data directory that a node works in keeps a second one out, and the first one goes on", async () => {

@@ -2,6 +2,7 @@
 import { createServer } from "node:net"
 import { Effect, FileSystem } from "effect"
 import type { Resource } from "./Config.ts"
+import * as PortHolder from "./PortHolder.ts"
 
 /** A file that can be read. `path` answers `undefined` when there is none to look at. */
 export const readableFile = <A>(key: string, path: (settings: A) => string | undefined): Resource<A> => ({
@@ -54,7 +55,10 @@ const listen = (host: string, port: number) =>
   Effect.callback<string | undefined>((resume) => {
     const server = createServer()
     server.once("error", (error: NodeJS.ErrnoException) => {
-      const why = whys[error.code ?? ""] ?? `cannot be listened on (${error.code ?? "unknown"})`
+      const why =
+        error.code === "EADDRINUSE"
+          ? `is taken by ${PortHolder.of(port)}`
+          : (whys[error.code ?? ""] ?? `cannot be listened on (${error.code ?? "unknown"})`)
       resume(Effect.succeed(`Port ${port} of ${host} ${why}.`))
     })
     server.listen({ host, port, exclusive: true }, () => server.close(() => resume(Effect.undefined)))
@@ -62,7 +66,6 @@ const listen = (host: string, port: number) =>
   })
 
 const whys: { readonly [code: string]: string | undefined } = {
-  EADDRINUSE: "is taken by another process",
   EADDRNOTAVAIL: "cannot be had: the address is not one of this machine",
   EACCES: "may not be taken by this user"
 }

@@ -46,6 +46,7 @@ export {
   render,
   type Source
 } from "./Problem.ts"
+export * as PortHolder from "./PortHolder.ts"
 export * as Reload from "./Reload.ts"
 export * as Remote from "./Remote.ts"
 export * as Resource from "./Resource.ts"

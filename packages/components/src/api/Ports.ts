@@ -1,5 +1,6 @@
 /** The ports of the API: how they are taken, and what it means when they cannot be. */
 import type { Server } from "node:net"
+import { PortHolder } from "@novacron/config"
 import { Data, Effect } from "effect"
 import * as Bind from "../network/Bind.ts"
 
@@ -17,9 +18,12 @@ const settingOf = (server: Which): string => (server === "REST" ? "api.port" : "
 /** Somebody else listens there: perhaps an instance that is just ending. */
 export class ApiPortTaken extends Data.TaggedError("ApiPortTaken")<Place & { readonly cause: unknown }> {
   readonly code = "NVC-2801"
+  /** Who had it then. */
+  readonly holder = PortHolder.of(this.port)
   override get message(): string {
-    return `Port ${this.port} on ${this.host} is taken, so nobody could ask this node over ${this.server}. Is another \
-instance running? Stop it, or set ${settingOf(this.server)}.`
+    const lost = `so nobody could ask this node over ${this.server}`
+    const hint = `Is another instance running? Stop it, or set ${settingOf(this.server)}`
+    return `Port ${this.port} on ${this.host} is taken by ${this.holder}, ${lost}. ${hint}.`
   }
 }
 

@@ -12,6 +12,7 @@
  * It is plain HTTP without authentication, on the loopback interface unless it is told otherwise.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { PortHolder } from "@novacron/config"
 import { Data, Effect } from "effect"
 import type { Scope } from "effect"
 import * as Listening from "../post/Listening.ts"
@@ -26,12 +27,14 @@ export class MetricsPortUnavailable extends Data.TaggedError("MetricsPortUnavail
   readonly cause?: unknown
 }> {
   readonly code = "NVC-2501"
+  /** Who had the port then, where it is taken. */
+  readonly holder = this.reason === "taken" ? PortHolder.of(this.port) : undefined
   override get message() {
     const where = `${this.host}:${this.port}`
     const rest = "Nobody can read the metrics of this node."
     switch (this.reason) {
       case "taken":
-        return `/metrics cannot listen on ${where}: it is taken. ${rest} Stop who listens there, or set monitoring.port.`
+        return `/metrics cannot listen on ${where}: ${this.holder} has it. ${rest} Stop that, or set monitoring.port.`
       case "denied":
         return `/metrics may not listen on ${where}. ${rest} Set monitoring.port above 1023.`
       case "no such address":

@@ -11,6 +11,7 @@
  * When the node stops, nobody new is let in, and every peer is told. A handler that waits for a message then gets none; one
  * that is at work may finish, and is cut off when `network.drain_timeout` is over.
  */
+import { PortHolder } from "@novacron/config"
 import { Context, Data, type Effect, type Option, type Scope } from "effect"
 import type { Principal } from "../security/Security.ts"
 import type * as Traffic from "./Traffic.ts"
@@ -104,9 +105,11 @@ export interface Drained {
 /** Somebody else listens there. An instance that is just ending gives the port back, so it is tried again. */
 export class PortTaken extends Data.TaggedError("PortTaken")<Address & { readonly cause: unknown }> {
   readonly code = "NVC-2301"
+  /** Who had it then. */
+  readonly holder = PortHolder.of(this.port)
   override get message() {
     const hint = "Is another instance running? Stop it, or set network.bind_port"
-    return `Port ${this.port} on ${this.host} is taken, so no peer can reach this node. ${hint}.`
+    return `Port ${this.port} on ${this.host} is taken by ${this.holder}, so no peer can reach this node. ${hint}.`
   }
 }
 

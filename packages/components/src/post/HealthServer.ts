@@ -30,6 +30,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Health } from "@novacron/boot"
+import { PortHolder } from "@novacron/config"
 import { Clock, Context, Data, DateTime, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import type { Scope } from "effect"
 import * as HealthView from "./HealthView.ts"
@@ -87,6 +88,8 @@ export class HealthServerDown extends Data.TaggedError("HealthServerDown")<{
   readonly cause?: unknown
 }> {
   readonly code = "NVC-2402"
+  /** Who had the port then, where it is taken. */
+  readonly holder = this.reason === "taken" ? PortHolder.of(this.port) : undefined
   get exitCode(): number {
     return this.reason === "denied" ? 77 : 73
   }
@@ -94,7 +97,7 @@ export class HealthServerDown extends Data.TaggedError("HealthServerDown")<{
     const where = `${this.host}:${this.port}`
     switch (this.reason) {
       case "taken":
-        return `The health endpoints cannot listen on ${where}: it is taken. Stop who listens there, or choose another port.`
+        return `The health endpoints cannot listen on ${where}: ${this.holder} has it. Stop that, or choose another port.`
       case "denied":
         return `The health endpoints may not listen on ${where}. Choose a port above 1023, or give the right to.`
       case "no such address":

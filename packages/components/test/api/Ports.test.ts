@@ -13,6 +13,7 @@ describe("Ports", () => {
       yield* Ports.check(server, "REST", at)
       const taken = yield* Effect.flip(Ports.listen(createServer(), "gRPC", at))
       assert.strictEqual(taken._tag, "ApiPortTaken")
+      assert.include(taken.message, `is taken by process ${process.pid} (`)
       assert.include(taken.message, "api.grpc.port")
       const nowhere = yield* Effect.flip(Ports.listen(createServer(), "REST", { host: "192.0.2.1", port: 0 }))
       assert.strictEqual(nowhere._tag, "ApiCannotListen")

@@ -150,6 +150,8 @@ describe("dwcp as a component", () => {
         const { events, exit } = yield* boot(yield* issue("node-b"), { bindPort: a.peer.port }, { retry: soon })
         assert.isTrue(Exit.isFailure(exit))
         assert.isAtLeast(names(events, "AttemptFailed").filter((name) => name === "dwcp/door").length, 3)
+        const [failed] = events.flatMap((event) => (event._tag === "AttemptFailed" ? event.failure.message : []))
+        assert.include(failed, `:${a.peer.port}, which process ${process.pid} (`)
       }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )

@@ -118,7 +118,7 @@ describe("the monitoring component", () => {
           [["monitoring", "absent"]]
         )
         const [failure] = (yield* running.report).failures
-        assert.include(failure?.message, `127.0.0.1:${port}: it is taken`)
+        assert.include(failure?.message, `127.0.0.1:${port}: process ${process.pid} (`)
       })
     )
   )

@@ -11,7 +11,7 @@ describe("a port", () => {
       const identity = yield* issue("node-2")
       const taken = yield* Effect.flip(peer(identity, { bindPort: port }))
       assert.instanceOf(taken, PortTaken)
-      assert.include(taken.message, `${port}`)
+      assert.include(taken.message, `Port ${port} on 127.0.0.1 is taken by process ${process.pid} (`)
       for (const listenAddress of ["203.0.113.7", "no.such.host.invalid"]) {
         assert.instanceOf(yield* Effect.flip(peer(identity, { listenAddress })), BadAddress)
       }

@@ -306,7 +306,7 @@ describe("HealthServer", () => {
     })
   )
 
-  it.live("says that its port is taken, by whom it cannot say, and what to do", () =>
+  it.live("says that its port is taken, by whom, and what to do", () =>
     Effect.gen(function* () {
       const other = createServer()
       const port = yield* Effect.acquireRelease(
@@ -321,7 +321,7 @@ describe("HealthServer", () => {
       const error = yield* Effect.flip(HealthServer.make({ ...settings, port }))
       assert.strictEqual(error.reason, "taken")
       assert.strictEqual(error.exitCode, 73)
-      assert.include(error.message, `127.0.0.1:${port}`)
+      assert.include(error.message, `127.0.0.1:${port}: process ${process.pid} (node in ${process.cwd()}) has it.`)
       const nowhere = yield* Effect.flip(HealthServer.make({ ...settings, host: "203.0.113.7" }))
       assert.strictEqual(nowhere.reason, "no such address")
     }).pipe(Effect.scoped)

@@ -8,6 +8,7 @@
  * room and nobody else's, and a message is from whom the certificate says. The door stays open while what stands behind it
  * is exchanged, v3 for v1 and back, so nothing that is on its way to this node is lost by that.
  */
+import { PortHolder } from "@novacron/config"
 import { Clock, Duration, Effect, Exit, Option, Queue, Schedule, type Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import { mkdirSync } from "node:fs"
@@ -225,7 +226,10 @@ export const open = Effect.fn("Door.open")(function* (
     })
   })
   const port = yield* Effect.callback<number, DwcpCannotListen>((resume) => {
-    server.once("error", (cause) => resume(Effect.fail(new DwcpCannotListen({ address, cause }))))
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const holder = cause.code === "EADDRINUSE" ? PortHolder.of(options.port) : undefined
+      resume(Effect.fail(new DwcpCannotListen({ address, holder, cause })))
+    })
     server.listen({ host: options.host, port: options.port, backlog: 1_024, exclusive: true }, () => {
       server.removeAllListeners("error").on("error", () => undefined)
       const bound = server.address()

@@ -4,12 +4,15 @@ import { Data } from "effect"
 /** The address cannot be listened on. */
 export class DwcpCannotListen extends Data.TaggedError("DwcpCannotListen")<{
   readonly address: string
+  /** Who has the port, where it is taken. */
+  readonly holder?: string | undefined
   readonly cause: unknown
 }> {
   readonly code = "NVC-2601"
   override get message() {
+    const why = this.holder === undefined ? "" : `, which ${this.holder} has`
     return (
-      `DWCP cannot listen at ${this.address}, so no peer reaches this node. Free the port, or set dwcp.bind_port and ` +
+      `DWCP cannot listen at ${this.address}${why}, so no peer reaches this node. Free the port, or set dwcp.bind_port and ` +
       `dwcp.listen_address to what this machine has.`
     )
   }

@@ -3,6 +3,7 @@ import { accessSync, constants, statfsSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname } from "node:path"
 import { Database, Environment, Preflight } from "@novacron/components"
+import { PortHolder } from "@novacron/config"
 import { Cause, Duration, Effect, Exit, FileSystem, Redacted, Result } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as ControlSocket from "../ControlSocket.ts"
@@ -183,7 +184,7 @@ const refusal = (host: string, port: number) =>
   Effect.callback<string | undefined>((resume) => {
     const server = createServer()
     server.once("error", (error: NodeJS.ErrnoException) =>
-      resume(Effect.succeed(error.code === "EADDRINUSE" ? "is taken" : error.message))
+      resume(Effect.succeed(error.code === "EADDRINUSE" ? `is taken by ${PortHolder.of(port)}` : error.message))
     )
     server.listen({ host, port, exclusive: true }, () => server.close(() => resume(Effect.succeed(undefined))))
   })

@@ -63,7 +63,9 @@ describe("doctor", () => {
         const { code, of } = await found({ [setting]: `${port}` })
         assert.strictEqual(code, 78, subject)
         assert.deepInclude(of(`${subject} port`), { state: "bad" })
-        assert.include(of(`${subject} port`)?.text, `is taken; ${setting} = ${port} from -s ${setting}`)
+        const text = of(`${subject} port`)?.text ?? ""
+        assert.include(text, `is taken by process ${process.pid} (`)
+        assert.include(text, `; ${setting} = ${port} from -s ${setting}`)
       }
     })
   })
