@@ -6,12 +6,14 @@ import * as Workspace from "./Workspace.ts"
 
 /** The modules that act. */
 const effects = [
+  "Backlog.ts",
   "Boot.ts",
   "Bulkhead.ts",
   "CircuitBreaker.ts",
   "Component.ts",
   "Health.ts",
   "Journal.ts",
+  "JournalLines.ts",
   "Live.ts",
   "Supervisor.ts"
 ]

@@ -6,7 +6,7 @@ import { once } from "node:events"
 import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { fileURLToPath } from "node:url"
-import { crc32 } from "node:zlib"
+
 import { BootEvent } from "../src/BootEvent.ts"
 import * as Journal from "../src/Journal.ts"
 import { boot, readies, ready } from "./fixtures/bootEvents.ts"
@@ -37,7 +37,6 @@ const linesOf = (bytes: Uint8Array) =>
   Buffer.from(bytes)
     .toString("utf8")
     .split(/(?<=\n)/)
-const bytesOf = (lines: ReadonlyArray<string>) => Buffer.from(lines.join(""), "utf8")
 /** Offsets at which a line ends: after `ends[k]` bytes the file holds k events. */
 const endsOf = (bytes: Uint8Array) => {
   let end = 0
@@ -414,78 +413,6 @@ describe("a file", () => {
       }
     })
   )
-
-  it.effect("with any one bit flipped holds what stands before it, and nothing else", () =>
-    Effect.gen(function* () {
-      const bytes = yield* written(boot)
-      const ends = endsOf(bytes)
-      assert.isTrue(holdsBeginning(Journal.decode(bytes), boot.length))
-      const wrong: Array<string> = []
-      for (let bit = 0; bit < bytes.length * 8; bit++) {
-        const at = bit >> 3
-        const flipped = Uint8Array.from(bytes)
-        flipped[at] = (bytes[at] ?? 0) ^ (1 << (bit & 7))
-        const found = Journal.decode(flipped)
-        const line = ends.findIndex((end) => at < end)
-        if (found.torn === undefined || !holdsBeginning(found, Math.max(0, line - 1))) wrong.push(`bit ${bit}`)
-      }
-      assert.deepStrictEqual(wrong, [])
-    })
-  )
-
-  it.effect("with lines lost, repeated, swapped or from elsewhere is believed up to there", () =>
-    Effect.gen(function* () {
-      const lines = linesOf(yield* written(boot))
-      const others = linesOf(yield* written(boot.map((event) => ({ ...event, atMs: event.atMs + 1 }))))
-      const believed = (edited: ReadonlyArray<string>, count: number, what: string) => {
-        const found = Journal.decode(bytesOf(edited))
-        assert.isTrue(holdsBeginning(found, count), what)
-        assert.isDefined(found.torn, what)
-      }
-      assert.isTrue(holdsBeginning(Journal.decode(bytesOf(lines)), boot.length))
-      assert.strictEqual(Journal.decode(bytesOf(others)).events.length, boot.length)
-      for (let k = 1; k < lines.length - 1; k++) {
-        const [line = "", next = ""] = lines.slice(k)
-        const end = lines.slice(k + 2)
-        believed([...lines.slice(0, k), next, ...end], k - 1, `line ${k} lost`)
-        believed([...lines.slice(0, k + 1), line, next, ...end], k, `line ${k} repeated`)
-        believed([...lines.slice(0, k), next, line, ...end], k - 1, `line ${k} swapped`)
-        believed([...lines.slice(0, k + 1), ...others.slice(k + 1)], k, `line ${k + 1} from elsewhere`)
-      }
-      const whole = bytesOf(lines)
-      for (const tail of [new Uint8Array(4096), bytesOf(lines), Buffer.from("\n"), Buffer.from("00000000 {}\n")]) {
-        const found = Journal.decode(Buffer.concat([whole, tail]))
-        assert.isTrue(holdsBeginning(found, boot.length))
-        assert.strictEqual(found.torn?.offset, whole.length)
-      }
-    })
-  )
-
-  it.effect("with a good checksum over something else is believed up to there", () =>
-    Effect.gen(function* () {
-      const bytes = yield* written(boot)
-      const n = boot.length + 1
-      const crc = parseInt(linesOf(bytes).at(-1)?.slice(0, 8) ?? "", 16)
-      const appended = (payload: string) =>
-        Journal.decode(
-          Buffer.concat([bytes, Buffer.from(`${crc32(payload, crc).toString(16).padStart(8, "0")} ${payload}\n`)])
-        )
-      assert.isTrue(holdsBeginning(appended(`{"n":${n},"dropped":3}`), boot.length))
-      assert.strictEqual(appended(`{"n":${n},"dropped":3}`).dropped, 3)
-      for (const payload of [`{"n":${n + 1},"dropped":3}`, `{"n":${n},"event":{"_tag":"Unheard"}}`, "{", ""]) {
-        assert.isTrue(holdsBeginning(appended(payload), boot.length), payload)
-        assert.strictEqual(appended(payload).torn?.offset, bytes.length, payload)
-      }
-    })
-  )
-
-  it("that is no journal, or one of a later format, holds nothing", () => {
-    for (const content of ["", "novacron-journal 2\n", "hello", "novacron-journal 1"]) {
-      const found = Journal.decode(Buffer.from(content))
-      assert.isEmpty(found.events)
-      assert.strictEqual(found.torn?.offset, 0)
-    }
-  })
 
   it.effect("names the last checkpoint and whether the boot ended", () =>
     Effect.gen(function* () {
