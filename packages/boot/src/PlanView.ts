@@ -18,6 +18,7 @@
  * // …
  * ```
  */
+import * as Count from "./Count.ts"
 import { type Manifest, type Need, type Variant, worstCaseMs } from "./Manifest.ts"
 import * as Phase from "./Phase.ts"
 import * as Plan from "./Plan.ts"
@@ -36,7 +37,7 @@ export const toText = (plan: Plan.Plan, options: Options = {}): string => {
   const depth = Plan.levels(plan).filter((names) => names.length > 0).length
   const needers = externalNeeds(plan)
   const lines = [
-    `Plan for "${visible(plan.environment)}": ${count(there, "component")}, ${count(depth, "level")}.`,
+    `Plan for "${visible(plan.environment)}": ${Count.of(there, "component")}, ${Count.of(depth, "level")}.`,
     ...summary(plan, options.slots ?? Infinity),
     ...plan.external.map((key) => {
       const names = plan.components.filter((_, i) => needers.get(key)?.includes(i)).map(({ name }) => name)
@@ -57,7 +58,7 @@ const summary = (plan: Plan.Plan, slots: number): ReadonlyArray<string> => {
   const worst = duration(Plan.worstCaseMs(plan, { slots }))
   return [
     `Critical path${expected}: ${path.join(" → ")}.`,
-    `Worst case: ${worst} with ${slots === Infinity ? "enough slots" : count(slots, "slot")}.`
+    `Worst case: ${worst} with ${slots === Infinity ? "enough slots" : Count.of(slots, "slot")}.`
   ]
 }
 
@@ -130,7 +131,7 @@ const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 const policies = ({ slowMs, stopMs, variants }: Manifest): ReadonlyArray<string> => {
   const patience = (variant: Variant) =>
     [
-      `${count(variant.attempts, "attempt")} of ${duration(variant.timeoutMs)}`,
+      `${Count.of(variant.attempts, "attempt")} of ${duration(variant.timeoutMs)}`,
       ...(variant.attempts > 1 ? [`delays of ${duration(variant.retryMs)} together`] : []),
       ...(variant.deadlineMs === Infinity ? [] : [`${duration(variant.deadlineMs)} in all`])
     ].join(", ")
@@ -153,9 +154,6 @@ const absentees = (plan: Plan.Plan): ReadonlyArray<string> => {
   })
   return lines.length === 0 ? [] : ["", `not in "${visible(plan.environment)}"`, ...lines]
 }
-
-/** `1 attempt`, `3 attempts` */
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`
 
 /** Milliseconds for people: `250 ms`, `1.5 s`, `2 min 30 s`. */
 const duration = (ms: number): string => {

@@ -17,6 +17,7 @@
  */
 import { Schema } from "effect"
 import { CheckpointReached, Closing, Failure, Reason } from "./BootEvent.ts"
+import * as Count from "./Count.ts"
 import { statusNames } from "./ProgressState.ts"
 
 const phase = Schema.Literals(["pre", "core", "service", "post"])
@@ -360,7 +361,7 @@ const failureText = ({ message, tag }: Failure): string => (message.startsWith(t
 
 const tries = ({ attempts }: Component): string => {
   const failed = attempts.filter(({ error }) => error !== null)
-  return failed.length === 0 ? "" : ` after ${count(failed.length, "attempt")} in ${duration(spanMs(failed))}`
+  return failed.length === 0 ? "" : ` after ${Count.of(failed.length, "attempt")} in ${duration(spanMs(failed))}`
 }
 
 const spanMs = (attempts: ReadonlyArray<Attempt>): number => {
@@ -419,7 +420,7 @@ const table = (report: Report): ReadonlyArray<string> => {
     const took = startedAtMs === null ? "" : duration(runningMs + backoffMs)
     return `  ${mark[state] ?? "·"} ${name.padEnd(width)}  ${took.padStart(7)}   ${remark(at, component)}`
   })
-  return more === 0 ? rows : [...rows, `    and ${count(more, "more component")}`]
+  return more === 0 ? rows : [...rows, `    and ${Count.of(more, "more component")}`]
 }
 
 const mark: { readonly [S in State]?: string } = { ready: "✓", degraded: "~", absent: "-", skipped: "-", failed: "✗" }
@@ -470,7 +471,7 @@ const titled = (
 const bootingLine = ({ atMs, components }: Report): string => {
   const open = components.filter(({ settledAtMs }) => settledAtMs === null)
   const busy = open.filter(({ state }) => isBusy(state)).map(({ name }) => name)
-  const of = `${components.length - open.length} of ${count(components.length, "component")}`
+  const of = `${components.length - open.length} of ${Count.of(components.length, "component")}`
   return `BOOTING  ${of} after ${duration(atMs)}${busy.length === 0 ? "" : `, waiting for ${list(busy)}`}`
 }
 
@@ -560,7 +561,7 @@ const undone = ({ components, endedAtMs, rollback }: Report): string => {
     return left === "" ? "nothing: nothing was held" : `nothing, and not clean: ${left}`
   }
   const how = rollback.clean ? "all clean" : endedAtMs === null ? "not yet over" : `not clean: ${left}`
-  return `${count(rollback.components, "component")} in reverse order in ${duration(rollback.durationMs)}, ${how}`
+  return `${Count.of(rollback.components, "component")} in reverse order in ${duration(rollback.durationMs)}, ${how}`
 }
 
 const advice = ({ components, kind, tag }: Report["failures"][number]): string => {
@@ -586,8 +587,6 @@ const list = (all: ReadonlyArray<string>): string =>
   all.length <= limit.names
     ? all.join(", ")
     : `${all.slice(0, limit.names).join(", ")} and ${all.length - limit.names} more`
-
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`
 
 /** `0.4 ms`, `81 ms`, `3.1 s`, `2 min 30 s`, `26 h 5 min` */
 const duration = (ms: number): string => {

@@ -42,6 +42,7 @@
  */
 import { Cause, Clock, Data, Duration, Effect, Exit, Fiber, Option, Queue, Schedule } from "effect"
 import type { Scope } from "effect"
+import * as Count from "./Count.ts"
 
 // ------------------------------------------------------------------------------------------------------------- model
 
@@ -128,7 +129,8 @@ export class GaveUp extends Data.TaggedError("GaveUp")<{
     switch (reason._tag) {
       case "TooManyRestarts": {
         const period = Duration.format(reason.period)
-        return `"${child}" ended again after ${restarts} restarts within ${period}: its supervisor gave up. ${next}`
+        const often = Count.of(restarts, "restart")
+        return `"${child}" ended again after ${often} within ${period}: its supervisor gave up. ${next}`
       }
       case "BackoffEnded":
         return `"${child}" ended again and its backoff allows no more restarts: its supervisor gave up. ${next}`

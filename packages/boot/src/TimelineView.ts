@@ -15,6 +15,7 @@
  * for (const request of TimelineView.toOtlp(timeline)) post(request)
  * ```
  */
+import * as Count from "./Count.ts"
 import type { Durations, Prediction } from "./Durations.ts"
 import { eta, late } from "./Durations.ts"
 import * as Gantt from "./Gantt.ts"
@@ -209,7 +210,7 @@ const lateNotes = (timeline: Timeline, durations: Durations | undefined): Readon
 const rollbackNote = ({ report: { rollback } }: Timeline): ReadonlyArray<string> => {
   if (rollback === null) return []
   const because = rollback.because === "" ? "" : ` because of ${rollback.because}`
-  const what = `${rollback.components} components in ${Gantt.duration(rollback.durationMs)}`
+  const what = `${Count.of(rollback.components, "component")} in ${Gantt.duration(rollback.durationMs)}`
   const what2 = rollback.clean ? "all clean" : "not all clean"
   return [`taken down after ${Gantt.duration(rollback.startedAtMs)} (${rollback.why}${because}): ${what}, ${what2}`]
 }

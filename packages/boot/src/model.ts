@@ -8,6 +8,7 @@
  * ```
  */
 export * as BootEvent from "./BootEvent.ts"
+export * as Count from "./Count.ts"
 export * as Durations from "./Durations.ts"
 export * as Gantt from "./Gantt.ts"
 export * as GanttPage from "./GanttPage.ts"

@@ -22,4 +22,11 @@ describe("an error of a journal", () => {
     }
     assert.lengthOf(new Set(reasons.map((reason) => new JournalError({ reason }).message)), reasons.length)
   })
+
+  it("counts one event as one", () => {
+    for (const reason of reasons) {
+      if (!("lost" in reason)) continue
+      assert.notInclude(new JournalError({ reason: { ...reason, lost: 1 } }).message, "1 events")
+    }
+  })
 })

@@ -10,7 +10,7 @@
  * A line of JSON always has `timestamp`, `level`, `event` and `message`; `component`, `phase`, `dependencies`,
  * `duration_ms` and `attempt` where they mean something, and the remaining facts of the event under `facts`.
  */
-import { type BootEvent, TimelineView } from "@novacron/boot/model"
+import { type BootEvent, Count, TimelineView } from "@novacron/boot/model"
 import { DateTime, Option, Schema } from "effect"
 import type { Remark } from "./Expected.ts"
 import { duration, paint, type Style, visible } from "./Terminal.ts"
@@ -216,7 +216,7 @@ const say = (event: Event, budget: () => string | undefined): Said | undefined =
     case "BootStarted":
       return note(
         `booting ${event.nodeId === "" ? "a node" : event.nodeId} in ${event.environment}: ` +
-          `${count(event.components.filter(isOutermost).length, "component")}, ${event.concurrency} at a time, ` +
+          `${Count.of(event.components.filter(isOutermost).length, "component")}, ${event.concurrency} at a time, ` +
           `at the most ${duration(event.worstCaseMs)}`
       )
     case "PhaseStarted":
@@ -314,8 +314,6 @@ const reason = (of: BootEvent.Reason): string => {
 
 const list = (all: ReadonlyArray<string>): string =>
   all.length <= 4 ? all.join(", ") : `${all.slice(0, 4).join(", ")} and ${all.length - 4} more`
-
-const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`
 
 const levelOf = (event: Event): Level => {
   switch (event._tag) {

@@ -26,6 +26,7 @@
  */
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
+import { Count } from "@novacron/boot/model"
 import type { PgClient } from "@effect/sql-pg"
 import { Clock, Context, Duration, Effect, Option, Queue, type Redacted, Ref, Result, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
@@ -260,11 +261,12 @@ const probe = Effect.fnUntraced(function* (pool: Pool.Pool) {
     const statements = now.statements - before.statements
     const seconds = Math.max(atMs - before.atMs, 1) / 1000
     const share = Math.round((100 * now.inUse) / now.max)
+    const open = Count.of(now.open, "connection")
     return {
       latencyMs,
       throughput: statements / seconds,
       errorRate: statements === 0 ? 0 : (now.failures - before.failures) / statements,
-      detail: `${now.open} connections open, ${now.inUse} in use, ${now.waiting} waiting, of ${now.max} (${share} %)`
+      detail: `${open} open, ${now.inUse} in use, ${now.waiting} waiting, of ${now.max} (${share} %)`
     } satisfies Reading
   })
 })

@@ -16,6 +16,7 @@
  * it begin by removing what it makes, and leave alone what others have made.
  */
 import { createHash } from "node:crypto"
+import { Count } from "@novacron/boot/model"
 import { Clock, Effect, Option, Schedule } from "effect"
 import type { SqlClient } from "effect/sql"
 import { SqlError } from "effect/sql"
@@ -191,7 +192,7 @@ const compared = Effect.fnUntraced(function* (ledger: Ledger, migrations: Readon
   const unknown = [...ledger.keys()].filter((id) => !known.has(id))
   if (unknown.length > 0) {
     yield* Effect.logWarning(
-      `The database has ${unknown.length} migrations that this version does not know: a newer node was here.`
+      `The database has ${Count.of(unknown.length, "migration")} that this version does not know: a newer node was here.`
     )
   }
 })

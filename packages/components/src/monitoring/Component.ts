@@ -1,5 +1,6 @@
 /** The metrics of the node as a component: Prometheus reads them while it is up. A node without it is as good as with it. */
 import { Component } from "@novacron/boot"
+import { Count } from "@novacron/boot/model"
 import { Context, Effect, Option } from "effect"
 import { Security } from "../security/Security.ts"
 import * as Certificates from "./Certificates.ts"
@@ -39,6 +40,6 @@ export const component = (settings: Settings) =>
         yield* metrics.check
         const { dropped } = yield* (yield* Monitor).statistics
         const all = dropped.full + dropped.lost + dropped.refused
-        return all === 0 ? {} : { detail: `${all} spans were dropped` }
+        return all === 0 ? {} : { detail: `${Count.of(all, "span")} dropped` }
       })
   }).pipe(Component.optional)

@@ -18,6 +18,7 @@
  *
  * Why not the exporter of Effect: after three retries it drops all that it holds and everything of the next minute.
  */
+import { Count } from "@novacron/boot/model"
 import { Cause, Clock, Deferred, Duration, Effect, Latch, Option, Random, Redacted, Result, Schema } from "effect"
 import type { Scope } from "effect"
 import { Headers } from "effect/http"
@@ -181,10 +182,12 @@ export const make = Effect.fn("Exporter.make")(function* (
     const left = [...sending, ...waiting]
     if (left.length === 0) return
     if (spool !== undefined && (yield* Spool.write(spool, left))) {
-      return yield* Effect.logInfo(`${left.length} spans wait in ${spool} for the collector and the next start.`)
+      return yield* Effect.logInfo(
+        `${Count.of(left.length, "span")} left in ${spool} for the collector and the next start.`
+      )
     }
     counts.lost += left.length
-    yield* Effect.logWarning(`${left.length} spans are lost: the collector at ${host} did not take them.`)
+    yield* Effect.logWarning(`${Count.of(left.length, "span")} lost: the collector at ${host} did not take them.`)
   })
 
   yield* Effect.addFinalizer(() => leave)

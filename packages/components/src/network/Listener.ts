@@ -8,6 +8,7 @@
  * need no room: a node that is full is not ill.
  */
 import * as Net from "node:net"
+import { Count } from "@novacron/boot/model"
 import { ByteSize, Cause, Clock, Effect, FiberSet, type Scope } from "effect"
 import { Security } from "../security/Security.ts"
 import * as Bind from "./Bind.ts"
@@ -105,7 +106,7 @@ export const make = Effect.fnUntraced(function* (
       yield* probe
       const nowMs = yield* Clock.currentTimeMillis
       const { open } = yield* house.connections
-      return traffic.read(nowMs, nowMs - startMs, `listening on ${Ends.show(address)}, ${open} connections`)
+      return traffic.read(nowMs, nowMs - startMs, `listening on ${Ends.show(address)}, ${Count.of(open, "connection")}`)
     })
   }
 })

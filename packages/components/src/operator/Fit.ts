@@ -11,6 +11,7 @@
  *
  * How many tasks a node takes at once is not told by nodes, so it is not judged here.
  */
+import { Count } from "@novacron/boot/model"
 import type { Tasks } from "@novacron/api"
 import * as Scheduling from "../orchestration/Scheduling.ts"
 import type { Fit } from "./Wire.ts"
@@ -108,7 +109,7 @@ const wordsOf = (
   }
   switch (constraint) {
     case "cpu":
-      return `wants ${round(demand?.cpu ?? 0)} cores, ${free.cpu} of ${round(node.capacity.cpu)} are free`
+      return `wants ${Count.of(Number(round(demand?.cpu ?? 0)), "core")}, ${free.cpu} of ${round(node.capacity.cpu)} are free`
     case "memory":
       return `wants ${round(demand?.memory ?? 0)} MiB, ${free.memory} of ${round(node.capacity.memory)} are free`
     case "labels": {

@@ -7,6 +7,7 @@
  * It keeps nothing in memory that a successor would need. Should two of them run for a moment, they may fill a node more
  * than they meant to; no task is placed twice, because each step is a condition on its row.
  */
+import { Count } from "@novacron/boot/model"
 import { Clock, Duration, Effect, Latch, Option, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import type { Bulletin } from "./Bulletin.ts"
@@ -83,7 +84,7 @@ export const run = ({ bulletin, environment, node, nodes, revive, settings, task
       while (true) {
         yield* nodes.coordinate(node)
         const taken = yield* tasks.reclaimLost(deadAfterMs, settings.maxLosses)
-        if (taken > 0) yield* Effect.logWarning(`${taken} tasks of lost nodes are taken up again.`)
+        if (taken > 0) yield* Effect.logWarning(`${Count.of(taken, "task")} of lost nodes taken up again.`)
         const now = yield* nowMs
         if (now - lastMs >= Duration.toMillis(settings.reconcileInterval)) {
           lastMs = now

@@ -1,5 +1,6 @@
 /** The service {@link Orchestration} over the tables: what is asked here is answered from the database alone. */
 import { randomUUID } from "node:crypto"
+import { Count } from "@novacron/boot/model"
 import type { Tasks } from "@novacron/api"
 import { Tasks as Words } from "@novacron/api"
 import { Clock, Duration, Effect, Latch, Option, Schedule, type Scope, Stream } from "effect"
@@ -183,7 +184,7 @@ export const make = Effect.fnUntraced(function* (
         return yield* new Unavailable({ reason: `another node has announced itself as ${node}` })
       if (state === "NoLease")
         return yield* new Unavailable({ reason: "this node has not reached the database for too long" })
-      return `${coordinator.value} coordinates; ${yield* agent.running} tasks run here. ${limits}`
+      return `${coordinator.value} coordinates; ${Count.of(yield* agent.running, "task")} running here. ${limits}`
     })
   }
 })

@@ -3,6 +3,7 @@
  *
  * Whoever asks (the API, the command line, the dashboard) needs this service and nothing behind it.
  */
+import { Count } from "@novacron/boot/model"
 import type { Tasks } from "@novacron/api"
 import { Context, Data, type Effect, type Option, type Stream } from "effect"
 
@@ -24,7 +25,7 @@ export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly key: str
 export class QueueFull extends Data.TaggedError("QueueFull")<{ readonly queued: number; readonly limit: number }> {
   override get message(): string {
     const advice = "Try again later, or raise orchestration.max_queued."
-    return `${this.queued} tasks are queued and ${this.limit} are allowed. ${advice}`
+    return `${Count.of(this.queued, "task")} queued, and ${this.limit} allowed. ${advice}`
   }
 }
 

@@ -7,6 +7,7 @@
  * tasks a node may run at once is a resource like others: ITP's count of whole units (`gpus`) stands for it, because tasks
  * here ask for no GPUs.
  */
+import { Count } from "@novacron/boot/model"
 import type { Tasks } from "@novacron/api"
 import { Itp } from "@novacron/dwcp"
 import { Result } from "effect"
@@ -147,7 +148,8 @@ const never = ({ constraints, demand, driver }: Candidate, nodes: ReadonlyArray<
     return `It asks for the node ${wanted}, which is not there or takes nothing: cancel it, or bring that node back.`
   }
   const cores = Math.max(...nodes.map(({ cpu }) => cpu))
-  if ((demand?.cpu ?? 0) > cores) return `It asks for ${demand?.cpu} cores, no node has more than ${cores}: ${todo}`
+  if ((demand?.cpu ?? 0) > cores)
+    return `It asks for ${Count.of(demand?.cpu ?? 0, "core")}, no node has more than ${cores}: ${todo}`
   const mib = Math.max(...nodes.map(({ memory }) => memory))
   if ((demand?.memory ?? 0) > mib) return `It asks for ${demand?.memory} MiB, no node has more than ${mib}: ${todo}`
   if (driver === "vm" && nodes.every(({ labels }) => labels[vmLabel.name] !== vmLabel.value)) {

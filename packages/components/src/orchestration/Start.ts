@@ -3,6 +3,7 @@
  * coordinates. It brings `effect/cluster`, so it is loaded when it is needed and not before.
  */
 import { randomUUID } from "node:crypto"
+import { Count } from "@novacron/boot/model"
 import { Context, Duration, Effect, Layer, Option, Schedule, type Scope } from "effect"
 import { Sharding } from "effect/cluster"
 import type { SqlError } from "effect/sql"
@@ -80,7 +81,9 @@ export const start = (settings: Settings, facts: Facts, coordinatorWithin: Durat
       })
     )
     const memory = `${Math.round(node.memory)} MiB`
-    yield* Effect.logInfo(`Node ${node.id} takes ${node.slots} tasks, ${node.cpu} cores, ${memory}. ${limits}`)
+    yield* Effect.logInfo(
+      `Node ${node.id} takes ${Count.of(node.slots, "task")}, ${Count.of(node.cpu, "core")}, ${memory}. ${limits}`
+    )
     return live
   }) satisfies Effect.Effect<
     Orchestration["Service"],

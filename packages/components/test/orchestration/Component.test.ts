@@ -69,7 +69,7 @@ describe("orchestration of a node that is alone", () => {
           assert.strictEqual(fromTheMiddle[0]?.offset, 1)
           assert.match(
             yield* work.check,
-            /^node-1 coordinates; \d+ tasks run here\. Memory is limited .* CPU is (?:not )?limited/
+            /^node-1 coordinates; \d+ tasks? running here\. Memory is limited .* CPU is (?:not )?limited/
           )
         })
       )

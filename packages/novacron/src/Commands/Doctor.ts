@@ -2,6 +2,7 @@
 import { accessSync, constants, statfsSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname } from "node:path"
+import { Count } from "@novacron/boot/model"
 import { Database, Environment, Preflight } from "@novacron/components"
 import { PortHolder } from "@novacron/config"
 import { Cause, Duration, Effect, Exit, FileSystem, Redacted, Result } from "effect"
@@ -60,7 +61,7 @@ const nodeVersion = (version: string): Finding =>
 
 const ofMachine = (): Finding => {
   const { cores, memoryBytes } = machine()
-  const text = `${cores} cores, ${Math.round(memoryBytes / 1e9)} GB of memory`
+  const text = `${Count.of(cores, "core")}, ${Math.round(memoryBytes / 1e9)} GB of memory`
   return cores < 2 ? warning("machine", `${text}: the parts will wait for each other`) : good("machine", text)
 }
 
@@ -84,7 +85,7 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
       `version ${loaded.version}, ${loaded.file ?? "no file"}, environment: ${Environment.describe(detection)}`
     ),
     Result.isSuccess(plan)
-      ? good("plan", `${plan.success.components.length} components`)
+      ? good("plan", Count.of(plan.success.components.length, "component"))
       : bad("plan", plan.failure.message),
     yield* ofDataDir(dataDir),
     isRunning

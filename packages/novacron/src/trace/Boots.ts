@@ -15,7 +15,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs"
 import { basename, join } from "node:path"
 import { Journal } from "@novacron/boot"
-import type { BootEvent } from "@novacron/boot/model"
+import { type BootEvent, Count } from "@novacron/boot/model"
 import { Data, Result } from "effect"
 
 /** What the head of a journal says. */
@@ -195,7 +195,7 @@ export const open = (directory: string, file: string): Result.Result<Opened, Boo
         : [`The journal ${file} is torn at byte ${torn.offset}: ${torn.reason}. What came before is shown.`]),
       ...(dropped === 0
         ? []
-        : [`The journal ${file} lacks ${dropped} events: they came faster than the disk took them.`])
+        : [`The journal ${file} lacks ${Count.of(dropped, "event")}, which came faster than the disk took them.`])
     ]
     return Result.succeed({ file, events, warnings })
   })

@@ -7,6 +7,7 @@
  * Follows the specification of OTLP/HTTP: 429, 502, 503, 504 and no connection are tried again, everything else is not;
  * an answer of 2xx is success, whatever stands in it; a partial success is told. `OTEL_EXPORTER_OTLP_HEADERS` is sent along.
  */
+import { Count } from "@novacron/boot/model"
 import { Data, Duration, Effect, Result, Schedule } from "effect"
 
 /** The trace could not be sent, or not all of it. A secret of the URL is never told. */
@@ -21,7 +22,7 @@ export class CollectorRefused extends Data.TaggedError("CollectorRefused")<{
   override get message() {
     const { endpoint, reason, sent } = this
     const done =
-      sent === 0 ? "Nothing was sent" : `${sent} spans were sent before that; sending them again does no harm`
+      sent === 0 ? "Nothing was sent" : `${Count.of(sent, "span")} sent before that; sending them again does no harm`
     return `The collector at ${endpoint} did not take the trace: ${reason}. ${done}. Is it a collector for OTLP over HTTP?`
   }
 }

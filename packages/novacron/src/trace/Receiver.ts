@@ -13,7 +13,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { gunzip } from "node:zlib"
-import { GanttPage, Timeline, TimelineView } from "@novacron/boot/model"
+import { Count, GanttPage, Timeline, TimelineView } from "@novacron/boot/model"
 import { Monitoring } from "@novacron/components"
 import { Data, Effect, Result, type Scope } from "effect"
 import * as Boots from "./Boots.ts"
@@ -304,7 +304,7 @@ const index = ({ journals, store }: House): string => {
     const cells = [
       `<a href="/trace/${trace.traceId}">${name}</a>`,
       GanttPage.escaped(root?.service ?? "", 80),
-      `${trace.spans.size} spans${errors === 0 ? "" : `, ${errors} failed`}`,
+      `${Count.of(trace.spans.size, "span")}${errors === 0 ? "" : `, ${errors} failed`}`,
       GanttPage.escaped(`${Math.round((toMs - fromMs) * 10) / 10} ms`)
     ]
     return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`

@@ -2,7 +2,7 @@
  * A boot as a sequence diagram for Mermaid: who was started when, what failed on the way, and when each was up. Made from the
  * events of a boot that was, so it shows what happened and not what was planned.
  */
-import { Gantt, type Timeline } from "@novacron/boot/model"
+import { Count, Gantt, type Timeline } from "@novacron/boot/model"
 
 /** A line of the diagram, and when it happened. */
 interface Message {
@@ -27,7 +27,7 @@ export const toMermaid = ({ lanes, report }: Timeline.Timeline): string => {
     "sequenceDiagram",
     "  participant boot",
     ...participants,
-    ...(more === 0 ? [] : [`  Note over boot: ${more} components are not shown`]),
+    ...(more === 0 ? [] : [`  Note over boot: ${Count.of(more, "component")} not shown`]),
     ...before.map(({ line }) => line),
     ready === null ? `  Note over boot: ${report.outcome}` : `  Note over boot: READY after ${ms(ready)}`,
     ...after.map(({ line }) => line)

@@ -7,7 +7,16 @@
  */
 import { writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import { type BootEvent, Durations, Gantt, Rehearsal, Report, Timeline, TimelineView } from "@novacron/boot/model"
+import {
+  type BootEvent,
+  Count,
+  Durations,
+  Gantt,
+  Rehearsal,
+  Report,
+  Timeline,
+  TimelineView
+} from "@novacron/boot/model"
 import { Monitoring } from "@novacron/components"
 import { Data, Deferred, Effect, Result } from "effect"
 import { quietly } from "../Leave.ts"
@@ -186,12 +195,13 @@ const send = Effect.fnUntraced(function* (
   const headers = Collector.headersOf(env["OTEL_EXPORTER_OTLP_HEADERS"])
   const sent = yield* Collector.send(address, requests, { headers })
   const id = TimelineView.traceId(bootId)
-  if (sent.rejected > 0) stderr.write(`The collector did not take ${sent.rejected} spans: ${visible(sent.message)}\n`)
+  if (sent.rejected > 0)
+    stderr.write(`The collector did not take ${Count.of(sent.rejected, "span")}: ${visible(sent.message)}\n`)
   yield* write(
     asked,
     asked.as === "json"
       ? JSON.stringify({ ...sent, traceId: id })
-      : `sent ${sent.spans} spans to ${sent.endpoint}, trace ${id}`
+      : `sent ${Count.of(sent.spans, "span")} to ${sent.endpoint}, trace ${id}`
   )
   if (sent.rejected > 0) return yield* quietly(69)
 })

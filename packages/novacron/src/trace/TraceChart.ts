@@ -7,7 +7,7 @@
  * The critical path goes from the root backwards through time: at each moment to the child that ended last before it. A
  * span whose parent did not come is a root of its own; spans that are their own ancestors are shown as if they were none.
  */
-import { Gantt } from "@novacron/boot/model"
+import { Count, Gantt } from "@novacron/boot/model"
 import { DateTime, Option } from "effect"
 import type { Span, Trace } from "./Received.ts"
 
@@ -56,7 +56,7 @@ export const toChart = (trace: Trace, rows = 1_000): Gantt.Chart => {
   )
   const services = new Set(ordered.map(({ span }) => span.service))
   const root = rootOf(trace)
-  const count = `${trace.spans.size} spans`
+  const count = Count.of(trace.spans.size, "span")
   return {
     title: `trace ${trace.traceId}${root === undefined ? "" : ` · ${root.name}`}`,
     lines: [
@@ -73,7 +73,7 @@ export const toChart = (trace: Trace, rows = 1_000): Gantt.Chart => {
         .filter((text) => text !== "")
         .join(" · ")
     ],
-    footnotes: trace.dropped === 0 ? [] : [`${trace.dropped} spans came that were too many to keep`],
+    footnotes: trace.dropped === 0 ? [] : [`too many to keep: ${Count.of(trace.dropped, "span")}`],
     fromMs: 0,
     toMs: toMs - fromMs,
     marks: [],
@@ -97,7 +97,7 @@ const rowOf = (span: Span, depth: number, beganMs: number, isCritical: boolean, 
     facts: [
       `at ${at(startMs)} for ${Gantt.duration(endMs - startMs)}, span ${spanId}${service === "" ? "" : `, ${service}`}`,
       ...(statusMessage === "" ? [] : [statusMessage]),
-      ...(links === 0 ? [] : [`${links} links`]),
+      ...(links === 0 ? [] : [Count.of(links, "link")]),
       ...attributes.map(([key, value]) => `${key} = ${value}`),
       ...events.map((event) => `at ${at(event.atMs)} ${event.name} ${event.text}`.trimEnd())
     ]

@@ -62,7 +62,7 @@ describe("Collector", () => {
       const { asked, url } = yield* collector((_, response, n) => response.writeHead(n === 0 ? 200 : 400).end("no"))
       const error = yield* Effect.flip(Collector.send(url, trace()))
       assert.strictEqual(error._tag, "CollectorRefused")
-      assert.match(error.message, /it answered with 400\. 4 spans were sent before that/)
+      assert.match(error.message, /it answered with 400\. 4 spans sent before that/)
       assert.strictEqual(asked(), 2)
     }).pipe(Effect.scoped)
   )
