@@ -8,6 +8,7 @@
  * itself. A signal goes back at once.
  */
 import { readFile } from "node:fs/promises"
+import { Count } from "@novacron/boot/model"
 import { Clock, Data, Deferred, Duration, Effect, Redacted, Ref } from "effect"
 import * as Leave from "../Leave.ts"
 import * as Program from "../Program.ts"
@@ -62,8 +63,8 @@ export class NotDrained extends Data.TaggedError("NotDrained")<{ readonly name: 
   readonly code = "NVC-3018"
   override get message() {
     const { name, open } = this
-    const how = open === 1 ? "1 connection" : `${open} connections`
-    return `Everything new goes where it is to go, but ${name} still has ${how}. To stop it now cuts them off.`
+    const left = Count.of(open, "connection")
+    return `Everything new goes where it is to go, but ${name} still has ${left}. To stop it now cuts them off.`
   }
 }
 
@@ -212,7 +213,7 @@ type Say = (event: string, text: string, facts: { readonly [fact: string]: unkno
 /** How often the new node has to answer, one after the other, before it gets anything. */
 const warmUp = 3
 
-/** Waits until the new node takes work and answers; it gets nothing before. */
+/** Waits until the new node takes work and answers; it gets nothing before. What waiting does not change ends it. */
 const ready = Effect.fnUntraced(function* (
   asked: Asked,
   question: Probe.Question,
@@ -225,7 +226,10 @@ const ready = Effect.fnUntraced(function* (
   const signs = yield* readySign(asked)
   const one = Effect.gen(function* () {
     const sign = yield* signs
-    const outcome = sign._tag === "Failed" ? sign : yield* Probe.ask(host, port, question)
+    const outcome = sign._tag === "Answered" ? yield* Probe.ask(host, port, question) : sign
+    // Patience does not change that, and whoever mistook something wants to know at once.
+    if (outcome._tag === "Refused")
+      return yield* new BadRollout({ problem: `${name} refuses to answer (${outcome.why}): ${outcome.remedy}` })
     if (outcome._tag === "Failed") yield* Ref.set(last, outcome.why)
     return outcome._tag === "Answered"
   })

@@ -49,6 +49,8 @@ export const nothing: Seen = { requests: 0, failures: 0, inARow: 0, latenciesMs:
 export type Outcome =
   | { readonly _tag: "Answered"; readonly ms: number }
   | { readonly _tag: "Failed"; readonly why: string }
+  /** As it will be the next time: whoever asks has to ask otherwise. */
+  | { readonly _tag: "Refused"; readonly why: string; readonly remedy: string }
 
 /** How many latencies are kept: of a step that lasts long, the last ones. */
 const kept = 1_000

@@ -37,19 +37,36 @@ export const ask = (host: string, port: number, question: Question): Effect.Effe
       }
       const asking = isPlain ? askHttp(options) : askHttps({ ...options, ...trusted })
       const failed = (why: string) => resume(Effect.succeed({ _tag: "Failed", why }))
+      const refused = (why: string, remedy: string) => resume(Effect.succeed({ _tag: "Refused", why, remedy }))
       asking.once("response", (answer) => {
         const { statusCode = 0, statusMessage = "" } = answer
         answer.once("error", (error) => failed(error.message))
-        answer.once("end", () =>
-          statusCode >= 200 && statusCode < 300
-            ? resume(Effect.succeed({ _tag: "Answered", ms: now() - began }))
-            : failed(`${statusCode} ${statusMessage}`)
-        )
+        answer.once("end", () => {
+          const said = `${statusCode} ${statusMessage}`
+          if (statusCode >= 200 && statusCode < 300) resume(Effect.succeed({ _tag: "Answered", ms: now() - began }))
+          else if (statusCode === 401 || statusCode === 403) refused(said, rights(question))
+          else failed(said)
+        })
         answer.resume()
       })
       asking.once("timeout", () => asking.destroy(new Error(`no answer within ${patienceMs / 1_000} seconds`)))
-      asking.once("error", (error) => failed(error.message))
+      asking.once("error", (error) =>
+        "code" in error && distrust.test(String(error.code))
+          ? refused(
+              error.message,
+              "--ca names the CA of the nodes, --server-name the name that their certificates bear"
+            )
+          : failed(error.message)
+      )
       asking.end()
       return Effect.sync(() => asking.destroy())
     })
   )
+
+const rights = ({ path, token }: Question): string =>
+  token === undefined
+    ? `NOVACRON_API_TOKEN is not set, and ${path} wants a token that this node knows`
+    : `the token in NOVACRON_API_TOKEN is none that this node knows, or it may not ask for ${path}`
+
+/** The codes of a certificate that is not believed. */
+const distrust = /^(?:UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|CERT_|ERR_TLS_CERT_)/

@@ -195,6 +195,23 @@ describe("novacron rollout", () => {
     assert.deepStrictEqual(await weights(), { isTrial: false, blue: 100 })
   })
 
+  it("says at once that it is not let in, since waiting does not change that", async () => {
+    await switchTo(await node(well))
+    for (const [status, reason] of [
+      [401, "401 Unauthorized"],
+      [403, "403 Forbidden"]
+    ] as const) {
+      const closed = await node((_, response) => response.writeHead(status).end())
+      // With this patience nothing else could end it within the time of a test.
+      const run = start(Rollout.rollout, { ...asked, to: `green=${closed}`, patience: "1h" })
+      assert.strictEqual(await run.exit, 64, run.err())
+      assert.include(run.err(), "NVC-3016")
+      assert.include(run.err(), `green refuses to answer (${reason}): NOVACRON_API_TOKEN is not set`)
+      assert.include(run.err(), "Nothing was changed.")
+    }
+    assert.deepStrictEqual(await weights(), { isTrial: false, blue: 100 })
+  })
+
   it("goes back at a signal, at any step", async () => {
     await switchTo(await node(well))
     let sent = false
