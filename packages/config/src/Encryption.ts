@@ -12,7 +12,20 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import { Effect, FileSystem, Redacted, Result } from "effect"
-import { isPair, isScalar, parseDocument, type Scalar, visit } from "yaml"
+import {
+  type Alias,
+  type Document as YamlDocument,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  parseDocument,
+  type Scalar,
+  visit
+} from "yaml"
+import * as Document from "./Document.ts"
 import { type Code, codes, ConfigInvalid } from "./Problem.ts"
 
 /** Keys by their ids; the first one encrypts. A key without an id has the empty one. */
@@ -180,57 +193,102 @@ export interface Rewritten {
   readonly changed: ReadonlyArray<string>
 }
 
-/**
- * Writes some of the texts in a file anew and leaves every other byte, comments too, as it is. `to` gets the dotted key, the
- * text and the key as a path, and answers the new text, or `undefined` to leave it.
- */
-export const rewrite = <E>(
-  text: string,
-  to: (key: string, text: string, path: ReadonlyArray<string>) => Result.Result<string | undefined, E>
-): Result.Result<Rewritten, E> => {
-  const document = parseDocument(text, { prettyErrors: false, stringKeys: true, logLevel: "silent" })
-  const places: Array<{ readonly path: ReadonlyArray<string>; readonly node: Scalar; readonly value: string }> = []
-  visit(document, {
-    Scalar(position, node, path) {
-      if (position === "key" || typeof node.value !== "string") return
-      places.push({ path: namesOf(path), node, value: node.value })
-    }
-  })
-  let written = text
-  const changed: Array<string> = []
-  // From the end, so that the offsets before it stay right.
-  for (const { node, path, value } of places.toReversed()) {
-    const key = path.join(".")
-    const next = to(key, value, path)
-    if (Result.isFailure(next)) return Result.fail(next.failure)
-    if (next.success === undefined || next.success === value || !node.range) continue
-    const [from, end] = node.range
-    // A block scalar ends with a line break that is part of it.
-    const tail = text.slice(from, end).endsWith("\n") ? "\n" : ""
-    written = written.slice(0, from) + quoted(next.success) + tail + written.slice(end)
-    changed.unshift(key)
-  }
-  return Result.succeed({ text: written, changed })
+/** Why a file is not written anew: at which key, or at which line and column when it cannot be read. */
+export interface Unwritable extends Undecryptable {
+  readonly where: string
 }
+
+/** What a text becomes, by the dotted key that it stands at, itself, and the key as a path; `undefined` leaves it. */
+type To = (key: string, text: string, path: ReadonlyArray<string>) => Result.Result<string | undefined, Undecryptable>
+
+/**
+ * Writes some of the texts in a file anew and leaves every other byte, comments too, as it is.
+ *
+ * What an alias stands for is at two keys, and an encrypted value is bound to one. So an alias is written out as soon as
+ * something in it changes at either of them.
+ */
+export const rewrite = (text: string, to: To): Result.Result<Rewritten, Unwritable> =>
+  Result.gen(function* () {
+    const read = Document.parse(text)
+    if (read._tag === "Faulty") {
+      const [{ code, column, line, message }] = read.faults
+      return yield* Result.fail({ code, message, where: `${line}:${column}` })
+    }
+    const document = parseDocument(text, { prettyErrors: false, stringKeys: true, logLevel: "silent" })
+    const places: Array<{ readonly path: ReadonlyArray<string>; readonly node: Scalar | Alias }> = []
+    const anchors = new Map<unknown, ReadonlyArray<string>>()
+    visit(document, (position, node, path) => {
+      if (position === "key" || !isNode(node)) return
+      anchors.set(node, namesOf(path))
+      if (isScalar(node) || isAlias(node)) places.push({ path: namesOf(path), node })
+    })
+    let written = text
+    const changed: Array<string> = []
+    // From the end, so that the offsets before it stay right.
+    for (const { node, path } of places.toReversed()) {
+      const anew = yield* become(document, node, path, to)
+      const target = isAlias(node) ? node.resolve(document) : undefined
+      const there = target === undefined ? anew : yield* become(document, target, anchors.get(target) ?? [], to)
+      if ((anew.changed.length === 0 && there.changed.length === 0) || !node.range) continue
+      const [from, end] = node.range
+      // A block scalar ends with a line break that is part of it.
+      const tail = text.slice(from, end).endsWith("\n") ? "\n" : ""
+      written = written.slice(0, from) + quoted(anew.value) + tail + written.slice(end)
+      changed.unshift(...(anew.changed.length === 0 ? [path.join(".")] : anew.changed))
+    }
+    return { text: written, changed }
+  })
+
+interface Become {
+  readonly value: unknown
+  /** The keys in it whose texts are other ones now. */
+  readonly changed: ReadonlyArray<string>
+}
+
+/** What a node becomes at a path. Aliases are followed: `Document.parse` has refused circles, depths and crowds. */
+const become = (
+  document: YamlDocument,
+  node: unknown,
+  path: ReadonlyArray<string>,
+  to: To
+): Result.Result<Become, Unwritable> =>
+  Result.gen(function* () {
+    if (isAlias(node)) return yield* become(document, node.resolve(document), path, to)
+    if (isSeq(node)) {
+      const items: Array<Become> = []
+      for (const item of node.items) items.push(yield* become(document, item, path, to))
+      return { value: items.map(({ value }) => value), changed: items.flatMap(({ changed }) => changed) }
+    }
+    if (isMap(node)) {
+      const entries: Array<readonly [string, Become]> = []
+      for (const { key, value } of node.items) {
+        const name = isScalar(key) ? String(key.value) : ""
+        entries.push([name, yield* become(document, value, [...path, name], to)])
+      }
+      return {
+        value: Object.fromEntries(entries.map(([name, { value }]) => [name, value])),
+        changed: entries.flatMap(([, { changed }]) => changed)
+      }
+    }
+    const value = isScalar(node) ? node.value : null
+    if (typeof value !== "string") return { value, changed: [] }
+    const key = path.join(".")
+    const next = yield* Result.mapError(to(key, value, path), (why) => ({ ...why, where: key }))
+    return next === undefined || next === value ? { value, changed: [] } : { value: next, changed: [key] }
+  })
 
 /** The place in a list does not count: the values of a list are bound to the list. */
 const namesOf = (path: ReadonlyArray<unknown>): ReadonlyArray<string> =>
   path.flatMap((node) => (isPair(node) && isScalar(node.key) ? [String(node.key.value)] : []))
 
 /** As YAML and JSON both read it. What we encrypt needs no quotes in YAML, and has them anyway. */
-const quoted = (text: string): string => JSON.stringify(text)
+const quoted = (value: unknown): string => JSON.stringify(value)
 
 /** Encrypts every value that is encrypted already with the current key. Comments stay. */
-export const rekey = (
-  text: string,
-  keyring: Keyring
-): Result.Result<Rewritten, Undecryptable & { readonly key: string }> =>
+export const rekey = (text: string, keyring: Keyring): Result.Result<Rewritten, Unwritable> =>
   rewrite(text, (key, value) =>
     isEncrypted(value)
-      ? Result.mapBoth(decrypt(keyring, key, value), {
-          onFailure: (why) => ({ ...why, key }),
-          onSuccess: (plain) => encrypt(keyring, key, plain)
-        })
+      ? Result.map(decrypt(keyring, key, value), (plain) => encrypt(keyring, key, plain))
       : Result.succeed(undefined)
   )
 
@@ -242,27 +300,17 @@ export const encryptIn = (
   text: string,
   keyring: Keyring,
   isWanted: (key: string, path: ReadonlyArray<string>) => boolean
-): Rewritten =>
-  Result.getOrThrow(
-    rewrite<never>(text, (key, value, path) =>
-      Result.succeed(
-        isWanted(key, path) && !isEncrypted(value) && !value.includes("${")
-          ? encrypt(keyring, key, Redacted.make(value))
-          : undefined
-      )
+): Result.Result<Rewritten, Unwritable> =>
+  rewrite(text, (key, value, path) =>
+    Result.succeed(
+      isWanted(key, path) && !isEncrypted(value) && !value.includes("${")
+        ? encrypt(keyring, key, Redacted.make(value))
+        : undefined
     )
   )
 
 /** Writes every encrypted value in plain text: for people, never for a disk that others read. Comments stay. */
-export const decryptIn = (
-  text: string,
-  keyring: Keyring
-): Result.Result<Rewritten, Undecryptable & { readonly key: string }> =>
+export const decryptIn = (text: string, keyring: Keyring): Result.Result<Rewritten, Unwritable> =>
   rewrite(text, (key, value) =>
-    isEncrypted(value)
-      ? Result.mapBoth(decrypt(keyring, key, value), {
-          onFailure: (why) => ({ ...why, key }),
-          onSuccess: Redacted.value
-        })
-      : Result.succeed(undefined)
+    isEncrypted(value) ? Result.map(decrypt(keyring, key, value), Redacted.value) : Result.succeed(undefined)
   )

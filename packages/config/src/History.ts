@@ -8,8 +8,9 @@
  * `index` has a line for each (0600). A version whose bytes are not what the index says is not used.
  */
 import { createHash } from "node:crypto"
-import { Data, DateTime, Effect, FileSystem, Option, Path, Random, Result, Schema } from "effect"
+import { Data, DateTime, Effect, FileSystem, Option, Result, Schema } from "effect"
 import { codes } from "./Problem.ts"
+import * as Replacement from "./Replacement.ts"
 
 const Record = Schema.Struct({
   /** From 1; never used again. */
@@ -88,7 +89,10 @@ export const lastGood = Effect.fn("History.lastGood")(function* (directory: stri
   return Option.none<{ readonly number: number; readonly path: string }>()
 })
 
-/** Makes the file what it was in that version, at once or not at all, and keeps that as a new version. */
+/**
+ * Makes the file what it was in that version, at once or not at all, and keeps that as a new version. Its mode, its owner and
+ * a link that leads to it stay.
+ */
 export const rollback = Effect.fn("History.rollback")(function* (options: Options, number: number, file: string) {
   const { directory } = options
   const files = yield* FileSystem.FileSystem
@@ -132,22 +136,7 @@ const replace = Effect.fnUntraced(function* (directory: string, from: string, to
   yield* put(directory, yield* orUnusable(directory, files.readFile(from)), to)
 })
 
-/** Writes beside the target, then takes its name: nobody ever sees half of it. */
-const put = Effect.fnUntraced(function* (directory: string, bytes: Uint8Array, to: string) {
-  const files = yield* FileSystem.FileSystem
-  const { dirname } = yield* Path.Path
-  const next = `${dirname(to)}/.${(yield* Random.nextInt).toString(36)}.next`
-  yield* Effect.gen(function* () {
-    const target = yield* files.open(next, { flag: "wx", mode: 0o600 })
-    yield* target.writeAll(bytes)
-    yield* target.sync
-    yield* files.rename(next, to)
-  }).pipe(
-    Effect.scoped,
-    Effect.onError(() => Effect.ignore(files.remove(next, { force: true }))),
-    (replaced) => orUnusable(directory, replaced)
-  )
-})
+const put = (directory: string, bytes: Uint8Array, to: string) => orUnusable(directory, Replacement.write(to, bytes))
 
 const index = Effect.fnUntraced(function* (directory: string) {
   const files = yield* FileSystem.FileSystem

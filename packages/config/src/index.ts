@@ -49,6 +49,7 @@ export {
 export * as PortHolder from "./PortHolder.ts"
 export * as Reload from "./Reload.ts"
 export * as Remote from "./Remote.ts"
+export * as Replacement from "./Replacement.ts"
 export * as Resource from "./Resource.ts"
 export * as Signature from "./Signature.ts"
 export * as Template from "./Template.ts"

@@ -1,6 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Redacted, Result, Schema } from "effect"
 import * as fc from "fast-check"
+import { parse } from "yaml"
 import { Config, Encryption, Field } from "../src/index.ts"
 import { blame, load, shop, write, layer as world } from "./fixtures/shop.ts"
 
@@ -186,7 +187,7 @@ security:
 
   it.effect("is encrypted in place, rekeyed and opened, and every other byte of it stays", () =>
     Effect.gen(function* () {
-      const encrypted = Encryption.encryptIn(plain, ring(first), isWanted)
+      const encrypted = Result.getOrThrow(Encryption.encryptIn(plain, ring(first), isWanted))
       assert.deepStrictEqual(encrypted.changed, ["database.password", "security.tokens", "security.other"])
       assert.notInclude(encrypted.text, "sesame")
       const sealed = /"enc:AES256:k[12]:[^"]*"/g
@@ -201,14 +202,14 @@ security:
       const opened = Result.getOrThrow(Encryption.decryptIn(rekeyed.text, ring(second)))
       assert.include(opened.text, `password: "open sesame" # change it`)
       assert.include(opened.text, `"many\\nlines\\n"`)
-      assert.deepStrictEqual(Encryption.encryptIn(encrypted.text, ring(first), isWanted).changed, [])
+      assert.deepStrictEqual(Result.getOrThrow(Encryption.encryptIn(encrypted.text, ring(first), isWanted)).changed, [])
     })
   )
 
   it.effect("that was rekeyed is read with the new key alone, as the same settings", () =>
     Effect.gen(function* () {
       const text = "database: { password: open sesame }\nsecurity:\n  tokens:\n    - token one\n    - token two\n"
-      const encrypted = Encryption.encryptIn(text, ring(first), (at) => Config.isSecret(shop, at))
+      const encrypted = Result.getOrThrow(Encryption.encryptIn(text, ring(first), (at) => Config.isSecret(shop, at)))
       assert.deepStrictEqual(encrypted.changed, [key, "security.tokens", "security.tokens"])
       const { text: rekeyed } = Result.getOrThrow(Encryption.rekey(encrypted.text, ring(second, first)))
       const keyring = { _tag: "Environment", name: "KEYS" } as const
@@ -227,8 +228,8 @@ security:
       })
       const names = ["shop.example.com", "__proto__", "m\u00fcnchen", "a b"]
       const tree = Object.fromEntries(names.map((name) => [name, { key: `sesame ${name}`, label: "seen" }]))
-      const sealed = Encryption.encryptIn(JSON.stringify({ sites: tree }), ring(first), (_, path) =>
-        Config.isSecret(sites, path)
+      const sealed = Result.getOrThrow(
+        Encryption.encryptIn(JSON.stringify({ sites: tree }), ring(first), (_, path) => Config.isSecret(sites, path))
       )
       assert.deepStrictEqual(
         sealed.changed,
@@ -242,12 +243,73 @@ security:
     }).pipe(Effect.scoped)
   )
 
+  it.effect("is encrypted where an alias stands too, for the key that it stands at", () =>
+    Effect.gen(function* () {
+      const text = [
+        "database: { password: &one open sesame }",
+        "system: { log_file: &two seen } # plain",
+        "security:",
+        "  tokens: [ *one, *two, last ]",
+        "more: &three { password: open sesame, port: 1 }",
+        "again: *three",
+        "twice: [ *two ]",
+        ""
+      ].join("\n")
+      const wanted = ["database.password", "security.tokens", "again.password"]
+      const sealed = Result.getOrThrow(Encryption.encryptIn(text, ring(first), (at) => wanted.includes(at)))
+      const tokens = ["security.tokens", "security.tokens", "security.tokens"]
+      assert.deepStrictEqual(sealed.changed, ["database.password", ...tokens, "again.password"])
+      const box = '"enc:AES256:k1:_"'
+      assert.strictEqual(
+        sealed.text.replaceAll(/k1:[^"]*/g, "k1:_"),
+        [
+          `database: { password: &one ${box} }`,
+          "system: { log_file: &two seen } # plain",
+          "security:",
+          `  tokens: [ ${box}, ${box}, ${box} ]`,
+          "more: &three { password: open sesame, port: 1 }",
+          `again: {"password":${box},"port":1}`,
+          "twice: [ *two ]",
+          ""
+        ].join("\n")
+      )
+      const opened = Result.getOrThrow(Encryption.decryptIn(sealed.text, ring(first)))
+      assert.deepStrictEqual(parse(opened.text), parse(text))
+    })
+  )
+
+  it.effect("leaves no alias to a value that is encrypted for another key", () =>
+    Effect.gen(function* () {
+      const text = "database: { password: &one open sesame }\nname: *one\nall: [ *one ]\n"
+      const sealed = Result.getOrThrow(Encryption.encryptIn(text, ring(first), (at) => at === "database.password"))
+      assert.deepStrictEqual(sealed.changed, ["database.password", "name", "all"])
+      assert.match(sealed.text, /\nname: "open sesame"\nall: \[ "open sesame" \]\n$/)
+    })
+  )
+
+  it.effect("that is no file of settings is not written at all, since what was missed would stay in plain text", () =>
+    Effect.gen(function* () {
+      for (const [text, where] of [
+        ["database: { password: open sesame\nmore: 1", "2:1"],
+        ["database: &a { password: open sesame, again: *a }", "1:14"],
+        ["a: 1\na: 2\n", "2:1"]
+      ] as const) {
+        const failed = Encryption.encryptIn(text, ring(first), () => true)
+        assert.isTrue(Result.isFailure(failed), text)
+        if (Result.isFailure(failed)) {
+          assert.strictEqual(failed.failure.where, where, text)
+          assert.notInclude(failed.failure.message, "sesame")
+        }
+      }
+    })
+  )
+
   it.effect("is left as it is when one value does not open", () =>
     Effect.gen(function* () {
-      const { text } = Encryption.encryptIn(plain, ring(first), isWanted)
+      const { text } = Result.getOrThrow(Encryption.encryptIn(plain, ring(first), isWanted))
       const failed = Encryption.rekey(text, ring(second))
       assert.isTrue(Result.isFailure(failed))
-      if (Result.isFailure(failed)) assert.deepInclude(failed.failure, { code: "NVC-1011", key: "security.other" })
+      if (Result.isFailure(failed)) assert.deepInclude(failed.failure, { code: "NVC-1011", where: "security.other" })
     })
   )
 })

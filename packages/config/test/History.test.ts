@@ -55,6 +55,19 @@ layer(world)("the history", (it) => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("brings it back where a link points, with the mode that it had, and the link stays", () =>
+    Effect.gen(function* () {
+      const { file, files, options } = yield* kept(1, 2)
+      const link = `${file}.link`
+      yield* files.symlink(file, link)
+      yield* files.chmod(file, 0o640)
+      yield* History.rollback(options, 1, link)
+      assert.strictEqual(yield* files.readLink(link), file)
+      assert.strictEqual(yield* files.readFileString(file), contents(1))
+      assert.strictEqual((yield* files.stat(file)).mode & 0o777, 0o640)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("brings the signature of that state back too, or takes the wrong one away", () =>
     Effect.gen(function* () {
       const { directory, file, files, options } = yield* kept(1)

@@ -1,12 +1,14 @@
 /** `novacron config …`: everything about settings that needs no node. */
 import {
   type Code,
+  codes,
   Config,
   didYouMean,
   Difference,
   Encryption,
   History,
   JsonSchema,
+  Replacement,
   Signature,
   Template
 } from "@novacron/config"
@@ -162,7 +164,7 @@ export const encrypt = Program.make(
   Effect.fnUntraced(function* (flags: Sealing) {
     const ring = yield* keyring
     if (flags.file !== undefined) {
-      return yield* rewrite(flags, (text) => Result.succeed(Encryption.encryptIn(text, ring, isSecret)))
+      return yield* rewrite(flags, (text) => Encryption.encryptIn(text, ring, isSecret))
     }
     const { key, value } = yield* keyAndValue(flags)
     const sealed = Encryption.encrypt(ring, key, Redacted.make(value))
@@ -175,11 +177,7 @@ export const decrypt = Program.make(
   Effect.fnUntraced(function* (flags: Sealing) {
     const ring = yield* keyring
     if (flags.file !== undefined) {
-      return yield* rewrite(flags, (text) =>
-        Result.mapError(Encryption.decryptIn(text, ring), ({ code, key, message }) =>
-          failed(`${key}: ${message}`, 65, code)
-        )
-      )
+      return yield* rewrite(flags, (text) => Encryption.decryptIn(text, ring))
     }
     const { key, value } = yield* keyAndValue(flags)
     const plain = Encryption.decrypt(ring, key, value)
@@ -194,9 +192,7 @@ export const rekey = Program.make(
   Effect.fnUntraced(function* (flags: Sealing) {
     const ring = yield* keyring
     if (flags.file === undefined) return yield* failed("Which file? novacron config rekey FILE", 64)
-    yield* rewrite(flags, (text) =>
-      Result.mapError(Encryption.rekey(text, ring), ({ code, key, message }) => failed(`${key}: ${message}`, 65, code))
-    )
+    yield* rewrite(flags, (text) => Encryption.rekey(text, ring))
   })
 )
 
@@ -231,20 +227,25 @@ const keyAndValue = Effect.fnUntraced(function* ({ key, value }: Sealing) {
 
 const rewrite = Effect.fnUntraced(function* (
   flags: Sealing,
-  change: (text: string) => Result.Result<Encryption.Rewritten, ConfigCommandFailed>
+  change: (text: string) => Result.Result<Encryption.Rewritten, Encryption.Unwritable>
 ) {
   const { file = "", write } = flags
-  const files = yield* FileSystem.FileSystem
   const text = yield* readText(file)
-  const { changed, text: next } = yield* Effect.fromResult(change(text))
+  const { changed, text: next } = yield* Effect.mapError(
+    Effect.fromResult(change(text)),
+    ({ code, message, where }) => {
+      const isSealed = code === codes.undecryptable || code === codes.keyring
+      return isSealed
+        ? failed(`${where}: ${message} ${file} was left as it is.`, 65, code)
+        : failed(`${file}:${where} cannot be read: ${message} It was left as it is.`, 78, code)
+    }
+  )
   if (!write) {
     const { stdout } = yield* Surroundings
     return stdout.write(next)
   }
-  // Complete under another name first: a file of settings is never half of one.
-  yield* Effect.mapError(
-    Effect.andThen(files.writeFileString(`${file}.next`, next, { mode: 0o600 }), files.rename(`${file}.next`, file)),
-    (error) => failed(`${file} cannot be written: ${error.message}`, 73)
+  yield* Effect.mapError(Replacement.write(file, new TextEncoder().encode(next)), (error) =>
+    failed(`${file} cannot be written: ${error.message}`, 73)
   )
   yield* say(flags, { file, changed }, () => `${file}: ${changed.length === 0 ? "nothing to do" : changed.join(", ")}`)
 }, Effect.asVoid)

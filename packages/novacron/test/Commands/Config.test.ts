@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process"
-import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { appendFileSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as Config from "../../src/Commands/Config.ts"
 import { asked, Room } from "../fixtures/Room.ts"
@@ -83,7 +83,29 @@ describe("encryption", () => {
     assert.include(readFileSync(path, "utf8"), "enc:AES256:k2:")
     const { out } = await room.run(Config.decrypt, { ...nothing, file: path }, env)
     assert.include(out, "redis://:hunter2hunter2@h")
-    assert.isFalse(existsSync(`${path}.next`))
+    assert.deepStrictEqual(
+      readdirSync(room.path("")).filter((name) => name.includes(".next")),
+      []
+    )
+  })
+
+  it("of a file behind a link changes the file, and of one that is no YAML nothing", async () => {
+    const env = {
+      NOVACRON_CONFIG_KEY_FILE: file("key", (await room.run(Config.keygen, { json: false, id: "k1" })).out)
+    }
+    const path = file("n.yaml", "cache: { url: 'redis://:hunter2hunter2@h' }\n")
+    const link = room.path("link.yaml")
+    symlinkSync(path, link)
+    assert.strictEqual((await room.run(Config.encrypt, { ...nothing, file: link, write: true }, env)).code, 0)
+    assert.isTrue(lstatSync(link).isSymbolicLink())
+    assert.include(readFileSync(path, "utf8"), "enc:AES256:k1:")
+
+    const torn = file("torn.yaml", "cache:\n  url: redis://:hunter2hunter2@h\n more: [1\n")
+    const { code, err } = await room.run(Config.encrypt, { ...nothing, file: torn, write: true }, env)
+    assert.strictEqual(code, 78)
+    assert.include(err, "NVC-1002")
+    assert.include(err, `${torn}:3:1 cannot be read`)
+    assert.include(readFileSync(torn, "utf8"), "hunter2")
   })
 
   it("of a file leaves no secret of a token in it, whatever the token is called", async () => {
