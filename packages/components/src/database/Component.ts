@@ -3,6 +3,7 @@ import { Component } from "@novacron/boot"
 import { Context, Effect, Ref, Schedule } from "effect"
 import { Security } from "../security/Security.ts"
 import * as DataDir from "./DataDir.ts"
+import * as Examination from "./Examination.ts"
 import { Database, directoryOf, make, type Options, sense, stopWithin } from "./Database.ts"
 import { type MigrateFailure, patience } from "./DatabaseError.ts"
 import type { Settings } from "./Settings.ts"
@@ -21,7 +22,7 @@ export const component = (settings: Settings, options: Options) =>
   }).pipe(Component.retry(patience), Component.timeout("15 seconds"))
 
 /** Fails with what a boot would refuse about the directory of the embedded server, and changes nothing. */
-export const examine = (settings: Settings, options: Options) => DataDir.examine(directoryOf(settings, options))
+export const examine = (settings: Settings, options: Options) => Examination.examine(directoryOf(settings, options))
 
 /** What became of the migrations that could wait. */
 export class DeferredMigrations extends Context.Service<

