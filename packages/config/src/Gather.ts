@@ -79,6 +79,12 @@ export const gather = (from: From): Gathered => {
   function fromFlag(name: string, text: string): void {
     const node = Keys.find(keys, name)
     if (node && node._tag !== "Section") return said(node, text, { _tag: "Flag", name })
+    const source: Source = { _tag: "Flag", name }
+    if (node) {
+      const message = `This is a section. Set one of the keys in it: ${[...node.children.keys()].join(", ")}.`
+      problems.push({ code: codes.unknownFlag, key: name, message, source })
+      return
+    }
     const suggestion = didYouMean(
       name,
       [...keys.byEnvironment.values()].map((it) => it.name)
@@ -86,8 +92,8 @@ export const gather = (from: From): Gathered => {
     problems.push({
       code: codes.unknownFlag,
       key: name,
-      message: node ? "This is a section. Set one of the keys in it." : "There is no setting of this name.",
-      source: { _tag: "Flag", name },
+      message: "There is no setting of this name.",
+      source,
       ...(suggestion === undefined ? {} : { suggestion })
     })
   }

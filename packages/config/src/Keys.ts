@@ -389,8 +389,16 @@ const allowedOf = (ast: SchemaAST.AST): string => {
   if (SchemaAST.isBoolean(encoded)) return "true or false"
   if (SchemaAST.isLiteral(encoded)) return JSON.stringify(encoded.literal)
   if (SchemaAST.isArrays(encoded)) return encoded.rest[0] ? `a list, each ${allowedOf(encoded.rest[0])}` : "a list"
-  if (SchemaAST.isObjects(encoded)) return "a mapping"
+  if (SchemaAST.isObjects(encoded)) return mappingOf(encoded)
   return "another value"
+}
+
+/** By the names in it: what tells the members of a union apart. `{ host, port, timeout? }` */
+const mappingOf = ({ propertySignatures }: SchemaAST.Objects): string => {
+  const names = propertySignatures.map(
+    ({ name, type }) => `${toSnake(String(name))}${SchemaAST.isOptional(type) ? "?" : ""}`
+  )
+  return names.length === 0 ? "a mapping" : `{ ${names.join(", ")} }`
 }
 
 const rename = (

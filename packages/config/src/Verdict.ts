@@ -90,15 +90,17 @@ const notAllowed = (written: Written, issue: Issue): Problem => {
     key: [key.name, ...inside].join("."),
     message: issue.isMissing
       ? "Something is missing here."
-      : isNothing
-        ? "There is no value here. Remove the key to have its default."
-        : lacksQuotes
-          ? "Without quotes this is not a text. Put it into quotes."
-          : "This is not allowed.",
+      : issue.expected === noSuchKey
+        ? "There is no key of this name here."
+        : isNothing
+          ? "There is no value here. Remove the key to have its default."
+          : lacksQuotes
+            ? "Without quotes this is not a text. Put it into quotes."
+            : "This is not allowed.",
     source: within(written.source, written.item, inside),
     ...(isScalar && inside.length === 0 ? { found: isNothing ? "nothing" : written.shown } : {}),
     ...(!isScalar && inside.length === 0 ? { found: Mask.kindOf(written.value) } : {}),
-    allowed: issue.expected ?? key.allowed,
+    allowed: issue.expected === undefined || issue.expected === noSuchKey ? key.allowed : issue.expected,
     ...(suggestion === undefined ? {} : { suggestion: JSON.stringify(suggestion) }),
     ...environmentOf(key)
   }
@@ -176,7 +178,7 @@ const flatten = (
     case "InvalidValue":
       return [{ path, expected: sayingOf(issue.annotations) ?? expected, isMissing: false }]
     case "UnexpectedKey":
-      return [{ path, expected: "no such key", isMissing: false }]
+      return [{ path, expected: noSuchKey, isMissing: false }]
     case "AnyOf":
     case "OneOf":
     case "InvalidType":
@@ -184,6 +186,9 @@ const flatten = (
       return [{ path, expected, isMissing: false }]
   }
 }
+
+/** Stands for what is expected where a key stands that its mapping does not have. */
+const noSuchKey = "no such key"
 
 /** What an annotation says is expected; a text that somebody wrote, not one that was made from a value. */
 const sayingOf = (annotations: unknown): string | undefined => {

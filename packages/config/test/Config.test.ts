@@ -213,6 +213,29 @@ layer(world)("settings", (it) => {
       })
     )
 
+    it.effect("about a flag that names a section say which keys are in it, and guess at no other", () =>
+      Effect.gen(function* () {
+        const { problems } = yield* Effect.flip(load({ flags: { "database.pool": "5" } }))
+        assert.deepStrictEqual(problems, [
+          {
+            code: "NVC-1016",
+            key: "database.pool",
+            message: "This is a section. Set one of the keys in it: min, max.",
+            source: { _tag: "Flag", name: "database.pool" }
+          }
+        ])
+      })
+    )
+
+    it.effect("about a key in a list say which keys there are", () =>
+      Effect.gen(function* () {
+        const { message } = yield* Effect.flip(load({ text: "security: { rules: [{ rule_nam: x }] }" }))
+        assert.include(message, "security.rules.0.rule_nam")
+        assert.include(message, "There is no key of this name here.")
+        assert.include(message, "allowed: a list, each { rule_name, is_allowed")
+      })
+    )
+
     it.effect("that lack their quotes are told so, and others not", () =>
       Effect.gen(function* () {
         const text =

@@ -111,6 +111,16 @@ describe("keys", () => {
     )
   })
 
+  it("say what is allowed in a mapping by the names in it, so that the members of a union can be told apart", () => {
+    const door = Schema.Struct({ hostName: Schema.String, timeout: Schema.optionalKey(Schema.String) })
+    const either = Schema.Union([door, Schema.Struct({ path: Field.withDefault(Schema.String, "/") })])
+    const keys = Keys.make(Schema.Struct({ doors: Schema.Array(either), free: Schema.Array(Schema.Struct({})) }), "X")
+    assert.deepStrictEqual(
+      keys.leaves.map(({ allowed }) => allowed),
+      ["a list, each { host_name, timeout? } | { path? }", "a list, each a mapping"]
+    )
+  })
+
   it("know their default, also from the section around them", () => {
     const pool = Schema.Struct({ min: Field.withDefault(Field.count, 1), max: Field.count })
     const keys = Keys.make(Schema.Struct({ pool: Field.withDefault(pool, { max: 9 }) }), "X")
