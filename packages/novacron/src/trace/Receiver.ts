@@ -150,7 +150,17 @@ const formats: { readonly [type: string]: Format } = {
 
 const protobuf = (status: number, body: Buffer): Answer => ({ status, type: "application/x-protobuf", body })
 
+/**
+ * An answer comes after all of the request, whatever is in it: Node closes the connection behind one that comes before, and
+ * who is still sending hears of a broken pipe and not of the answer. `requestTimeout` bounds how long that may take.
+ */
 const respond = (request: IncomingMessage, response: ServerResponse, it: Answer): void => {
+  if (request.complete) return write(request, response, it)
+  request.once("end", () => write(request, response, it))
+  request.resume()
+}
+
+const write = (request: IncomingMessage, response: ServerResponse, it: Answer): void => {
   if (response.headersSent || response.destroyed) return
   response.writeHead(it.status, {
     "content-type": it.type,

@@ -1,4 +1,6 @@
+import { once } from "node:events"
 import { request as rawRequest } from "node:http"
+import { connect } from "node:net"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Timeline, TimelineView } from "@novacron/boot/model"
@@ -113,6 +115,33 @@ describe("Receiver", () => {
       assert.strictEqual((yield* post(traces, bomb, { "content-encoding": "gzip" })).status, 413)
       assert.strictEqual((yield* post(traces, "no gzip", { "content-encoding": "gzip" })).status, 400)
       assert.strictEqual((yield* post(traces, "{}", { "content-encoding": "br" })).status, 415)
+      assert.strictEqual((yield* get(url)).status, 200)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("answers whoever sends what it does not take when all is sent, and does not hang up on them before", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Receiver.serve({ port: 0, bodyBytes: 100_000 })
+      for (const [path, type, status] of [
+        ["/v1/traces", "application/json", "413"],
+        ["/v1/traces", "text/plain", "415"],
+        ["/v1/metrics", "application/json", "404"]
+      ] as const) {
+        const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port) })
+        let heard = ""
+        socket.setEncoding("utf8").on("data", (text: string) => (heard += text))
+        const closed = once(socket, "close")
+        socket.write(
+          `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: ${type}\r\ncontent-length: 200000\r\n\r\n`
+        )
+        socket.write("x".repeat(150_000))
+        // The receiver has had time to answer when it has answered somebody who came later.
+        assert.strictEqual((yield* get(url)).status, 200)
+        assert.strictEqual(heard, "", path)
+        socket.end("x".repeat(50_000))
+        yield* Effect.promise(() => closed)
+        assert.match(heard, new RegExp(`^HTTP/1.1 ${status} `), path)
+      }
       assert.strictEqual((yield* get(url)).status, 200)
     }).pipe(Effect.scoped)
   )
