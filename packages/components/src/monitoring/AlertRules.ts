@@ -176,8 +176,10 @@ export const rules: ReadonlyArray<Rule> = [
   }
 ]
 
-/** What to do about it, in the documents. */
-export const runbookOf = ({ alert }: Rule): string => `docs/monitoring/ALERTS.md#${alert.toLowerCase()}`
+/** Where it says what to do about it: an address, for whoever reads the alert has no checkout before them. */
+export const runbookOf = ({ alert }: Rule): string => `${runbooks}#${alert.toLowerCase()}`
+
+const runbooks = "https://github.com/khryptorgraphics/novacron/blob/main/docs/monitoring/ALERTS.md"
 
 /** The expression as PromQL, on one line. */
 export const promql = (expression: Expression): string => {

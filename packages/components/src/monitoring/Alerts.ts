@@ -18,7 +18,7 @@ import type { Family, Labels } from "./Tally.ts"
 /** Something that is so, or has been so until lately. */
 export interface Alert {
   readonly labels: Labels
-  readonly annotations: { readonly summary: string; readonly description: string; readonly runbook: string }
+  readonly annotations: { readonly summary: string; readonly description: string; readonly runbook_url: string }
   /** `pending`: not for long enough. */
   readonly state: "pending" | "firing" | "resolved"
   /** Since when it is so, by the steady clock. */
@@ -83,7 +83,7 @@ export const step = (
         annotations: {
           summary: written(rule.summary, labels, sample.value),
           description: written(rule.description, labels, sample.value),
-          runbook: AlertRules.runbookOf(rule)
+          runbook_url: AlertRules.runbookOf(rule)
         },
         state: fires ? "firing" : "pending",
         activeAt,

@@ -26,7 +26,7 @@ const documented = () =>
         severity: field("severity"),
         summary: JSON.parse(field("summary")),
         description: JSON.parse(field("description")),
-        runbook: JSON.parse(field("runbook"))
+        runbook: JSON.parse(field("runbook_url"))
       }
     })
 
@@ -160,8 +160,10 @@ describe("the rules of a node", () => {
 
   it("have a runbook each, with what to look at and what to do", () => {
     const [, ...sections] = readFileSync(join(file, "../ALERTS.md"), "utf8").split(/^## /m)
+    const { repository } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8"))
+    const place = String(repository.url).replace(/^git\+(.*)\.git$/, "$1/blob/main")
     const alerts = documented().map(({ alert, runbook }) => {
-      assert.strictEqual(runbook, `docs/monitoring/ALERTS.md#${alert?.toLowerCase()}`)
+      assert.strictEqual(runbook, `${place}/docs/monitoring/ALERTS.md#${alert?.toLowerCase()}`)
       return alert
     })
     assert.deepStrictEqual(
