@@ -142,6 +142,11 @@ export const codes: { readonly [tag: string]: Code } = {
     setting: "security.boot_chain.identities",
     remedy: "if the program was meant to change: remove security/components in the data directory"
   },
+  KeyMaterialUnavailable: {
+    code: "NVC-2014",
+    exit: 69,
+    remedy: "mend what the cause names, then boot again; the keys themselves may be whole"
+  },
   BadDatabaseUrl: {
     code: "NVC-2101",
     exit: 78,

@@ -9,7 +9,8 @@ import { Problem } from "@novacron/api"
 import { Duration, Effect, type FileSystem, Option, Schedule, type Scope, Stream } from "effect"
 import type { Database } from "../database/Database.ts"
 import type { Orchestration } from "../orchestration/Orchestration.ts"
-import type { KeyMaterialExposed, KeyMaterialUnusable, Security } from "../security/Security.ts"
+import type * as PrivateFiles from "../security/PrivateFiles.ts"
+import type { Security } from "../security/Security.ts"
 import * as Admission from "./Admission.ts"
 import * as Answers from "./Answers.ts"
 import type { Api } from "./Api.ts"
@@ -44,7 +45,7 @@ export const make = Effect.fn("Api.make")(function* (
   options: Options
 ): Effect.fn.Return<
   Api["Service"],
-  ApiCannotListen | ApiPortTaken | KeyMaterialExposed | KeyMaterialUnusable,
+  ApiCannotListen | ApiPortTaken | PrivateFiles.Failure,
   FileSystem.FileSystem | Scope.Scope
 > {
   const { dataDir, orchestration, security, settings, view } = options

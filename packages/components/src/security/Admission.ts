@@ -30,7 +30,7 @@ import * as ComponentIdentity from "./ComponentIdentity.ts"
 import { digestOf, type Measurement } from "./Measurements.ts"
 import * as PrivateFiles from "./PrivateFiles.ts"
 import * as Program from "./Program.ts"
-import { IdentityRefused, type KeyMaterialExposed, type KeyMaterialUnusable, type ProgramTampered } from "./Security.ts"
+import { IdentityRefused, type ProgramTampered } from "./Security.ts"
 import type { Settings } from "./Settings.ts"
 
 /** Lets components in, by name. */
@@ -62,11 +62,7 @@ export const open = Effect.fn("Admission.open")(function* ({
   mode,
   nodeId,
   publicKeys = []
-}: Options): Effect.fn.Return<
-  Admission,
-  KeyMaterialExposed | KeyMaterialUnusable | ProgramTampered,
-  FileSystem.FileSystem
-> {
+}: Options): Effect.fn.Return<Admission, PrivateFiles.Failure | ProgramTampered, FileSystem.FileSystem> {
   if (mode === "off") return everybody
   const program = manifest === undefined ? undefined : yield* Program.check(manifest, publicKeys)
   yield* PrivateFiles.open(folder)

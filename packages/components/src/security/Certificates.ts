@@ -19,8 +19,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto"
 import { inspect } from "node:util"
 import { Clock, DateTime, Duration, Effect, FileSystem, Option, Result } from "effect"
 import type { Validity } from "./CertificateAuthority.ts"
-import { type PrivateFiles, readPrivate } from "./PrivateFiles.ts"
-import { CertificateExpired, CertificateUnusable, type KeyMaterialExposed, KeyMaterialUnusable } from "./Security.ts"
+import { type Failure as Unprivate, type PrivateFiles, readPrivate } from "./PrivateFiles.ts"
+import { CertificateExpired, CertificateUnusable, KeyMaterialUnusable } from "./Security.ts"
 import type { Settings } from "./Settings.ts"
 
 /** A certificate with all that belongs to it. */
@@ -39,7 +39,7 @@ export interface Identity {
   readonly isNew: boolean
 }
 
-type Failure = CertificateExpired | CertificateUnusable | KeyMaterialExposed | KeyMaterialUnusable
+type Failure = CertificateExpired | CertificateUnusable | Unprivate
 
 export interface Options {
   readonly settings: (typeof Settings.Type)["tls"]

@@ -19,8 +19,8 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import { Clock, Duration, Effect, Option, Schema, Semaphore } from "effect"
-import type { PrivateFiles } from "./PrivateFiles.ts"
-import { CannotOpen, type KeyMaterialExposed, KeyMaterialUnusable } from "./Security.ts"
+import type { Failure as Unprivate, PrivateFiles } from "./PrivateFiles.ts"
+import { CannotOpen, KeyMaterialUnusable } from "./Security.ts"
 
 export interface KeyRing {
   /** Encrypts with the current key, for one place. */
@@ -28,7 +28,7 @@ export interface KeyRing {
   /** Decrypts with the key that sealed, if it is still there and the place is the same. */
   readonly open: (sealed: Uint8Array, context: string) => Effect.Effect<Uint8Array, CannotOpen>
   /** Exchanges the current key when it is due; yields whether it was. When it fails, the old one stays. */
-  readonly rotateWhenDue: Effect.Effect<boolean, KeyMaterialExposed | KeyMaterialUnusable>
+  readonly rotateWhenDue: Effect.Effect<boolean, Unprivate>
   /** The numbers of the keys: of the one that seals, and of those that only open. */
   readonly numbers: Effect.Effect<{ readonly current: number; readonly previous: ReadonlyArray<number> }>
   /** Overwrites the keys in memory. Nothing seals or opens after it. */

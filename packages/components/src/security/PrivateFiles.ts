@@ -8,34 +8,40 @@
  * it, and the folder is flushed too. What others on this machine can read is refused, not repaired: who read it keeps it.
  */
 import { Effect, FileSystem, Option, type PlatformError } from "effect"
-import { KeyMaterialExposed, KeyMaterialUnusable } from "./Security.ts"
+import { KeyMaterialExposed, KeyMaterialUnavailable, KeyMaterialUnusable } from "./Security.ts"
 
 export interface PrivateFiles {
   readonly folder: string
   /** The full path of a file. */
   readonly path: (name: string) => string
   /** What a file holds, `None` when there is none. */
-  readonly read: (name: string) => Effect.Effect<Option.Option<Uint8Array>, KeyMaterialExposed | KeyMaterialUnusable>
+  readonly read: (name: string) => Effect.Effect<Option.Option<Uint8Array>, Failure>
   /** Replaces a file as a whole, durably. */
-  readonly write: (name: string, content: Uint8Array) => Effect.Effect<void, KeyMaterialUnusable>
-  readonly remove: (name: string) => Effect.Effect<void, KeyMaterialUnusable>
+  readonly write: (name: string, content: Uint8Array) => Effect.Effect<void, KeyMaterialUnavailable>
+  readonly remove: (name: string) => Effect.Effect<void, KeyMaterialUnavailable>
   /** The names of its files, without those that a crash left half-written. */
-  readonly names: Effect.Effect<ReadonlyArray<string>, KeyMaterialUnusable>
+  readonly names: Effect.Effect<ReadonlyArray<string>, KeyMaterialUnavailable>
 }
+
+/** What may be wrong with a file that is private: others may read it, the system does not give it, it is no key. */
+export type Failure = KeyMaterialExposed | KeyMaterialUnavailable | KeyMaterialUnusable
 
 /** Opens the folder, and makes it when there is none. */
 export const open = Effect.fn("PrivateFiles.open")(function* (folder: string) {
   const fileSystem = yield* FileSystem.FileSystem
   const path = (name: string) => `${folder}/${name}`
   const failing = (name: string, reason: string) =>
-    Effect.mapError((cause: unknown) => new KeyMaterialUnusable({ path: name, reason, cause }))
+    Effect.mapError((cause: PlatformError.PlatformError) => new KeyMaterialUnavailable({ path: name, reason, cause }))
 
-  yield* fileSystem.makeDirectory(folder, { recursive: true, mode: 0o700 }).pipe(
-    Effect.mapError((cause) => {
-      const reason = cause.reason._tag === "AlreadyExists" ? "it is no folder" : "it cannot be made"
-      return new KeyMaterialUnusable({ path: folder, reason, cause })
-    })
-  )
+  yield* fileSystem
+    .makeDirectory(folder, { recursive: true, mode: 0o700 })
+    .pipe(
+      Effect.mapError((cause) =>
+        cause.reason._tag === "AlreadyExists"
+          ? new KeyMaterialUnusable({ path: folder, reason: "it is no folder", cause })
+          : new KeyMaterialUnavailable({ path: folder, reason: "it cannot be made", cause })
+      )
+    )
   const { mode } = yield* fileSystem.stat(folder).pipe(failing(folder, "it cannot be looked at"))
   if (isOpenToOthers(mode)) return yield* new KeyMaterialExposed({ path: folder, mode: mode & 0o777 })
 
@@ -86,7 +92,7 @@ export const readPrivate = (path: string) =>
     Effect.catchTag("PlatformError", (cause) =>
       isNotFound(cause)
         ? Effect.succeedNone
-        : Effect.fail(new KeyMaterialUnusable({ path, reason: "it cannot be read", cause }))
+        : Effect.fail(new KeyMaterialUnavailable({ path, reason: "it cannot be read", cause }))
     )
   )
 

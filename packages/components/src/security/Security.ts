@@ -3,7 +3,7 @@
  * up before anything opens a socket, and nothing runs without it.
  */
 import type { ConnectionOptions, TlsOptions } from "node:tls"
-import { Context, Data, type Effect, type Redacted, type Stream } from "effect"
+import { Context, Data, type Effect, type PlatformError, Predicate, type Redacted, type Stream } from "effect"
 
 /** Somebody who has proved who they are. */
 export interface Principal {
@@ -94,6 +94,37 @@ export class KeyMaterialUnusable extends Data.TaggedError("KeyMaterialUnusable")
     return `The key material in ${this.path} cannot be used: ${this.reason}. Nothing was changed. Restore it from a \
 backup; without one, move it away and the node starts with new keys, which open nothing of before.`
   }
+}
+
+/** The system does not give or take key material, which may be whole: nobody should move it away or restore it for that. */
+export class KeyMaterialUnavailable extends Data.TaggedError("KeyMaterialUnavailable")<{
+  readonly path: string
+  /** What could not be done, as the end of a sentence. */
+  readonly reason: string
+  readonly cause: PlatformError.PlatformError
+}> {
+  readonly code = "NVC-2014"
+  override get message() {
+    const { cause, path, reason } = this
+    const of = cause.reason.cause
+    const code = Predicate.hasProperty(of, "code") && typeof of.code === "string" ? of.code : cause.reason._tag
+    const hint = systemHints[code] ?? "Look at its disk."
+    return `The key material in ${path} cannot be had: ${reason} (${code}). It is as it was; leave it where it is. ${hint}`
+  }
+}
+
+const noDescriptors = "This process has no descriptors left: raise its limit (LimitNOFILE=, ulimit -n)."
+const notOurs = "Does it belong to the user of this node, and may they pass through all folders above it?"
+const noRoom = "There is no room on its disk."
+const systemHints: { readonly [code: string]: string } = {
+  EMFILE: noDescriptors,
+  ENFILE: noDescriptors,
+  EACCES: notOurs,
+  EPERM: notOurs,
+  ENOSPC: noRoom,
+  EDQUOT: noRoom,
+  EROFS: "Its file system may only be read.",
+  EIO: "Its disk fails; only if that cannot be mended, restore it from a backup."
 }
 
 /** A secret that is not there, or whose provider does not answer. */
@@ -258,6 +289,7 @@ export type Failure =
   | CertificateUnusable
   | IssuerUnreachable
   | KeyMaterialExposed
+  | KeyMaterialUnavailable
   | KeyMaterialUnusable
   | ProgramTampered
   | SecretUnavailable

@@ -157,7 +157,7 @@ describe("a rotation", () => {
       yield* TestClock.adjust(rotation)
       yield* fileSystem.symlink("/dev/full", box.path("data-2.key.unfinished"))
       const error = yield* Effect.flip(rotateWhenDue)
-      assert.strictEqual(error.code, "NVC-2002")
+      assert.strictEqual(error.code, "NVC-2014")
       assert.deepStrictEqual(yield* numbers, { current: 1, previous: [] })
       assert.strictEqual(text(yield* open(yield* seal(bytes("still"), "place"), "place")), "still")
       yield* fileSystem.remove(box.path("data-2.key.unfinished"))

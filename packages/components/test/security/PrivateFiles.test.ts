@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Option } from "effect"
 import * as PrivateFiles from "../../src/security/PrivateFiles.ts"
@@ -90,9 +91,38 @@ describe("private files", () => {
       // /dev/full takes nothing: the unfinished file is led there.
       yield* fileSystem.symlink("/dev/full", box.path("a.key.unfinished"))
       const error = yield* Effect.flip(box.write("a.key", Buffer.from("new")))
-      assert.strictEqual(error._tag, "KeyMaterialUnusable")
-      assert.include(error.message, "cannot be written")
+      assert.strictEqual(error._tag, "KeyMaterialUnavailable")
+      assert.include(error.message, "it cannot be written (ENOSPC)")
+      assert.include(error.message, "no room on its disk")
       assert.deepStrictEqual(text(yield* box.read("a.key")), Option.some("old"))
+    }).pipe(Effect.scoped, Effect.provide(platform))
+  )
+
+  it.live("say that the process has no descriptors left, and tell nobody to move a key away that may be whole", () =>
+    Effect.gen(function* () {
+      const outside = yield* folder
+      const box = yield* PrivateFiles.open(outside)
+      yield* box.write("a.key", Buffer.from("old"))
+      // In a process of its own: this one needs its descriptors.
+      const script = `
+        import { openSync } from "node:fs"
+        import { Effect } from "effect"
+        import { NodeServices } from "@effect/platform-node"
+        import * as PrivateFiles from ${JSON.stringify(import.meta.resolve("../../src/security/PrivateFiles.ts"))}
+        const box = await Effect.runPromise(Effect.provide(PrivateFiles.open(process.argv[1]), NodeServices.layer))
+        try { for (;;) openSync("/dev/null") } catch {}
+        const error = await Effect.runPromise(Effect.flip(box.read("a.key")))
+        process.stdout.write(JSON.stringify([error._tag, error.message]))`
+      const limited = `ulimit -n 256 && exec "$0" --input-type=module -e "$1" "$2"`
+      const told = execFileSync("/bin/sh", ["-c", limited, process.execPath, script, outside], {
+        cwd: import.meta.dirname,
+        encoding: "utf8"
+      })
+      const [tag, message] = JSON.parse(told)
+      assert.strictEqual(tag, "KeyMaterialUnavailable")
+      assert.include(message, `${outside}/a.key cannot be had: it cannot be read (EMFILE)`)
+      assert.include(message, "leave it where it is")
+      assert.include(message, "LimitNOFILE=")
     }).pipe(Effect.scoped, Effect.provide(platform))
   )
 })

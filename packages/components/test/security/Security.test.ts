@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { PlatformError } from "effect"
 import * as Security from "../../src/security/index.ts"
 
 const path = "/data/security/node.pem"
@@ -7,6 +8,11 @@ const path = "/data/security/node.pem"
 const errors = [
   new Security.KeyMaterialExposed({ path, mode: 0o644 }),
   new Security.KeyMaterialUnusable({ path, reason: "it is gone" }),
+  new Security.KeyMaterialUnavailable({
+    path,
+    reason: "it cannot be read",
+    cause: PlatformError.systemError({ _tag: "Unknown", module: "FileSystem", method: "open" })
+  }),
   new Security.SecretUnavailable({ name: "database", provider: "vault", cause: undefined }),
   new Security.CannotOpen({ context: "database.password" }),
   new Security.CertificateExpired({ subject: "node-1", notAfter: new Date(0) }),
