@@ -12,7 +12,7 @@
  * client.tasks.get({ params: { id } }).pipe(Effect.catchTag("NotFound", () => Effect.succeedNone))
  * ```
  */
-import { Schema } from "effect"
+import { Schema, SchemaIssue } from "effect"
 import { HttpApiError } from "effect/http-api"
 
 /** The `type` of a problem, by its code. */
@@ -177,3 +177,14 @@ export const grpc: { readonly [Tag in Problem["_tag"]]: number } = {
   UpgradeRequired: 12,
   QueueFull: 8
 }
+
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** What a schema does not take, on one line: `run: Missing key; name: Expected string`. */
+export const inWords = ({ issue }: Schema.SchemaError): string =>
+  issuesOf(issue)
+    .issues.map(({ message, path = [] }) => {
+      const at = path.map((part) => String(typeof part === "object" ? part.key : part)).join(".")
+      return at === "" ? message : `${at}: ${message}`
+    })
+    .join("; ")

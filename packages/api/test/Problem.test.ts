@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { assert, describe, it } from "vitest"
 import { Problem } from "../src/index.ts"
 
@@ -19,6 +19,14 @@ function fixed(one: (typeof Problem.all)[number]) {
 }
 
 describe("Problem", () => {
+  it("says what a schema does not take on one line, with the place of each part", () => {
+    const run = Schema.Struct({ driver: Schema.String })
+    const decode = Schema.decodeUnknownEffect(Schema.Struct({ name: Schema.String, runs: Schema.Array(run) }))
+    const said = (value: unknown) => Problem.inWords(Effect.runSync(Effect.flip(decode(value, { errors: "all" }))))
+    assert.strictEqual(said({ name: 1, runs: [{}] }), "name: Expected string; runs.0.driver: Missing key")
+    assert.match(said(1), /^Expected object/)
+  })
+
   it("has a code, a type and a runbook of its own", () => {
     const codes = encoded.map(({ json }) => String(json["code"]))
     assert.strictEqual(new Set(codes).size, codes.length)

@@ -96,7 +96,7 @@ export const ask = <A, E>(
         if (isProblem(cause)) return new ApiRefused({ problem: cause })
         // What the contract does not take is not sent: the API would say the same.
         if (!isSent && Schema.isSchemaError(cause)) {
-          return new ApiRefused({ problem: new Problem.InvalidRequest({ detail: `${cause.message}.` }) })
+          return new ApiRefused({ problem: new Problem.InvalidRequest({ detail: `${Problem.inWords(cause)}.` }) })
         }
         return named(cause, url)
       })

@@ -344,7 +344,7 @@ const checked = <S extends Schema.Constraint & { readonly DecodingServices: neve
 ): Effect.Effect<S["Type"], Problem.InvalidRequest> =>
   Effect.mapError(
     Schema.decodeUnknownEffect(schema)(value, { onExcessProperty: "error" }),
-    ({ message }) => new Problem.InvalidRequest({ detail: message.slice(0, 1_024) })
+    (error) => new Problem.InvalidRequest({ detail: `${Problem.inWords(error).slice(0, 1_024)}.` })
   )
 
 /** Completes when the message may be followed by another one. */

@@ -163,7 +163,7 @@ export const make = Effect.fn("Sockets.make")(function* (
     }
     const { offset = 0 } = yield* Effect.mapError(
       decodePart(wanted.part, { onExcessProperty: "error" }),
-      ({ message }) => new Problem.InvalidRequest({ detail: message.slice(0, 1_024) })
+      (error) => new Problem.InvalidRequest({ detail: `${Problem.inWords(error).slice(0, 1_024)}.` })
     )
     yield* answers.get(wanted.id)
     const ears = yield* upgrade(request, socket, head)

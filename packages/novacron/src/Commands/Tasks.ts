@@ -3,7 +3,7 @@
  * JSON for programs; what takes long is told on stderr while it goes on.
  */
 import { readFile } from "node:fs/promises"
-import { Tasks } from "@novacron/api"
+import { Problem, Tasks } from "@novacron/api"
 import { Data, Duration, Effect, Schedule, Schema } from "effect"
 import * as Leave from "../Leave.ts"
 import * as NodeApi from "../NodeApi.ts"
@@ -116,7 +116,7 @@ const submissionOf = Effect.fnUntraced(function* (flags: Submitting) {
     })
     return yield* Effect.mapError(
       Schema.decodeEffect(Schema.fromJsonString(Tasks.Submission))(text, { onExcessProperty: "error", errors: "all" }),
-      ({ message }) => new BadSubmission({ problem: `${file} is no submission: ${message}.` })
+      (error) => new BadSubmission({ problem: `${file} is no submission. ${Problem.inWords(error)}.` })
     )
   }
   const [program] = command
@@ -140,7 +140,7 @@ const submissionOf = Effect.fnUntraced(function* (flags: Submitting) {
   }
   return yield* Effect.mapError(
     Schema.decodeUnknownEffect(Tasks.Submission)(given),
-    ({ message }) => new BadSubmission({ problem: `That cannot be submitted: ${message}.` })
+    (error) => new BadSubmission({ problem: `That cannot be submitted. ${Problem.inWords(error)}.` })
   )
 })
 
