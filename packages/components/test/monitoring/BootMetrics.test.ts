@@ -31,6 +31,9 @@ const read = (fold: BootMetrics.Fold) => {
     )?.value
 }
 
+/** Those of the boot. `search` fails, and the boot goes without it. */
+const names = ["settings", "database", "cache", "search", "group", "group/inner", "api"]
+
 describe("BootMetrics", () => {
   it.live("has the figures of a boot: phases, components, retries, errors by type, probes, states and health", () =>
     Effect.gen(function* () {
@@ -41,6 +44,19 @@ describe("BootMetrics", () => {
       for (const phase of ["pre_init", "core_init", "service_init", "post_init"]) {
         assert.isDefined(up("novacron_init_duration_seconds", { phase }), phase)
       }
+      // The database takes ten milliseconds, in this phase.
+      assert.isAtLeast(up("novacron_init_duration_seconds", { phase: "core_init" }) ?? 0, 0.009)
+      assert.isAtLeast(up("novacron_component_init_duration_seconds", { component: "database" }) ?? 0, 0.009)
+      assert.isAtLeast(up("novacron_init_total_duration_seconds") ?? 0, 0.012)
+      const successes = names.map((component) => up("novacron_component_init_success_total", { component }))
+      assert.deepStrictEqual(successes, [1, 1, 1, 0, 1, 1, 1])
+      for (const component of names) {
+        assert.isDefined(up("novacron_component_init_duration_seconds", { component }), component)
+      }
+      assert.strictEqual(up("novacron_component_init_failures_total", { component: "database" }), 0)
+      assert.isAtLeast(up("novacron_component_init_failures_total", { component: "cache" }) ?? 0, 2)
+      assert.strictEqual(up("novacron_components_initialized_total"), 6)
+      assert.strictEqual(up("novacron_components_failed_total"), 1)
       const cache = { component: "cache" }
       assert.strictEqual(up("novacron_component_health_status", { component: "database" }), 1)
       assert.strictEqual(up("novacron_component_health_status", cache), 0.5)
