@@ -13,7 +13,7 @@ import * as Monitor from "../../src/monitoring/Monitor.ts"
 import { Settings } from "../../src/monitoring/Settings.ts"
 import { recorder } from "../../src/post/StartupMetrics.ts"
 import { boot, type World } from "./fixtures/Boots.ts"
-import { type Collector, make as makeCollector, type Mood } from "./fixtures/Collector.ts"
+import { type Collector, make as makeCollector, type Mood, type Received, valueOf } from "./fixtures/Collector.ts"
 import { isThere, parse, promtool, type Sample } from "./fixtures/Promtool.ts"
 
 const options = { version: "0.1.0", process }
@@ -181,6 +181,43 @@ describe("Monitor", () => {
           )
         }
       }).pipe(Effect.scoped)
+  )
+
+  it.live("lets the collector see a boot as a tree: phases, components, attempts; what was parallel overlaps", () =>
+    Effect.gen(function* () {
+      const collector = yield* makeCollector
+      yield* collector.up
+      const sent = spansOf(yield* life(decode({ traces: { ...quick, endpoint: collector.url } }), {}))
+      const came = (name: string) => {
+        const id = sent.find((span) => span.name === name)?.spanId ?? ""
+        return collector.spans.get(id) ?? assert.fail(`${name} has not come`)
+      }
+      const above = ({ name, parentSpanId = "" }: Received): ReadonlyArray<string> => {
+        const parent = collector.spans.get(parentSpanId)
+        return parent === undefined ? [name] : [name, ...above(parent)]
+      }
+      for (const [attempt, component, phase] of [
+        ["start settings", "settings", "pre_init"],
+        ["start database", "database", "core_init"],
+        ["start api", "api", "service_init"]
+      ] as const) {
+        assert.deepStrictEqual(above(came(attempt)), [attempt, component, phase, "boot"])
+      }
+      assert.deepStrictEqual(above(came("post_init")), ["post_init", "boot"])
+      const [core, pre, database, cache] = [came("core_init"), came("pre_init"), came("database"), came("cache")]
+      const nanos = ({ endTimeUnixNano, startTimeUnixNano }: Received) => ({
+        from: BigInt(startTimeUnixNano),
+        to: BigInt(endTimeUnixNano)
+      })
+      const [one, other] = [nanos(database), nanos(cache)]
+      assert.isTrue(one.from < other.to && other.from < one.to, "database and cache overlap")
+      assert.isTrue(valueOf(core.attributes, "novacron.parallel"))
+      assert.isFalse(valueOf(pre.attributes, "novacron.parallel"))
+      assert.isTrue(valueOf(came("search").attributes, "novacron.optional"))
+      assert.isFalse(valueOf(database.attributes, "novacron.optional"))
+      const needed = came("api").links.map(({ spanId }) => collector.spans.get(spanId)?.name)
+      assert.sameMembers(needed, ["database", "cache", "group"])
+    }).pipe(Effect.scoped)
   )
 
   it.live("gives every scrape the trace of what went wrong: exemplars lead to spans that were sent", () =>
