@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe } from "vitest"
 import { it } from "@effect/vitest"
 import { Boot, Component } from "@novacron/boot"
-import { Context, Effect, Exit, Fiber, Queue, Schema, Scope, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Queue, Schema, Scope, Stream } from "effect"
 import { Database } from "../../src/database/Database.ts"
 import * as DatabaseComponent from "../../src/database/Component.ts"
 import { migrations as own } from "../../src/database/NodeSchema.ts"
@@ -130,32 +130,30 @@ describe("discovery", () => {
 
   it.live("boots while its registry hangs, says that nobody finds it, and is back when the registry is", () =>
     Effect.gen(function* () {
-      const gate = { isAway: true }
-      const entered = new Map<string, Registry.Peer>()
-      const registry: Registry.Registry = {
-        name: "the register of the office",
-        keep: (self) =>
-          Effect.suspend(() => {
-            if (gate.isAway) return new Registry.RegistryUnavailable({ registry: "office", cause: "closed" })
-            entered.set(self.id, self)
-            return Effect.succeed("Kept" as const)
-          }),
-        remove: ({ id }) => Effect.sync(() => void entered.delete(id)),
-        list: Effect.sync(() => [...entered.values()])
-      }
-      const scope = yield* Scope.make()
-      const it = yield* Scope.provide(
-        Discovery.make(settings({ lease: "100ms" }), { id: "n", version: "1", addresses: {} }, [registry]),
-        scope
+      // The tables are there, and somebody else keeps the one of the nodes from being written for as long as it takes.
+      yield* Effect.scoped(node("earlier"))
+      const locked = yield* Deferred.make<void>()
+      const enough = yield* Deferred.make<void>()
+      const holder = yield* Effect.forkChild(
+        connected(server.url(), (sql) =>
+          sql.withTransaction(
+            Effect.gen(function* () {
+              yield* sql`LOCK TABLE novacron_peers IN EXCLUSIVE MODE`
+              yield* Deferred.succeed(locked, undefined)
+              yield* Deferred.await(enough)
+            })
+          )
+        )
       )
-      const error = yield* until(Effect.exit(it.check), Exit.isFailure)
-      assert.include(String(error), "could not be entered in the register of the office")
-      gate.isAway = false
-      yield* until(Effect.exit(it.check), Exit.isSuccess)
-      assert.deepStrictEqual([...entered.keys()], ["n"])
-      yield* Scope.close(scope, Exit.void)
-      assert.deepStrictEqual([...entered.keys()], [])
-    })
+      yield* Deferred.await(locked)
+      const { discovery } = yield* node("n", { lease: "3s" })
+      const error = yield* until(Effect.exit(discovery.check), Exit.isFailure)
+      assert.include(String(error), "could not be entered in the database for longer than its lease")
+      assert.isUndefined(holder.pollUnsafe(), "it hangs still")
+      yield* Deferred.succeed(enough, undefined)
+      yield* until(Effect.exit(discovery.check), Exit.isSuccess)
+      assert.deepStrictEqual(yield* rows(), ["n"])
+    }).pipe(Effect.scoped)
   )
 
   it.live("outlives a database that is killed and comes back", () =>
