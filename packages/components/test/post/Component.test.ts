@@ -16,11 +16,16 @@ const directory = Effect.acquireRelease(
 /** A node whose store passes the probe of its own start, and afterwards what `later` says. */
 const node = (file: string, later: Effect.Effect<void, Error>, jobs: { turns: number }) => {
   const told: Array<Post.Notify.Message> = []
-  const notify: Post.Notify.Notify = { tell: (one) => void told.push(one), told: Effect.void, watchdog: undefined }
+  const turnsBefore: Array<number> = []
+  const tell = (one: Post.Notify.Message) => {
+    told.push(one)
+    turnsBefore.push(jobs.turns)
+  }
+  const notify: Post.Notify.Notify = { tell, told: Effect.void, watchdog: undefined }
   const store = Component.make(Store, { start: Effect.succeed({ check: later }), health: () => Effect.void })
   const check = Effect.map(Store, ({ check }) => [{ name: "store", critical: true, needs: [], probe: check }])
   const job = Effect.map(Store, () => [
-    { name: "count", every: "1 hour", run: Effect.sync(() => void jobs.turns++) } as const
+    { name: "count", every: "5 millis", run: Effect.sync(() => void jobs.turns++) } as const
   ])
   const components = [
     store,
@@ -29,7 +34,7 @@ const node = (file: string, later: Effect.Effect<void, Error>, jobs: { turns: nu
     Post.ready(Schema.decodeUnknownSync(Post.ReadySettings)({ file }), 4711, notify),
     Post.backgroundJobs([Store, Post.ReadySignal.Ready], job)
   ] as const
-  return { components, told }
+  return { components, told, turnsBefore }
 }
 
 describe("the components that come last", () => {
@@ -37,19 +42,24 @@ describe("the components that come last", () => {
     Effect.gen(function* () {
       const file = join(yield* directory, "ready")
       const jobs = { turns: 0 }
-      const { components, told } = node(file, Effect.void, jobs)
+      const { components, told, turnsBefore } = node(file, Effect.void, jobs)
       const { report, services, stop } = yield* Boot.make(components)
       assert.strictEqual((yield* report).outcome, "ready")
       assert.isTrue(existsSync(file))
       assert.deepStrictEqual(told, ["ready"])
-      yield* Effect.sleep("20 millis")
-      assert.strictEqual(jobs.turns, 1)
+      while (jobs.turns < 3) yield* Effect.sleep("5 millis")
       yield* Context.get(services, Post.HealthServer.HealthServer).check
       const order = components.map(({ manifest }) => manifest.name)
       assert.deepStrictEqual(order, ["store", "health", "system-health", "ready", "background-jobs"])
       yield* stop()
       assert.isFalse(existsSync(file))
       assert.deepStrictEqual(told, ["ready", "stopping"])
+      assert.strictEqual(turnsBefore[0], 0, "no job has its turn before the node is ready")
+      // None after the node has said that it stops.
+      const turns = jobs.turns
+      assert.deepStrictEqual(turnsBefore, [0, turns])
+      yield* Effect.sleep("50 millis")
+      assert.strictEqual(jobs.turns, turns)
     }).pipe(Effect.scoped)
   )
 
