@@ -216,6 +216,37 @@ const answerTo = (options: RequestOptions, ask: typeof request | typeof askPlain
   })
 
 describe("what is shipped for services", () => {
+  it("starts nothing of a node before its sidecar is ready", async () => {
+    const [port, file, beside] = [await freePort(), "beside.yaml", new Place()]
+    let asked = 0
+    let isReady = false
+    const sidecar = createServer((request, response) => {
+      asked += request.url === "/healthz/ready" ? 1 : 0
+      response.writeHead(isReady ? 200 : 503).end()
+    })
+    try {
+      const endpoint = `{ name: sidecar, host: 127.0.0.1, port: ${port}, ready: /healthz/ready, wait: 1m, policy: enforce }`
+      writeFileSync(beside.path(file), `preflight: { endpoints: [${endpoint}] }\n`, { mode: 0o600 })
+      const node = await beside.start(["boot", "-c", file])
+      await node.until(({ component, event }) => event === "ComponentStarted" && component === "preflight")
+      await new Promise<void>((resume) => sidecar.listen(port, "127.0.0.1", resume))
+      await eventually(() => asked > 2, "the node asks, and asks again")
+      const begun = node.lines().filter(({ event }) => event === "ComponentStarted")
+      assert.notIncludeMembers(
+        begun.map(({ component }) => component),
+        ["network", "api"]
+      )
+      for (const { phase } of begun) assert.strictEqual(phase, "pre")
+      isReady = true
+      await node.until(({ event }) => event === "BootReady")
+      node.child.kill("SIGTERM")
+      assert.strictEqual((await node.ended).code, 0)
+    } finally {
+      sidecar.close()
+      beside.remove()
+    }
+  })
+
   it("is understood by systemd", () => {
     const units = readdirSync(deploy).filter((name) => name.endsWith(".service"))
     assert.sameMembers(units, ["novacron@.service", "novacron-switch.service"])

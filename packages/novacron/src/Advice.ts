@@ -114,7 +114,7 @@ const components = (up: ReadonlyArray<Report.Report>): ReadonlyArray<Advice> => 
       {
         subject: "preflight.endpoints",
         now: null,
-        instead: `name what ${name} stands on, so that the node waits for it`,
+        instead: `name what ${name} stands on, with a \`wait\`, so that the node waits for it`,
         because:
           `in ${late.length} of ${its.length} boots ${name} came up only at a later attempt, ${duration(lostMs)} of which ` +
           `it waited. Last: ${last(late)}`

@@ -201,7 +201,7 @@ const endpointOf = (name: string, url: Redacted.Redacted | undefined, usualPort:
   const decoded = Result.try(() => decodeURIComponent(hostname))
   if (Result.isFailure(decoded) || hostname === "") return undefined
   const host = decoded.success.replace(/^\[|\]$/g, "")
-  const common = { name, timeout: Duration.seconds(2), policy: "warn" as const }
+  const common = { name, timeout: Duration.seconds(2), policy: "warn" as const, wait: Duration.zero }
   return { ...common, host, port: port === "" ? usualPort : Number(port) }
 }
 
@@ -295,6 +295,8 @@ export const boot = (
       environment: detection.kind,
       concurrency: concurrency(settings, detection.kind),
       deadline: settings.system.bootTimeout,
+      // What every first phase may take, and what it was told to wait.
+      phases: { pre: Duration.sum(Duration.seconds(10), Preflight.longestWait(settings.preflight.endpoints)) },
       rollback: settings.system.shutdownTimeout,
       monitor: settings.system.monitorInterval,
       observe: (event) => {

@@ -1,6 +1,6 @@
 /** The pre-flight as a component: who does not answer is known before the core of the node starts. */
 import { Component } from "@novacron/boot"
-import { Effect, Result } from "effect"
+import { Duration, Effect, Result } from "effect"
 import * as Preflight from "./Preflight.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -8,7 +8,7 @@ export * from "./Preflight.ts"
 export * as Dial from "./Dial.ts"
 export { Endpoint, Policy, Settings } from "./Settings.ts"
 
-/** Tries all endpoints once. Critical for those that must answer. */
+/** Tries all endpoints. Critical for those that must answer. */
 export const component = (settings: typeof Settings.Type) =>
   Component.make(Preflight.Preflight, {
     phase: "pre",
@@ -20,4 +20,4 @@ export const component = (settings: typeof Settings.Type) =>
         detail: silent.length === 0 ? all : `at the start nobody answered for ${silent.join(", ")}`
       })
     }
-  })
+  }).pipe(Component.timeout(Duration.sum(Duration.seconds(10), Preflight.longestWait(settings.endpoints))))

@@ -1,8 +1,11 @@
 /**
  * Whether somebody answers at an address: the name is looked up, a connection is opened and closed again at once. Nothing
  * is sent. How long the connection took is one round trip, also when it is refused: a refusal is an answer.
+ *
+ * Who listens may not be ready yet; where there is a path to ask for that, it is asked for by HTTP.
  */
 import { lookup } from "node:dns"
+import { get } from "node:http"
 import { connect } from "node:net"
 import { Clock, Data, type Duration, Effect } from "effect"
 
@@ -19,6 +22,7 @@ export type Reason =
   | "unreachable"
   | "not allowed"
   | "no such socket"
+  | "not ready"
   | "failed"
 
 /** Somebody answered, within this. */
@@ -49,11 +53,39 @@ export const format = (address: Address): string => {
 
 /** Dials once; name and connection together within the limit. An answer that waits to be heard by then counts. */
 export const dial = (address: Address, limit: Duration.Duration): Effect.Effect<Answered, Unanswered> =>
+  within(
+    limit,
+    address,
+    Effect.flatMap(resolved(address), (at) => knock(address, at))
+  )
+
+/** Asks by HTTP whether the one who answers there is ready, once and within the limit: any answer but 2xx is a no. */
+export const ask = (
+  address: Address & { readonly _tag: "Tcp" },
+  path: string,
+  limit: Duration.Duration
+): Effect.Effect<void, Unanswered> =>
+  within(
+    limit,
+    address,
+    Effect.callback<void, Unanswered>((resume) => {
+      const { host, port } = address
+      const request = get({ host, port, path, agent: false }, (response) => {
+        response.destroy()
+        const { statusCode = 0 } = response
+        const isReady = statusCode >= 200 && statusCode < 300
+        resume(isReady ? Effect.void : Effect.fail(new Unanswered({ address, reason: "not ready" })))
+      })
+      request.on("error", (cause) => resume(Effect.fail(unanswered(address, cause))))
+      return Effect.sync(() => request.destroy())
+    })
+  )
+
+const within = <A>(limit: Duration.Duration, address: Address, asked: Effect.Effect<A, Unanswered>) =>
   Effect.raceFirst(
-    Effect.flatMap(resolved(address), (at) => knock(address, at)),
+    asked,
     Effect.sleep(limit).pipe(
       Effect.andThen(turn),
-
       Effect.andThen(Effect.fail(new Unanswered({ address, reason: "timed out" })))
     )
   )

@@ -1,8 +1,8 @@
 /**
  * Finds out who answers before anything depends on it: all endpoints at the same time, each with its own patience, and
- * everything that is wrong in one message.
+ * everything that is wrong in one message. For one that starts beside the node it waits.
  */
-import { Context, Data, Effect, Result } from "effect"
+import { Context, Data, Duration, Effect, Result, Schedule } from "effect"
 import * as Dial from "./Dial.ts"
 import type { Endpoint, Settings } from "./Settings.ts"
 
@@ -37,7 +37,7 @@ export const survey = (endpoints: ReadonlyArray<Endpoint>): Effect.Effect<Readon
     endpoints,
     (endpoint) => {
       const address = addressOf(endpoint)
-      return Effect.map(Effect.result(Dial.dial(address, endpoint.timeout)), (outcome): Finding => ({
+      return Effect.map(Effect.result(patiently(endpoint)), (outcome): Finding => ({
         name: endpoint.name,
         address: Dial.format(address),
         policy: endpoint.policy,
@@ -46,6 +46,23 @@ export const survey = (endpoints: ReadonlyArray<Endpoint>): Effect.Effect<Readon
     },
     { concurrency: maxAtOnce }
   )
+
+/** A connection, and the word of who is there where that is asked for. */
+const tried = (endpoint: Endpoint): Effect.Effect<Dial.Answered, Dial.Unanswered> => {
+  const address = addressOf(endpoint)
+  const dialled = Dial.dial(address, endpoint.timeout)
+  if (address._tag === "Unix" || !("ready" in endpoint) || endpoint.ready === undefined) return dialled
+  return Effect.tap(dialled, Dial.ask(address, endpoint.ready, endpoint.timeout))
+}
+
+const patiently = (endpoint: Endpoint): Effect.Effect<Dial.Answered, Dial.Unanswered> =>
+  Duration.isZero(endpoint.wait)
+    ? tried(endpoint)
+    : Effect.retry(tried(endpoint), Schedule.spaced("250 millis").pipe(Schedule.upTo({ duration: endpoint.wait })))
+
+/** The longest wait of all: so much later may a boot be that has somebody to wait for. */
+export const longestWait = (endpoints: ReadonlyArray<Endpoint>): Duration.Duration =>
+  endpoints.map(({ wait }) => wait).reduce(Duration.max, Duration.zero)
 
 /** Plenty for the endpoints of one node; a list by mistake must not use up its descriptors. */
 const maxAtOnce = 64

@@ -12,13 +12,22 @@ const common = {
   }),
   policy: Field.withDefault(Policy, "warn").annotate({
     description: "`enforce` ends the boot when nobody answers, `warn` says so and goes on."
+  }),
+  wait: Field.withDefault(Field.duration, "0s").annotate({
+    description: "How long it is tried again, for what starts beside the node, such as a sidecar; 0s: it is tried once."
   })
 }
 
 const TcpEndpoint = Schema.Struct({
   ...common,
   host: Schema.NonEmptyString.annotate({ description: "A name or an address." }),
-  port: Field.port.annotate({ description: "The TCP port." })
+  port: Field.port.annotate({ description: "The TCP port." }),
+  ready: Schema.optionalKey(
+    Schema.String.check(Schema.isPattern(/^\/[!-~]*$/, { expected: "a path that begins with /" })).annotate({
+      description:
+        "A path such as /healthz/ready, where GET over plain HTTP has to be answered by 2xx. None unless set."
+    })
+  )
 })
 
 const UnixEndpoint = Schema.Struct({
@@ -35,6 +44,9 @@ export const Settings = Schema.Struct({
     description: "Whether anybody is tried before the node starts; false: nobody, the database and the cache neither."
   }),
   endpoints: Field.withDefault(Schema.Array(Endpoint), []).annotate({
-    description: "Who has to answer before the node starts: name and host with port, or path; timeout; policy."
+    description:
+      "Who has to answer before the node starts: name and host with port, or path; timeout; policy; wait; ready."
   })
-}).annotate({ description: "Connections that are tried before the node starts. Nothing is sent." })
+}).annotate({
+  description: "Connections that are tried before the node starts. Nothing is sent, unless `ready` names a path."
+})

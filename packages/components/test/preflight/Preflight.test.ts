@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger, Result, Schema } from "effect"
@@ -93,6 +94,52 @@ describe("Preflight", () => {
         error.endpoints.map(({ reason }) => reason),
         Array.from({ length: 5 }, () => "timed out")
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("waits for a neighbour that starts beside it, until that says that it is ready", () =>
+    Effect.gen(function* () {
+      const port = yield* Effect.promise(freePort)
+      const asked: Array<string> = []
+      let isReady = false
+      const sidecar = createHttpServer((request, response) => {
+        asked.push(`${request.method} ${request.url} ${isReady}`)
+        response.writeHead(isReady ? 200 : 503).end("a body that nobody reads")
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => sidecar.close()))
+      const one = { name: "sidecar", host: "127.0.0.1", port, ready: "/healthz/ready", wait: "1m", policy: "enforce" }
+      const check = yield* Effect.forkChild(Preflight.check(settings([one])))
+      // Refused more than once, then there and not ready more than once.
+      yield* Effect.sleep("600 millis")
+      assert.isUndefined(check.pollUnsafe())
+      sidecar.listen(port, "127.0.0.1")
+      while (asked.length < 2) yield* Effect.sleep("20 millis")
+      assert.isUndefined(check.pollUnsafe())
+      isReady = true
+      const { findings } = yield* Fiber.join(check)
+      assert.isTrue(findings.every(({ outcome }) => Result.isSuccess(outcome)))
+      assert.strictEqual(asked.filter((line) => line.endsWith("true")).length, 1)
+      assert.match(`${asked[0]}`, /^GET \/healthz\/ready /)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("has tried once without a wait, and says of who is there that it is not ready", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const sidecar = createHttpServer((_, response) => void response.writeHead(asked++ === 0 ? 503 : 200).end())
+      const port = yield* Effect.acquireRelease(
+        Effect.callback<number>((resume) => {
+          sidecar.listen(0, "127.0.0.1", () => {
+            const address = sidecar.address()
+            resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+          })
+        }),
+        () => Effect.sync(() => sidecar.close())
+      )
+      const one = { name: "sidecar", host: "127.0.0.1", port, ready: "/", policy: "enforce" }
+      const error = yield* Effect.flip(Preflight.check(settings([one])))
+      assert.deepInclude(error.endpoints[0], { name: "sidecar", address: `127.0.0.1:${port}`, reason: "not ready" })
+      assert.strictEqual(asked, 1)
     }).pipe(Effect.scoped)
   )
 
