@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { createHook } from "node:async_hooks"
 import { randomBytes } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -54,6 +55,34 @@ describe("Group", () => {
         const [link] = status.links
         assert.strictEqual(link?.node, "b")
         assert.strictEqual(link?.version, "v3")
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "goes over the streams that are there: what comes later opens none",
+    () =>
+      Effect.gen(function* () {
+        const { a, b, issue } = yield* pair({ transport: { streams: 3 } })
+        const send = (size: number) =>
+          Effect.gen(function* () {
+            const bytes = randomBytes(size)
+            yield* a.dwcp.send(b.peer, bytes)
+            assert.isTrue(bytes.equals((yield* b.dwcp.take("messages")).bytes))
+          })
+        const streams = Effect.map(a.dwcp.status, ({ links }) => links[0]?.streams)
+        yield* send(1_000_000)
+        yield* eventually(Effect.map(streams, (n) => assert.strictEqual(n, 3)))
+        let opened = 0
+        const connects = createHook({ init: (_, type) => void (type === "TCPCONNECTWRAP" && opened++) }).enable()
+        yield* Effect.addFinalizer(() => Effect.sync(() => connects.disable()))
+        for (let k = 0; k < 20; k++) yield* send(k % 5 === 0 ? 2_000_000 : 1_000)
+        assert.strictEqual(opened, 0)
+        assert.strictEqual(yield* streams, 3)
+        // It would have been counted.
+        const c = yield* node("c", issue("c"))
+        yield* c.dwcp.send(b.peer, Buffer.from("of another"))
+        assert.isAbove(opened, 0)
       }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )
