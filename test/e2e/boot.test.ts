@@ -5,6 +5,7 @@ import { userInfo } from "node:os"
 import { join } from "node:path"
 import { Report } from "@novacron/boot/model"
 import { Schema } from "effect"
+import { BootLines } from "novacron"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { freePort } from "../fixtures/Ports.ts"
 import { eventually, isOpen, linesOf, Place, type Running } from "./Novacron.ts"
@@ -154,7 +155,10 @@ describe("a node that runs", () => {
 
   it("tells orchestrators over HTTP how it is, from before it is ready until it stops", async () => {
     const port = await freePort()
-    const node = await place.start(["boot"], { NOVACRON_HEALTH_PORT: `${port}` })
+    const node = await place.start(["boot"], {
+      NOVACRON_HEALTH_PORT: `${port}`,
+      NOVACRON_ORCHESTRATION_DRAIN_TIMEOUT: "6s"
+    })
     const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status
     await node.until(({ event }) => event === "BootStarted")
     assert.strictEqual(await get("/live"), 200)
@@ -166,7 +170,20 @@ describe("a node that runs", () => {
     const parts = JSON.parse(await (await fetch(`http://127.0.0.1:${port}/health/components`)).text())
     assert.include(JSON.stringify(parts), '"database"')
     assert.deepStrictEqual(parts.phases, { pre: "healthy", core: "healthy", service: "healthy", post: "healthy" })
-    await stopped(node)
+    // A task that does not listen keeps the node for as long as it waits for tasks: alive, and no place for work.
+    const deaf = "trap '' TERM; echo here; while :; do sleep 0.1; done"
+    const submitted = await place.run(["tasks", "submit", "--json", "--", "/bin/sh", "-c", deaf])
+    const { id } = JSON.parse(submitted.stdout)
+    const said = async () => (await place.run(["tasks", "logs", id])).stdout
+    await eventually(async () => (await said()).includes("here"), "the task runs")
+    assert.strictEqual(await get("/ready"), 200)
+    node.child.kill("SIGTERM")
+    await eventually(async () => (await get("/ready")) === 503, "it says that it takes no work")
+    const draining = await fetch(`http://127.0.0.1:${port}/ready`)
+    assert.deepInclude(await draining.json(), { reason: "the node stops because of SIGTERM" })
+    assert.isNotNull(draining.headers.get("retry-after"))
+    assert.strictEqual(await get("/live"), 200)
+    assert.strictEqual((await node.ended).code, 0)
     assert.isFalse(await isOpen(port))
   })
 
@@ -180,6 +197,28 @@ describe("a node that runs", () => {
       assert.isNotEmpty(line["message"])
     }
     assert.deepInclude(lines.at(-1), { event: "ProcessEnded", exit_code: 0 })
+    const ofTheBoot = lines.slice(0, -1)
+    assert.isAbove(ofTheBoot.length, 100)
+    for (const line of ofTheBoot) Schema.decodeUnknownSync(BootLines.Line, { onExcessProperty: "error" })(line)
+    const told = (event: string, of: (line: (typeof lines)[number]) => unknown) =>
+      ofTheBoot.filter((line) => line.event === event).map(of)
+    assert.deepStrictEqual(
+      told("PhaseStarted", (line) => line["phase"]),
+      ["pre", "core", "service", "post"]
+    )
+    // Each phase ends with its checkpoint.
+    const ends = ["init_start", "pre_init_complete", "core_init_complete", "service_init_complete", "init_complete"]
+    assert.deepStrictEqual(
+      told("CheckpointReached", ({ facts }) => Object(facts).checkpoint),
+      ends
+    )
+    for (const line of ofTheBoot) {
+      if (line.component === undefined) continue
+      assert.include(["pre", "core", "service", "post"], line["phase"], `${line.event} of ${line.component}`)
+    }
+    const database = ofTheBoot.find(({ component, event }) => event === "ComponentReady" && component === "database")
+    assert.deepStrictEqual(database?.["dependencies"], ["security"])
+    assert.isAbove(Number(database?.["duration_ms"]), 0)
   })
 
   it("shows lines for people where they are asked for, without moving a cursor", async () => {
