@@ -191,6 +191,17 @@ describe("docs/decisions", () => {
     )
   })
 
+  it("say which decisions of the sources they take up, and whether they hold", () => {
+    const listed = rows("docs/decisions/README.md", "# Decisions").slice(1)
+    assert.strictEqual(listed.length, records.length)
+    for (const [record = "", , , status = ""] of listed) assert.match(status, /^(?:holds|replaced by )/, record)
+    const taken = listed.map(([, , answers]) => answers).filter((answers) => answers !== "–")
+    assert.deepStrictEqual(
+      taken,
+      Array.from({ length: 9 }, (_, i) => `ADR-00${i + 1}`)
+    )
+  })
+
   it("say situation, decision, consequences, and what would change our mind", () => {
     const parts = ["Situation", "Decision", "Consequences", "What would change our mind"]
     const headings = (file: string) => [...Workspace.read(file).matchAll(/^## (.+)$/gm)].map((match) => match[1])
@@ -236,6 +247,23 @@ describe("docs/CHECKLIST.md", () => {
       state === "done" ? shownBy === "–" : state === "partly" && !shownBy.includes("missing: ")
     )
     assert.deepStrictEqual(unshown, [])
+  })
+
+  it("has rows that sum up others done exactly when all of those are", () => {
+    const isDone = new Map(checklist.map(({ row, state }) => [row, state === "done"]))
+    const sums = checklist.flatMap(({ row, shownBy, state }) => {
+      const [, told = ""] = /^rows? ((?:[A-R]\d*(?:, )?)+)(?:;|$)/.exec(shownBy) ?? []
+      const named = told.split(", ").filter((name) => name !== "")
+      const all = named.flatMap((name) =>
+        checklist.map((one) => one.row).filter((one) => one === name || (name.length === 1 && one.startsWith(name)))
+      )
+      return named.length === 0 ? [] : [{ row, state, open: all.filter((one) => isDone.get(one) !== true) }]
+    })
+    assert.isAbove(sums.length, 20)
+    assert.deepStrictEqual(
+      sums.filter(({ open, state }) => (state === "done") !== (open.length === 0)),
+      []
+    )
   })
 })
 
