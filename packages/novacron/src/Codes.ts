@@ -38,11 +38,7 @@ export const codes: { readonly [tag: string]: Code } = {
     setting: "system.data_dir",
     remedy: "make the directory writable for the user of the node; make room"
   },
-  LockLost: {
-    code: "NVC-1103",
-    exit: 70,
-    remedy: "restart the node"
-  },
+  LockLost: { code: "NVC-1103", exit: 70, remedy: "restart the node" },
   LogFileUnusable: {
     code: "NVC-1104",
     exit: 73,
@@ -335,6 +331,24 @@ export const codes: { readonly [tag: string]: Code } = {
     setting: "ready.file",
     remedy: "create the directory, or change ready.file"
   },
+  NotFoundByOthers: {
+    code: "NVC-2405",
+    exit: 69,
+    setting: "system.node_id",
+    remedy: "bring the database back, or give each node an id of its own"
+  },
+  ModelsUnreadable: {
+    code: "NVC-2911",
+    exit: 69,
+    setting: "ml.directory",
+    remedy: "correct ml.directory, or let the user of the node read it; then novacron restore ml"
+  },
+  ModelUnusable: {
+    code: "NVC-2912",
+    exit: 69,
+    setting: "ml.directory",
+    remedy: "put a version there that can be used, or take the one away that cannot"
+  },
   // -------------------------------------------------------------------------------------------------- the process
   AlreadyRunning: {
     code: "NVC-3001",
@@ -582,11 +596,7 @@ export const codes: { readonly [tag: string]: Code } = {
     setting: "api.host",
     remedy: "set api.host to an address of this machine, and the port above 1023"
   },
-  ApiClosed: {
-    code: "NVC-2803",
-    exit: 70,
-    remedy: "restart the node; raise its limit of open files"
-  },
+  ApiClosed: { code: "NVC-2803", exit: 70, remedy: "restart the node; raise its limit of open files" },
   Unhealthy: {
     code: "NVC-3011",
     exit: 69,

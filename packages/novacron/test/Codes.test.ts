@@ -1,5 +1,5 @@
 import { globSync, readdirSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { codes, find } from "../src/Codes.ts"
 import { runbooks } from "../src/Commands/Explain.ts"
@@ -40,6 +40,19 @@ describe("the codes", () => {
     )
     // A code may be on its way into the sources.
     assert.sameMembers([...runbooks().keys()], files)
+  })
+
+  it("are there for each part of the node", () => {
+    const parts = globSync("packages/components/src/*/Component.ts", { cwd: root }).map((file) => dirname(file))
+    assert.isAbove(parts.length, 10)
+    const without = parts.filter((part) => {
+      // What goes wrong with the six of DWCP is told by them.
+      const places = part.endsWith("/dwcp") ? [part, "packages/dwcp/src"] : [part]
+      const texts = places.flatMap((place) => globSync(`${place}/**/*.ts`, { cwd: root }))
+      return !texts.some((file) => /NVC-\d{4}/.test(readFileSync(join(root, file), "utf8")))
+    })
+    // It measures, and takes what it cannot measure for what is usual.
+    assert.deepStrictEqual(without, ["packages/components/src/environment"])
   })
 
   it("of error classes are those of the table, with their exit code", () => {

@@ -31,6 +31,7 @@ export class NotFoundByOthers extends Data.TaggedError("NotFoundByOthers")<{
   readonly why: "Unavailable" | "Replaced"
   readonly cause?: unknown
 }> {
+  readonly code = "NVC-2405"
   override get message() {
     return this.why === "Replaced"
       ? `Another process is entered in ${this.registry} under the id of this node. Give each node an id: system.node_id.`

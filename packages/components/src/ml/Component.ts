@@ -34,6 +34,7 @@ export class ModelsUnreadable extends Data.TaggedError("ModelsUnreadable")<{
   readonly directory: string
   readonly cause: unknown
 }> {
+  readonly code = "NVC-2911"
   override get message() {
     return (
       `The directory of models ${this.directory} cannot be read. The node goes on without models: whoever would ask them ` +

@@ -19,6 +19,7 @@ export class ModelUnusable extends Data.TaggedError("ModelUnusable")<{
   readonly reason: string
   readonly cause?: unknown
 }> {
+  readonly code = "NVC-2912"
   override get message() {
     const { kind, reason, version } = this
     return `Version ${version} of the ${kind} model is not used: ${reason}. What was used before, or a fallback, serves on.`
