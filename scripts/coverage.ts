@@ -92,8 +92,7 @@ const run = (suites: ReadonlyArray<string>, directory: string): number => {
 const read = (directory: string): ReadonlyMap<string, Uint8Array> => {
   const executed = new Map<string, Uint8Array>()
   for (const name of readdirSync(directory)) {
-    const written: Written = JSON.parse(readFileSync(join(directory, name), "utf8"))
-    for (const { functions, url } of written.result) {
+    for (const { functions, url } of whole(readFileSync(join(directory, name), "utf8"))) {
       if (!/^file:.*\/packages\/\w+\/src\/.*\.ts$/.test(url)) continue
       const ranges = functions.flatMap((one) => one.ranges).toSorted(outermostFirst)
       const length = ranges[0]?.endOffset ?? 0
@@ -105,6 +104,16 @@ const read = (directory: string): ReadonlyMap<string, Uint8Array> => {
     }
   }
   return executed
+}
+
+/** A process that a test has killed while it wrote leaves a part of it; what that one executed does not count. */
+const whole = (text: string): Written["result"] => {
+  try {
+    const written: Written = JSON.parse(text)
+    return written.result
+  } catch {
+    return []
+  }
 }
 
 const outermostFirst = (a: Range, b: Range): number => a.startOffset - b.startOffset || b.endOffset - a.endOffset
