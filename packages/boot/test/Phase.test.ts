@@ -19,5 +19,15 @@ describe("Phase", () => {
 
   it("should take less time than it may", () => {
     for (const phase of Phase.all) assert.isBelow(Phase.budget[phase].targetMs, Phase.budget[phase].maxMs)
+    // As the sources have them: seconds that each should take at the most, and may take.
+    assert.deepStrictEqual(
+      Phase.all.map((phase) => [Phase.budget[phase].targetMs / 1_000, Phase.budget[phase].maxMs / 1_000]),
+      [
+        [5, 10],
+        [10, 20],
+        [10, 20],
+        [5, 10]
+      ]
+    )
   })
 })
