@@ -216,7 +216,7 @@ const diff = Command.make(
   },
   (input) => lazily(settings, (it) => it.diff, { ...asked(input), a: input.a, b: Option.getOrUndefined(input.b) })
 ).pipe(
-  Command.withDescription("Show how two files differ, secrets masked"),
+  Command.withDescription("Show how two files differ, secrets masked; exit code 1 when they do"),
   Command.withExamples([{ command: "novacron config diff old.yaml new.yaml" }])
 )
 

@@ -3,6 +3,7 @@
 /** Every code that the process can exit with, and what it means. */
 export const meanings = {
   0: "clean: up and left running, or stopped when asked to",
+  1: "of config diff: the settings differ",
   64: "usage: the command line is not one that this program understands",
   65: "bad data: a signature does not fit, or what is kept was changed",
   69: "a critical dependency is unavailable, or no node answers",

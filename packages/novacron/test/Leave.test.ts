@@ -8,7 +8,7 @@ describe("leaving", () => {
       const left = yield* Effect.flip(Leave.quietly(69))
       assert.strictEqual(left.exit, 69)
       assert.include(left.message, "unavailable")
-      assert.strictEqual((yield* Effect.flip(Leave.quietly(1))).exit, 70)
+      assert.strictEqual((yield* Effect.flip(Leave.quietly(2))).exit, 70)
     })
   )
 })

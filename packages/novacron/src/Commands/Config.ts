@@ -14,6 +14,7 @@ import {
 } from "@novacron/config"
 import { Data, Effect, FileSystem, Redacted, Result } from "effect"
 import * as Configuration from "../Configuration.ts"
+import { quietly } from "../Leave.ts"
 import * as Settings from "../Settings.ts"
 import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
@@ -95,7 +96,7 @@ const words = (one: Config.Explanation): string => {
   ].join("\n")
 }
 
-/** How two files differ, secrets masked; or a file from what is in effect. */
+/** How two files differ, secrets masked; or a file from what is in effect. Leaves with 1 when they do, as `diff` does. */
 export const diff = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly a: string; readonly b: string | undefined }) {
     const { a, b } = flags
@@ -103,6 +104,7 @@ export const diff = Program.make(
     const after = yield* Configuration.load(b === undefined ? flags : { ...flags, config: b }, { resources: "skip" })
     const differences = Difference.between(before.loaded, after.loaded)
     yield* say(flags, differences, () => Difference.text(differences) || "They say the same.")
+    if (differences.length > 0) return yield* quietly(1)
   })
 )
 

@@ -18,7 +18,7 @@ const file = (name: string, text: string) => {
 describe("looking at settings", () => {
   it("checks them, explains them and compares them, secrets masked", async () => {
     const a = file("a.yaml", "health:\n  port: 1\ncache:\n  url: redis://:hunter2hunter2@h\n")
-    const b = file("b.yaml", "health:\n  port: 2\ncache:\n  url: redis://:hunter3hunter3@h\n")
+    const b = file("b.yaml", "health:\n  port: 2\n  ramp: 9s\ncache:\n  url: redis://:hunter3hunter3@h\n")
     const env = { NOVACRON_HEALTH_PORT: "" }
     assert.strictEqual((await room.run(Config.check, { ...asked, config: a }, { NOVACRON_HEALTH_PORT: "7" })).code, 0)
     const { out } = await room.run(
@@ -27,9 +27,18 @@ describe("looking at settings", () => {
       { NOVACRON_HEALTH_PORT: "7" }
     )
     assert.match(out, /→ 7 {2}NOVACRON_HEALTH_PORT\n {4}1 {2}.*a\.yaml:2:9\n {4}8080 {2}default/)
-    const diff = (await room.run(Config.diff, { ...asked, a, b }, { NOVACRON_HEALTH_RAMP: "1s" })).out
-    assert.include(diff, "~ cache.url: ")
-    assert.notInclude(diff, "hunter")
+    const diff = await room.run(Config.diff, { ...asked, a, b })
+    assert.match(diff.out, /^~ health\.ramp: "30s" → "9s"$/m)
+    assert.include(diff.out, "~ cache.url: ")
+    assert.notInclude(diff.out + diff.err, "hunter")
+    // For scripts, as of diff: 0 is the same, 1 is different, and trouble has codes of its own.
+    assert.strictEqual(diff.code, 1)
+    const same = await room.run(Config.diff, { ...asked, a, b: a })
+    assert.deepStrictEqual([same.code, same.out], [0, "They say the same.\n"])
+    const json = await room.run(Config.diff, { ...asked, json: true, a, b })
+    assert.strictEqual(json.code, 1)
+    assert.lengthOf(JSON.parse(json.out), 2)
+    assert.strictEqual((await room.run(Config.diff, { ...asked, a, b: room.path("none.yaml") })).code, 78)
     assert.strictEqual((await room.run(Config.explain, { ...asked, key: "no.such" }, env)).code, 78)
     const unknown = await room.run(Config.explain, { ...asked, key: "databse.url" })
     assert.strictEqual(unknown.code, 64)
