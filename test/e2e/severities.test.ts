@@ -30,6 +30,9 @@ afterAll(() => {
 })
 afterEach(() => assert.deepStrictEqual(place.leftovers(), []))
 
+/** Whoever listens at the free port does not any more before anybody has looked. */
+const deaf = () => ({ NODE_OPTIONS: `--import=${join(import.meta.dirname, "Deaf.ts")}`, DEAF: free })
+
 const started = (lines: ReadonlyArray<Line>, phase: string) =>
   lines.filter((line) => line.event === "ComponentStarted" && line["phase"] === phase).map(({ component }) => component)
 
@@ -117,6 +120,22 @@ describe("a critical part that fails alone", () => {
     assert.isFalse(linesOf(stdout).some(({ event }) => event === "BootReady"))
   })
 
+  it.each([
+    ["network", "once", () => ({ NOVACRON_NETWORK_BIND_PORT: free })],
+    ["api", "3 times", () => ({ NOVACRON_API_PORT: free })],
+    ["dwcp", "3 times", () => ({ NOVACRON_DWCP_BIND_PORT: free, NOVACRON_DWCP_FALLBACK: "none" })]
+  ] as const)(
+    "ends the boot when it is the %s, which listens no more when it is probed: %s",
+    async (name, tried, env) => {
+      const { code, stderr, stdout } = await place.run(["boot"], { ...deaf(), ...env() })
+      assert.strictEqual(code, 69, stderr)
+      assert.match(stderr, new RegExp(`critical component "${name}" did not start +NVC-3011`))
+      assert.match(stderr, new RegExp(`^ {2}tried {5}${tried}`, "m"))
+      assert.match(stderr, /^ {2}undone .*all clean/m)
+      assert.isFalse(linesOf(stdout).some(({ event }) => event === "BootReady"))
+    }
+  )
+
   it("ends the boot when it is the network, whose address is not of this machine, after one attempt", async () => {
     const { code, stderr, stdout } = await place.run(["boot"], { NOVACRON_NETWORK_LISTEN_ADDRESS: "203.0.113.1" })
     assert.strictEqual(code, 78, stderr)
@@ -146,12 +165,7 @@ describe("a part that may be missing", () => {
   const cache = { NOVACRON_CACHE_URL: "redis://127.0.0.1:1" }
   const monitoring = () => ({ NOVACRON_MONITORING_PORT: taken })
   const ml = { NOVACRON_ML_DIRECTORY: "/proc/nowhere" }
-  /** It listens, and before anybody has looked it does not any more. */
-  const deaf = () => ({
-    NODE_OPTIONS: `--import=${join(import.meta.dirname, "Deaf.ts")}`,
-    DEAF: free,
-    NOVACRON_MONITORING_PORT: free
-  })
+  const unheard = () => ({ ...deaf(), NOVACRON_MONITORING_PORT: free })
 
   it.each([
     ["the cache, which is then in memory and degraded", () => cache, ["ComponentDegraded cache"]],
@@ -161,7 +175,7 @@ describe("a part that may be missing", () => {
       () => ({ NOVACRON_MONITORING_HOST: "203.0.113.1" }),
       ["ComponentAbsent monitoring"]
     ],
-    ["monitoring, which is up and listens no more when it is probed", deaf, ["ComponentAbsent monitoring"]],
+    ["monitoring, which is up and listens no more when it is probed", unheard, ["ComponentAbsent monitoring"]],
     ["the ML engine, whose directory of models is not there", () => ml, ["ComponentAbsent ml"]],
     [
       "the ML engine, whose directory of models is a file",

@@ -1,6 +1,7 @@
 /**
  * The API as a part of the node: it listens while the orchestration still starts, and answers what needs it with 503 until
- * it is up. Only a port that is taken is tried again, because an instance that is just ending gives it back.
+ * it is up. A port that is taken is tried again, because an instance that is just ending gives it back; so is a server that
+ * listens no more when it is probed.
  */
 import { hostname } from "node:os"
 import { Component, Policy } from "@novacron/boot"
@@ -12,8 +13,14 @@ import { Api } from "./Api.ts"
 import { type NodeView, withoutBoot } from "./NodeView.ts"
 import type { Settings } from "./Settings.ts"
 
-/** How patient a boot is with a port that is taken: three attempts, after 1 and 2 seconds. Anything else is tried once. */
-export const patience: Policy.Policy = Policy.perError(Policy.never, { ApiPortTaken: Policy.standard })
+/**
+ * How patient a boot is with a port that is taken, and with a server whose probe says no: three attempts, after 1 and 2
+ * seconds. Anything else is tried once.
+ */
+export const patience: Policy.Policy = Policy.perError(Policy.never, {
+  ApiPortTaken: Policy.standard,
+  Unhealthy: Policy.standard
+})
 
 /** What the API has to know besides its settings. */
 export interface Surroundings {

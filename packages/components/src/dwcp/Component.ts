@@ -28,7 +28,7 @@ export interface Facts {
 
 /** For tests that cannot wait, or that want something to fail. */
 export interface Changes {
-  /** How patient the boot is with a port that is taken. Default: {@link patience}. */
+  /** How patient the boot is with a port that is taken, or does not stay open. Default: {@link patience}. */
   readonly retry?: Policy.Policy
   /** Delays between restarts of a subsystem. */
   readonly backoff?: Schedule.Schedule<unknown>
@@ -36,8 +36,14 @@ export interface Changes {
   readonly detector?: Group.Options["detector"]
 }
 
-/** Three attempts at a port that is taken, after 1 and 2 seconds. Subsystems have a supervisor of their own. */
-export const patience: Policy.Policy = Policy.perError(Policy.never, { DwcpCannotListen: Policy.standard })
+/**
+ * Three attempts at a port that is taken, or listens no more when it is probed, after 1 and 2 seconds. Subsystems have a
+ * supervisor of their own.
+ */
+export const patience: Policy.Policy = Policy.perError(Policy.never, {
+  DwcpCannotListen: Policy.standard,
+  Unhealthy: Policy.standard
+})
 
 /** What it offers: itself, and a view of each of its parts. */
 export type Offers =
@@ -112,7 +118,7 @@ const members = (
           ...(layered === undefined ? {} : { layered })
         })
       }),
-      health: () => Effect.void
+      health: ({ listening }) => listening
     }).pipe(Component.retry(retry)),
     Component.make(Amst, { needs: [Door], ...part("amst") }).pipe(soon),
     Component.make(Hde, { needs: [Door, Amst], ...part("hde") }).pipe(soon),

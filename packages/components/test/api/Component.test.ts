@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Boot, Component, Policy } from "@novacron/boot"
+import { Boot, Component, Policy, Severity } from "@novacron/boot"
 import { Context, Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { Api } from "../../src/api/Api.ts"
 import * as ApiComponent from "../../src/api/Component.ts"
 import * as NodeView from "../../src/api/NodeView.ts"
+import { ApiPortTaken } from "../../src/api/Ports.ts"
 import { Settings } from "../../src/api/Settings.ts"
 import { Database } from "../../src/database/Database.ts"
 import { Orchestration } from "../../src/orchestration/Orchestration.ts"
@@ -35,7 +36,8 @@ const parts = (
   dataDir: string,
   view: NodeView.NodeView,
   orchestration: Effect.Effect<Orchestration["Service"]>,
-  settings: typeof Settings.Encoded = {}
+  settings: typeof Settings.Encoded = {},
+  attempts = 50
 ) =>
   [
     SecurityComponent.component(securitySettings, { dataDir, nodeId: "node-1", environment: {} }),
@@ -51,7 +53,7 @@ const parts = (
       { dataDir, view },
       {
         retry: Policy.perError(Policy.never, {
-          ApiPortTaken: Policy.make({ name: "soon", attempts: 50, delay: "50 millis" })
+          ApiPortTaken: Policy.make({ name: "soon", attempts, delay: "50 millis" })
         })
       }
     )
@@ -118,6 +120,24 @@ describe("the component api", () => {
             resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
           })
         })
+        // Nobody gives it back: that port and its setting are named, after all the attempts that there are.
+        const failures: Array<string> = []
+        const refused = yield* Effect.flip(
+          Effect.scoped(
+            Boot.make(parts(dataDir, view, Effect.succeed(service), { port }, 3), {
+              deadline: "50 seconds",
+              observe: (event) => {
+                if (event._tag === "AttemptFailed" && event.component === "api") failures.push(event.failure.tag)
+              }
+            })
+          )
+        )
+        assert.deepStrictEqual(failures, ["ApiPortTaken", "ApiPortTaken", "ApiPortTaken"])
+        const taken = refused instanceof Severity.Critical ? refused.cause : refused
+        assert.instanceOf(taken, ApiPortTaken)
+        assert.include(taken.message, `Port ${port} on 127.0.0.1 is taken`)
+        assert.include(taken.message, "set api.port")
+
         const seen = yield* Deferred.make<void>()
         const booting = yield* Effect.forkScoped(
           Boot.make(parts(dataDir, view, Effect.succeed(service), { port }), {

@@ -84,6 +84,8 @@ export interface Starting {
   readonly status: (name: Subsystem.Name) => Effect.Effect<Subsystem.Status>
   /** Fails when it is down and nobody can stand in for it. */
   readonly check: (name: Subsystem.Name) => Effect.Effect<Subsystem.Status, SubsystemDown>
+  /** Fails when no peer can reach this node any more. */
+  readonly listening: Effect.Effect<void, SubsystemDown>
   /** All of it, when all six are up. */
   readonly dwcp: Effect.Effect<Dwcp["Service"], SubsystemDown>
 }
@@ -383,6 +385,12 @@ export const start = Effect.fn("Dwcp.start")(function* (
     return seen
   })
 
+  const listening = Effect.filterOrFail(
+    door.isOpen,
+    (isOpen) => isOpen,
+    () => new SubsystemDown({ subsystem: "door", cause: "It does not listen." })
+  ).pipe(Effect.asVoid)
+
   const service = Dwcp.of({
     address: Effect.succeed({ host: door.host, port: door.port }),
     send: (peer, content, given) => Effect.andThen(halted, links.send(peer, content, given)),
@@ -403,7 +411,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
     drill: (name) => six[name].drill(new Error("This is a drill.")),
     check: Effect.gen(function* () {
       if (gone !== undefined) return yield* Effect.fail(gone)
-      if (!(yield* door.isOpen)) return yield* new SubsystemDown({ subsystem: "door", cause: "It does not listen." })
+      yield* listening
       const seen = yield* status
       const sent = gates.sent.filter(({ ok }) => ok).length
       const throughput = seen.links.reduce((sum, { deliveryRate }) => sum + deliveryRate, 0)
@@ -418,6 +426,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
     Effect.suspend(() => (variant === "v1" ? Effect.map(six[name].status, asV1) : six[name].status))
   return {
     up,
+    listening,
     status: statusOf,
     check: (name) =>
       Effect.flatMap(statusOf(name), (seen) =>
