@@ -4,6 +4,7 @@ import { connect } from "node:net"
 import { userInfo } from "node:os"
 import { join } from "node:path"
 import { Report } from "@novacron/boot/model"
+import { Post } from "@novacron/components"
 import { Schema } from "effect"
 import { BootLines } from "novacron"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
@@ -168,7 +169,32 @@ describe("a node that runs", () => {
     assert.strictEqual(await get("/ready"), 200)
     assert.strictEqual(await get("/health"), 200)
     const parts = JSON.parse(await (await fetch(`http://127.0.0.1:${port}/health/components`)).text())
-    assert.include(JSON.stringify(parts), '"database"')
+    // Every part of the plan, with its state, what was said of it and when, its figures and its errors.
+    const plan: ReadonlyArray<{ readonly name: string }> = JSON.parse(
+      (await place.run(["plan", "--json"])).stdout
+    ).nodes
+    const { components } = Schema.decodeUnknownSync(Post.HealthView.ComponentsBody)(parts)
+    assert.sameMembers(
+      components.map(({ name }) => name),
+      plan.flatMap(({ name }) => (name.includes("/") ? [] : [name]))
+    )
+    for (const { errors, lastCheck, latency, message, metrics, name, state, status } of components) {
+      assert.deepStrictEqual([status, state, errors], ["healthy", "ready", []], name)
+      assert.notStrictEqual(message, "", name)
+      assert.isAtLeast(Date.parse(lastCheck ?? ""), Date.now() - 60_000, name)
+      assert.isAtLeast(latency ?? -1, 0, name)
+      assert.deepInclude(metrics, { attempts: 1, failures: 0, restarts: 0 }, name)
+    }
+    // It has booted, and that is traffic: of its database and of its own listener.
+    const health = async () =>
+      Schema.decodeUnknownSync(Post.HealthView.HealthBody)(
+        await (await fetch(`http://127.0.0.1:${port}/health`)).json()
+      )
+    await eventually(async () => (await health()).throughput > 0, "there is traffic")
+    const { dependencies, errorRate, latency } = await health()
+    assert.isAbove(latency, 0)
+    assert.strictEqual(errorRate, 0)
+    assert.deepStrictEqual(dependencies, Object.fromEntries(components.map(({ name }) => [name, "healthy" as const])))
     assert.deepStrictEqual(parts.phases, { pre: "healthy", core: "healthy", service: "healthy", post: "healthy" })
     // A task that does not listen keeps the node for as long as it waits for tasks: alive, and no place for work.
     const deaf = "trap '' TERM; echo here; while :; do sleep 0.1; done"

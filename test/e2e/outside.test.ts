@@ -3,7 +3,7 @@
  * there again after it was killed, and that none of its doors lets a secret out.
  */
 import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { Agent, createServer as createHttpServer, get, type Server as HttpServer } from "node:http"
 import { request } from "node:https"
 import { createServer, isIP, type Server } from "node:net"
@@ -393,11 +393,38 @@ describe("a secret", () => {
       said.push([path, text])
     }
     assert.isAbove(answered, 3, said.map(([path, text]) => `${path} ${text.slice(0, 80)}`).join("\n"))
-    for (const args of [["trace"], ["trace", "--json"], ["dwcp", "status"], ["tasks", "list"], ["doctor"]]) {
+    const other = place.path("other.yaml")
+    writeFileSync(other, "{}\n", { mode: 0o600 })
+    for (const args of [
+      ["trace"],
+      ["trace", "--json"],
+      ["dwcp", "status"],
+      ["tasks", "list"],
+      ["doctor"],
+      ["status", "--json"],
+      ["why", "cache"],
+      ["health"],
+      ["config", "check", "--json"],
+      ["config", "explain", "--json"],
+      ["config", "diff", other]
+    ]) {
       const { stderr, stdout } = await place.run(args, env)
       said.push([args.join(" "), `${stdout}${stderr}`])
     }
+    const explained = said.find(([what]) => what === "config explain --json")
+    assert.include(explained?.[1], "monitoring.traces.authorization")
+    // Redis is not there, and that is told of with its address.
+    assert.include(said.find(([what]) => what === "why cache")?.[1], "127.0.0.1:1")
     await stop(node)
+    said.push(["its own output", `${node.stdout()}${node.stderr()}`])
+    // What it keeps of itself: the journal, the audit log, the history of settings. The database keeps what it is given.
+    const files = readdirSync(place.dataDir, { recursive: true, withFileTypes: true }).filter(
+      (one) => one.isFile() && !one.parentPath.startsWith(join(place.dataDir, "postgresql"))
+    )
+    assert.isAbove(files.length, 5)
+    for (const { name, parentPath } of files) {
+      said.push([join(parentPath, name), readFileSync(join(parentPath, name), "latin1")])
+    }
     await eventually(() => exported.length > 0, "spans were sent")
     assert.include(said.find(([what]) => what === "metrics")?.[1], "novacron_")
     for (const [what, text] of [...said, ["spans", exported] as const]) assert.notInclude(text, canary, what)

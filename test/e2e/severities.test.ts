@@ -70,6 +70,19 @@ describe("a failure before the core", () => {
     }
   )
 
+  it("is not that a server keeps silent: the pre-flight says which, where and why before the core begins", async () => {
+    const { code, stderr, stdout } = await place.run(["boot"], {
+      NOVACRON_DATABASE_URL: "postgres://a@127.0.0.1:1/d?sslmode=disable"
+    })
+    assert.strictEqual(code, 69, stderr)
+    const warning = linesOf(stderr).find(
+      ({ message }) => message === "Nobody answers for database at 127.0.0.1:1: refused."
+    )
+    const core = linesOf(stdout).find((line) => line.event === "ComponentStarted" && line["phase"] === "core")
+    assert.isDefined(warning?.["timestamp"], stderr)
+    assert.isTrue(String(warning?.["timestamp"]) <= String(core?.["timestamp"]))
+  })
+
   it("does not happen without a cause: then the core begins when all before it is ready", async () => {
     const { code, stdout } = await place.run(["boot", "--exit-when-ready"])
     assert.strictEqual(code, 0)

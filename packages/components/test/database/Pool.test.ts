@@ -238,6 +238,8 @@ describe("the pool", () => {
       yield* Effect.promise(() => server.up())
       const rows = yield* Effect.retry(pool.sql`SELECT 1 AS one`, Schedule.spaced("50 millis"))
       assert.deepStrictEqual(rows, [{ one: 1 }])
+      // Nobody has probed it besides: that call has closed it.
+      assert.strictEqual((yield* pool.stats).breaker, "Closed")
     }).pipe(Effect.scoped)
   )
 })
