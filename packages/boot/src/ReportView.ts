@@ -523,21 +523,20 @@ const subject = ({ rollback }: Report, fallen: ReadonlyArray<Component>): string
   return `${critical}component${fallen.length === 1 ? "" : "s"} ${names} did not start`
 }
 
-/** `3 times over 3.1 s (0 s · 1.1 s · 3.1 s), then memory once over 5 ms` */
+/** `3 times over 3.1 s (0 s · 1.1 s · 3.1 s), then memory once over 5 ms, in phase core` */
 const tried = (component: Component | undefined): string => {
   if (component === undefined || component.attempts.length === 0) return "nothing: it was not started"
   const variants = Map.groupBy(component.attempts, ({ variant }) => variant)
-  return [...variants]
-    .map(([variant, attempts]) => {
-      const times = attempts.length === 1 ? "once" : `${attempts.length} times`
-      const unit = spanMs(attempts) < 1_000 ? duration : seconds
-      const starts = attempts.map((one) => unit(one.startedAtMs - (attempts[0]?.startedAtMs ?? 0)))
-      const shown = starts.length > limit.attempts ? [...starts.slice(0, limit.attempts), "…"] : starts
-      const when = attempts.length === 1 ? "" : ` (${shown.join(" · ")})`
-      const what = variant === 0 ? "" : `${component.fallbacks[variant - 1] ?? "a fallback"} `
-      return `${what}${times} over ${duration(spanMs(attempts))}${when}`
-    })
-    .join(", then ")
+  const each = [...variants].map(([variant, attempts]) => {
+    const times = attempts.length === 1 ? "once" : `${attempts.length} times`
+    const unit = spanMs(attempts) < 1_000 ? duration : seconds
+    const starts = attempts.map((one) => unit(one.startedAtMs - (attempts[0]?.startedAtMs ?? 0)))
+    const shown = starts.length > limit.attempts ? [...starts.slice(0, limit.attempts), "…"] : starts
+    const when = attempts.length === 1 ? "" : ` (${shown.join(" · ")})`
+    const what = variant === 0 ? "" : `${component.fallbacks[variant - 1] ?? "a fallback"} `
+    return `${what}${times} over ${duration(spanMs(attempts))}${when}`
+  })
+  return `${each.join(", then ")}, in phase ${component.phase}`
 }
 
 /** Up to three steps along the arrows of time. */

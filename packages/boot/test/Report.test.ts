@@ -401,7 +401,7 @@ describe("Report", () => {
       assert.deepStrictEqual(Report.text(report).split("\n"), [
         'BOOT FAILED  critical component "database" did not start                      exit 69',
         "  cause     connect ECONNREFUSED 127.0.0.1:5432",
-        "  tried     3 times over 2.2 s (0.0 s · 1.1 s · 2.2 s)",
+        "  tried     3 times over 2.2 s (0.0 s · 1.1 s · 2.2 s), in phase core",
         "  needed by orchestration → api (3 not started)",
         "  besides   degraded: cache",
         "  undone    5 components in reverse order in 3 ms, all clean",

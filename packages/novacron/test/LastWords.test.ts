@@ -55,7 +55,7 @@ describe("the last words of a failed boot", () => {
     assert.match(lines[0] ?? "", /^BOOT FAILED {2}critical component "database" did not start {2,}NVC-2103 {2}exit 69$/)
     const keys = lines.slice(1).map((line) => line.slice(2, 11).trim())
     assert.deepStrictEqual(keys, ["cause", "tried", "needed by", "config", "undone", "do"])
-    assert.include(text, "  tried     3 times over 3.1 s (0.0 s · 1.1 s · 3.1 s)")
+    assert.include(text, "  tried     3 times over 3.1 s (0.0 s · 1.1 s · 3.1 s), in phase core")
     assert.include(text, "  needed by orchestration (1 not started)")
     assert.include(text, "  config    database.url from NOVACRON_DATABASE_URL (overrides novacron.yaml:14)")
     assert.include(lines.at(-1) ?? "", "novacron explain NVC-2103")
