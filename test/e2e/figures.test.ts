@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { Manifest, Plan, Report } from "@novacron/boot/model"
 import { Result, Schema } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { freePort } from "../fixtures/Ports.ts"
 import { eventually, Place } from "./Novacron.ts"
 
 let place: Place
@@ -109,6 +110,53 @@ describe("the time of a boot", () => {
 })
 
 describe("who watches the node", () => {
+  it("sees in the first scrape after it is ready all that was measured of its boot", async () => {
+    const port = await freePort()
+    const node = await place.ready([], { NOVACRON_MONITORING_PORT: `${port}` })
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+    const valueOf = (series: string) => {
+      const line = text.split("\n").find((line) => line.startsWith(`${series} `))
+      return line === undefined ? undefined : Number(line.slice(series.length).trim().split(" ")[0])
+    }
+    assert.strictEqual(valueOf('novacron_boot_outcome{outcome="ready"}'), 1)
+    for (const phase of ["pre_init", "core_init", "service_init", "post_init"]) {
+      assert.isAtLeast(valueOf(`novacron_init_duration_seconds{phase="${phase}"}`) ?? -1, 0, phase)
+    }
+    for (const name of [
+      "novacron_boot_start_timestamp_seconds",
+      "novacron_boot_ready_timestamp_seconds",
+      "novacron_init_total_duration_seconds",
+      "novacron_critical_path_duration_seconds",
+      "novacron_parallel_efficiency_ratio",
+      "novacron_config_parsing_duration_seconds_count",
+      "novacron_dependency_resolution_duration_seconds_count"
+    ]) {
+      assert.isAbove(valueOf(name) ?? 0, 0, name)
+    }
+    const { nodes } = await drawn()
+    // The members of a group have figures of their own.
+    const up = [...text.matchAll(/^novacron_component_init_success_total\{component="([^"]+)"\} 1$/gm)]
+    assert.includeMembers(
+      up.map(([, name]) => name),
+      nodes.map(({ name }) => name)
+    )
+    assert.strictEqual(valueOf("novacron_components_initialized_total"), up.length)
+    assert.strictEqual(valueOf("novacron_components_failed_total"), 0)
+    for (const { name } of nodes) {
+      const of = (metric: string) => valueOf(`novacron_component_${metric}{component="${name}"}`)
+      assert.isAtLeast(of("init_duration_seconds") ?? -1, 0, name)
+      assert.deepStrictEqual(
+        [of("init_success_total"), of("init_failures_total"), of("retry_attempts_total"), of("health_status")],
+        [1, 0, 0, 1],
+        name
+      )
+      assert.strictEqual(valueOf(`novacron_component_state{component="${name}",state="ready"}`), 1, name)
+      assert.isAtLeast(of("health_check_duration_seconds_count") ?? 0, 1, name)
+    }
+    node.child.kill("SIGTERM")
+    assert.strictEqual((await node.ended).code, 0)
+  })
+
   it("is on nobody's way: nothing of the plan needs it, and no boot waits for a collector that is silent", async () => {
     const { edges } = await drawn()
     assert.deepStrictEqual(

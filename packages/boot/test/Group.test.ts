@@ -256,6 +256,34 @@ describe("a group", () => {
     })
   )
 
+  it.effect("whose members hang takes one slot, and no time from another group", () =>
+    Effect.gen(function* () {
+      const timesOf = (takes: number) =>
+        Effect.gen(function* () {
+          const { boot, events, part } = world()
+          const names = ["h1", "h2", "h3", "h4"]
+          const first = Component.group(
+            "first",
+            names.map((name) => part(name, { takes })),
+            { severity: "Warning" }
+          ).pipe(Component.timeout("2 seconds"), Component.optional)
+          const second = Component.group("second", [part("a", { takes: 100 }), part("b", { takes: 100 })])
+          const exit = yield* boot([first, second, part("api", { needs: ["a"] })], {
+            concurrency: 2,
+            restoration: "off"
+          })
+          assert.isTrue(Exit.isSuccess(exit))
+          const { api, second: up, "second/a": a, "second/b": b } = at(events, "Ready")
+          return { absent: Object.keys(at(events, "Absent")), times: { a, b, up, api } }
+        })
+      const hung = yield* timesOf(Infinity)
+      const well = yield* timesOf(1)
+      assert.deepStrictEqual([hung.absent, well.absent], [["first"], []])
+      assert.deepStrictEqual(hung.times, { a: 100, b: 100, up: 100, api: 110 })
+      assert.deepStrictEqual(well.times, hung.times)
+    })
+  )
+
   it.effect("that is interrupted in the middle leaves nothing of its members", () =>
     Effect.gen(function* () {
       const { boot, events, ledger, part } = world()
