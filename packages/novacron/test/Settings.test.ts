@@ -1,11 +1,22 @@
-import { Config } from "@novacron/config"
+import { spawnSync } from "node:child_process"
+import { Config, JsonSchema } from "@novacron/config"
 import { assert, describe, it } from "@effect/vitest"
 import { NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import * as Settings from "../src/Settings.ts"
+import * as Templates from "../src/Templates.ts"
 
-const load = (environment: { readonly [name: string]: string }) =>
-  Effect.provide(Config.load(Settings.definition(), { environment, flags: {}, resources: "skip" }), NodeServices.layer)
+const load = (environment: { readonly [name: string]: string }, template?: string) =>
+  Config.load(Settings.definition(), {
+    environment,
+    flags: {},
+    resources: "skip",
+    ...(template === undefined ? {} : { template })
+  }).pipe(Effect.provide(NodeServices.layer))
+
+/** The validator of Python, by other people; Debian has it as python3-jsonschema. */
+const hasValidator =
+  spawnSync("python3", ["-W", "ignore", "-c", "from jsonschema import Draft202012Validator"]).status === 0
 
 describe("the settings of a node", () => {
   it.effect("have a default for everything", () =>
@@ -101,6 +112,43 @@ describe("the settings of a node", () => {
         "NVC-1004 dwcp.v3_rollout_percentage"
       ])
       assert.deepStrictEqual(yield* blame({ NOVACRON_SECURITY_TLS_CA: "/ca.pem" }), ["NVC-1004 security.tls"])
+    })
+  )
+
+  it.effect.skipIf(!hasValidator)("are described by a schema with which another implementation judges the same", () =>
+    Effect.gen(function* () {
+      const good = yield* Effect.forEach(Object.keys(Templates.templates), (template) =>
+        Effect.map(load({}, template), (loaded) => loaded.masked())
+      )
+      assert.isAbove(good.length, 3)
+      const bad = [
+        { databse: {} },
+        { database: { pool: { mim: 1 } } },
+        { health: { port: 70_000 } },
+        { dwcp: { v3_rollout_percentage: 101 } },
+        { system: { boot_timeout: "soon" } },
+        { cache: { max_memory: 4 } },
+        { environment: { kind: "moon" } }
+      ]
+      const program = `
+import json, sys
+from jsonschema import Draft202012Validator
+asked = json.load(sys.stdin)
+Draft202012Validator.check_schema(asked["schema"])
+validator = Draft202012Validator(asked["schema"])
+print(json.dumps([[error.message for error in validator.iter_errors(one)] for one in asked["files"]]))
+`
+      const { status, stderr, stdout } = spawnSync("python3", ["-W", "ignore", "-c", program], {
+        input: JSON.stringify({ schema: JsonSchema.make(Settings.definition()), files: [...good, ...bad] }),
+        encoding: "utf8"
+      })
+      assert.strictEqual(status, 0, stderr)
+      const complaints: ReadonlyArray<ReadonlyArray<string>> = JSON.parse(stdout)
+      assert.deepStrictEqual(
+        complaints.slice(0, good.length),
+        good.map(() => [])
+      )
+      for (const [i, found] of complaints.slice(good.length).entries()) assert.isNotEmpty(found, JSON.stringify(bad[i]))
     })
   )
 
