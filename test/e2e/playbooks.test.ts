@@ -96,12 +96,12 @@ const scenarios: { readonly [page: string]: () => Broken } = {
   "database.md": () => {
     // What a disk that has lost a block does to the file that PostgreSQL reads first.
     writeFileSync(join(place.dataDir, "postgresql/data/global/pg_control"), Buffer.alloc(8192, 7))
-    return { code: "NVC-21", env: {} }
+    return { code: "NVC-2110", env: {} }
   },
   "network.md": () => ({ code: "NVC-2301", env: { NOVACRON_NETWORK_BIND_PORT: taken } }),
   "dwcp.md": () => ({ code: "NVC-2601", env: { NOVACRON_DWCP_BIND_PORT: taken, NOVACRON_DWCP_FALLBACK: "none" } }),
   "orchestration.md": () => ({
-    code: "NVC-2",
+    code: "NVC-2702",
     env: { NOVACRON_ORCHESTRATION_CLUSTER_ENABLED: "true", NOVACRON_ORCHESTRATION_CLUSTER_PORT: taken }
   }),
   "api.md": () => ({ code: "NVC-2801", env: { NOVACRON_API_PORT: taken } })
