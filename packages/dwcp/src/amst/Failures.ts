@@ -106,7 +106,7 @@ const says: { readonly [R in RefusalReason]: string } = {
   name: "the receiver does not take files of this name",
   busy: "another sender is writing the same file",
   disk: "the receiver could not write it",
-  superseded: "the same file is being sent anew",
+  superseded: "a later transfer has taken its name",
   withdrawn: "the sender took it back",
   replayed: "its number was used before",
   base: "the receiver has not the file that it is a difference to"

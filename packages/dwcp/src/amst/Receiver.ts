@@ -219,9 +219,12 @@ export const make = (options: Options): Receiver => {
         return endIfWhole(transfer)
       }
       case "withdraw": {
+        const finished: Wire.Finished = { ok: false, reason: "withdrawn", detail: "by its sender" }
         const transfer = stream.session.transfers.get(frame.id)
-        if (transfer !== undefined) void end(transfer, { ok: false, reason: "withdrawn", detail: "by its sender" })
-        return
+        if (transfer !== undefined) return void end(transfer, finished)
+        // What opens it may still be on its way, on another stream: then that comes too late.
+        if (!settled(stream, stream.session, frame)) answer(stream.session, frame.id, stream, finished)
+        return forget(stream.session, 0)
       }
       case "echo":
         return send(stream, { kind: "echo", id: 0, index: frame.index, count: 0 }, frame.payload)
@@ -288,16 +291,20 @@ export const make = (options: Options): Receiver => {
       return refuse("base", "differences are not taken here")
     }
     const other = names.get(name)
-    if (other !== undefined && (other.shape.fingerprint !== shape.fingerprint || other.session === session)) {
-      return refuse("busy", "try again when it is done")
-    }
+    if (other !== undefined && !givesWay(other, transfer)) return refuse("busy", "try again when it is done")
     session.transfers.set(id, transfer)
     names.set(name, transfer)
-    // The same file anew: its sender was started again, and this is the later one.
     const before =
-      other === undefined ? Promise.resolve() : end(other, { ok: false, reason: "superseded", detail: "anew" })
-    void before.then(() => openFile(transfer, options.directory!))
+      other === undefined
+        ? Promise.resolve()
+        : end(other, { ok: false, reason: "superseded", detail: `from ${stream.peer}` })
+    transfer.opening = before.then(() => openFile(transfer, options.directory!))
   }
+
+  /** Whether a file leaves its name to a later one: it ends just now, or its sender was started again, or is gone. */
+  const givesWay = ({ ending, session, shape }: Transfer, later: Transfer): boolean =>
+    ending ||
+    (session !== later.session && (shape.fingerprint === later.shape.fingerprint || session.streams.size === 0))
 
   const openFile = async (transfer: Transfer, directory: string) => {
     try {
@@ -305,7 +312,7 @@ export const make = (options: Options): Receiver => {
       if (difference !== undefined) {
         transfer.base = await options.differences?.find(difference.base)
         if (transfer.base === undefined) {
-          return await end(transfer, { ok: false, reason: "base", detail: difference.base.hash.slice(0, 16) })
+          return void end(transfer, { ok: false, reason: "base", detail: difference.base.hash.slice(0, 16) })
         }
       }
       // Not by the name that it will have: what is there by that name may be what it is a difference to.
@@ -314,7 +321,7 @@ export const make = (options: Options): Receiver => {
       if (transfer.ending) return await sink.suspend()
       transfer.sink = sink
     } catch (cause) {
-      return await end(transfer, { ok: false, reason: "disk", detail: words(cause) })
+      return void end(transfer, { ok: false, reason: "disk", detail: words(cause) })
     }
     askFor(transfer, transfer.last)
     const { held } = transfer
@@ -470,7 +477,7 @@ export const make = (options: Options): Receiver => {
     pending -= transfer.heldBytes
     transfer.heldBytes = 0
     transfer.held = []
-    transfer.over = (transfer.sink?.suspend() ?? Promise.resolve()).then(() => leave(transfer, finished))
+    transfer.over = transfer.opening.then(() => transfer.sink?.suspend()).then(() => leave(transfer, finished))
     return transfer.over
   }
 
@@ -508,7 +515,7 @@ export const make = (options: Options): Receiver => {
     const replayed: Wire.Finished = { ok: false, reason: "replayed", detail: `number ${id}` }
     const finished = before ?? (id < session.floor ? replayed : undefined)
     if (finished === undefined) {
-      if (kind === "open") return false
+      if (kind === "open" || kind === "withdraw") return false
       throw new FrameRefused({ reason: `a ${kind} of a transfer that was not opened` })
     }
     if (kind !== "chunk") send(stream, { kind: "finished", id, index: 0, count: 0 }, Wire.write(finished))

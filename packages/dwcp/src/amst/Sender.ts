@@ -84,10 +84,13 @@ interface Transfer {
 
 /** Sent before the receiver has said that it wants it: it may have it already. */
 const eagerBytes = 1 << 20
+const mostTakenBack = 64
 
 export const make = (options: Options): Sender => {
   const transfers = new Map<number, Transfer>()
   const announced = new WeakMap<Streams.Stream, Set<number>>()
+  /** Ended here, and maybe not there: its name is not free until the receiver knows. */
+  const takenBack = new Set<number>()
   let lanes = Lanes.initial
   let lastId = 0
   let turn = 0
@@ -202,11 +205,19 @@ export const make = (options: Options): Sender => {
     announced.set(stream, told)
     if (transfer.accepted || told.has(transfer.id)) return
     told.add(transfer.id)
+    takeBack(stream)
     const { chunk, difference, fingerprint, kind, name, priority, size } = transfer.sending
     const floor = Math.min(...transfers.keys())
     const shape: Wire.Open = { kind, size, chunk, priority, name, fingerprint, floor }
     const open = difference === undefined ? shape : { ...shape, difference }
     Streams.write(stream, { kind: "open", id: transfer.id, index: 0, count: transfer.count }, Wire.write(open))
+  }
+
+  /** On each stream again: the one that it was said on first may have died, or be slower than this one. */
+  const takeBack = (stream: Streams.Stream) => {
+    for (const id of takenBack) {
+      Streams.write(stream, { kind: "withdraw", id, index: 0, count: 0 }, new Uint8Array(0))
+    }
   }
 
   /** Says what the whole must hash to, once it is known and all has been sent. */
@@ -231,6 +242,7 @@ export const make = (options: Options): Sender => {
           for (const transfer of transfers.values()) transfer.accepted = false
         }
         epoch = theirs
+        takeBack(stream)
         return pump(stream)
       }
       case "ack":
@@ -240,6 +252,7 @@ export const make = (options: Options): Sender => {
       case "finished": {
         const transfer = transfers.get(frame.id)
         const finished = Wire.finished(frame.payload)
+        takenBack.delete(frame.id)
         if (transfer === undefined) return
         const { resumedBytes } = transfer
         const made = transfer.sending.difference?.content.hash
@@ -333,16 +346,19 @@ export const make = (options: Options): Sender => {
     if (transfer.over) return
     transfer.over = true
     transfers.delete(transfer.id)
-    const stream = streams.ready()[0]
-    if (tell && stream !== undefined) {
-      Streams.write(stream, { kind: "withdraw", id: transfer.id, index: 0, count: 0 }, new Uint8Array(0))
+    if (tell) {
+      takenBack.add(transfer.id)
+      // An older receiver does not say that it knows; what it was told long ago it was told often.
+      if (takenBack.size > mostTakenBack) takenBack.delete(Math.min(...takenBack))
+      const stream = streams.ready()[0]
+      if (stream !== undefined) takeBack(stream)
     }
     transfer.sending.onEnd(ended)
     pumpAll()
   }
 
   const fail = (transfer: Transfer, error: PeerLost | TlsRefused | LinkClosed) =>
-    end(transfer, { _tag: "Failed", error, resumedBytes: transfer.resumedBytes }, false)
+    end(transfer, { _tag: "Failed", error, resumedBytes: transfer.resumedBytes }, true)
 
   const tick = (nowMillis: number) => {
     now = nowMillis

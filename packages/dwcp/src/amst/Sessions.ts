@@ -51,6 +51,8 @@ export interface Transfer {
   expected: Buffer | undefined
   /** Of a difference, where the file is that it is one to. */
   base: string | undefined
+  /** Done when its file is open, or will not be. */
+  opening: Promise<void>
   ending: boolean
   /** Done when nothing of it touches its file any more. */
   over: Promise<void>
@@ -97,6 +99,7 @@ export const transfer = (id: number, session: Session, shape: Wire.Open, stream:
   sink: undefined,
   expected: undefined,
   base: undefined,
+  opening: Promise.resolve(),
   ending: false,
   over: Promise.resolve(),
   dropped: false,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -79,6 +79,56 @@ describe("Receiver", () => {
       yield* peer.until((frames) => frames.some((each) => each.kind === "finished" && each.id === 3))
       const third = Wire.finished(peer.heard.find((each) => each.kind === "finished" && each.id === 3)!.payload)
       assert.isTrue(!third.ok && third.reason === "replayed")
+    }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("leaves the name of a file to a later one when its sender took it back or is gone, and else does not", () =>
+    Effect.gen(function* () {
+      const to = yield* folder
+      const listener = yield* (yield* Amst).listen({ host: "127.0.0.1", port: 0, directory: to })
+      const bytes = noise(1_000)
+      const file = (fingerprint: string): Wire.Open => ({
+        ...message(2_000, 1_000),
+        kind: "file",
+        name: "f",
+        fingerprint
+      })
+      const half = (id: number, fingerprint: string) => [
+        opened(file(fingerprint), id),
+        Frame.encode(of("chunk", id, 0, 2), bytes)
+      ]
+      const rest = (id: number) => [
+        Frame.encode(of("chunk", id, 1, 2), bytes),
+        Frame.encode(of("done", id), sha(Buffer.concat([bytes, bytes])))
+      ]
+      const endOf = (peer: Effect.Success<ReturnType<typeof stranger.connect>>, id: number) =>
+        Effect.map(
+          peer.until((frames) => frames.some((each) => each.kind === "finished" && each.id === id)),
+          () => {
+            const end = Wire.finished(peer.heard.find((each) => each.kind === "finished" && each.id === id)!.payload)
+            return end.ok ? "ok" : end.reason
+          }
+        )
+      const [first, second] = [yield* stranger.connect(listener.port), yield* stranger.connect(listener.port)]
+      first.say(stranger.hello(), ...half(1, "a"))
+      yield* first.until((frames) => frames.some(({ kind }) => kind === "ack"))
+      second.say(stranger.hello(), ...half(1, "b"))
+      assert.strictEqual(yield* endOf(second, 1), "busy")
+      // In one breath: what was taken back is still being closed when the next one comes.
+      first.say(Frame.encode(of("withdraw", 1)), ...half(2, "c"))
+      assert.strictEqual(yield* endOf(first, 1), "withdrawn")
+      yield* first.until((frames) => frames.some(({ id, kind }) => kind === "ack" && id === 2))
+      // Its opening was on a slower stream.
+      first.say(Frame.encode(of("withdraw", 3)), opened(file("d"), 3))
+      assert.strictEqual(yield* endOf(first, 3), "withdrawn")
+      first.end()
+      yield* first.closed
+      yield* Effect.repeat(listener.counters, { until: ({ streams }) => streams === 1, schedule: Schedule.spaced(10) })
+      second.say(...half(2, "e"), ...rest(2))
+      assert.strictEqual(yield* endOf(second, 2), "ok")
+      assert.deepStrictEqual(readdirSync(to), ["f"])
+      assert.strictEqual((yield* listener.takeFile).size, 2_000)
+      assert.deepInclude(yield* listener.counters, { transfers: 0, heldBytes: 0 })
     }).pipe(Effect.provide(amst()))
   )
 
