@@ -85,18 +85,7 @@ const forecast = Command.make(
   Command.withExamples([{ command: "novacron dwcp forecast series.jsonl.gz" }])
 )
 
-const shown = {
-  cert: optionalText("cert", "The certificate of this side, PEM: then it speaks TLS"),
-  key: optionalText("key", "Its private key, PEM"),
-  json
-}
-const secured = { ...shown, ca: optionalText("ca", "Whom to trust, PEM: then it speaks TLS") }
-
-const paths = (input: { readonly [K in "cert" | "key" | "ca"]: Option.Option<string> }) => ({
-  cert: Option.getOrUndefined(input.cert),
-  key: Option.getOrUndefined(input.key),
-  ca: Option.getOrUndefined(input.ca)
-})
+const trusting = { ca: optionalText("ca", "Whom to trust, PEM: then it speaks TLS"), json }
 
 const to = Argument.String("HOST:PORT").pipe(Argument.withDescription("Where novacron dwcp serve listens"))
 
@@ -106,13 +95,16 @@ const serveFiles = Command.make(
     listen: Flag.String("listen").pipe(Flag.withDescription("HOST:PORT; port 0 for any")),
     dir: Flag.String("dir").pipe(Flag.withDescription("Where files go; those there can be what differences are to")),
     base: optionalText("base", "Another file that differences can be to"),
-    ...shown
+    cert: optionalText("cert", "The certificate of this side, PEM: then it speaks TLS"),
+    key: optionalText("key", "Its private key, PEM"),
+    json
   },
-  (input) =>
+  ({ base, cert, key, ...input }) =>
     lazily(protocol, (it) => it.serve, {
       ...input,
-      ...paths({ ...input, ca: Option.none() }),
-      base: Option.getOrUndefined(input.base)
+      base: Option.getOrUndefined(base),
+      cert: Option.getOrUndefined(cert),
+      key: Option.getOrUndefined(key)
     })
 ).pipe(
   Command.withDescription("Take files over many streams, until a signal ends it"),
@@ -133,9 +125,10 @@ const sendFile = Command.make(
       Flag.withDefault("auto"),
       Flag.withDescription("auto, or a congestion control of the kernel: bbr, cubic (default: auto)")
     ),
-    ...secured
+    ...trusting
   },
-  (input) => lazily(protocol, (it) => it.send, { ...input, ...paths(input), base: Option.getOrUndefined(input.base) })
+  ({ base, ca, ...input }) =>
+    lazily(protocol, (it) => it.send, { ...input, base: Option.getOrUndefined(base), ca: Option.getOrUndefined(ca) })
 ).pipe(
   Command.withDescription("Send a file; sent again after a break, it goes on where it was"),
   Command.withExamples([
@@ -144,8 +137,8 @@ const sendFile = Command.make(
   ])
 )
 
-const probeLink = Command.make("probe", { to, ...secured }, (input) =>
-  lazily(protocol, (it) => it.probe, { ...input, ...paths(input) })
+const probeLink = Command.make("probe", { to, ...trusting }, ({ ca, ...input }) =>
+  lazily(protocol, (it) => it.probe, { ...input, ca: Option.getOrUndefined(ca) })
 ).pipe(
   Command.withDescription("Say what kind of link leads to a peer, with the evidence"),
   Command.withExamples([{ command: "novacron dwcp probe node-2:9000 --json" }])

@@ -157,14 +157,6 @@ const problemOf = (cause: unknown): Itp.Commands.BadInput =>
 
 // ------------------------------------------------------------------------------------------------------- over a link
 
-/** Who speaks TLS, with whose certificate. Without one, everything is sent as it is. */
-export interface Secured {
-  readonly cert: string | undefined
-  readonly key: string | undefined
-  readonly ca: string | undefined
-  readonly json: boolean
-}
-
 /** A command line that is understood, and cannot be meant. */
 export class Misused extends Data.TaggedError("Misused")<{ readonly problem: string; readonly cause?: unknown }> {
   readonly code = "NVC-4107"
@@ -199,26 +191,24 @@ const pem = (path: string | undefined) =>
         )
       )
 
-const trusted = ({ ca, cert, key }: Secured) =>
-  cert === undefined && key === undefined
-    ? pem(ca)
-    : Effect.fail(new Misused({ problem: "To send with TLS takes --ca; --cert and --key are for who serves" }))
-
-const warnPlain = ({ ca, cert }: Secured) =>
+const warnPlain = (given: string | undefined) =>
   Effect.flatMap(Surroundings, ({ stderr }) =>
     Effect.sync(() => {
-      if (cert === undefined && ca === undefined)
-        stderr.write("Not encrypted: give --cert and --key to serve, --ca to send.\n")
+      if (given === undefined) stderr.write("Not encrypted: give --cert and --key to serve, --ca to send.\n")
     })
   )
 
 const transport = Amst.Amst.layerStandard.pipe(Layer.provide(Acp.Acp.layer))
 
 /** Where files are taken, into which folder, and one more file that differences may be to. */
-export interface Serving extends Secured {
+export interface Serving {
   readonly listen: string
   readonly dir: string
   readonly base: string | undefined
+  /** With both of them it speaks TLS. */
+  readonly cert: string | undefined
+  readonly key: string | undefined
+  readonly json: boolean
 }
 
 /** Takes files until a signal ends it. */
@@ -233,10 +223,10 @@ export const serve = Program.make(
       const listen = yield* addressOf(flags.listen)
       const [cert, key] = [yield* pem(flags.cert), yield* pem(flags.key)]
       // Half of what TLS takes must not come to be no TLS.
-      if ((cert === undefined) !== (key === undefined) || flags.ca !== undefined) {
-        return yield* new Misused({ problem: "To serve with TLS takes --cert and --key, both of them, and no --ca" })
+      if ((cert === undefined) !== (key === undefined)) {
+        return yield* new Misused({ problem: "To serve with TLS takes --cert and --key, both of them" })
       }
-      yield* warnPlain(flags)
+      yield* warnPlain(cert)
       const tls = cert === undefined || key === undefined ? {} : { tls: { cert, key } }
       yield* Effect.try({
         try: () => createSecureContext({ cert, key }),
@@ -267,13 +257,16 @@ export const serve = Program.make(
 )
 
 /** What is sent, to whom, and how. */
-export interface Sending extends Secured {
+export interface Sending {
   readonly input: string
   readonly to: string
   /** A file that the other side has too. */
   readonly base: string | undefined
   readonly streams: string
   readonly congestion: string
+  /** Whom to trust: with it, it speaks TLS. */
+  readonly ca: string | undefined
+  readonly json: boolean
 }
 
 /** Sends a file, and is done when the other side has verified it. */
@@ -282,10 +275,10 @@ export const send = Program.make(
     function* (flags: Sending) {
       const { stderr, stdout } = yield* Surroundings
       const { host, port } = yield* addressOf(flags.to)
-      const ca = yield* trusted(flags)
+      const ca = yield* pem(flags.ca)
       yield* isReadable(flags.input)
       if (flags.base !== undefined) yield* isReadable(flags.base)
-      yield* warnPlain(flags)
+      yield* warnPlain(ca)
       const streams = yield* streamsOf(flags.streams)
       const sent = yield* Amst.Command.send(flags.input, host, port, {
         streams,
@@ -316,10 +309,10 @@ export const send = Program.make(
 
 /** Says what kind of link leads there, and how that is known. */
 export const probe = Program.make(
-  Effect.fnUntraced(function* (flags: Secured & { readonly to: string }) {
+  Effect.fnUntraced(function* (flags: Pick<Sending, "to" | "ca" | "json">) {
     const { stdout } = yield* Surroundings
     const { host, port } = yield* addressOf(flags.to)
-    const ca = yield* trusted(flags)
+    const ca = yield* pem(flags.ca)
     const probed = yield* Amst.Command.probe(host, port, ca === undefined ? undefined : { ca })
     stdout.write(
       flags.json

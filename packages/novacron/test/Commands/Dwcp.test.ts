@@ -106,7 +106,7 @@ describe("novacron dwcp", () => {
     assert.include(missing.err, "is not there, or may not be read")
   })
 
-  it("refuses less than no time and less than no migrations, and offers serve nothing that it never takes", async () => {
+  it("refuses less than no time and less than no migrations, and offers nobody what is never taken", async () => {
     const input = file("one.jsonl", '{"cap":[1],"items":[[1]]}')
     const pack = await run(Dwcp.pack, { input, online: false, budgetMs: -5, seed: 1, json: false })
     const place = await run(Dwcp.place, { input, hosts: "2x64x256", unlimited: false, migrations: -5, json: false })
@@ -118,9 +118,15 @@ describe("novacron dwcp", () => {
       assert.match(err, new RegExp(`NVC-4107[^]*${flag} cannot be`))
     }
     const main = join(import.meta.dirname, "../../src/main.ts")
-    const help = execFileSync(process.execPath, [main, "dwcp", "serve", "--help"], { encoding: "utf8" })
-    assert.include(help, "--cert")
-    assert.notInclude(help, "--ca")
+    for (const [command, taken, not] of [
+      ["serve", "--cert", "--ca"],
+      ["send", "--ca", "--cert"],
+      ["probe", "--ca", "--cert"]
+    ] as const) {
+      const help = execFileSync(process.execPath, [main, "dwcp", command, "--help"], { encoding: "utf8" })
+      assert.include(help, taken)
+      assert.notInclude(help, not)
+    }
   })
 
   it("forecasts recorded series, classically without a model, and with no other model than was asked for", async () => {
@@ -154,7 +160,7 @@ describe("novacron dwcp", () => {
 
   it("says so when a certificate and a key to serve with are no pair", async () => {
     const [cert, key] = [file("no.crt", "nothing"), file("no.key", "nothing")]
-    const given = { listen: "127.0.0.1:0", dir: join(folder, "none"), base: undefined, ca: undefined, json: false }
+    const given = { listen: "127.0.0.1:0", dir: join(folder, "none"), base: undefined, json: false }
     const { err, exit } = await run(Dwcp.serve, { ...given, cert, key })
     assert.strictEqual(exit, 64)
     assert.match(err, /NVC-4107[\s\S]*no certificate in PEM and its key[\s\S]*reason/)
@@ -179,7 +185,7 @@ describe("novacron dwcp", () => {
     let toldPort: (port: number) => void = () => undefined
     const port = new Promise<number>((resolve) => (toldPort = resolve))
     const serving = Dwcp.serve(
-      { listen: "127.0.0.1:0", dir, base: undefined, cert: undefined, key: undefined, ca: undefined, json: true },
+      { listen: "127.0.0.1:0", dir, base: undefined, cert: undefined, key: undefined, json: true },
       {
         ...thisProcess(),
         env: {},
@@ -194,7 +200,7 @@ describe("novacron dwcp", () => {
         onSignal: (listener) => Effect.sync(() => void hear.push(listener))
       }
     )
-    const plain = { base: undefined, cert: undefined, key: undefined, ca: undefined, json: true }
+    const plain = { base: undefined, ca: undefined, json: true }
     const to = `127.0.0.1:${await port}`
     const sent = await run(Dwcp.send, { ...plain, input, to, streams: "2", congestion: "auto" })
     assert.strictEqual(sent.exit, 0, sent.err)
@@ -267,21 +273,17 @@ describe("novacron dwcp", () => {
       assert.deepStrictEqual(await over, [0, null])
     }
     const args = { input, to: "localhost:9", base: at("no base"), streams: "auto", congestion: "auto" }
-    const missing = await run(Dwcp.send, { ...args, cert: undefined, key: undefined, ca: undefined, json: false })
+    const missing = await run(Dwcp.send, { ...args, ca: undefined, json: false })
     assert.strictEqual(missing.exit, 65)
     assert.include(missing.err, "no base is not there")
   }, 60_000)
 
   it("takes no half of TLS, and no number of streams that is none", async () => {
     const input = file("small", "x")
-    const common = { base: undefined, cert: undefined, key: undefined, ca: undefined, json: false }
-    const send = { ...common, input, to: "127.0.0.1:9", streams: "auto", congestion: "auto" }
-    const half = await run(Dwcp.serve, { ...common, cert: input, listen: "127.0.0.1:0", dir: join(folder, "never") })
-    for (const { err, exit } of [
-      half,
-      await run(Dwcp.send, { ...send, cert: input, key: input }),
-      await run(Dwcp.send, { ...send, streams: "many" })
-    ]) {
+    const common = { base: undefined, json: false }
+    const half = { ...common, cert: input, key: undefined, listen: "127.0.0.1:0", dir: join(folder, "never") }
+    const many = { ...common, ca: undefined, input, to: "127.0.0.1:9", streams: "many", congestion: "auto" }
+    for (const { err, exit } of [await run(Dwcp.serve, half), await run(Dwcp.send, many)]) {
       assert.strictEqual(exit, 64, err)
       assert.include(err, "NVC-4107")
       assert.include(err, "Nothing was opened")
