@@ -194,7 +194,8 @@ export const make = Effect.fnUntraced(function* (
   const check = Effect.asVoid(client.call(EtcdClient.range, { key: keys.of("check"), countOnly: true }))
 
   const status = Effect.gen(function* () {
-    const asked = yield* Effect.result(Effect.andThen(check, client.call(EtcdClient.memberStatus, {})))
+    const both = Effect.andThen(check, client.call(EtcdClient.memberStatus, {}))
+    const asked = yield* Effect.result(StateSync.soon(client.name, both))
     const common = { engine: "etcd" as const, promises, pending: 0, refused: StateSync.nothingRefused }
     if (asked._tag === "Failure") {
       return { ...common, healthy: false, detail: asked.failure.message, peers: client.members() }

@@ -183,7 +183,7 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const check = run(Effect.asVoid(clock))
-  const status = Effect.map(Effect.result(check), (asked): StateSync.Status => {
+  const status = Effect.map(Effect.result(StateSync.soon(store, check)), (asked): StateSync.Status => {
     const healthy = asked._tag === "Success"
     const detail = healthy ? "kept by the database of this node, for this node" : asked.failure.message
     const peers = { connected: 0, known: 0 }

@@ -24,8 +24,8 @@
  * yield* seats.compareAndSet("seats/taken", Option.map(taken, (it) => it.version), 1)
  * ```
  */
-import { Context, type Effect, Option, Stream } from "effect"
-import type { Conflict, EngineUnavailable, StateError } from "./Failures.ts"
+import { Context, Duration, Effect, Option, Stream } from "effect"
+import { type Conflict, type EngineUnavailable, type StateError, StoreUnreachable } from "./Failures.ts"
 
 export interface Entry {
   readonly key: string
@@ -175,6 +175,16 @@ export const latest = (
       })
     )
   }).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }))
+
+/**
+ * How long a status waits for servers. Who asks for one, the health of the node, takes two seconds for silence; that the
+ * servers are away is to be known by then, however long a read or a write would wait for them.
+ */
+export const patience = Duration.millis(1_500)
+
+/** What the servers of a store say for its status, or that they are away. */
+export const soon = <A, E>(store: string, asked: Effect.Effect<A, E>): Effect.Effect<A, E | StoreUnreachable> =>
+  Effect.timeoutOrElse(asked, { duration: patience, orElse: () => Effect.fail(new StoreUnreachable({ store })) })
 
 /** In the order of keys as every engine lists them: by their bytes. */
 export const byKey = (entries: Iterable<Entry>): ReadonlyArray<Entry> =>

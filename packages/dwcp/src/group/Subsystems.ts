@@ -15,7 +15,7 @@ import * as Preference from "../acp/Preference.ts"
 import { Amst } from "../amst/Amst.ts"
 import * as Ass from "../ass/Ass.ts"
 import type { EngineUnavailable, StateError } from "../ass/Failures.ts"
-import { type Engine, StateSync } from "../ass/StateSync.ts"
+import { type Engine, patience, StateSync } from "../ass/StateSync.ts"
 import * as Tolerant from "../ass/Tolerant.ts"
 import { Hde } from "../hde/Hde.ts"
 import type { Mode } from "../mode/Detector.ts"
@@ -221,7 +221,12 @@ export const make = Effect.fn("Subsystems.make")(function* (layered: Layered, ho
       // Engines listen, and keep files.
       exclusive: true,
       isOn: isOn("stateSync"),
-      probe: ({ check }) => Effect.catchIf(check, isElsewhere, () => Effect.void),
+      // Servers that are away are waited for longer than a probe may take: that says nothing against who waits.
+      probe: ({ check }) =>
+        Effect.timeoutOption(
+          Effect.catchIf(check, isElsewhere, () => Effect.void),
+          patience
+        ),
       detail: (engine) =>
         Effect.map(engine.status, ({ decisions, detail, engine, healthy, peers }) => ({
           engine,
