@@ -52,13 +52,18 @@ export const make = Effect.fnUntraced(function* (
       Option.map(Option.fromUndefinedOr(kvs[0]), entryOf)
     )
 
-  /** All pages as of one revision. */
+  /** All pages as of one revision; from the beginning where that is compacted away before the last of them. */
   const read = Effect.fnUntraced(function* (prefix: string) {
-    const entries: Array<StateSync.Entry> = []
+    let entries: Array<StateSync.Entry> = []
     let key = keys.of(prefix)
     let revision = 0n
     for (;;) {
-      const got = yield* client.call(EtcdClient.range, { key, rangeEnd: keys.end(prefix), limit: page, revision })
+      const asked = { key, rangeEnd: keys.end(prefix), limit: page, revision }
+      const got = yield* Effect.catchIf(client.call(EtcdClient.range, asked), EtcdClient.isCompacted, () => Effect.void)
+      if (got === undefined) {
+        ;[entries, key, revision] = [[], keys.of(prefix), 0n]
+        continue
+      }
       if (revision === 0n) revision = got.header?.revision ?? 0n
       for (const kv of got.kvs) entries.push(entryOf(kv))
       const last = got.kvs.at(-1)
@@ -258,8 +263,13 @@ const makeSession = Effect.fnUntraced(function* (client: EtcdClient.EtcdClient, 
     return id
   })
 
-  const restore = Effect.gen(function* () {
+  /** Until all keys are there again: etcd may be lost, or full, in the middle of that. */
+  let isWhole = true
+  const lost = () => {
     lease = undefined
+    isWhole = false
+  }
+  const restore = Effect.gen(function* () {
     const id = yield* take
     for (const { key, value } of held.values()) {
       yield* client.call(EtcdClient.txn, {
@@ -267,6 +277,7 @@ const makeSession = Effect.fnUntraced(function* (client: EtcdClient.EtcdClient, 
         success: [{ request: { case: "requestPut", value: { key, value, lease: id } } }]
       })
     }
+    isWhole = true
   })
 
   /** Whether the lease lives on; nothing if nobody answered. */
@@ -282,9 +293,9 @@ const makeSession = Effect.fnUntraced(function* (client: EtcdClient.EtcdClient, 
   }, Effect.scoped)
 
   const keep = Effect.gen(function* () {
-    if (lease === undefined) return
-    const lives = yield* renew(lease).pipe(Effect.timeoutOption("2 seconds"))
-    if (Option.isSome(lives) && !lives.value) yield* restore
+    const lives = lease === undefined ? Option.none() : yield* Effect.timeoutOption(renew(lease), "2 seconds")
+    if (Option.isSome(lives) && !lives.value) lost()
+    if (!isWhole) yield* restore
   })
 
   yield* one
@@ -304,8 +315,15 @@ const makeSession = Effect.fnUntraced(function* (client: EtcdClient.EtcdClient, 
   return {
     hold: <A>(key: Uint8Array, value: Uint8Array, write: (lease: bigint) => Effect.Effect<A, StateError>) =>
       one.withPermits(1)(
-        Effect.tap(Effect.flatMap(take, write), () =>
-          Effect.sync(() => held.set(Buffer.from(key).toString(), { key, value }))
+        Effect.flatMap(take, write).pipe(
+          // A node that stood still for longer than its lease: whoever writes first finds out.
+          Effect.catchIf(EtcdClient.isLeaseGone, () =>
+            Effect.suspend(() => {
+              lost()
+              return Effect.andThen(restore, Effect.flatMap(take, write))
+            })
+          ),
+          Effect.tap(() => Effect.sync(() => held.set(Buffer.from(key).toString(), { key, value })))
         )
       ),
     release: (key: Uint8Array): void => {

@@ -210,8 +210,10 @@ export const make = Effect.fnUntraced(function* (
 
   // Certificates that were renewed are taken up where the old ones were refused.
   const reconnect = Effect.gen(function* () {
+    const fresh = yield* connect
+    // Looked at now: another call may have done the same meanwhile.
     const old = members
-    members = yield* connect
+    members = fresh
     for (const it of old) it.close()
   })
 
@@ -232,18 +234,29 @@ export const make = Effect.fnUntraced(function* (
     const until = (yield* Clock.monotonicTimeNanos) + Option.getOrElse(Duration.toNanos(options.timeout), () => 0n)
     let failure = first
     let inARow = 1
-    let refused = 0
+    let refusal: StateError | undefined
+    let refused = 0 // of this round
+    let isRenewed = false
     for (;;) {
       if (failure._tag === "final") return yield* Effect.fail(failure.error)
       // The member that lost it may be about to die: the next call goes to another one.
       current = (current + 1) % members.length
       if (failure._tag === "unknown") return yield* Effect.fail(failure.error)
-      refused = failure._tag === "refused" ? refused + 1 : 0
-      // All have refused, and again with the certificates as they are now.
-      if (refused > members.length) return yield* Effect.fail(failure.error)
-      if (refused === members.length) yield* reconnect
-      if ((yield* Clock.monotonicTimeNanos) >= until) return yield* Effect.fail(failure.error)
-      if (inARow % members.length === 0) yield* Effect.sleep(betweenRounds)
+      if (failure._tag === "refused") {
+        refusal = failure.error
+        refused++
+      }
+      const isRound = inARow % members.length === 0
+      if (isRound && refused > 0) {
+        // All have refused, and again with the certificates as they are now.
+        if (isRenewed && refused === members.length) return yield* Effect.fail(failure.error)
+        if (!isRenewed) yield* reconnect
+        isRenewed = true
+        refused = 0
+      }
+      // Who let nobody in is more to the point than who was silent.
+      if ((yield* Clock.monotonicTimeNanos) >= until) return yield* Effect.fail(refusal ?? failure.error)
+      if (isRound) yield* Effect.sleep(betweenRounds)
       const result = yield* Effect.result(attempt(of, request))
       if (result._tag === "Success") return result.success
       failure = result.failure
@@ -362,3 +375,12 @@ export const failureOf = (store: string, writes: boolean, cause: ServiceError | 
   if (!writes || /no leader/.test(details)) return unreachable
   return { _tag: "unknown", error: new OutcomeUnknown({ store, cause }) }
 }
+
+/** Whether the revision that was asked for is no longer there. */
+export const isCompacted = (error: StateError): error is RequestRefused => says(error, /has been compacted/)
+
+/** Whether the lease that a key was to hang on has run out. */
+export const isLeaseGone = (error: StateError): error is RequestRefused => says(error, /requested lease not found/)
+
+const says = (error: StateError, words: RegExp): error is RequestRefused =>
+  error._tag === "RequestRefused" && words.test(error.reason)

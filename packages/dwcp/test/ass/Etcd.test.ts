@@ -10,6 +10,7 @@ import { bytes, contract, listening, text } from "./fixtures/contract.ts"
 import { EtcdCluster, pki, wire } from "./fixtures/etcd.ts"
 
 const patience = 60_000
+const noMore: ReadonlyArray<string> = []
 
 let cluster: EtcdCluster
 beforeAll(async () => {
@@ -34,6 +35,12 @@ const surely = <A, E extends { readonly _tag: string }, R>(write: Effect.Effect<
 
 const live = (promise: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
   it.live(promise, () => Effect.scoped(body), patience)
+
+const revisionOf = (of: EtcdCluster) => /"revision":(\d+)/.exec(of.ctl(["get", "x", "-w", "json"]))?.[1] ?? "0"
+const revokeAll = (of: EtcdCluster) => {
+  const leases = of.ctl(["lease", "list"]).split("\n").slice(1)
+  for (const lease of leases) if (lease !== "") of.ctl(["lease", "revoke", lease])
+}
 
 describe("etcd", () => {
   live(
@@ -92,8 +99,7 @@ describe("etcd", () => {
       cluster.ctl(["del", "test/gap/a"])
       cluster.ctl(["put", "test/gap/b", "2"])
       cluster.ctl(["put", "test/gap/b", "3"])
-      const revision = /"revision":(\d+)/.exec(cluster.ctl(["get", "x", "-w", "json"]))?.[1] ?? "0"
-      cluster.ctl(["compact", revision])
+      cluster.ctl(["compact", revisionOf(cluster)])
       yield* Effect.promise(() => line.mend())
       const said = [yield* heard.next, yield* heard.next].toSorted()
       assert.deepStrictEqual(said, ["-gap/a", "gap/b=3"])
@@ -110,15 +116,55 @@ describe("etcd", () => {
       yield* engine.put("eph/taken", bytes("1"), { ephemeral: true })
       const heard = yield* listening(engine, "eph/")
       yield* heard.until("current")
-      const leases = cluster
-        .ctl(["lease", "list"])
-        .split("\n")
-        .slice(1)
-        .filter((it) => it !== "")
-      for (const lease of leases) cluster.ctl(["lease", "revoke", lease])
+      revokeAll(cluster)
       yield* engine.put("eph/taken", bytes("2"))
       yield* heard.until("eph/mine=1")
       assert.strictEqual(text(yield* engine.get("eph/taken")), "2")
+    })
+  )
+
+  live(
+    "writes an ephemeral key although its lease has run out, as after it stood still, and puts the others again",
+    Effect.gen(function* () {
+      // Long enough that nobody renews it meanwhile.
+      const engine = yield* Etcd.make({ ...options, endpoints: cluster.endpoints, lease: Duration.minutes(2) })
+      yield* engine.put("still/a", bytes("1"), { ephemeral: true })
+      revokeAll(cluster)
+      assert.deepStrictEqual(yield* engine.list("still/"), [])
+      yield* engine.put("still/b", bytes("2"), { ephemeral: true })
+      const said = (yield* engine.list("still/")).map(({ key, value }) => `${key}=${Buffer.from(value).toString()}`)
+      assert.deepStrictEqual(said, ["still/a=1", "still/b=2"])
+    })
+  )
+
+  live(
+    "reads all pages of what is compacted away while it reads",
+    Effect.gen(function* () {
+      const [member] = cluster.members
+      let isArmed = false
+      const line = yield* Effect.promise(() =>
+        wire(Number(new URL(member?.endpoint ?? "").port), (data) => {
+          if (!isArmed || data.length < 4_000) return
+          isArmed = false
+          // Nothing else happens in this process meanwhile: the first page is on its way, and the second not asked for.
+          cluster.ctl(["put", "test/later", "1"])
+          cluster.ctl(["compact", revisionOf(cluster)])
+        })
+      )
+      yield* Effect.addFinalizer(() => Effect.sync(() => line.cut()))
+      const engine = yield* Etcd.make({ ...options, endpoints: [`http://127.0.0.1:${line.port}`] })
+      const keys = Array.from({ length: 1_200 }, (_, k) => `pages/${String(k).padStart(4, "0")}`)
+      for (let at = 0; at < keys.length; at += 100) {
+        const perform = keys.slice(at, at + 100).map((key) => ({ _tag: "Put" as const, key, value: bytes(key) }))
+        yield* engine.transaction({ when: [], perform })
+      }
+      isArmed = true
+      const there = yield* engine.list("pages/")
+      assert.isFalse(isArmed)
+      assert.deepStrictEqual(
+        there.map(({ key }) => key),
+        keys
+      )
     })
   )
 
@@ -153,17 +199,22 @@ describe("etcd", () => {
         (it) => Effect.promise(() => it.stop())
       )
       const engine = yield* Etcd.make({ ...options, endpoints: small.endpoints })
+      yield* engine.put("full/eph", bytes("1"), { ephemeral: true })
       const big = new Uint8Array(300_000).fill(7)
       const full = yield* Effect.flip(Effect.forever(engine.put("full/k", big)))
       assert.strictEqual(full._tag, "StoreFull")
       assert.isTrue(Option.isSome(yield* engine.get("full/k")))
       assert.include((yield* engine.status).detail, "NOSPACE")
       assert.isTrue(yield* engine.delete("full/k"))
-      const revision = /"revision":(\d+)/.exec(small.ctl(["get", "x", "-w", "json"]))?.[1] ?? "0"
-      small.ctl(["compact", revision])
+      // A lease that runs out now cannot be had again: not before there is room.
+      revokeAll(small)
+      yield* Effect.sleep("2 seconds")
+      assert.isTrue(Option.isNone(yield* engine.get("full/eph")))
+      small.ctl(["compact", revisionOf(small)])
       small.ctl(["defrag"])
       small.ctl(["alarm", "disarm"])
       yield* engine.put("full/k", bytes("1"))
+      yield* Effect.repeat(engine.get("full/eph"), { until: Option.isSome, schedule: Schedule.spaced("50 millis") })
     })
   )
 
@@ -225,8 +276,13 @@ describe("etcd with mTLS", () => {
   }, patience)
   afterAll(() => guarded.stop(), patience)
 
-  const as = (files: { readonly ca?: string; readonly certificate?: string; readonly key?: string }) =>
-    Etcd.make({ ...options, timeout: Duration.seconds(2), endpoints: guarded.endpoints, pki: readPki(files) })
+  const as = (files: { readonly ca?: string; readonly certificate?: string; readonly key?: string }, more = noMore) =>
+    Etcd.make({
+      ...options,
+      timeout: Duration.seconds(2),
+      endpoints: [...guarded.endpoints, ...more],
+      pki: readPki(files)
+    })
 
   live(
     "lets in a node with a certificate of its authority",
@@ -253,7 +309,9 @@ describe("etcd with mTLS", () => {
       const files = { ca: old.ca, certificate: `${old.certificate}.used`, key: `${old.key}.used` }
       copyFileSync(old.certificate, files.certificate)
       copyFileSync(old.key, files.key)
-      const engine = yield* as(files)
+      // Another member is down: that one neither refuses nor lets in.
+      const [closed] = yield* Effect.promise(() => freePorts(1))
+      const engine = yield* as(files, [`https://127.0.0.1:${closed}`])
       const error = yield* Effect.flip(engine.put("tls", bytes("3")))
       assert.strictEqual(error._tag, "StoreRefused", error.message)
       assert.match(error.message, /certificate/)
