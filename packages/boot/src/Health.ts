@@ -19,7 +19,8 @@
  * and in the log. It counts as healthy all the same: a forecast takes nobody out of service (`Trend.ts`).
  *
  * A part that is unhealthy while one that it needs is unhealthy as well names that one first, down to the root. A part
- * that is well while one that it needs is not is `degraded`.
+ * that is well while one that it needs is not is `degraded`, and so is one whose probe passes and says so itself: it goes
+ * on, without something that it should have.
  *
  * **Gotchas**
  *
@@ -62,7 +63,10 @@ import * as Trend from "./Trend.ts"
 
 // ------------------------------------------------------------------------------------------------------------- model
 
-/** `degraded` is on the way to unhealthy, or suffers from another part that is; for the whole, that some part does. */
+/**
+ * `degraded` is on the way to unhealthy, suffers from another part that is, or does less than it should by its own account;
+ * for the whole, that some part does.
+ */
 export type Status = "unknown" | "healthy" | "degraded" | "unhealthy"
 
 /** What a probe may say besides that all is well. */
@@ -74,6 +78,8 @@ export interface Reading {
   /** The share of failures, from 0 to 1. */
   readonly errorRate?: number | undefined
   readonly detail?: string | undefined
+  /** It works, and does less than it should; `detail` says why. */
+  readonly degraded?: boolean | undefined
 }
 
 /** What a probe has said, if it is a reading; whatever else it yields is of no interest here. */
@@ -84,10 +90,14 @@ const ReadingSchema = Schema.Struct({
   latencyMs: Schema.optional(Schema.Finite),
   throughput: Schema.optional(Schema.Finite),
   errorRate: Schema.optional(Schema.Finite),
-  detail: Schema.optional(Schema.String)
+  detail: Schema.optional(Schema.String),
+  degraded: Schema.optional(Schema.Boolean)
 })
 
-/** The reading of a whole that has these parts: the slowest, all of what they count, the worst, and what each says. */
+/**
+ * The reading of a whole that has these parts: the slowest, all of what they count, the worst, and what each says. It is
+ * degraded when one of them is.
+ */
 export const together = (parts: ReadonlyMap<string, Reading>): Reading => {
   const told = (of: (reading: Reading) => number | undefined) => [...parts.values()].flatMap((part) => of(part) ?? [])
   const latencies = told(({ latencyMs }) => latencyMs)
@@ -98,7 +108,8 @@ export const together = (parts: ReadonlyMap<string, Reading>): Reading => {
     ...(latencies.length > 0 ? { latencyMs: Math.max(...latencies) } : {}),
     ...(counts.length > 0 ? { throughput: counts.reduce((a, b) => a + b) } : {}),
     ...(errorRates.length > 0 ? { errorRate: Math.max(...errorRates) } : {}),
-    ...(details.length > 0 ? { detail: details.join("; ") } : {})
+    ...(details.length > 0 ? { detail: details.join("; ") } : {}),
+    ...([...parts.values()].some(({ degraded }) => degraded) ? { degraded: true } : {})
   }
 }
 
@@ -277,7 +288,8 @@ export const examine = (patients: ReadonlyArray<Patient>, at: DateTime.Utc, rule
     check.needs.flatMap((need) => byName.get(need) ?? []).filter((need) => need.vitals.status === "unhealthy")
   const statusOf = (patient: Patient): Status => {
     const { against, status } = patient.vitals
-    return status === "healthy" && (against > 0 || sickNeeds(patient).length > 0) ? "degraded" : status
+    const suffers = against > 0 || isImpaired(patient.vitals) || sickNeeds(patient).length > 0
+    return status === "healthy" && suffers ? "degraded" : status
   }
 
   const components = patients.map((patient): ComponentHealth => ({
@@ -299,6 +311,9 @@ export const examine = (patients: ReadonlyArray<Patient>, at: DateTime.Utc, rule
   }))
   return { status: overall(components), at, components }
 }
+
+/** By its own account. */
+const isImpaired = ({ last }: Vitals): boolean => last?.reading.degraded === true
 
 /** Of what has failed already nobody is warned. */
 const isWarned = ({ vitals, warning = "" }: Patient): boolean => warning !== "" && vitals.status === "healthy"
@@ -334,7 +349,7 @@ const messageFor = (patient: Patient, roots: ReadonlyArray<Patient>, rules: Rule
       const well =
         vitals.against > 0
           ? `works, but ${vitals.against} of ${rules.failures} checks failed: ${vitals.complaint}`
-          : isWarned(patient)
+          : isWarned(patient) && !isImpaired(vitals)
             ? `healthy, but ${warning}`
             : (vitals.last?.reading.detail ?? "healthy")
       return blame ? `${blame}; its own check: ${well}` : well
@@ -391,7 +406,11 @@ export const make = Effect.fnUntraced(function* (
   const fly = Effect.fnUntraced(function* (seat: Seat) {
     const result = yield* ask(seat)
     const { status: from } = seat.vitals
+    const before = isImpaired(seat.vitals)
     seat.vitals = judge(seat.vitals, result, rules)
+    if (isImpaired(seat.vitals) && !before) {
+      yield* Effect.logWarning(`${seat.check.name} is degraded: ${result.reading.detail ?? "it does not say why"}`)
+    }
     seat.freshUntilMs = (yield* nowMs) + timeToLiveMs
     if (horizonMs > 0) yield* lookAhead(seat, result)
     const { complaint, status: to } = seat.vitals

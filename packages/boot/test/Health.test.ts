@@ -254,6 +254,25 @@ describe("Health", () => {
     })
   )
 
+  it.effect("shows a part as degraded that works and says that it does less than it should, and takes work on", () =>
+    Effect.gen(function* () {
+      const { check, state } = puppet("links")
+      const parts = new Map([
+        ["door", { detail: "listening" }],
+        ["state", { degraded: true, detail: "etcd was not reached" }]
+      ])
+      state.says = Effect.succeed(Health.together(parts))
+      const health = yield* Health.make([check, { ...puppet("api").check, needs: ["links"] }])
+      const report = yield* health.report
+      assert.deepStrictEqual(statuses(report), { links: "degraded", api: "healthy" })
+      assert.strictEqual(report.status, "degraded")
+      assert.strictEqual(report.components[0]?.message, "door: listening; state: etcd was not reached")
+      assert.isTrue(yield* health.ready)
+      state.says = Effect.succeed(Health.together(new Map([["state", { detail: "kept by etcd" }]])))
+      assert.strictEqual((yield* ask(health, 1)).status, "healthy")
+    })
+  )
+
   it("judges as the last results in a row say, whatever came before", () => {
     const at = DateTime.makeUnsafe(0)
     const rules = { failures: 3, successes: 2 }

@@ -5,8 +5,9 @@
  * **Details**
  *
  * Built in the background, again after each failure, until it is there. From then on it is that engine and nothing else.
+ * A status waits for a moment, too: that a store is up and the engine about to be is nothing to tell anybody of.
  */
-import { type Cause, Deferred, type Duration, Effect, Schedule, Scope, Stream } from "effect"
+import { type Cause, Deferred, type Duration, Effect, Option, Schedule, Scope, Stream } from "effect"
 import { type StateError, StoreUnreachable } from "./Failures.ts"
 import * as StateSync from "./StateSync.ts"
 
@@ -42,10 +43,6 @@ export const make = Effect.fnUntraced(function* <E>(
     Effect.flatMap(soon, go)
   const later = <A>(go: (engine: StateSync.Engine) => Stream.Stream<A, StateError>) =>
     Stream.unwrap(Effect.map(Deferred.await(there), go))
-  const now = <A, X>(go: (engine: StateSync.Engine) => Effect.Effect<A, X>, otherwise: Effect.Effect<A, X>) =>
-    Effect.flatMap(Deferred.isDone(there), (isThere) =>
-      isThere ? Effect.flatMap(Deferred.await(there), go) : otherwise
-    )
   return {
     get: (key) => within((it) => it.get(key)),
     list: (prefix) => within((it) => it.list(prefix)),
@@ -55,21 +52,24 @@ export const make = Effect.fnUntraced(function* <E>(
     subscribe: (key) => later((it) => it.subscribe(key)),
     compareAndSet: (key, expected, value) => within((it) => it.compareAndSet(key, expected, value)),
     transaction: (transaction) => within((it) => it.transaction(transaction)),
-    check: now(
-      ({ check }) => check,
-      Effect.suspend(() => Effect.fail(away()))
+    check: Effect.flatMap(Deferred.isDone(there), (isThere) =>
+      isThere ? Effect.flatMap(Deferred.await(there), ({ check }) => check) : Effect.fail(away())
     ),
-    status: now(
-      ({ status }) => status,
-      Effect.sync((): StateSync.Status => ({
-        engine,
-        promises,
-        healthy: false,
-        detail: `${away().message} It is not up since this node started.`,
-        peers: { connected: 0, known: 0 },
-        pending: 0,
-        refused: StateSync.nothingRefused
-      }))
+    status: Effect.flatMap(
+      Effect.timeoutOption(Deferred.await(there), StateSync.patience),
+      Option.match({
+        onSome: ({ status }) => status,
+        onNone: () =>
+          Effect.sync((): StateSync.Status => ({
+            engine,
+            promises,
+            healthy: false,
+            detail: `${away().message} It is not up since this node started.`,
+            peers: { connected: 0, known: 0 },
+            pending: 0,
+            refused: StateSync.nothingRefused
+          }))
+      })
     )
   }
 })

@@ -148,6 +148,8 @@ export class Dwcp extends Context.Service<
 /** What a probe of a node reads. */
 export interface Reading {
   readonly detail: string
+  /** Whether some of it does not do what it should; `detail` says what, and why. */
+  readonly degraded: boolean
   readonly throughput: number
   readonly errorRate: number
 }

@@ -417,6 +417,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
       const throughput = seen.links.reduce((sum, { deliveryRate }) => sum + deliveryRate, 0)
       return {
         detail: describe(seen),
+        degraded: seen.subsystems.some(isBroken),
         throughput,
         errorRate: gates.sent.length === 0 ? 0 : 1 - sent / gates.sent.length
       }

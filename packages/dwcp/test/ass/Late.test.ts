@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Option, Ref, Schema } from "effect"
+import { Deferred, Duration, Effect, Fiber, Option, Ref, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { afterAll, beforeAll } from "vitest"
 import * as Ass from "../../src/ass/Ass.ts"
@@ -41,7 +41,11 @@ describe("an engine whose store comes up beside it", () => {
       yield* TestClock.adjust("1 second")
       const refused = yield* Effect.flip(engine.check)
       assert.strictEqual(refused._tag, "StoreUnreachable")
-      const status = yield* engine.status
+      const looked = yield* Effect.forkChild(engine.status)
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(looked.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      const status = yield* Fiber.join(looked)
       assert.isFalse(status.healthy)
       assert.include(status.detail, "the database of this node was not reached")
       assert.isDefined(asked.pollUnsafe())

@@ -34,6 +34,9 @@ describe("a node whose etcd is gone", () => {
           })
         )
         assert.match(status.because ?? "", /^ass: etcd .* was not reached in time/)
+        const reading = yield* a.dwcp.check
+        assert.isTrue(reading.degraded)
+        assert.include(reading.detail, "was not reached in time")
         // For longer than a subsystem may fail, each of its probes in vain: it is not its fault.
         yield* Effect.sleep(8_000)
         assert.strictEqual((yield* a.dwcp.send(b.peer, bytes("hello"))).version, "v3")
@@ -46,6 +49,7 @@ describe("a node whose etcd is gone", () => {
           )
         )
         yield* eventually(Effect.map(a.dwcp.status, ({ state }) => assert.strictEqual(state, "up")))
+        assert.isFalse((yield* a.dwcp.check).degraded)
       }).pipe(Effect.scoped, Effect.provide(platform)),
     60_000
   )
