@@ -42,7 +42,7 @@ export const make = Effect.fn("Ass.make")(function* (
 
 /** The engine of a node alone whose database may come later than it, or be away: it waits for it, and goes on without. */
 export const makeAlone = (
-  settings: Pick<typeof Settings.Type, "maxValue" | "namespace" | "poll">,
+  settings: Pick<typeof Settings.Type, "lease" | "maxValue" | "namespace" | "poll">,
   sql: Effect.Effect<Option.Option<SqlClient.SqlClient>>
 ): Effect.Effect<Engine, never, Scope.Scope> =>
   Effect.map(
@@ -52,8 +52,8 @@ export const makeAlone = (
       store: Local.store,
       patience: Duration.seconds(5),
       build: Effect.gen(function* () {
-        const { namespace, poll } = settings
-        return yield* Local.make({ sql: yield* Effect.fromOption(yield* sql), namespace, poll })
+        const { lease, namespace, poll } = settings
+        return yield* Local.make({ sql: yield* Effect.fromOption(yield* sql), namespace, poll, lease })
       })
     }),
     (engine) => bounded(settings, engine)
@@ -70,7 +70,7 @@ const choose = (
   settings: typeof Settings.Type,
   { sql, wake }: Surroundings
 ): Effect.Effect<Engine, StateError | EngineUnavailable, Scope.Scope> => {
-  const { namespace, poll } = settings
+  const { lease, namespace, poll } = settings
   switch (settings.environment) {
     case "datacenter":
       return etcd(settings)
@@ -87,7 +87,7 @@ const choose = (
       if (sql === undefined) {
         return new EngineUnavailable({ engine: "alone", reason: "the node has no database" })
       }
-      return Local.make({ sql, namespace, poll, ...(wake !== undefined && { wake }) })
+      return Local.make({ sql, namespace, poll, lease, ...(wake !== undefined && { wake }) })
   }
 }
 

@@ -113,7 +113,10 @@ export const make = Effect.fnUntraced(function* (
         success: perform.map(operation),
         failure: otherwise.map(operation)
       }),
-      ({ header, succeeded }) => ({ succeeded, version: header?.revision ?? 0n })
+      ({ header, succeeded }) => {
+        for (const { key } of succeeded ? perform : otherwise) session.release(keys.of(key))
+        return { succeeded, version: header?.revision ?? 0n }
+      }
     )
 
   const compareAndSet: StateSync.Engine["compareAndSet"] = Effect.fnUntraced(function* (key, expected, value) {
@@ -124,7 +127,10 @@ export const make = Effect.fnUntraced(function* (
       success: [operation({ _tag: "Put", key, value })],
       failure: [{ request: { case: "requestRange", value: { key: at } } }]
     })
-    if (succeeded) return header?.revision ?? 0n
+    if (succeeded) {
+      session.release(at)
+      return header?.revision ?? 0n
+    }
     const found = responses[0]?.response
     const actual = found?.case === "responseRange" ? found.value.kvs[0]?.modRevision : undefined
     return yield* new Conflict({ key, expected: want, actual })

@@ -8,12 +8,13 @@
  * hour; who slept longer is told the difference. Writes wake the watchers of this process at once; those of another one
  * hear by `wake` (LISTEN on {@link channel}), or look each `poll`.
  *
- * **Gotchas**
- *
- * Ephemeral keys of sessions that died are removed with the next start, as nobody else is there to miss the dead.
+ * Several nodes may have one database, and so one room. The ephemeral keys of a node go with its session, which it renews;
+ * whoever is there removes those of a session that was not renewed for the `lease` of its node. A node that stood still for
+ * longer than that puts its own again, where nobody took them meanwhile. Times are those of the database: clocks of nodes
+ * may differ.
  */
 import { randomUUID } from "node:crypto"
-import { type Duration, Effect, Option, Predicate, PubSub, Queue, Schedule, type Scope, Stream } from "effect"
+import { Duration, Effect, Option, Predicate, PubSub, Queue, Schedule, type Scope, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { Conflict, OutcomeUnknown, type StateError, StoreFull, StoreRefused, StoreUnreachable } from "./Failures.ts"
 import * as Picture from "./Picture.ts"
@@ -23,6 +24,8 @@ export interface Options {
   readonly sql: SqlClient.SqlClient
   readonly namespace: string
   readonly poll: Duration.Duration
+  /** How long the ephemeral keys of a node stay after it died. */
+  readonly lease: Duration.Duration
   /** Says that something may have changed: notifications on {@link channel}. */
   readonly wake?: Stream.Stream<unknown, unknown>
 }
@@ -44,6 +47,7 @@ export const make = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<StateSync.Engine, StateError, Scope.Scope> {
   const { namespace, sql } = options
+  const lease = `${Duration.toMillis(options.lease)} milliseconds`
   const session = randomUUID()
   const changed = yield* PubSub.sliding<void>(1)
 
@@ -96,12 +100,22 @@ export const make = Effect.fnUntraced(function* (
     Effect.map(at(condition.key), (found) => StateSync.isMet(condition, Option.getOrUndefined(found)))
 
   let hasOwn = false
-  const put: StateSync.Engine["put"] = (key, value, how) =>
+  const held = new Map<string, Uint8Array>()
+  const put: StateSync.Engine["put"] = (key, value, how) => {
+    if (how?.ephemeral === true) return hold(key, value)
+    return Effect.tap(
+      write((revision) => apply(revision, [{ _tag: "Put", key, value }])),
+      () => release(key)
+    )
+  }
+  const release = (key: string) => Effect.sync(() => void held.delete(key))
+
+  const hold = (key: string, value: Uint8Array) =>
     write((revision) => {
-      const isEphemeral = how?.ephemeral === true
-      hasOwn ||= isEphemeral
-      return apply(revision, [{ _tag: "Put", key, value, owner: isEphemeral ? session : null }])
-    })
+      hasOwn = true
+      const own: Owned = { _tag: "Put", key, value, owner: session }
+      return Effect.flatMap(goOn, (lost) => apply(revision, [...lost.filter((it) => it.key !== key), own]))
+    }).pipe(Effect.tap(() => Effect.sync(() => held.set(key, value))))
 
   const remove = (key: string) =>
     write((revision) =>
@@ -110,7 +124,7 @@ export const make = Effect.fnUntraced(function* (
         yield* apply(revision, [{ _tag: "Delete", key }])
         return true
       })
-    )
+    ).pipe(Effect.tap(() => release(key)))
 
   const compareAndSet: StateSync.Engine["compareAndSet"] = (key, expected, value) =>
     write((revision) =>
@@ -120,7 +134,7 @@ export const make = Effect.fnUntraced(function* (
         if (actual !== wanted) return yield* new Conflict({ key, expected: wanted, actual })
         return yield* apply(revision, [{ _tag: "Put", key, value }])
       })
-    )
+    ).pipe(Effect.tap(() => release(key)))
 
   const transaction: StateSync.Engine["transaction"] = ({ otherwise = [], perform, when }) =>
     write((revision) =>
@@ -130,7 +144,7 @@ export const make = Effect.fnUntraced(function* (
         const operations = succeeded ? perform : otherwise
         return { succeeded, version: operations.length === 0 ? revision : yield* apply(revision, operations) }
       })
-    )
+    ).pipe(Effect.tap(({ succeeded }) => Effect.forEach(succeeded ? perform : otherwise, ({ key }) => release(key))))
 
   const list = (prefix: string) =>
     Effect.map(
@@ -185,23 +199,63 @@ export const make = Effect.fnUntraced(function* (
   const check = run(Effect.asVoid(clock))
   const status = Effect.map(Effect.result(StateSync.soon(store, check)), (asked): StateSync.Status => {
     const healthy = asked._tag === "Success"
-    const detail = healthy ? "kept by the database of this node, for this node" : asked.failure.message
+    const detail = healthy ? "kept by the database of this node, for all who share it" : asked.failure.message
     const peers = { connected: 0, known: 0 }
     return { engine: "alone", promises, healthy, detail, peers, pending: 0, refused: StateSync.nothingRefused }
   })
 
-  const endSessions = (which: "others" | "mine") =>
-    write((revision) =>
+  /** The session begins or goes on. What has to be put again, if it was ended meanwhile: keys that nobody took. */
+  const goOn = Effect.gen(function* () {
+    const [begun] = yield* sql<{ fresh: boolean }>`INSERT INTO dwcp_state_session (namespace, session, ends_at)
+      VALUES (${namespace}, ${session}, clock_timestamp() + ${lease}::interval)
+      ON CONFLICT (namespace, session) DO UPDATE SET ends_at = excluded.ends_at RETURNING xmax = 0 AS fresh`
+    if (begun?.fresh !== true) return []
+    const free = yield* Effect.filter([...held], ([key]) => Effect.map(at(key), Option.isNone))
+    return free.map(([key, value]): Owned => ({ _tag: "Put", key, value, owner: session }))
+  })
+
+  const renew = Effect.gen(function* () {
+    if (!hasOwn) return
+    const mine = yield* sql`UPDATE dwcp_state_session SET ends_at = clock_timestamp() + ${lease}::interval
+      WHERE namespace = ${namespace} AND session = ${session} RETURNING session`
+    if (mine.length > 0) return
+    yield* write((revision) =>
+      Effect.flatMap(goOn, (lost) => (lost.length === 0 ? Effect.void : Effect.asVoid(apply(revision, lost))))
+    )
+  })
+
+  /** The keys of those of whom nothing was heard for as long as they had said. */
+  const orphans = sql<{ key: string }>`SELECT key FROM dwcp_state WHERE namespace = ${namespace} AND owner IS NOT NULL
+    AND NOT EXISTS (SELECT FROM dwcp_state_session AS it WHERE it.namespace = dwcp_state.namespace
+      AND it.session = owner AND it.ends_at > now())`
+
+  const removeOrphans = Effect.gen(function* () {
+    if ((yield* orphans).length === 0) return
+    yield* write((revision) =>
       Effect.gen(function* () {
-        const rows = yield* sql<{ key: string }>`SELECT key FROM dwcp_state WHERE namespace = ${namespace}
-          AND owner IS NOT NULL AND (owner = ${session}) = ${which === "mine"}`
-        if (rows.length > 0)
-          yield* apply(
-            revision,
-            rows.map(({ key }) => ({ _tag: "Delete", key }))
-          )
+        // As of the same moment as its keys: a session that goes on just now finds all of itself, or nothing.
+        yield* sql`DELETE FROM dwcp_state_session WHERE namespace = ${namespace} AND ends_at <= now()`
+        yield* removeAll(revision, yield* orphans)
       })
     )
+  })
+
+  const removeAll = (revision: bigint, rows: ReadonlyArray<{ readonly key: string }>) =>
+    rows.length === 0
+      ? Effect.void
+      : apply(
+          revision,
+          rows.map(({ key }) => ({ _tag: "Delete", key }))
+        )
+
+  const leave = write((revision) =>
+    Effect.gen(function* () {
+      yield* sql`DELETE FROM dwcp_state_session WHERE namespace = ${namespace} AND session = ${session}`
+      const mine = yield* sql<{ key: string }>`SELECT key FROM dwcp_state
+        WHERE namespace = ${namespace} AND owner = ${session}`
+      yield* removeAll(revision, mine)
+    })
+  )
 
   /** Marks that everyone awake has seen go. */
   const trim = write(
@@ -212,10 +266,13 @@ export const make = Effect.fnUntraced(function* (
   )
 
   yield* run(prepare(sql, namespace))
-  yield* endSessions("others")
   // Who has kept nothing that goes with it does not wait for a database that may hang.
-  const leave = Effect.suspend(() => (hasOwn ? endSessions("mine") : Effect.void))
-  yield* Effect.addFinalizer(() => Effect.ignore(Effect.timeoutOption(leave, "2 seconds")))
+  yield* Effect.addFinalizer(() => (hasOwn ? Effect.ignore(Effect.timeoutOption(leave, "2 seconds")) : Effect.void))
+  yield* Effect.andThen(renew, removeOrphans).pipe(
+    Effect.exit,
+    Effect.repeat(Schedule.spaced(Duration.times(options.lease, 1 / 3))),
+    Effect.forkScoped
+  )
   yield* Effect.forkScoped(Effect.repeat(Effect.exit(trim), Schedule.spaced("10 minutes")))
   if (options.wake !== undefined) {
     yield* options.wake.pipe(
@@ -253,6 +310,9 @@ const prepare = (sql: SqlClient.SqlClient, namespace: string) =>
       yield* sql`CREATE TABLE IF NOT EXISTS dwcp_state (
         namespace text NOT NULL, key text NOT NULL, value bytea, version bigint NOT NULL, owner text,
         changed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (namespace, key))`
+      yield* sql`CREATE INDEX IF NOT EXISTS dwcp_state_owned ON dwcp_state (namespace) WHERE owner IS NOT NULL`
+      yield* sql`CREATE TABLE IF NOT EXISTS dwcp_state_session (
+        namespace text NOT NULL, session text NOT NULL, ends_at timestamptz NOT NULL, PRIMARY KEY (namespace, session))`
       yield* sql`CREATE INDEX IF NOT EXISTS dwcp_state_by_version ON dwcp_state (namespace, version)`
       yield* sql`INSERT INTO dwcp_state_clock (namespace) VALUES (${namespace}) ON CONFLICT DO NOTHING`
     })

@@ -25,7 +25,9 @@ const client = Effect.suspend(() => postgres.client)
 
 const there = Effect.gen(function* () {
   const sql = yield* Effect.orDie(client)
-  const engine = yield* made(Local.make({ sql, namespace: "late", poll: Duration.seconds(1) }))
+  const engine = yield* made(
+    Local.make({ sql, namespace: "late", poll: Duration.seconds(1), lease: Duration.seconds(10) })
+  )
   yield* engine.get("k")
   return engine
 })

@@ -167,7 +167,7 @@ describe("what clients see is linearizable", () => {
           (it) => Effect.promise(() => it.stop())
         )
         const sql = yield* postgres.client
-        const open = Local.make({ sql, namespace: "history", poll: Duration.seconds(1) })
+        const open = Local.make({ sql, namespace: "history", poll: Duration.seconds(1), lease: Duration.seconds(10) })
         const clients = yield* Effect.all([open, open, open])
         const history = yield* record({ clients, keys, each: 60, seed: 3 })
         assert.isAbove(history.length, 180)
