@@ -16,7 +16,7 @@
 import { Cause, Clock, Duration, Effect, Option, Queue, Schedule, type Scope, Semaphore, Stream } from "effect"
 import type { WatchResponse } from "./EtcdMessages.ts"
 import * as EtcdClient from "./EtcdClient.ts"
-import { Conflict, type StateError } from "./Failures.ts"
+import { Conflict, type StateError, StoreFull } from "./Failures.ts"
 import * as Picture from "./Picture.ts"
 import * as StateSync from "./StateSync.ts"
 
@@ -212,7 +212,11 @@ export const make = Effect.fnUntraced(function* (
       return { ...common, healthy: false, detail: asked.failure.message, peers: client.members() }
     }
     const { errors, leader, version } = asked.success
-    const detail = [`etcd ${version}, led by ${leader.toString(16)}`, ...errors].join("; ")
+    // The alarm alone would not say what to do.
+    const full = errors.some((error) => error.includes("NOSPACE"))
+      ? [new StoreFull({ store: client.name }).message]
+      : []
+    const detail = [...full, `etcd ${version}, led by ${leader.toString(16)}`, ...errors].join("; ")
     return { ...common, healthy: errors.length === 0, detail, peers: client.members() }
   })
 

@@ -10,7 +10,7 @@ export class StoreUnreachable extends Data.TaggedError("StoreUnreachable")<{
   override get message() {
     return (
       `${this.store} was not reached in time. Nothing was changed; what this node knows of the cluster grows old. ` +
-      `Look whether a majority of its members is up, and at the network between.`
+      `Look whether it is up, of several members the majority, and at the network between.`
     )
   }
 }
