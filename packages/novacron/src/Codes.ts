@@ -382,7 +382,7 @@ export const codes: { readonly [tag: string]: Code } = {
     code: "NVC-3007",
     exit: 69,
     setting: "system.data_dir",
-    remedy: "start one with novacron boot, or name the data directory of the one that runs with --data-dir"
+    remedy: "if none runs, novacron boot starts one; --data-dir names the data directory of one that does"
   },
   ReportUnwritable: {
     code: "NVC-3008",

@@ -79,6 +79,12 @@ export class NoNode extends Data.TaggedError("NoNode")<{ readonly path: string; 
   readonly code = "NVC-3007"
   override get message() {
     const { cause, path } = this
+    if (Cause.isTimeoutError(cause)) {
+      return (
+        `A node runs here and does not answer at ${path}: ${cause.message}. ` +
+        "Its process has too much to do, or was stopped; look at it before another one is started in its place."
+      )
+    }
     return codeOf(cause) === "ENOENT" || codeOf(cause) === "ECONNREFUSED"
       ? `No node runs here: nobody answers at ${path}.`
       : `The node at ${path} does not answer: ${wordsOf(cause)}.`

@@ -55,6 +55,14 @@ describe("a control socket", () => {
     })
   )
 
+  it.live("says of a node that stands still that it is there, and not that one is to be started", () =>
+    Effect.gen(function* () {
+      yield* ControlSocket.serve({ path, answer: () => Effect.never })
+      const silent = yield* Effect.flip(ControlSocket.ask(path, { _tag: "Status" }, "100 millis"))
+      assert.match(silent.message, /^A node runs here and does not answer .*100ms.*look at it before another one/)
+    })
+  )
+
   it.live("refuses what is no request, and what is too long, and goes on", () =>
     Effect.gen(function* () {
       yield* ControlSocket.serve({ path, answer })
