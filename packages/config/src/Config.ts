@@ -263,7 +263,7 @@ const read = Effect.fnUntraced(function* <A, E>(
 ) {
   const { bytes, mode } = yield* Remote.isRemote(path)
     ? Effect.mapBoth(Remote.read(path), {
-        onFailure: ({ message }) => unusable(codes.unreadable, message),
+        onFailure: ({ isSilent, message }) => unusable(isSilent ? codes.silent : codes.unreadable, message),
         // A store has no other users of this machine.
         onSuccess: (bytes) => ({ bytes, mode: 0o600 })
       })

@@ -55,6 +55,7 @@ export const codes = {
   unknownFlag: "NVC-1016",
   compliance: "NVC-1017",
   experiment: "NVC-1018",
+  silent: "NVC-1019",
   reload: "NVC-1020",
   history: "NVC-1030",
   audit: "NVC-1031"
@@ -62,7 +63,7 @@ export const codes = {
 
 export type Code = (typeof codes)[keyof typeof codes]
 
-/** The settings cannot be used; `problems` holds every reason. Trying again changes nothing. */
+/** The settings cannot be used; `problems` holds every reason. Trying again changes nothing, unless a store was silent. */
 export class ConfigInvalid extends Data.TaggedError("ConfigInvalid")<{
   readonly problems: readonly [Problem, ...ReadonlyArray<Problem>]
 }> {
@@ -70,9 +71,9 @@ export class ConfigInvalid extends Data.TaggedError("ConfigInvalid")<{
   get code(): Code {
     return this.problems[0].code
   }
-  /** 65 when a signature is bad, 78 otherwise. */
-  get exitCode(): 65 | 78 {
-    return this.code === codes.signature ? 65 : 78
+  /** 65 when a signature is bad, 69 when the store of the settings does not answer, 78 otherwise. */
+  get exitCode(): 65 | 69 | 78 {
+    return this.code === codes.signature ? 65 : this.code === codes.silent ? 69 : 78
   }
   override get message() {
     return render(this.problems)

@@ -14,7 +14,7 @@
  *
  * A read ends after 10 seconds, and after 1 MiB.
  */
-import { Data, Effect, Queue, Result, Schedule, Schema, Stream } from "effect"
+import { Data, Effect, Predicate, Queue, Result, Schedule, Schema, Stream } from "effect"
 import { maxBytes } from "./Document.ts"
 
 /** The document cannot be had: the store does not answer, says no, or has no such key. */
@@ -23,6 +23,8 @@ export class RemoteUnreadable extends Data.TaggedError("RemoteUnreadable")<{
   readonly place: string
   readonly reason: string
   readonly cause?: unknown
+  /** Whether it may answer later: it is down, too slow, or says that the fault is its own. */
+  readonly isSilent: boolean
 }> {
   override get message() {
     return `${this.place} cannot be read. ${this.reason}`
@@ -54,7 +56,7 @@ export const changes = (place: string): Stream.Stream<void, RemoteUnreadable> =>
   Stream.unwrap(
     Effect.map(storeOf(place), (store) => {
       const once = store.kind === "etcd" ? watched(store) : polled(store)
-      return Stream.concat(once, Stream.fail(unreadable(store, "The connection has ended."))).pipe(
+      return Stream.concat(once, Stream.fail(silent(store, "The connection has ended."))).pipe(
         Stream.retry(Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")]))
       )
     })
@@ -72,7 +74,7 @@ interface Store {
 }
 
 const storeOf = (place: string): Effect.Effect<Store, RemoteUnreadable> => {
-  const no = (reason: string) => Effect.fail(new RemoteUnreadable({ place: shown(place), reason }))
+  const no = (reason: string) => Effect.fail(new RemoteUnreadable({ place: shown(place), reason, isSilent: false }))
   const scheme = /^(etcd|consul)(s?):\/\//.exec(place)
   const address = place.replace(/^\w+:/, "http:")
   if (scheme === null || !URL.canParse(address)) return no("It is no address of etcd or Consul.")
@@ -93,7 +95,11 @@ const storeOf = (place: string): Effect.Effect<Store, RemoteUnreadable> => {
   })
 }
 
-const unreadable = ({ place }: Store, reason: string, cause?: unknown) => new RemoteUnreadable({ place, reason, cause })
+const unreadable = ({ place }: Store, reason: string, cause?: unknown) =>
+  new RemoteUnreadable({ place, reason, cause, isSilent: false })
+
+const silent = ({ place }: Store, reason: string, cause?: unknown) =>
+  new RemoteUnreadable({ place, reason, cause, isSilent: true })
 
 // -------------------------------------------------------------------------------------------------------------- HTTP
 
@@ -105,8 +111,13 @@ const maxAnswer = 2 * maxBytes
 const ask = (store: Store, path: string, options: RequestInit): Effect.Effect<Response, RemoteUnreadable> =>
   Effect.tryPromise({
     try: (signal) => fetch(`${store.origin}${path}`, { redirect: "error", ...options, signal }),
-    catch: (cause) => unreadable(store, "The store does not answer. Is it up, and is this the right address?", cause)
+    catch: (cause) =>
+      silent(store, `The store does not answer${codeOf(cause)}. Is it up, and is this the right address?`, cause)
   })
+
+/** What the system calls it: `fetch` has it in the cause of its own error. */
+const codeOf = (cause: unknown): string =>
+  cause instanceof Error && Predicate.hasProperty(cause.cause, "code") ? ` (${String(cause.cause.code)})` : ""
 
 /** What is read of an answer, up to its limit. */
 const body = (store: Store, response: Response): Effect.Effect<Uint8Array, RemoteUnreadable> =>
@@ -122,25 +133,22 @@ const body = (store: Store, response: Response): Effect.Effect<Uint8Array, Remot
       return Buffer.concat(pieces)
     },
     catch: (cause) =>
-      unreadable(
-        store,
-        cause instanceof TooLarge ? `It has more than ${maxBytes} bytes.` : "The answer broke off.",
-        cause
-      )
+      cause instanceof TooLarge
+        ? unreadable(store, `It has more than ${maxBytes} bytes.`, cause)
+        : silent(store, "The answer broke off.", cause)
   })
 
 class TooLarge extends Data.TaggedError("TooLarge") {}
 
 const complaint = (store: Store, status: number) =>
-  unreadable(
-    store,
-    status === 401 || status === 403 ? "The store refuses this user." : `The store answers with HTTP ${status}.`
-  )
+  status === 401 || status === 403
+    ? unreadable(store, "The store refuses this user.")
+    : (status < 500 ? unreadable : silent)(store, `The store answers with HTTP ${status}.`)
 
 const inTime = <A>(store: Store, work: Effect.Effect<A, RemoteUnreadable>) =>
   Effect.timeoutOrElse(work, {
     duration: patience,
-    orElse: () => Effect.fail(unreadable(store, `There was no answer within ${patience}.`))
+    orElse: () => Effect.fail(silent(store, `There was no answer within ${patience}.`))
   })
 
 // -------------------------------------------------------------------------------------------------------------- etcd
@@ -159,6 +167,7 @@ const post = (store: Store, path: string, content: unknown) =>
     if (store.user !== "") {
       const who = JSON.stringify({ name: store.user, password: store.password })
       const login = yield* ask(store, "/v3/auth/authenticate", { method: "POST", headers, body: who })
+      if (login.status >= 500) return yield* complaint(store, login.status)
       if (!login.ok) return yield* unreadable(store, "The store refuses this user.")
       headers["authorization"] = (yield* decoded(store, Authenticated, yield* body(store, login))).token
     }
@@ -194,7 +203,7 @@ const watched = (store: Store): Stream.Stream<void, RemoteUnreadable> =>
         ? Stream.empty
         : Stream.fromReadableStream({
             evaluate: () => body,
-            onError: (cause) => unreadable(store, "The watch broke off.", cause)
+            onError: (cause) => silent(store, "The watch broke off.", cause)
           }).pipe(
             Stream.decodeText,
             Stream.splitLines,

@@ -30,12 +30,13 @@ describe("a problem", () => {
     assert.strictEqual(say(bare), "  NVC-1001\n    It is not there.")
   })
 
-  it("ends with 78, or with 65 when a signature is bad", () => {
+  it("ends with 78, with 65 when a signature is bad, and with 69 when another try may go better", () => {
     const error = new ConfigInvalid({ problems: [problem, problem] })
     assert.strictEqual(error.exitCode, 78)
     assert.strictEqual(error.code, "NVC-1004")
     assert.match(error.message, /^The configuration has 2 problems\. Nothing of it was used\.\n/)
     assert.strictEqual(new ConfigInvalid({ problems: [{ ...problem, code: codes.signature }] }).exitCode, 65)
+    assert.strictEqual(new ConfigInvalid({ problems: [{ ...problem, code: codes.silent }] }).exitCode, 69)
     assert.deepStrictEqual(JSON.parse(JSON.stringify(error)).problems, [problem, problem])
   })
 

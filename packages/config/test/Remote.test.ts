@@ -133,9 +133,26 @@ describe("a place of settings", () => {
     assert.strictEqual(Remote.shown("etcds://me:swordfish@h:1/a@b"), "etcds://h:1/a@b")
   })
 
-  it("where nobody answers says so", async () => {
-    const error = await run(Effect.flip(Remote.read(`etcd://127.0.0.1:${await freePort()}/a`)))
-    assert.include(error.message, "does not answer")
+  it.each(["etcd", "consul"])("where nobody answers says so, and that another try may go better: %s", async (kind) => {
+    const file = `${kind}://127.0.0.1:${await freePort()}/a`
+    const error = await run(Effect.flip(Config.load(shop, { file })))
+    assert.include(error.message, "The store does not answer (ECONNREFUSED)")
+    assert.deepInclude(error, { code: "NVC-1019", exitCode: 69 })
+  })
+
+  it("that says that the fault is its own may answer later; one that refuses us will not", async () => {
+    for (const [status, code] of [
+      [503, "NVC-1019"],
+      [403, "NVC-1001"],
+      [404, "NVC-1001"]
+    ] as const) {
+      const server = createServer((_, response) => response.writeHead(status).end())
+      const port = await freePort()
+      await new Promise<void>((resume) => server.listen(port, "127.0.0.1", resume))
+      const error = await run(Effect.flip(Config.load(shop, { file: `consul://127.0.0.1:${port}/a` })))
+      server.close()
+      assert.strictEqual(error.code, code, `${status} ${error.message}`)
+    }
   })
 })
 
