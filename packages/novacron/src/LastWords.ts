@@ -5,6 +5,7 @@
 import { Report, Severity } from "@novacron/boot/model"
 import * as Codes from "./Codes.ts"
 import type { ExitCode } from "./ExitCode.ts"
+import type { Code } from "./PartCodes.ts"
 import { paint, type Style, visible } from "./Terminal.ts"
 
 /** What the process knows about the end, besides the report. */
@@ -36,7 +37,7 @@ export const text = (report: Report.Report, style: Style, { exit, explain }: Sur
 /** Whether it was the time of the whole boot that was over, and not that of a part. */
 const isOutOfTime = (message: string) => message.endsWith("(deadline of the boot)")
 
-const settingOf = ({ orSetting, setting }: Partial<Codes.Code>, message: string): string | undefined =>
+const settingOf = ({ orSetting, setting }: Partial<Code>, message: string): string | undefined =>
   orSetting !== undefined && message.includes(orSetting) ? orSetting : setting
 
 /** An error that ended a command, or a boot before it began, in the same tone. */
