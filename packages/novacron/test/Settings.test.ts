@@ -111,6 +111,10 @@ describe("the settings of a node", () => {
       assert.deepStrictEqual(yield* blame({ NOVACRON_DWCP_V3_ROLLOUT_PERCENTAGE: "101" }), [
         "NVC-1004 dwcp.v3_rollout_percentage"
       ])
+      for (const slots of ["0", "-1"]) {
+        const problems = yield* blame({ NOVACRON_SYSTEM_MAX_CONCURRENCY: slots })
+        assert.deepStrictEqual(problems, ["NVC-1004 system.max_concurrency"])
+      }
       assert.deepStrictEqual(yield* blame({ NOVACRON_SECURITY_TLS_CA: "/ca.pem" }), ["NVC-1004 security.tls"])
     })
   )

@@ -21,6 +21,11 @@ describe("what can go wrong", () => {
       assert.notInclude(error.message, "EIO-7")
     }
     assert.include(all[4]!.message, "transport, compression")
+    assert.include(all[1]!.message, "dwcp.fallback")
+    // Of which no fallback is the cure: v1 listens at the same door.
+    const door = new Failures.SubsystemDown({ subsystem: "door", cause }).message
+    assert.notInclude(door, "dwcp.fallback")
+    assert.match(door, /\. novacron restart dwcp --with-dependents /u)
   })
 
   it("has a code, and each code a runbook", () => {
