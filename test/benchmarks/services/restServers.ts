@@ -107,7 +107,7 @@ const api = Effect.fnUntraced(function* (dataDir: string) {
     output: () => Stream.empty,
     changes: Stream.fromPubSub(changed),
     nodes: Effect.succeed([]),
-    check: Effect.succeed("in memory")
+    check: Effect.succeed({ detail: "in memory", degraded: false })
   }
   const view = Api.NodeView.make({ nodeId: "node-1", version: "0.1.0" })
   const component = Api.component(settings, { dataDir, view })

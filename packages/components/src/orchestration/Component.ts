@@ -25,7 +25,7 @@ export const component = (settings: Settings, facts: Facts) =>
     needs: [Database, Security],
     severity: "Critical",
     start: Effect.flatMap(Effect.promise(load), ({ start }) => start(settings, facts, coordinatorWithin)),
-    health: ({ check }) => Effect.map(check, (detail) => ({ detail })),
+    health: ({ check }) => check,
     stop: Duration.sum(settings.drainTimeout, Duration.seconds(10))
   }).pipe(
     Component.retry(

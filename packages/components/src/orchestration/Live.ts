@@ -181,10 +181,18 @@ export const make = Effect.fnUntraced(function* (
       if (Option.isNone(coordinator)) return yield* new Unavailable({ reason: "no node coordinates" })
       const state = yield* agent.state
       if (state === "Replaced")
-        return yield* new Unavailable({ reason: `another node has announced itself as ${node}` })
+        return yield* new Unavailable({
+          reason: `another node has announced itself as ${node}. Give each its own system.node_id, and restart this one`
+        })
       if (state === "NoLease")
         return yield* new Unavailable({ reason: "this node has not reached the database for too long" })
-      return `${coordinator.value} coordinates; ${Count.of(yield* agent.running, "task")} running here. ${limits}`
+      const detail = `${coordinator.value} coordinates; ${Count.of(yield* agent.running, "task")} running here. ${limits}`
+      if (settings.cluster.enabled) return { detail, degraded: false }
+      const here = yield* Effect.mapError(nodes.available(deadAfterMs), unavailable)
+      const others = here.flatMap(({ id }) => (id === node ? [] : [id]))
+      return others.length === 0
+        ? { detail, degraded: false }
+        : { detail: `${notAlone(others)} ${detail}`, degraded: true }
     })
   }
 })
@@ -228,6 +236,11 @@ const behind = (piece: Tasks.Output, offset: number): Tasks.Output => {
       .toString()
   }
 }
+
+/** Two who coordinate give nodes more than they have room for. */
+const notAlone = (others: ReadonlyArray<string>): string =>
+  `Other nodes use this database (${others.slice(0, 3).join(", ")}${others.length > 3 ? ", …" : ""}), and this one ` +
+  "coordinates beside them: set orchestration.cluster.enabled on all of them, or give it a database of its own."
 
 const isId = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)
 

@@ -72,7 +72,10 @@ export class Orchestration extends Context.Service<
     /** Every change of every task from now on. A slow reader loses the oldest versions of a task, never its last. */
     readonly changes: Stream.Stream<Tasks.Task>
     readonly nodes: Effect.Effect<ReadonlyArray<Tasks.Node>, Unavailable>
-    /** Who coordinates, what runs here, and to what tasks are held. Fails without a coordinator or the database. */
-    readonly check: Effect.Effect<string, Unavailable>
+    /**
+     * Who coordinates, what runs here, and to what tasks are held. Fails without a coordinator or the database; degraded is a
+     * node that takes itself for alone and is not.
+     */
+    readonly check: Effect.Effect<{ readonly detail: string; readonly degraded: boolean }, Unavailable>
   }
 >()("@novacron/components/orchestration/Orchestration") {}

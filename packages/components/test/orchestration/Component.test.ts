@@ -68,9 +68,31 @@ describe("orchestration of a node that is alone", () => {
           const fromTheMiddle = yield* Stream.runCollect(work.output(task.id, { offset: 1, follow: false }))
           assert.strictEqual(fromTheMiddle[0]?.offset, 1)
           assert.match(
-            yield* work.check,
+            (yield* work.check).detail,
             /^node-1 coordinates; \d+ tasks? running here\. Memory is limited .* CPU is (?:not )?limited/
           )
+        })
+      )
+    )
+  )
+
+  it.live("says that it is not alone while others use its database, and what to do about that", () =>
+    live(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const work = yield* node(server.url())
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              yield* node(server.url(), {}, "node-2")
+              const { degraded, detail } = yield* work.check
+              assert.isTrue(degraded)
+              assert.match(
+                detail,
+                /^Other nodes use this database \(node-2\).* orchestration\.cluster\.enabled .* coordinates;/
+              )
+            })
+          )
+          assert.isFalse((yield* work.check).degraded)
         })
       )
     )

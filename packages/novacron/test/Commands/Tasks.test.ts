@@ -91,7 +91,7 @@ const orchestration = (): Orchestration.Orchestration["Service"] => {
         seenAt: at
       }
     ]),
-    check: Effect.succeed("in memory")
+    check: Effect.succeed({ detail: "in memory", degraded: false })
   }
 }
 
