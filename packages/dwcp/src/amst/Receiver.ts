@@ -291,7 +291,9 @@ export const make = (options: Options): Receiver => {
       return refuse("base", "differences are not taken here")
     }
     const other = names.get(name)
-    if (other !== undefined && !givesWay(other, transfer)) return refuse("busy", "try again when it is done")
+    if (other !== undefined && !givesWay(other, transfer)) {
+      return refuse("busy", `${other.last.peer}; try again when it is done`)
+    }
     session.transfers.set(id, transfer)
     names.set(name, transfer)
     const before =

@@ -114,6 +114,8 @@ describe("Receiver", () => {
       yield* first.until((frames) => frames.some(({ kind }) => kind === "ack"))
       second.say(stranger.hello(), ...half(1, "b"))
       assert.strictEqual(yield* endOf(second, 1), "busy")
+      const busy = Wire.finished(second.heard.find(({ kind }) => kind === "finished")!.payload)
+      assert.match(busy.ok ? "" : busy.detail, /^127\.0\.0\.1:\d+; try again/)
       // In one breath: what was taken back is still being closed when the next one comes.
       first.say(Frame.encode(of("withdraw", 1)), ...half(2, "c"))
       assert.strictEqual(yield* endOf(first, 1), "withdrawn")

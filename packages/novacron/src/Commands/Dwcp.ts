@@ -293,11 +293,12 @@ export const send = Program.make(
         }
       })
       if (stderr.isTerminal && !flags.json) stderr.write("\n")
-      const { bytes, congestion, mbitPerSecond, retransmits, seconds, sha256 } = sent
+      const { bytes, congestion, mbitPerSecond, resumedBytes, retransmits, seconds, sha256 } = sent
+      const resumed = resumedBytes === 0 ? "" : ` · ${resumedBytes} B were there from before`
       if (flags.json) stdout.write(`${JSON.stringify(sent)}\n`)
       else
         stdout.write(
-          `${bytes} B in ${seconds.toFixed(2)} s, ${mbitPerSecond.toFixed(0)} Mbit/s · ` +
+          `${bytes} B in ${seconds.toFixed(2)} s, ${mbitPerSecond.toFixed(0)} Mbit/s${resumed} · ` +
             `${smaller(sent.ratio)} on the way · ${sent.streams} streams of ` +
             `${congestion.effective ?? "unknown control"} · ${retransmits} retransmits · sha256 ${sha256}\n`
         )
