@@ -33,7 +33,8 @@ const tell = (cause: Cause.Cause<unknown>, json: boolean, title: string) =>
     }
     const { message } = error
     const code = Codes.ofError(error)?.code
-    if (json) stdout.write(`${JSON.stringify({ error: { code, message, exit } })}\n`)
+    const reason = LastWords.reasonOf(error)
+    if (json) stdout.write(`${JSON.stringify({ error: { code, message, reason, exit } })}\n`)
     const style = messageStyleOf({ env, isTerminal: stderr.isTerminal })
     stderr.write(`${LastWords.ofError(error, style, { exit, explain: () => undefined }, title)}\n`)
   })

@@ -51,26 +51,27 @@ export const ofError = (
   const setting = code === undefined ? undefined : settingOf(code, error.message)
   const configured = setting === undefined ? undefined : explain(setting)
   const [cause = "", ...more] = error.message.split("\n").map((line) => visible(line))
+  const reason = reasonOf(error)
   return dressed(style, [
     `${title.padEnd(66)}  ${code === undefined ? "" : `${code.code}  `}exit ${exit}`,
     `${label("cause")}${cause}`,
     ...more.map((line) => `${label("")}${line}`),
-    ...reasonOf(error).map((line) => `${label("reason")}${line}`),
+    ...(reason === undefined ? [] : [`${label("reason")}${visible(reason, 300)}`]),
     ...(configured === undefined ? [] : [`${label("config")}${visible(configured)}`]),
     ...(code === undefined ? [] : [`${label("do")}${remedy(code)}novacron explain ${code.code}`])
   ])
 }
 
 /** What is behind the error, when its own message does not say it: the system's words, that somebody can look up. */
-const reasonOf = (error: {
+export const reasonOf = (error: {
   readonly _tag: string
   readonly message: string
   readonly cause?: unknown
-}): ReadonlyArray<string> => {
+}): string | undefined => {
   // That nobody answers at a socket says it all.
-  if (!(error.cause instanceof Error) || error._tag === "NoNode") return []
+  if (!(error.cause instanceof Error) || error._tag === "NoNode") return undefined
   const reason = Severity.messageOf(error.cause)
-  return error.message.includes(reason) ? [] : [visible(reason, 300)]
+  return error.message.includes(reason) ? undefined : reason
 }
 
 const remedy = ({ remedy }: { readonly remedy?: string }) => (remedy === undefined ? "" : `${remedy}      more: `)

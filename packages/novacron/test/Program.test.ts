@@ -5,6 +5,10 @@ import * as Program from "../src/Program.ts"
 import { Surroundings } from "../src/Surroundings.ts"
 import { stage } from "./fixtures/Stage.ts"
 
+class FileUnavailable extends Data.TaggedError("FileUnavailable")<{
+  readonly message: string
+  readonly cause: unknown
+}> {}
 class NoNode extends Data.TaggedError("NoNode")<{ readonly message: string }> {}
 
 const run = async (work: Effect.Effect<void, unknown, Program.Platform>, json = false) => {
@@ -32,6 +36,16 @@ describe("a program", () => {
     assert.match(plain.err(), /^NOT DONE +NVC-3007 {2}exit 69\n {2}cause {5}nobody answers\n {2}do /)
     const json = await run(work, true)
     assert.deepStrictEqual(JSON.parse(json.out()), { error: { code: "NVC-3007", message: "nobody answers", exit: 69 } })
+  })
+
+  it("tells programs, too, what is behind an error that does not say it itself", async () => {
+    const behind = new Error("EACCES: permission denied, open 'x.img'")
+    const { err, out } = await run(
+      Effect.fail(new FileUnavailable({ message: "x.img could not be read", cause: behind })),
+      true
+    )
+    assert.include(JSON.parse(out()).error, { message: "x.img could not be read", reason: behind.message })
+    assert.include(err(), `reason    ${behind.message}`)
   })
 
   it("with a bug exits 70 and keeps the stack on stderr alone", async () => {
