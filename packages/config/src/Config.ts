@@ -119,6 +119,8 @@ export interface LoadOptions {
   readonly environment?: { readonly [name: string]: string | undefined }
   /** By dotted key: `{ "system.log_level": "debug" }`. */
   readonly flags?: { readonly [key: string]: string }
+  /** How the command line writes a flag with a name of its own: `{ "system.data_dir": "--data-dir" }`. Default: `-s KEY`. */
+  readonly written?: { readonly [key: string]: string }
   /** The name of a template that lies between the file and the defaults. */
   readonly template?: string
   readonly keyring?: Encryption.KeyringSource
@@ -246,12 +248,12 @@ const inexplicable: Problem = {
 }
 
 const sourcesOf = Effect.fnUntraced(function* <A, E>(definition: Definition<A, E>, options: LoadOptions) {
-  const { environment = {}, flags = {} } = options
+  const { environment = {}, flags = {}, written = {} } = options
   const keyring = options.keyring && (yield* Encryption.loadKeyring(options.keyring, environment))
   const file = options.file === undefined ? undefined : yield* read(definition, options.file, options.signature)
   const template = yield* templateOf(definition, options.template)
   const { aliases = {}, keys, prefix, reserved = [] } = definition
-  return { keys, prefix, reserved, aliases, flags, environment, file, template, keyring }
+  return { keys, prefix, reserved, aliases, flags, written, environment, file, template, keyring }
 })
 
 // --------------------------------------------------------------------------------------------------------- the file

@@ -52,6 +52,8 @@ export interface From {
   readonly reserved: ReadonlyArray<string>
   readonly aliases: { readonly [variable: string]: string }
   readonly flags: { readonly [key: string]: string }
+  /** How a flag is written that is not `-s KEY`. */
+  readonly written: { readonly [key: string]: string }
   readonly environment: { readonly [name: string]: string | undefined }
   /** What is tried out on this node: stronger than the file. */
   readonly variants?: ReadonlyArray<Chosen>
@@ -78,8 +80,9 @@ export const gather = (from: From): Gathered => {
 
   function fromFlag(name: string, text: string): void {
     const node = Keys.find(keys, name)
-    if (node && node._tag !== "Section") return said(node, text, { _tag: "Flag", name })
-    const source: Source = { _tag: "Flag", name }
+    const written = from.written[name]
+    const source: Source = { _tag: "Flag", name, ...(written === undefined ? {} : { written }) }
+    if (node && node._tag !== "Section") return said(node, text, source)
     if (node) {
       const message = `This is a section. Set one of the keys in it: ${[...node.children.keys()].join(", ")}.`
       problems.push({ code: codes.unknownFlag, key: name, message, source })

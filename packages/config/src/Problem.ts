@@ -12,7 +12,8 @@ interface Position {
 
 /** Who said what a key should be. */
 export type Source =
-  | { readonly _tag: "Flag"; readonly name: string }
+  /** `written` is how somebody says it on a command line that has a flag of its own for the key. */
+  | { readonly _tag: "Flag"; readonly name: string; readonly written?: string }
   | { readonly _tag: "Environment"; readonly name: string }
   | { readonly _tag: "Variant"; readonly experiment: string; readonly variant: string }
   | ({ readonly _tag: "File" } & Position)
@@ -111,7 +112,7 @@ export const place = (source: Source | undefined): string => {
   if (source === undefined) return ""
   switch (source._tag) {
     case "Flag":
-      return `-s ${source.name}`
+      return source.written ?? `-s ${source.name}`
     case "Environment":
       return source.name
     case "Variant":

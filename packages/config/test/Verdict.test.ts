@@ -13,6 +13,7 @@ const judge = <A, E>(schema: Keys.SettingsSchema<A, E>, flags: { readonly [key: 
     reserved: [],
     aliases: {},
     flags,
+    written: {},
     environment: {},
     file: undefined,
     template: undefined,

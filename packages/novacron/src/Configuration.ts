@@ -146,7 +146,7 @@ export const optionsOf = Effect.fnUntraced(function* ({ config, dataDir, set, te
   const wanted = template ?? nonEmpty(env["NOVACRON_TEMPLATE"])
   return {
     environment: env,
-    flags: dataDir === undefined ? set : { ...set, "system.data_dir": dataDir },
+    ...(dataDir === undefined ? { flags: set } : { flags: { ...set, [dataDirKey]: dataDir }, written: byItsFlag }),
     ...(file === undefined ? {} : { file }),
     ...(wanted === undefined ? {} : { template: wanted }),
     ...(keyring === undefined ? {} : { keyring }),
@@ -154,6 +154,9 @@ export const optionsOf = Effect.fnUntraced(function* ({ config, dataDir, set, te
     ...(compliance === undefined ? {} : { compliance })
   }
 })
+
+const dataDirKey = "system.data_dir"
+const byItsFlag = { [dataDirKey]: "--data-dir" }
 
 const findFile = Effect.gen(function* () {
   const fileSystem = yield* FileSystem.FileSystem

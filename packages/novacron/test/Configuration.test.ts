@@ -65,6 +65,21 @@ describe("settings of a node", () => {
     })
   )
 
+  it.live("that have a flag of their own are explained by that flag, also when they are wrong", () =>
+    Effect.gen(function* () {
+      const asked = { set: {}, dataDir: "/srv/node" }
+      const { loaded } = yield* Effect.provide(Configuration.load(asked, { resources: "skip" }), within(forced))
+      const said = 'system.data_dir = "/srv/node" from --data-dir'
+      assert.strictEqual(Configuration.explain(loaded, "system.data_dir"), said)
+      assert.strictEqual(Configuration.explain(loaded, "database.url"), said)
+      const { message } = yield* Effect.provide(
+        Effect.flip(Configuration.load({ set: {}, dataDir: "" }, { resources: "skip" })),
+        within(forced)
+      )
+      assert.include(message, "--data-dir  system.data_dir")
+    })
+  )
+
   it.live("of which a stronger one is set are explained by that one", () =>
     Effect.gen(function* () {
       const set = { "health.port": "3333", "system.health_check_port": "4444", "system.log_level": "warn" }
