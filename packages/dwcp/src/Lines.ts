@@ -14,7 +14,7 @@ import { createGunzip } from "node:zlib"
 export type Refuse = (problem: string, cause?: unknown) => Error
 
 /** A longer line is refused before it fills the memory. In characters. */
-export const longestLine = 64 * 1024 * 1024
+const longestLine = 64 * 1024 * 1024
 
 /** The lines, without their ends; the input is closed with them. Throws what `refuse` makes of one too long, or cut off. */
 export const read = async function* (input: Readable, refuse: Refuse): AsyncGenerator<string> {
