@@ -204,8 +204,10 @@ describe("a node that runs", () => {
     await eventually(async () => (await said()).includes("here"), "the task runs")
     assert.strictEqual(await get("/ready"), 200)
     node.child.kill("SIGTERM")
-    await eventually(async () => (await get("/ready")) === 503, "it says that it takes no work")
+    // At once, and not when a part is found to be down.
+    await node.until(({ event }) => event === "RollbackStarted")
     const draining = await fetch(`http://127.0.0.1:${port}/ready`)
+    assert.deepStrictEqual([draining.status, draining.headers.get("x-novacron-weight")], [503, "0"])
     assert.deepInclude(await draining.json(), { reason: "the node stops because of SIGTERM" })
     assert.isNotNull(draining.headers.get("retry-after"))
     assert.strictEqual(await get("/live"), 200)
