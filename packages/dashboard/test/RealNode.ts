@@ -44,6 +44,7 @@ export const boot = async ({ env: more = {}, room: before }: Options = {}): Prom
     NOVACRON_DASHBOARD_PORT: "0",
     NOVACRON_HEALTH_PORT: "0",
     NOVACRON_NETWORK_BIND_PORT: "0",
+    NOVACRON_DWCP_BIND_PORT: "0",
     NOVACRON_MONITORING_PORT: "0",
     NOVACRON_API_PORT: "0",
     NOVACRON_API_GRPC_PORT: "0",
