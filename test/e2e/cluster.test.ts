@@ -3,11 +3,12 @@
  * do with them: run tasks across them, exchange one for another, lose one, and lose everything but a backup.
  */
 import { execFileSync } from "node:child_process"
-import { readFileSync, rmSync } from "node:fs"
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pipeline } from "node:stream"
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { afterAll, assert, beforeAll, describe, it, onTestFinished } from "vitest"
 import { freePort } from "../fixtures/Ports.ts"
 import { asking } from "./Asking.ts"
 import { Authority, hasOpenssl } from "./Authority.ts"
@@ -182,6 +183,68 @@ describe.skipIf(!hasOpenssl)("a cluster", () => {
     young.child.kill("SIGTERM")
     assert.strictEqual((await young.ended).code, 0)
   })
+
+  it("grows with its load and shrinks after it as `recommend` says, and does each task once", async () => {
+    const first = await member("scale-1")
+    const running = [await first.boot()]
+    const up = async () => {
+      const all = await first.ask("nodes")
+      return Array.isArray(all) ? all.filter(({ state }) => state === "up") : []
+    }
+    const advised = async () => {
+      const said = await first.ask("recommend")
+      return Number(Object(said).nodes.change)
+    }
+    const left = async () => (await up()).reduce((sum, { capacity, used }) => sum + capacity.cpu - used.cpu, 0)
+    const tasksThat = async (state: string) => {
+      const page = await first.ask("tasks", "list", "--group", "load", "--state", state, "--limit", "200")
+      return Object(page).tasks
+    }
+    await eventually(async () => (await up()).length === 1, "it is there")
+    assert.strictEqual(await advised(), 0)
+
+    // Twice what one node has; each takes a core until it is told that it is enough.
+    const [{ capacity }] = await up()
+    // Not in the directory of the node: tasks of a node of root run as nobody, who sees nothing of it.
+    const enough = join(tmpdir(), `novacron-enough-${process.pid}`)
+    const work = `until [ -e ${enough} ]; do sleep 0.2; done`
+    const count = 2 * Math.floor(capacity.cpu)
+    for (let k = 0; k < count; k++) {
+      await first.ask("tasks", "submit", "--group", "load", "--cpu", "1", "--", "/bin/sh", "-c", work)
+    }
+    const placed = async () => (await left()) < 1 || (await tasksThat("queued")).length === 0
+    await eventually(placed, "it does what it can")
+    assert.strictEqual((await tasksThat("queued")).length, count / 2)
+    for (let more = await advised(); more > 0; more = await advised()) {
+      for (; more > 0; more--) {
+        const one = await member(`scale-${running.length + 1}`)
+        running.push(await one.boot())
+      }
+      await eventually(async () => (await up()).length === running.length, "the new ones are there")
+      await eventually(placed, "they do what waits")
+    }
+    // Two for the work, and one that may be lost.
+    assert.strictEqual(running.length, 3)
+    await eventually(async () => (await tasksThat("running")).length === count, "nothing waits")
+    const spread = new Set<unknown>()
+    for (const { attempts } of await tasksThat("running")) spread.add(attempts.at(-1).node)
+    assert.isAtLeast(spread.size, 2)
+
+    writeFileSync(enough, "")
+    onTestFinished(() => rmSync(enough, { force: true }))
+    await eventually(async () => (await tasksThat("succeeded")).length === count, "all is done")
+    for (const { attempts } of await tasksThat("succeeded")) assert.lengthOf(attempts, 1)
+    await eventually(async () => (await left()) === 3 * capacity.cpu, "nothing is asked of them any more")
+    while ((await advised()) < 0) {
+      const one = running.pop()
+      one?.child.kill("SIGTERM")
+      assert.strictEqual((await one?.ended)?.code, 0)
+      await eventually(async () => (await up()).length === running.length, "it has gone")
+    }
+    assert.strictEqual(running.length, 2)
+    for (const one of running) one.child.kill("SIGTERM")
+    for (const one of running) assert.strictEqual((await one.ended).code, 0)
+  }, 300_000)
 
   it("that has lost its database is what it was when that was backed up", async () => {
     const only = await member("only")
