@@ -49,9 +49,8 @@ const suiteOf = (file: string): string => {
   return room === "examples" ? "examples" : `${name}`
 }
 
-/** Suites whose tests leave something that keeps their process alive: a browser, or a node, is there for a whole file. */
-const untidy: ReadonlySet<string> = new Set(["dashboard", "e2e"])
-const leftovers = "packages/boot/test/fixtures/leftovers.ts"
+/** Suites in which a browser, or a node, is there for a whole file: it is the file that must leave nothing behind. */
+const byFile: ReadonlySet<string> = new Set(["dashboard", "e2e"])
 
 const filesOf = (suite: string): string =>
   suite === "examples" ? "examples/**/*.test.ts" : `{packages,test}/${suite}/**/*.test.ts`
@@ -67,9 +66,10 @@ export default defineConfig({
       test: {
         name,
         include: [filesOf(name)],
-        setupFiles: ["scripts/fastCheck.ts", ...(untidy.has(name) ? [] : [leftovers])].map((file) =>
+        setupFiles: ["scripts/fastCheck.ts", "packages/boot/test/fixtures/leftovers.ts"].map((file) =>
           join(import.meta.dirname, file)
         ),
+        provide: { leftovers: byFile.has(name) ? "file" : "test" },
         testTimeout: patience[name] ?? seconds(15),
         retry: attempts - 1,
         hookTimeout: patience[name] ?? seconds(15)

@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { Agent, createServer as createHttpServer, get, type Server as HttpServer } from "node:http"
 import { request } from "node:https"
-import { createServer, isIP, type Server } from "node:net"
+import { createServer, isIP, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { Journal } from "@novacron/boot"
@@ -20,11 +20,15 @@ import type { Deed } from "./Sockets.ts"
 
 let place: Place
 const servers: Array<Server | HttpServer> = []
+const sockets = new Set<Socket>()
 beforeEach(() => {
   place = new Place()
 })
 afterEach(() => {
   for (const server of servers.splice(0)) server.close()
+  // Who says nothing hears nothing either, not even that the other side has gone.
+  for (const socket of sockets) socket.destroy()
+  sockets.clear()
   place.remove()
 })
 
@@ -37,6 +41,7 @@ const stop = async (node: Running) => {
 
 const listening = async <S extends Server | HttpServer>(server: S): Promise<number> => {
   servers.push(server)
+  server.on("connection", (socket: Socket) => void sockets.add(socket))
   await new Promise<void>((resume) => server.listen(0, "127.0.0.1", resume))
   const address = server.address()
   return typeof address === "object" && address !== null ? address.port : 0
