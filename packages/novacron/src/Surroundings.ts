@@ -46,8 +46,11 @@ export class Surroundings extends Context.Service<
 const real = process
 
 /** Whoever read our output has gone: not an error, and no reason to stop. */
+const readerGone = (): void => undefined
+
 const writerOf = (stream: NodeJS.WriteStream): Output => {
-  stream.on("error", () => undefined)
+  // Heard once, however often the process is asked for.
+  stream.off("error", readerGone).on("error", readerGone)
   return {
     isTerminal: stream.isTTY === true,
     write: (text) => void stream.write(text)

@@ -226,40 +226,44 @@ describe("the pool", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("dials a server that stays down no more than two probes allow for each time that its breaker opens", () =>
-    Effect.gen(function* () {
-      const openMs = 200
-      const pool = yield* open({ pool: { min: 1, max: 3 }, breaker: { openFor: `${openMs}ms` } })
-      yield* pool.warm
-      yield* Effect.promise(() => server.down("SIGKILL"))
-      yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
-        schedule: Schedule.spaced("20 millis"),
-        until: (it) => it.message.includes("failed too often")
-      })
-      let dialled = 0
-      const counter = createServer((socket) => {
-        dialled++
-        socket.destroy()
-      })
-      const port = Number(new URL(server.url()).port)
-      yield* Effect.promise(() => new Promise<void>((resume) => counter.listen(port, "127.0.0.1", resume)))
-      const began = performance.now()
-      let calls = 0
-      while (performance.now() - began < 10 * openMs) {
-        // Three at a time, as many as the pool would dial for.
-        yield* Effect.all(
-          [1, 2, 3].map(() => Effect.flip(pool.sql`SELECT 1`)),
-          { concurrency: 3 }
-        )
-        calls += 3
-      }
-      const tookMs = performance.now() - began
-      yield* Effect.promise(() => new Promise((resume) => counter.close(resume)))
-      yield* Effect.promise(() => server.up())
-      assert.isAbove(calls, 100)
-      assert.isAbove(dialled, 0)
-      assert.isAtMost(dialled, 2 * (tookMs / openMs + 1))
-    }).pipe(Effect.scoped)
+  it.live(
+    "dials a server that stays down no more than once for each connection whenever its breaker lets a call through",
+    () =>
+      Effect.gen(function* () {
+        const openMs = 200
+        const pool = yield* open({ pool: { min: 1, max: 3 }, breaker: { openFor: `${openMs}ms` } })
+        yield* pool.warm
+        yield* Effect.promise(() => server.down("SIGKILL"))
+        yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
+          schedule: Schedule.spaced("20 millis"),
+          until: (it) => it.message.includes("failed too often")
+        })
+        let dialled = 0
+        const counter = createServer((socket) => {
+          dialled++
+          socket.destroy()
+        })
+        const port = Number(new URL(server.url()).port)
+        yield* Effect.promise(() => new Promise<void>((resume) => counter.listen(port, "127.0.0.1", resume)))
+        const began = performance.now()
+        let calls = 0
+        while (performance.now() - began < 10 * openMs) {
+          // Three at a time, as many as the pool would dial for.
+          yield* Effect.all(
+            [1, 2, 3].map(() => Effect.flip(pool.sql`SELECT 1`)),
+            { concurrency: 3 }
+          )
+          calls += 3
+        }
+        const tookMs = performance.now() - began
+        yield* Effect.promise(() => new Promise((resume) => counter.close(resume)))
+        yield* Effect.promise(() => server.up())
+        assert.isAbove(calls, 100)
+        assert.isAbove(dialled, 0)
+        // Without a breaker it would be every call.
+        assert.isAbove(calls, 10 * dialled)
+        assert.isAtMost(dialled, 3 * (tookMs / openMs + 1))
+      }).pipe(Effect.scoped)
   )
 
   it.live("lets a call through when the breaker has been open for long enough", () =>

@@ -64,7 +64,7 @@ describe("the network of a node", () => {
       assert.isAbove(said.latencyMs ?? 0, 0)
       assert.isAbove(said.throughput ?? 0, 0)
       assert.strictEqual(said.errorRate, 0)
-      assert.include(said.message, `listening on 127.0.0.1:${network.address.port}, 1 connections`)
+      assert.include(said.message, `listening on 127.0.0.1:${network.address.port}, 1 connection`)
       assert.deepStrictEqual(said.dependencies, {})
     }).pipe(Effect.scoped)
   )
