@@ -18,6 +18,7 @@
  *     cache          ···▒▒▒███                     81 ms
  * ```
  */
+import * as Words from "./Words.ts"
 
 /** What a bar stands for. */
 export type Paint = "waiting" | "queued" | "running" | "closing" | "backoff" | "up" | "degraded" | "gone" | "stopping"
@@ -74,8 +75,8 @@ export interface TextOptions {
 /** The chart as lines for a terminal. */
 export const toText = (chart: Chart, { colour = false, width = 100 }: TextOptions = {}): string => {
   const columns = Math.floor(Math.min(400, Math.max(40, Number.isFinite(width) ? width : 100)))
-  const names = chart.rows.map(({ depth, name }) => `${"  ".repeat(Math.min(depth, 8))}${visible(name, 200)}`)
-  const notes = chart.rows.map(({ note }) => visible(note, 400))
+  const names = chart.rows.map(({ depth, name }) => `${"  ".repeat(Math.min(depth, 8))}${Words.visible(name, 200)}`)
+  const notes = chart.rows.map(({ note }) => Words.visible(note, 400))
   const nameWidth = Math.min(widest(names), Math.floor(columns * 0.3))
   const noteWidth = Math.min(widest(notes), Math.floor(columns * 0.35))
   const barWidth = Math.max(8, columns - nameWidth - noteWidth - 6)
@@ -92,12 +93,12 @@ export const toText = (chart: Chart, { colour = false, width = 100 }: TextOption
   })
   const omitted = chart.omitted === 0 ? [] : [`  and ${chart.omitted} more that are not shown`]
   return [
-    cut(visible(chart.title, 400), columns),
-    ...chart.lines.map((line) => cut(visible(line, 1_000), columns)),
+    cut(Words.visible(chart.title, 400), columns),
+    ...chart.lines.map((line) => cut(Words.visible(line, 1_000), columns)),
     ...(chart.rows.length === 0 ? [] : [`${" ".repeat(nameWidth + 4)}${axis(chart, barWidth)}`.trimEnd()]),
     ...rows,
     ...omitted,
-    ...chart.footnotes.map((line) => cut(visible(line, 1_000), columns)),
+    ...chart.footnotes.map((line) => cut(Words.visible(line, 1_000), columns)),
     ...(chart.rows.length === 0 ? [] : [cut(legend(chart), columns)])
   ].join("\n")
 }
@@ -232,7 +233,7 @@ const runsOf = (cells: ReadonlyArray<Paint>): ReadonlyArray<{ readonly paint: Pa
 
 /** `0 ms        1.2 s        2.4 s` */
 const axis = ({ fromMs, toMs }: Chart, width: number): string => {
-  const [begin, middle, end] = ["0 ms", duration((toMs - fromMs) / 2), duration(toMs - fromMs)]
+  const [begin, middle, end] = ["0 ms", Words.duration((toMs - fromMs) / 2), Words.duration(toMs - fromMs)]
   const left = Math.floor(width / 2) - begin.length - Math.ceil(middle.length / 2)
   const right = width - begin.length - left - middle.length - end.length
   return left < 1 || right < 1
@@ -270,29 +271,6 @@ const painted = (colour: Colour, text: string): string =>
   text.trim() === "" ? text : `\u001b[${codes[colour]}m${text}\u001b[0m`
 
 // --------------------------------------------------------------------------------------------------------------- text
-
-/**
- * Text of unknown origin as one line that shows everything and does nothing: line breaks become spaces; control and
- * formatting characters, and halves of characters, are spelled out. At the most `limit` characters.
- */
-export const visible = (text: string, limit: number): string => {
-  // Cut first: 10 MB of a name are not searched for what is in them.
-  const some = text.length > limit ? `${text.slice(0, limit)}…` : text
-  return some
-    .replace(/\s*[\r\n\u2028\u2029]\s*/g, " ")
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
-}
-
-/** `0.4 ms`, `81 ms`, `3.1 s`, `2 min 30 s`, `5 h 3 min` */
-export const duration = (ms: number): string => {
-  if (!(ms >= 9.95)) return `${Math.round(ms * 10) / 10} ms`
-  if (ms < 999.5) return `${Math.round(ms)} ms`
-  if (ms < 119_950) return `${(ms / 1_000).toFixed(1)} s`
-  const s = Math.round(ms / 1_000)
-  return s < 7_200
-    ? `${Math.floor(s / 60)} min ${s % 60} s`
-    : `${Math.floor(s / 3_600)} h ${Math.floor(s / 60) % 60} min`
-}
 
 /** East Asian wide characters, by blocks, and what is shown as a picture. */
 const wideBlocks =

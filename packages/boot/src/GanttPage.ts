@@ -7,11 +7,12 @@
  * A row is a `details` element: Tab reaches it, Enter opens it. The style is the only thing that the policy allows, by its
  * hash, which a test holds; so nothing inside a page may have a style of its own.
  */
-import { type Chart, drawn, duration, type Paint, type Row, titles, visible } from "./Gantt.ts"
+import { type Chart, drawn, type Paint, type Row, titles } from "./Gantt.ts"
+import * as Words from "./Words.ts"
 
 /** Text for a page: visible, and none of it markup. */
 export const escaped = (text: string, limit = 500): string =>
-  visible(text, limit).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+  Words.visible(text, limit).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 
 const hues = [
   "--waiting:#c9d0d9;--queued:#e0a526;--running:#2b78cf;--closing:#7d57c2;--backoff:#c2456d;--up:#b9dfc1",
@@ -115,7 +116,7 @@ export const toBody = (chart: Chart): string =>
       : [
           `<p>${chart.marks
             .slice(0, 50)
-            .map(({ atMs, text }) => `${escaped(text, 100)} ${duration(atMs - chart.fromMs)}`)
+            .map(({ atMs, text }) => `${escaped(text, 100)} ${Words.duration(atMs - chart.fromMs)}`)
             .join(" · ")}</p>`
         ]),
     ...chart.footnotes.map((line) => `<p>${escaped(line, 2_000)}</p>`),
@@ -123,7 +124,7 @@ export const toBody = (chart: Chart): string =>
   ].join("\n")
 
 const scale = ({ fromMs, toMs }: Chart): string => {
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => `<span>${duration((toMs - fromMs) * share)}</span>`)
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => `<span>${Words.duration((toMs - fromMs) * share)}</span>`)
   return `<div class="a" aria-hidden="true"><span></span><div class="t">${ticks.join("")}</div><span></span></div>`
 }
 
@@ -155,7 +156,7 @@ const bars = (row: Row, chart: Chart): string => {
   return `<svg viewBox="0 0 1000 16" preserveAspectRatio="none" role="img" aria-label="${label}">${rects.join("")}</svg>`
 }
 
-const spoken = (paint: Paint, ms: number): string => `${titles[paint]} ${duration(ms)}`
+const spoken = (paint: Paint, ms: number): string => `${titles[paint]} ${Words.duration(ms)}`
 
 const number = (value: number): string => `${Math.round(value * 100) / 100}`
 
@@ -189,7 +190,7 @@ export const toSvg = (chart: Chart): string => {
     const x = at(chart.fromMs + spanMs * share)
     return [
       `<line x1="${x}" x2="${x}" y1="${size.top - 6}" y2="${height - size.bottom}" class="y"/>`,
-      text(x, size.top - 12, "m", duration(spanMs * share), "middle")
+      text(x, size.top - 12, "m", Words.duration(spanMs * share), "middle")
     ]
   })
   const marks = chart.marks
@@ -198,7 +199,7 @@ export const toSvg = (chart: Chart): string => {
     .map(({ atMs, text: words }) => {
       const x = at(atMs)
       const line = `<line x1="${x}" x2="${x}" y1="${size.top - 6}" y2="${height - size.bottom}" class="z">`
-      return `${line}<title>${escaped(words, 100)} ${duration(atMs - chart.fromMs)}</title></line>`
+      return `${line}<title>${escaped(words, 100)} ${Words.duration(atMs - chart.fromMs)}</title></line>`
     })
   const rows = chart.rows.map((row, k) => {
     const y = size.top + k * size.row

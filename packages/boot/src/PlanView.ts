@@ -23,6 +23,7 @@ import { type Manifest, type Need, type Variant, worstCaseMs } from "./Manifest.
 import * as Phase from "./Phase.ts"
 import * as Plan from "./Plan.ts"
 import type { Word } from "./Severity.ts"
+import * as Words from "./Words.ts"
 
 /** How many components may start at the same time; `Infinity` when left out. */
 export interface Options {
@@ -37,11 +38,11 @@ export const toText = (plan: Plan.Plan, options: Options = {}): string => {
   const depth = Plan.levels(plan).filter((names) => names.length > 0).length
   const needers = externalNeeds(plan)
   const lines = [
-    `Plan for "${visible(plan.environment)}": ${Count.of(there, "component")}, ${Count.of(depth, "level")}.`,
+    `Plan for "${Words.visible(plan.environment)}": ${Count.of(there, "component")}, ${Count.of(depth, "level")}.`,
     ...summary(plan, options.slots ?? Infinity),
     ...plan.external.map((key) => {
       const names = plan.components.filter((_, i) => needers.get(key)?.includes(i)).map(({ name }) => name)
-      return `From outside: ${visible(key)}, for ${names.length > 0 ? names.join(", ") : "a member of a group"}.`
+      return `From outside: ${Words.visible(key)}, for ${names.length > 0 ? names.join(", ") : "a member of a group"}.`
     }),
     ...schedule(plan, ""),
     "",
@@ -113,12 +114,12 @@ const traits = ({ name, optional, priority, provides }: Manifest): ReadonlyArray
   ...(priority === 0 ? [] : [`priority ${priority}`]),
   ...(provides.length === 1 && provides[0] === name
     ? []
-    : [`provides ${provides.map(visible).join(", ") || "nothing"}`])
+    : [`provides ${provides.map((one) => Words.visible(one)).join(", ") || "nothing"}`])
 ]
 
 const needs = (component: Manifest): ReadonlyArray<string> => {
   const sign = { hard: "", optional: "?", late: "~" }
-  const words = sortedNeeds(component).map(({ key, kind }) => visible(key) + sign[kind])
+  const words = sortedNeeds(component).map(({ key, kind }) => Words.visible(key) + sign[kind])
   return words.length === 0 ? [] : [`needs ${words.join(", ")}`]
 }
 
@@ -138,7 +139,7 @@ const policies = ({ slowMs, stopMs, variants }: Manifest): ReadonlyArray<string>
   const [own, ...fallbacks] = variants
   return [
     `${patience(own)}; slow after ${duration(slowMs)}, stops within ${duration(stopMs)}`,
-    ...fallbacks.map((fallback) => `else ${visible(fallback.name)}: ${patience(fallback)}`)
+    ...fallbacks.map((fallback) => `else ${Words.visible(fallback.name)}: ${patience(fallback)}`)
   ]
 }
 
@@ -146,13 +147,13 @@ const policies = ({ slowMs, stopMs, variants }: Manifest): ReadonlyArray<string>
 const absentees = (plan: Plan.Plan): ReadonlyArray<string> => {
   const lines = plan.components.flatMap(({ environments, name }, i) => {
     if (plan.excluded[i] !== true) return []
-    const only = (environments ?? []).map(visible).join(", ") || "no environment"
+    const only = (environments ?? []).map((one) => Words.visible(one)).join(", ") || "no environment"
     const skipped = Plan.impact(plan, name)
       .filter(({ effect }) => effect !== "absent-option")
       .map((one) => one.component)
     return [`  ${name} exists only in ${only}${skipped.length === 0 ? "" : `; skipped with it: ${skipped.join(", ")}`}`]
   })
-  return lines.length === 0 ? [] : ["", `not in "${visible(plan.environment)}"`, ...lines]
+  return lines.length === 0 ? [] : ["", `not in "${Words.visible(plan.environment)}"`, ...lines]
 }
 
 /** Milliseconds for people: `250 ms`, `1.5 s`, `2 min 30 s`. */
@@ -164,10 +165,6 @@ const duration = (ms: number): string => {
 }
 
 const round = (n: number, digits: number): number => Math.round(n * 10 ** digits) / 10 ** digits
-
-/** Keys may hold anything: control and format characters must not reach a terminal. */
-const visible = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
 
 // ------------------------------------------------------------------------------------------------------------- diagrams
 
@@ -195,7 +192,7 @@ export const toMermaid = (plan: Plan.Plan): string => {
 
 /** A quoted Mermaid label: what has a meaning there becomes a character code. */
 const mermaidText = (text: string): string =>
-  `"${visible(text).replace(/["#&<>`\\]/g, (char) => `#${char.charCodeAt(0)};`)}"`
+  `"${Words.visible(text).replace(/["#&<>`\\]/g, (char) => `#${char.charCodeAt(0)};`)}"`
 
 /** A Graphviz digraph. */
 export const toDot = (plan: Plan.Plan): string => {
@@ -229,7 +226,7 @@ export const toDot = (plan: Plan.Plan): string => {
 }
 
 /** A quoted DOT string. */
-const dotText = (text: string): string => `"${visible(text.replace(/[\\"]/g, "\\$&"))}"`
+const dotText = (text: string): string => `"${Words.visible(text.replace(/[\\"]/g, "\\$&"))}"`
 
 const indented = (line: string): string => `  ${line}`
 

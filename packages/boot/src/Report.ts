@@ -27,9 +27,12 @@
 import { DateTime, Option } from "effect"
 import type { BootEvent, ByHand, Closing, Failure, Of, Reason } from "./BootEvent.ts"
 import * as Phase from "./Phase.ts"
-import { type Attempt, type Component, groupOf, type Report, roots, scene, type State } from "./ReportView.ts"
+import { groupOf, roots, scene } from "./Reasons.ts"
+import type { Attempt, Component, Report, State } from "./ReportView.ts"
 
-export { Report, text, why } from "./ReportView.ts"
+export { why } from "./Reasons.ts"
+export { text } from "./ReportText.ts"
+export { Report } from "./ReportView.ts"
 
 /** The facts of a boot as they come in. Make one with {@link make}; only {@link step} changes it. */
 export interface Fold {

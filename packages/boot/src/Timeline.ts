@@ -27,7 +27,8 @@
  */
 import type { BootEvent, Closing, Failure, Of } from "./BootEvent.ts"
 import * as Report from "./Report.ts"
-import { type Component, groupOf, type State } from "./ReportView.ts"
+import { groupOf } from "./Reasons.ts"
+import type { Component, State } from "./ReportView.ts"
 
 /** A time in one state. Times are milliseconds since the boot began. */
 export interface Interval {

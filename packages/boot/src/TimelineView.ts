@@ -24,6 +24,7 @@ import type { Difference, WhatIf } from "./Rehearsal.ts"
 import type { State } from "./ReportView.ts"
 import type { Attempt, Lane, Timeline } from "./Timeline.ts"
 import { untilMs } from "./TimelineSpans.ts"
+import * as Words from "./Words.ts"
 
 export {
   type OtlpRequest,
@@ -132,7 +133,7 @@ const toRow = (lane: Lane, endMs: number): Gantt.Row => ({
 
 /** `3.1 s`, `569 ms on its fallback memory`, `skipped: it needs index` */
 const noteOf = ({ attempts, marks, settledAtMs, state, workMs }: Lane): string => {
-  const took = attempts.length === 0 ? [] : [Gantt.duration(workMs)]
+  const took = attempts.length === 0 ? [] : [Words.duration(workMs)]
   const said = marks.findLast(
     ({ atMs, kind }) =>
       atMs === settledAtMs && (kind === "degraded" || kind === "absent" || kind === "skipped" || kind === "failed")
@@ -150,7 +151,7 @@ const factsOf = (lane: Lane): ReadonlyArray<string> => {
   for (const one of intervals) spent.set(one.state, (spent.get(one.state) ?? 0) + one.toMs - one.fromMs)
   const times = (["waiting", "queued", "running", "closing", "backoff"] as const).flatMap((one) => {
     const ms = spent.get(one)
-    return ms === undefined ? [] : [`${one} ${Gantt.duration(ms)}`]
+    return ms === undefined ? [] : [`${one} ${Words.duration(ms)}`]
   })
   const named = needs.slice(0, 30).join(", ")
   const shown = attempts.slice(0, mostFacts).map(attemptFact)
@@ -162,15 +163,15 @@ const factsOf = (lane: Lane): ReadonlyArray<string> => {
     ...(times.length === 0 ? [] : [times.join(", ")]),
     ...shown,
     ...(more === 0 ? [] : [`and ${more} more attempts`]),
-    ...others.map(({ atMs, text }) => `at ${Gantt.duration(atMs)} ${text}`)
+    ...others.map(({ atMs, text }) => `at ${Words.duration(atMs)} ${text}`)
   ]
 }
 
 const attemptFact = ({ attempt, failure, fromMs, interrupted, name, retryInMs, toMs, variant }: Attempt): string => {
   const which = `attempt ${attempt}${variant === 0 ? "" : ` of ${name}`}`
-  const took = `at ${Gantt.duration(fromMs)} for ${Gantt.duration(toMs - fromMs)}`
+  const took = `at ${Words.duration(fromMs)} for ${Words.duration(toMs - fromMs)}`
   const why = failure === null ? (interrupted ? ", was told to stop" : "") : `, ${failure.tag}: ${failure.message}`
-  return `${which} ${took}${why}${retryInMs === null ? "" : `; again in ${Gantt.duration(retryInMs)}`}`
+  return `${which} ${took}${why}${retryInMs === null ? "" : `; again in ${Words.duration(retryInMs)}`}`
 }
 
 // -------------------------------------------------------------------------------------------------------- sentences
@@ -179,10 +180,10 @@ const summary = ({ atMs, report }: Timeline): string => {
   const { criticalPathMs, durationMs, outcome, overheadMs, readyAtMs } = report
   const overhead = criticalPathMs > 0 ? Math.round((1_000 * overheadMs) / criticalPathMs) / 10 : 0
   const state =
-    outcome === "booting" ? `booting for ${Gantt.duration(atMs)}` : `${outcome} after ${Gantt.duration(durationMs)}`
+    outcome === "booting" ? `booting for ${Words.duration(atMs)}` : `${outcome} after ${Words.duration(durationMs)}`
   return [
-    readyAtMs !== null && outcome === "stopped" ? `ready in ${Gantt.duration(readyAtMs)}, stopped` : state,
-    `critical path ${Gantt.duration(criticalPathMs)}`,
+    readyAtMs !== null && outcome === "stopped" ? `ready in ${Words.duration(readyAtMs)}, stopped` : state,
+    `critical path ${Words.duration(criticalPathMs)}`,
     ...(readyAtMs === null ? [] : [`overhead ${overhead} %`]),
     `${report.concurrency} slots`,
     ...(report.startedAt === "" ? [] : [report.startedAt])
@@ -192,9 +193,9 @@ const summary = ({ atMs, report }: Timeline): string => {
 const soon = (timeline: Timeline, durations: Durations | undefined): ReadonlyArray<string> => {
   const end = durations === undefined || durations.size === 0 ? undefined : eta(timeline, durations)
   if (end === undefined) return []
-  const left = Gantt.duration(Math.max(0, end.expectedMs - timeline.atMs))
+  const left = Words.duration(Math.max(0, end.expectedMs - timeline.atMs))
   const unknown = end.unknown.length === 0 ? "" : `, without ${listed(end.unknown)}, of which nothing is known`
-  return [`up in about ${left}, after ${Gantt.duration(end.expectedMs)} to ${Gantt.duration(end.lateMs)}${unknown}`]
+  return [`up in about ${left}, after ${Words.duration(end.expectedMs)} to ${Words.duration(end.lateMs)}${unknown}`]
 }
 
 const lateNotes = (timeline: Timeline, durations: Durations | undefined): ReadonlyArray<string> =>
@@ -204,15 +205,15 @@ const lateNotes = (timeline: Timeline, durations: Durations | undefined): Readon
         .slice(0, 8)
         .map(({ component, deviations, meanMs, workMs }) => {
           const by = Math.min(999, Math.round(deviations * 10) / 10)
-          return `${component} is late: ${Gantt.duration(workMs)}, usually ${Gantt.duration(meanMs)} (${by} deviations)`
+          return `${component} is late: ${Words.duration(workMs)}, usually ${Words.duration(meanMs)} (${by} deviations)`
         })
 
 const rollbackNote = ({ report: { rollback } }: Timeline): ReadonlyArray<string> => {
   if (rollback === null) return []
   const because = rollback.because === "" ? "" : ` because of ${rollback.because}`
-  const what = `${Count.of(rollback.components, "component")} in ${Gantt.duration(rollback.durationMs)}`
+  const what = `${Count.of(rollback.components, "component")} in ${Words.duration(rollback.durationMs)}`
   const what2 = rollback.clean ? "all clean" : "not all clean"
-  return [`taken down after ${Gantt.duration(rollback.startedAtMs)} (${rollback.why}${because}): ${what}, ${what2}`]
+  return [`taken down after ${Words.duration(rollback.startedAtMs)} (${rollback.why}${because}): ${what}, ${what2}`]
 }
 
 const restorationNotes = ({ restorations }: Timeline): ReadonlyArray<string> => {
@@ -224,7 +225,7 @@ const restorationNotes = ({ restorations }: Timeline): ReadonlyArray<string> => 
       const what = variant === 0 ? `${component} was built again` : `${component} gave way to its fallback`
       const came = { completed: "", failed: " in vain", "goes on": ", which goes on" }[outcome]
       const why = failure === null ? "" : `: ${failure.tag} ${failure.message}`
-      return `${what} after ${Gantt.duration(fromMs)}${came} in ${Gantt.duration(toMs - fromMs)}${why}`
+      return `${what} after ${Words.duration(fromMs)}${came} in ${Words.duration(toMs - fromMs)}${why}`
     })
   ]
 }
@@ -234,14 +235,14 @@ export const whatIfText = (it: WhatIf): string => {
   const { expectedMs, factors, measuredMs, pathAfter, pathBefore, rehearsedMs, wonMs } = it
   const asked = factors.map(({ component, factor }) => `${component} × ${factor}`).join(", ")
   const won =
-    Math.abs(wonMs) < 0.05 ? "nothing" : wonMs > 0 ? `${Gantt.duration(wonMs)} less` : `${Gantt.duration(-wonMs)} more`
+    Math.abs(wonMs) < 0.05 ? "nothing" : wonMs > 0 ? `${Words.duration(wonMs)} less` : `${Words.duration(-wonMs)} more`
   const isMoved = pathAfter.join("\n") !== pathBefore.join("\n")
   return [
-    `with ${asked}: ${Gantt.duration(expectedMs)} in place of ${Gantt.duration(measuredMs)}, ${won}`,
+    `with ${asked}: ${Words.duration(expectedMs)} in place of ${Words.duration(measuredMs)}, ${won}`,
     `  critical path ${isMoved ? "then" : "as before"}: ${arrows(pathAfter)}`,
-    `  rehearsed: the boot as it was takes ${Gantt.duration(rehearsedMs)} in the rehearsal, without what the driver takes`
+    `  rehearsed: the boot as it was takes ${Words.duration(rehearsedMs)} in the rehearsal, without what the driver takes`
   ]
-    .map((line) => Gantt.visible(line, 2_000))
+    .map((line) => Words.visible(line, 2_000))
     .join("\n")
 }
 
@@ -249,10 +250,10 @@ export const whatIfText = (it: WhatIf): string => {
 export const differenceText = (it: Difference, rows = 12): string => {
   const { a, b, culprit, deltaMs } = it
   const faster = deltaMs > 0 ? "longer" : "shorter"
-  const by = Math.abs(deltaMs) < 0.05 ? "the same" : `${Gantt.duration(Math.abs(deltaMs))} ${faster}`
+  const by = Math.abs(deltaMs) < 0.05 ? "the same" : `${Words.duration(Math.abs(deltaMs))} ${faster}`
   const changed = it.components.filter(({ deltaMs: ms, stateA, stateB }) => Math.abs(ms) >= 0.05 || stateA !== stateB)
   const width = Math.min(40, Math.max(0, ...changed.slice(0, rows).map(({ component }) => Gantt.columnsOf(component))))
-  const time = (ms: number | null) => (ms === null ? "–" : Gantt.duration(ms)).padStart(9)
+  const time = (ms: number | null) => (ms === null ? "–" : Words.duration(ms)).padStart(9)
   const line = ({
     aMs,
     bMs,
@@ -263,43 +264,43 @@ export const differenceText = (it: Difference, rows = 12): string => {
     stateA,
     stateB
   }: Difference["components"][number]) => {
-    const name = Gantt.visible(component, 40)
+    const name = Words.visible(component, 40)
     const sign = ms < 0 ? "-" : "+"
     const states = stateA === stateB ? "" : `  ${stateA ?? "not declared"} → ${stateB ?? "not declared"}`
     const path = onPathA || onPathB ? `  ${onPathA ? "*" : " "}→${onPathB ? "*" : " "}` : ""
-    const delta = `${sign}${Gantt.duration(Math.abs(ms))}`.padStart(10)
+    const delta = `${sign}${Words.duration(Math.abs(ms))}`.padStart(10)
     return `  ${name}${" ".repeat(Math.max(0, width - name.length))} ${time(aMs)} →${time(bMs)} ${delta}${path}${states}`
   }
   return [
     `${named(a)} → ${named(b)}: ${by}`,
     culprit === null
       ? "no single component moved the critical path"
-      : `${culprit.component} moved the critical path: it accounts for ${Gantt.duration(culprit.explainsMs)}`,
+      : `${culprit.component} moved the critical path: it accounts for ${Words.duration(culprit.explainsMs)}`,
     ...changed.slice(0, rows).map(line),
     ...(changed.length > rows ? [`  and ${changed.length - rows} more`] : []),
     `  critical path before: ${arrows(it.pathA)}`,
     `  critical path after:  ${arrows(it.pathB)}`
   ]
-    .map((text) => Gantt.visible(text, 2_000))
+    .map((text) => Words.visible(text, 2_000))
     .join("\n")
 }
 
 const named = ({ bootId, durationMs, outcome }: Difference["a"]): string =>
-  `${bootId} (${outcome}, ${Gantt.duration(durationMs)})`
+  `${bootId} (${outcome}, ${Words.duration(durationMs)})`
 
 /** What a plan will take, in a line or two. */
 export const predictionText = ({ expectedMs, lateMs, path, unknown }: Prediction): string =>
   [
-    `expected to be up after ${Gantt.duration(expectedMs)}, after ${Gantt.duration(lateMs)} when everything takes long`,
+    `expected to be up after ${Words.duration(expectedMs)}, after ${Words.duration(lateMs)} when everything takes long`,
     `  critical path: ${arrows(path)}`,
     ...(unknown.length === 0 ? [] : [`  nothing is known of ${listed(unknown)}`])
   ]
-    .map((text) => Gantt.visible(text, 2_000))
+    .map((text) => Words.visible(text, 2_000))
     .join("\n")
 
 const arrows = (names: ReadonlyArray<string>): string => {
   const shown = names.length > 12 ? [...names.slice(0, 6), "…", ...names.slice(-5)] : names
-  return shown.length === 0 ? "nothing" : shown.map((name) => Gantt.visible(name, 60)).join(" → ")
+  return shown.length === 0 ? "nothing" : shown.map((name) => Words.visible(name, 60)).join(" → ")
 }
 
 const listed = (names: ReadonlyArray<string>): string =>

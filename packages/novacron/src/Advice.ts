@@ -8,8 +8,7 @@
  * anything. Nothing is advised that would be taken back after the next boot of the same kind.
  */
 import type { Tasks } from "@novacron/api"
-import type { Report } from "@novacron/boot/model"
-import { duration } from "./Terminal.ts"
+import { type Report, Words } from "@novacron/boot/model"
 
 /** One thing to do. */
 export interface Advice {
@@ -64,8 +63,8 @@ const deadline = (
 ): ReadonlyArray<Advice> => {
   const p95 = quantile(samples, 0.95)
   if (2 * p95 <= nowMs) return []
-  const because = `95 % of ${samples.length} boots ${what} within ${duration(p95)}: there is no room for a bad day`
-  return [{ subject, now: duration(nowMs), instead: `${Math.ceil((3 * p95) / 1_000)}s`, because }]
+  const because = `95 % of ${samples.length} boots ${what} within ${Words.duration(p95)}: there is no room for a bad day`
+  return [{ subject, now: Words.duration(nowMs), instead: `${Math.ceil((3 * p95) / 1_000)}s`, because }]
 }
 
 /** Components that wait for a slot, when it is the setting that keeps the slots scarce. */
@@ -116,8 +115,8 @@ const components = (up: ReadonlyArray<Report.Report>): ReadonlyArray<Advice> => 
         now: null,
         instead: `name what ${name} stands on, with a \`wait\`, so that the node waits for it`,
         because:
-          `in ${late.length} of ${its.length} boots ${name} came up only at a later attempt, ${duration(lostMs)} of which ` +
-          `it waited. Last: ${last(late)}`
+          `in ${late.length} of ${its.length} boots ${name} came up only at a later attempt, ` +
+          `${Words.duration(lostMs)} of which it waited. Last: ${last(late)}`
       }
     ]
   })

@@ -10,10 +10,10 @@
  * A line of JSON always has `timestamp`, `level`, `event` and `message`; `component`, `phase`, `dependencies`,
  * `duration_ms` and `attempt` where they mean something, and the remaining facts of the event under `facts`.
  */
-import { type BootEvent, Count, TimelineView } from "@novacron/boot/model"
+import { type BootEvent, Count, TimelineView, Words } from "@novacron/boot/model"
 import { DateTime, Option, Schema } from "effect"
 import type { Remark } from "./Expected.ts"
-import { duration, paint, type Style, visible } from "./Terminal.ts"
+import { paint, type Style, visible } from "./Terminal.ts"
 
 type Event = BootEvent.BootEvent
 
@@ -119,7 +119,7 @@ export const make = (style: Style, { budget = () => undefined, traceparent }: Su
       const { colour, mark, text } = said
       const name = "component" in event ? visible(event.component, 60).padEnd(width) : ""
       const at = paint(style, "dim", `${(event.atMs / 1_000).toFixed(3).padStart(8)}s`)
-      const took = tookMs === undefined || name === "" ? "" : duration(tookMs)
+      const took = tookMs === undefined || name === "" ? "" : Words.duration(tookMs)
       const parts = [at, paint(style, colour, mark), name, name === "" ? "" : took.padStart(7), visible(text)]
       return parts
         .filter((part) => part !== "")
@@ -217,7 +217,7 @@ const say = (event: Event, budget: () => string | undefined): Said | undefined =
       return note(
         `booting ${event.nodeId === "" ? "a node" : event.nodeId} in ${event.environment}: ` +
           `${Count.of(event.components.filter(isOutermost).length, "component")}, ${event.concurrency} at a time, ` +
-          `at the most ${duration(event.worstCaseMs)}`
+          `at the most ${Words.duration(event.worstCaseMs)}`
       )
     case "PhaseStarted":
     case "CheckpointReached":
@@ -235,8 +235,8 @@ const say = (event: Event, budget: () => string | undefined): Said | undefined =
       return warn(`phase ${event.phase} takes long: waiting for ${list(event.waitingFor)}`)
     case "BootReady":
       return event.outcome === "ready"
-        ? good(`READY after ${duration(event.atMs)}`)
-        : so(`READY (degraded) after ${duration(event.atMs)}`)
+        ? good(`READY after ${Words.duration(event.atMs)}`)
+        : so(`READY (degraded) after ${Words.duration(event.atMs)}`)
     case "RollbackStarted":
       return event.why === "stopped"
         ? note(`stopping because of ${event.because}, ${within(event, budget)}`)
@@ -248,11 +248,11 @@ const say = (event: Event, budget: () => string | undefined): Said | undefined =
     case "ComponentDegraded":
       return so(`on its fallback ${event.fallback}: ${reason(event.reason)}`)
     case "ComponentSlow":
-      return warn(`slow: starting for ${duration(event.runningMs)}`)
+      return warn(`slow: starting for ${Words.duration(event.runningMs)}`)
     case "AttemptFailed":
       return warn(
         `attempt ${event.attempt} failed, ${
-          event.retryInMs === null ? "no further one" : `again in ${duration(event.retryInMs)}`
+          event.retryInMs === null ? "no further one" : `again in ${Words.duration(event.retryInMs)}`
         }: ${failure(event.failure)}`
       )
     case "ComponentInterrupted":
@@ -275,7 +275,7 @@ const say = (event: Event, budget: () => string | undefined): Said | undefined =
     case "SwapFailed":
       return warn(
         `${event.variant === 0 ? "not restored" : "could not give way"}${
-          event.retryInMs === null ? "" : `, again in ${duration(event.retryInMs)}`
+          event.retryInMs === null ? "" : `, again in ${Words.duration(event.retryInMs)}`
         }: ${failure(event.failure)}`
       )
     case "HealthChanged":
@@ -285,7 +285,7 @@ const say = (event: Event, budget: () => string | undefined): Said | undefined =
 
 const within = ({ budgetMs }: BootEvent.Of<"RollbackStarted">, budget: () => string | undefined): string => {
   const from = budget()
-  return `within ${duration(budgetMs)}${from === undefined ? "" : ` (${from})`}`
+  return `within ${Words.duration(budgetMs)}${from === undefined ? "" : ` (${from})`}`
 }
 
 const howStopped = {

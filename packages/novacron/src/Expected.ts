@@ -8,9 +8,9 @@
  * and events are only kept until the boot has turned out one way or the other. Who is late is said once for each component,
  * with what it means for the whole.
  */
-import { type BootEvent, Durations, Timeline } from "@novacron/boot/model"
+import { type BootEvent, Durations, Timeline, Words } from "@novacron/boot/model"
 import { Clock, Duration, Effect, Result } from "effect"
-import { duration } from "./Terminal.ts"
+
 import * as Boots from "./trace/Boots.ts"
 
 /** Something to say between two events. */
@@ -92,8 +92,8 @@ const expectedRemark = (atMs: number, { expectedMs, lateMs, unknown }: Durations
   atMs,
   text:
     unknown.length === 0
-      ? `expected up after ${duration(expectedMs)}, after ${duration(lateMs)} if it takes long`
-      : `expected up after more than ${duration(expectedMs)}: nothing is known of ${unknown.slice(0, 4).join(", ")}` +
+      ? `expected up after ${Words.duration(expectedMs)}, after ${Words.duration(lateMs)} if it takes long`
+      : `expected up after more than ${Words.duration(expectedMs)}: nothing is known of ${unknown.slice(0, 4).join(", ")}` +
         (unknown.length > 4 ? ` and ${unknown.length - 4} more` : ""),
   facts: { expected_ms: Math.round(expectedMs), late_ms: Math.round(lateMs), unknown: unknown.slice(0, 20) }
 })
@@ -103,8 +103,8 @@ const lateRemark = (atMs: number, it: Durations.Late, expected: Durations.Eta | 
   atMs,
   component: it.component,
   text:
-    `late: at work for ${duration(it.workMs)}, usually ${duration(it.meanMs)}` +
-    (expected === undefined ? "" : `; now expected up after ${duration(expected.expectedMs)}`),
+    `late: at work for ${Words.duration(it.workMs)}, usually ${Words.duration(it.meanMs)}` +
+    (expected === undefined ? "" : `; now expected up after ${Words.duration(expected.expectedMs)}`),
   facts: {
     work_ms: Math.round(it.workMs),
     mean_ms: Math.round(it.meanMs),

@@ -6,6 +6,7 @@
  * `NO_COLOR` and `TERM=dumb` take colours away, `FORCE_COLOR` and then `CI` decide where there is no terminal. Nothing
  * ever moves a cursor: a line that was written stays as it is, so a log of a terminal reads like the terminal.
  */
+import { Words } from "@novacron/boot/model"
 
 /** What decides about style: whether a stream is a terminal, and the environment. */
 export interface Surface {
@@ -52,20 +53,4 @@ export const paint = (style: Style, colour: Colour, text: string): string =>
  * Text of unknown origin as one line that a terminal shows and does not obey: line breaks become spaces, every other
  * control or formatting character is spelled out. At the most `limit` characters.
  */
-export const visible = (text: string, limit = 2_000): string => {
-  const line = text
-    .replace(/\s*[\r\n\u2028\u2029]\s*/g, " ")
-    .replace(/[\p{Cc}\p{Cf}]/gu, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
-  return line.length > limit ? `${line.slice(0, limit - 1)}…` : line
-}
-
-/** `0.4 ms`, `81 ms`, `3.1 s`, `2 min 30 s` */
-export const duration = (ms: number): string => {
-  if (ms < 9.95) return `${Math.round(ms * 10) / 10} ms`
-  if (ms < 999.5) return `${Math.round(ms)} ms`
-  if (ms < 119_950) return `${(ms / 1_000).toFixed(1)} s`
-  const s = Math.round(ms / 1_000)
-  return s < 7_200
-    ? `${Math.floor(s / 60)} min ${s % 60} s`
-    : `${Math.floor(s / 3_600)} h ${Math.floor(s / 60) % 60} min`
-}
+export const visible = (text: string, limit = 2_000): string => Words.visible(text, limit)

@@ -1,6 +1,5 @@
-import fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { duration, messageStyleOf, paint, styleOf, visible } from "../src/Terminal.ts"
+import { messageStyleOf, paint, styleOf, visible } from "../src/Terminal.ts"
 
 describe("the style of a stream", () => {
   const cases: ReadonlyArray<readonly [boolean, { readonly [name: string]: string }, string]> = [
@@ -38,27 +37,8 @@ describe("text", () => {
     assert.strictEqual(paint("json", "red", "x"), "x")
   })
 
-  it("of unknown origin is one line without control characters, and of bounded length", () => {
-    fc.assert(
-      fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
-        const line = visible(`\u001b[2J${text}\u0007`, 100)
-        assert.notMatch(line, /[\p{Cc}\p{Cf}\u2028\u2029]/u)
-        assert.isAtMost(line.length, 100)
-      })
-    )
+  it("of unknown origin is one line, and of bounded length", () => {
+    assert.strictEqual(visible("\u001b[2J\na"), "\\u{1b}[2J a")
+    assert.strictEqual(visible("x".repeat(3_000)).length, 2_000)
   })
-
-  it("keeps what is harmless as it is", () => {
-    fc.assert(fc.property(fc.stringMatching(/^[a-zA-Z0-9 .,:äß✓]*$/), (text) => visible(text) === text))
-  })
-})
-
-describe("a duration", () => {
-  it.each([
-    [0.42, "0.4 ms"],
-    [81.2, "81 ms"],
-    [3_100, "3.1 s"],
-    [150_000, "2 min 30 s"],
-    [93_900_000, "26 h 5 min"]
-  ])("of %s ms reads %s", (ms, text) => assert.strictEqual(duration(ms), text))
 })

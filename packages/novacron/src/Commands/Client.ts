@@ -1,5 +1,5 @@
 /** The commands that talk to a node that runs: status, why, health, restore, restart, stop. */
-import { Report } from "@novacron/boot/model"
+import { Report, Words } from "@novacron/boot/model"
 import { Cause, Duration, Effect, Schema } from "effect"
 import * as Alive from "../Alive.ts"
 import * as Answers from "../Answers.ts"
@@ -8,7 +8,7 @@ import * as ControlSocket from "../ControlSocket.ts"
 import * as Program from "../Program.ts"
 import * as Leave from "../Leave.ts"
 import { Surroundings } from "../Surroundings.ts"
-import { duration, visible } from "../Terminal.ts"
+import { visible } from "../Terminal.ts"
 import { dataDirFor } from "./DataDir.ts"
 
 /** What all of them may be told. */
@@ -31,7 +31,7 @@ export const status = Program.make(
     const { health, pid, report, rssBytes, uptimeMs } = said
     yield* say(flags, said, () =>
       [
-        `node ${report.nodeId} · pid ${pid} · up ${duration(uptimeMs)} · ${Math.round(rssBytes / 1e6)} MB · ${health}`,
+        `node ${report.nodeId} · pid ${pid} · up ${Words.duration(uptimeMs)} · ${Math.round(rssBytes / 1e6)} MB · ${health}`,
         Report.text(report)
       ].join("\n")
     )
@@ -73,7 +73,7 @@ export const health = Program.make(
     yield* say(flags, said, () => {
       const width = Math.max(0, ...said.components.map(({ name }) => name.length))
       const rows = said.components.map(({ latencyMs, message, name, status }) => {
-        const took = latencyMs === undefined || latencyMs === null ? "" : duration(latencyMs)
+        const took = latencyMs === undefined || latencyMs === null ? "" : Words.duration(latencyMs)
         return `  ${name.padEnd(width)}  ${status.padEnd(9)}  ${took.padStart(7)}  ${visible(message)}`.trimEnd()
       })
       return [...rows, `${said.status}, ${said.ready ? "takes work" : "takes no work"}`].join("\n")
@@ -145,7 +145,7 @@ const stillAtIt = (flags: OneFlags, { component, how }: typeof Answers.ByHand.Ty
   Effect.gen(function* () {
     if (!Cause.isTimeoutError(silence.cause)) return yield* silence
     yield* Effect.mapError(ask(flags, { _tag: "Ping" }), () => silence)
-    const waited = duration(Duration.toMillis(flags.timeout))
+    const waited = Words.duration(Duration.toMillis(flags.timeout))
     const reason =
       `${component} is not ${how === "stop" ? "stopped" : "restarted"} yet after ${waited}. The node goes on with it. ` +
       "Wait longer (--timeout), or see novacron status."
@@ -180,7 +180,7 @@ const prospectOf = ({ component, critical, holders, how }: typeof Answers.ByHand
 
 const outcomeOf = ({ component, how, lost, state, tookMs }: typeof Answers.ByHand.Type): string => {
   if (how === "restore") return `${component} is being built again. See: novacron status`
-  const took = tookMs === null ? "" : ` after ${duration(tookMs)}`
+  const took = tookMs === null ? "" : ` after ${Words.duration(tookMs)}`
   const without = lost.length === 0 ? "" : ` Down with it: ${lost.join(", ")}.`
   if (how === "stop") return `${component} is ${state}${took}.${without}`
   return `${component} was restarted and is ${state}${took}.${without.replace("Down with it", "Not back")}`
@@ -208,8 +208,8 @@ const stillThere = (flags: Flags, patience: Duration.Duration, silence: ControlS
     const { isStopping, pid, report } = yield* Effect.mapError(status, () => silence)
     if (!isStopping) return yield* silence
     const reason =
-      `The node (pid ${pid}) has not stopped within ${duration(Duration.toMillis(patience))}. It goes on stopping, and ` +
-      `waits for ${Alive.blockers(report)}. Wait longer (--timeout), or see novacron status.`
+      `The node (pid ${pid}) has not stopped within ${Words.duration(Duration.toMillis(patience))}. It goes on stopping, ` +
+      `and waits for ${Alive.blockers(report)}. Wait longer (--timeout), or see novacron status.`
     return yield* new ControlSocket.Refused({ reason })
   })
 

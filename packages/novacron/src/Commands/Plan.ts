@@ -1,12 +1,12 @@
 /** `novacron plan`, `graph` and `impact`: what a boot would do with these settings, and nothing is started. */
-import { Durations, Phase, Plan, PlanView, TimelineView } from "@novacron/boot/model"
+import { Durations, Phase, Plan, PlanView, TimelineView, Words } from "@novacron/boot/model"
 import { Data, Effect } from "effect"
 import * as Configuration from "../Configuration.ts"
 import * as Expected from "../Expected.ts"
 import * as Program from "../Program.ts"
 import * as Node from "../Node.ts"
 import { Surroundings } from "../Surroundings.ts"
-import { duration, visible } from "../Terminal.ts"
+import { visible } from "../Terminal.ts"
 
 /** What all of them may be told. */
 export interface Flags extends Configuration.Asked {
@@ -50,7 +50,9 @@ const learnedText = (all: ReadonlyArray<Durations.Learned & { readonly name: str
   const width = Math.max(9, ...all.map(({ name }) => name.length))
   const line = (name: string, ...columns: ReadonlyArray<string>) =>
     `  ${name.padEnd(width)}${columns.map((text) => text.padStart(10)).join("")}\n`
-  const rows = all.map(({ name, p50Ms, p95Ms, samples }) => line(name, duration(p50Ms), duration(p95Ms), `${samples}`))
+  const rows = all.map(({ name, p50Ms, p95Ms, samples }) =>
+    line(name, Words.duration(p50Ms), Words.duration(p95Ms), `${samples}`)
+  )
   return [line("component", "p50", "p95", "boots"), ...rows].join("")
 }
 

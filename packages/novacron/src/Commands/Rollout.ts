@@ -8,7 +8,7 @@
  * itself. A signal goes back at once.
  */
 import { readFile } from "node:fs/promises"
-import { Count } from "@novacron/boot/model"
+import { Count, Words } from "@novacron/boot/model"
 import { Clock, Data, Deferred, Duration, Effect, Redacted, Ref } from "effect"
 import * as Leave from "../Leave.ts"
 import * as Program from "../Program.ts"
@@ -18,7 +18,7 @@ import * as Rollout from "../rollout/Rollout.ts"
 import type { Backend, View } from "../rollout/Switch.ts"
 import * as SwitchClient from "../rollout/SwitchClient.ts"
 import { type Signal, Surroundings } from "../Surroundings.ts"
-import { duration, visible } from "../Terminal.ts"
+import { visible } from "../Terminal.ts"
 import { BadRollout, backendOf, directoryOf, type Flags, spanOf } from "./Switch.ts"
 
 /** What a rollout is told. */
@@ -242,7 +242,7 @@ const ready = Effect.fnUntraced(function* (
       duration: patience,
       orElse: () =>
         Effect.flatMap(Ref.get(last), (why) => {
-          const because = `it was not ready within ${duration(Duration.toMillis(patience))}: ${why}`
+          const because = `it was not ready within ${Words.duration(Duration.toMillis(patience))}: ${why}`
           return Effect.fail(new RolledBack({ name, percent: 0, because }))
         })
     })

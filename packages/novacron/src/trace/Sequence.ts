@@ -2,7 +2,7 @@
  * A boot as a sequence diagram for Mermaid: who was started when, what failed on the way, and when each was up. Made from the
  * events of a boot that was, so it shows what happened and not what was planned.
  */
-import { Count, Gantt, type Timeline } from "@novacron/boot/model"
+import { Count, type Timeline, Words } from "@novacron/boot/model"
 
 /** A line of the diagram, and when it happened. */
 interface Message {
@@ -59,7 +59,7 @@ const ms = (duration: number): string => `${Math.round(10 * duration) / 10} ms`
 
 /** What means something to Mermaid, and what is no letter, means nothing here. */
 const plain = (text: string): string =>
-  Gantt.visible(text, 120)
+  Words.visible(text, 120)
     .replaceAll(/[;#<>{}%"\\]/g, " ")
     .replaceAll(/:/g, " ")
     .trim() || "–"

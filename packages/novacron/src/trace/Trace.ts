@@ -11,11 +11,11 @@ import {
   type BootEvent,
   Count,
   Durations,
-  Gantt,
   Rehearsal,
   Report,
   Timeline,
-  TimelineView
+  TimelineView,
+  Words
 } from "@novacron/boot/model"
 import { Monitoring } from "@novacron/components"
 import { Data, Deferred, Effect, Result } from "effect"
@@ -130,7 +130,7 @@ const list = Effect.fnUntraced(function* (journals: string, asked: Asked) {
   const lines = shown.map(({ bootId, environment, file, kind, nodeId, startedAt }) => {
     const when = startedAt > 0 ? TraceChart.moment(startedAt) : ""
     const what = kind === "boot" ? [bootId, nodeId, environment, when, ending(journals, file)] : [`(${kind})`, file]
-    return what.map((text) => Gantt.visible(text, 80)).join("  ")
+    return what.map((text) => Words.visible(text, 80)).join("  ")
   })
   const more = heads.length - shown.length
   yield* write(asked, [...lines, ...(more === 0 ? [] : [`and ${more} before these`])].join("\n"))
@@ -144,7 +144,7 @@ const ending = (journals: string, file: string): string => {
   if (outcome === "failed") return ["failed", ...(failures[0]?.components ?? [])].join(" ")
   if (outcome === "booting") return "its end is not recorded"
   if (readyAtMs === null) return outcome
-  return `ready after ${Gantt.duration(readyAtMs)}${outcome === "ready" ? "" : `, ${outcome}`}`
+  return `ready after ${Words.duration(readyAtMs)}${outcome === "ready" ? "" : `, ${outcome}`}`
 }
 
 const difference = Effect.fnUntraced(function* (journals: string, asked: Asked) {

@@ -7,7 +7,7 @@
  * The critical path goes from the root backwards through time: at each moment to the child that ended last before it. A
  * span whose parent did not come is a root of its own; spans that are their own ancestors are shown as if they were none.
  */
-import { Count, Gantt } from "@novacron/boot/model"
+import { Count, Gantt, Words } from "@novacron/boot/model"
 import { DateTime, Option } from "effect"
 import type { Span, Trace } from "./Received.ts"
 
@@ -62,7 +62,7 @@ export const toChart = (trace: Trace, rows = 1_000): Gantt.Chart => {
     lines: [
       [
         count,
-        Gantt.duration(toMs - fromMs),
+        Words.duration(toMs - fromMs),
         ...(errors === 0 ? [] : [`${errors} failed`]),
         [...services]
           .filter((name) => name !== "")
@@ -84,18 +84,18 @@ export const toChart = (trace: Trace, rows = 1_000): Gantt.Chart => {
 
 const rowOf = (span: Span, depth: number, beganMs: number, isCritical: boolean, hasServices: boolean): Gantt.Row => {
   const { attributes, endMs, events, isError, links, name, service, spanId, startMs, statusMessage } = span
-  const at = (ms: number) => Gantt.duration(ms - beganMs)
+  const at = (ms: number) => Words.duration(ms - beganMs)
   return {
     name: name === "" ? "(no name)" : name,
     depth,
     bars: [{ paint: "running", fromMs: startMs - beganMs, toMs: endMs - beganMs }],
     isCritical,
     isWrong: isError,
-    note: [Gantt.duration(endMs - startMs), hasServices ? service : "", isError ? statusMessage : ""]
+    note: [Words.duration(endMs - startMs), hasServices ? service : "", isError ? statusMessage : ""]
       .filter((text) => text !== "")
       .join(" "),
     facts: [
-      `at ${at(startMs)} for ${Gantt.duration(endMs - startMs)}, span ${spanId}${service === "" ? "" : `, ${service}`}`,
+      `at ${at(startMs)} for ${Words.duration(endMs - startMs)}, span ${spanId}${service === "" ? "" : `, ${service}`}`,
       ...(statusMessage === "" ? [] : [statusMessage]),
       ...(links === 0 ? [] : [Count.of(links, "link")]),
       ...attributes.map(([key, value]) => `${key} = ${value}`),
