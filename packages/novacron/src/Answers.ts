@@ -4,7 +4,8 @@ import { Plan, Report } from "@novacron/boot/model"
 import type { Security } from "@novacron/components"
 import { Context, Deferred, Duration, Effect, Exit, Option, Schema } from "effect"
 import * as Alive from "./Alive.ts"
-import { Refused, type Request } from "./ControlSocket.ts"
+import { type Declined, Refused, type Request } from "./ControlSocket.ts"
+import { NoSuchComponent } from "./Errors.ts"
 
 /** The answer to `Status`. */
 export const Status = Schema.Struct({
@@ -48,7 +49,7 @@ export const ByHand = Schema.Struct({
 export const Link = Schema.Struct({ url: Schema.String, forMs: Schema.Finite })
 
 /** Answers one request. */
-export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unknown, Refused> => {
+export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unknown, Declined> => {
   switch (request._tag) {
     case "Ping":
       return Effect.succeed({ pid: node.surroundings.pid })
@@ -163,10 +164,7 @@ const known = (node: Alive.Alive, name: string) =>
     const report = node.report()
     const component = report.components.find((one) => one.name === name)
     if (component !== undefined) return Effect.succeed({ report, component })
-    const names = report.components.map((one) => one.name).join(", ")
-    return new Refused({
-      reason: `This node has no component "${name}". It has: ${names === "" ? "none yet" : names}.`
-    })
+    return new NoSuchComponent({ name, names: report.components.map((one) => one.name) })
   })
 
 const refused = ({ message }: { readonly message: string }) => new Refused({ reason: message })

@@ -17,6 +17,7 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { Cause, Data, Duration, Effect, Exit, FiberSet, Option, Schema, type Scope } from "effect"
+import { NoSuchComponent } from "./Errors.ts"
 import { uidOfUser } from "./Surroundings.ts"
 
 /** What may be asked of a node. */
@@ -48,7 +49,11 @@ export type Request = typeof Request.Type
 
 const Answer = Schema.Union([
   Schema.TaggedStruct("Done", { value: Schema.Unknown }),
-  Schema.TaggedStruct("NotDone", { message: Schema.String })
+  Schema.TaggedStruct("NotDone", {
+    message: Schema.String,
+    /** That it has no such component: whoever asked has to ask otherwise. An older client goes by the message. */
+    unknown: Schema.optionalKey(Schema.Struct({ name: Schema.String, names: Schema.Array(Schema.String) }))
+  })
 ])
 
 /** Another node uses the same data directory. */
@@ -99,6 +104,9 @@ export class Refused extends Data.TaggedError("Refused")<{ readonly reason: stri
   }
 }
 
+/** Why a node does not do what it was asked for. */
+export type Declined = NoSuchComponent | Refused
+
 const limits = { requestBytes: 8 * 1024, answerBytes: 16 * 1024 * 1024, pathBytes: 100, connections: 16 } as const
 
 /** How long a request may take to come in. */
@@ -117,7 +125,7 @@ export const pathOf = (dataDir: string): string => {
 /** Answers requests until the scope closes. What `answer` yields must be data that JSON can hold. */
 export const serve = Effect.fn("ControlSocket.serve")(function* (options: {
   readonly path: string
-  readonly answer: (request: Request) => Effect.Effect<unknown, Refused>
+  readonly answer: (request: Request) => Effect.Effect<unknown, Declined>
 }) {
   const { answer, path } = options
   const run = yield* FiberSet.makeRuntime<never, void, never>()
@@ -199,7 +207,10 @@ const close = (server: Server, path: string, busy: ReadonlySet<Socket>): Effect.
     Effect.andThen(Effect.ignore(Effect.try(() => rmSync(path, { force: true }))))
   )
 
-const converse = (socket: Socket, answer: (request: Request) => Effect.Effect<unknown, Refused>): Effect.Effect<void> =>
+const converse = (
+  socket: Socket,
+  answer: (request: Request) => Effect.Effect<unknown, Declined>
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     const line = yield* Effect.timeout(lineOf(socket, limits.requestBytes), patience)
     const request = yield* Effect.mapError(decodeRequest(line), () => new Refused({ reason: notUnderstood }))
@@ -207,7 +218,7 @@ const converse = (socket: Socket, answer: (request: Request) => Effect.Effect<un
   }).pipe(
     Effect.matchCause({
       onSuccess: (value) => ({ _tag: "Done", value: value ?? null }),
-      onFailure: (cause) => ({ _tag: "NotDone", message: wordsOf(Cause.squash(cause)) })
+      onFailure: (cause) => declinedBy(Cause.squash(cause))
     }),
     Effect.flatMap((said) =>
       Effect.callback<void>((resume) => {
@@ -217,6 +228,12 @@ const converse = (socket: Socket, answer: (request: Request) => Effect.Effect<un
       })
     )
   )
+
+const declinedBy = (error: unknown): typeof Answer.Type => ({
+  _tag: "NotDone",
+  message: wordsOf(error),
+  ...(error instanceof NoSuchComponent ? { unknown: { name: error.name, names: error.names } } : {})
+})
 
 const decodeRequest = Schema.decodeUnknownEffect(Schema.fromJsonString(Request))
 
@@ -229,7 +246,7 @@ export const ask = (
   path: string,
   request: Request,
   within: Duration.Input = "10 seconds"
-): Effect.Effect<unknown, NoNode | Refused> =>
+): Effect.Effect<unknown, Declined | NoNode> =>
   Effect.gen(function* () {
     const socket = yield* connect(path)
     socket.write(`${JSON.stringify(request)}\n`)
@@ -237,9 +254,11 @@ export const ask = (
   }).pipe(
     Effect.scoped,
     Effect.mapError((cause) => new NoNode({ path, cause })),
-    Effect.flatMap((answer) =>
-      answer._tag === "Done" ? Effect.succeed(answer.value) : Effect.fail(new Refused({ reason: answer.message }))
-    )
+    Effect.flatMap((answer): Effect.Effect<unknown, Declined> => {
+      if (answer._tag === "Done") return Effect.succeed(answer.value)
+      const { message, unknown } = answer
+      return Effect.fail(unknown === undefined ? new Refused({ reason: message }) : new NoSuchComponent(unknown))
+    })
   )
 
 const decodeAnswer = Schema.decodeUnknownEffect(Schema.fromJsonString(Answer))

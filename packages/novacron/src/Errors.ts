@@ -1,5 +1,7 @@
-/** What can go wrong with the process itself, before and around a boot. */
+/** What can go wrong with the process itself, before and around a boot, and with what it is asked. */
+import { didYouMean } from "@novacron/config"
 import { Data } from "effect"
+import { visible } from "./Terminal.ts"
 
 /** The data directory cannot be had. */
 export class NodeDirUnusable extends Data.TaggedError("NodeDirUnusable")<{
@@ -25,5 +27,23 @@ export class ReportUnwritable extends Data.TaggedError("ReportUnwritable")<{
       ? "Nothing was started."
       : "The boot was not concerned, but whoever waits for it will be."
     return `The report cannot be written to ${this.path}. ${follows}`
+  }
+}
+
+/** The plan of these settings, or the node that was asked, has nobody of that name. */
+export class NoSuchComponent extends Data.TaggedError("NoSuchComponent")<{
+  readonly name: string
+  /** Those that there are, members of groups too. */
+  readonly names: ReadonlyArray<string>
+}> {
+  readonly code = "NVC-3029"
+  override get message() {
+    const { name, names } = this
+    const meant = names.find((one) => one.endsWith(`/${name}`)) ?? didYouMean(name, names)
+    const hint = meant === undefined ? "" : ` Did you mean ${meant}?`
+    const own = names.filter((one) => !one.includes("/")).join(", ")
+    const member = names.find((one) => one.includes("/"))
+    const members = member === undefined ? "" : `; members as ${member}`
+    return `No component is called "${visible(name, 80)}".${hint} There are ${own === "" ? "none yet" : own}${members}.`
   }
 }

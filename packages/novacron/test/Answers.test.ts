@@ -26,7 +26,7 @@ describe("the answers of a node", () => {
       const lines = yield* Answers.answer(node(), { _tag: "Why", component: "cache" })
       assert.match(JSON.stringify(lines), /cache is degraded, on its fallback memory/)
       const unknown = yield* Effect.flip(Answers.answer(node(), { _tag: "Why", component: "cahce" }))
-      assert.strictEqual(unknown.message, 'This node has no component "cahce". It has: cache.')
+      assert.strictEqual(unknown.message, 'No component is called "cahce". Did you mean cache? There are cache.')
     })
   )
 

@@ -1,7 +1,8 @@
 /** `novacron plan`, `graph` and `impact`: what a boot would do with these settings, and nothing is started. */
 import { Durations, Phase, Plan, PlanView, TimelineView, Words } from "@novacron/boot/model"
-import { Data, Effect } from "effect"
+import { Effect } from "effect"
 import * as Configuration from "../Configuration.ts"
+import { NoSuchComponent } from "../Errors.ts"
 import * as Expected from "../Expected.ts"
 import * as Program from "../Program.ts"
 import * as Node from "../Node.ts"
@@ -82,18 +83,6 @@ const stagesText = (plan: Plan.Plan): string => {
     .join("\n")
 }
 
-/** The plan of these settings has nobody of that name. */
-export class NoSuchComponent extends Data.TaggedError("NoSuchComponent")<{
-  readonly name: string
-  readonly names: ReadonlyArray<string>
-}> {
-  readonly code = "NVC-3029"
-  override get message() {
-    const { name, names } = this
-    return `No component is called "${visible(name, 80)}". There are ${names.join(", ")}; members as dwcp/amst.`
-  }
-}
-
 /** What follows when one component cannot be had: for the boot, and for everyone who needs it. */
 export const impact = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly component: string }) {
@@ -105,8 +94,7 @@ export const impact = Program.make(
     const i = around?.index.get(own)
     const lost = i === undefined ? undefined : around?.components[i]
     if (around === undefined || lost === undefined) {
-      const names = plan.components.map(({ name }) => name)
-      return yield* new NoSuchComponent({ name: flags.component, names })
+      return yield* new NoSuchComponent({ name: flags.component, names: namesIn(plan) })
     }
     const [, ...fallbacks] = lost.variants.map(({ name }) => name)
     const concerned = Plan.impact(around, own)
@@ -128,6 +116,13 @@ export const impact = Program.make(
     stdout.write(`${lines.join("\n")}\n`)
   })
 )
+
+/** Of all components, members of groups by their path. */
+const namesIn = ({ components, groups }: Plan.Plan): ReadonlyArray<string> =>
+  components.flatMap(({ name }) => {
+    const group = groups.get(name)
+    return [name, ...(group === undefined ? [] : namesIn(group).map((member) => `${name}/${member}`))]
+  })
 
 const effects: { readonly [E in Plan.Impact["effect"]]: string } = {
   skipped: "is skipped",

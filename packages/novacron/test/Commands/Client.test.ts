@@ -151,8 +151,14 @@ describe("one component by hand", () => {
       assert.strictEqual(refused.code, 69)
       assert.include(refused.err, '"api" cannot be stopped: the node cannot do without it.')
       const unknown = await room.run(Client.restart, { ...one("databse"), withDependents: false })
-      assert.strictEqual(unknown.code, 69)
-      assert.include(unknown.err, 'no component "databse"')
+      assert.strictEqual(unknown.code, 64)
+      assert.match(unknown.err, /NVC-3029[^]*No component is called "databse"\. Did you mean database\?/)
+      // Without the node it would have been 69.
+      for (const command of [Client.why, Client.restore]) {
+        const { code, out } = await room.run(command, { ...one("databse"), json: true })
+        assert.strictEqual(code, 64)
+        assert.deepInclude(JSON.parse(out).error, { code: "NVC-3029", exit: 64 })
+      }
       // Without a name it would be the node that stops.
       const nameless = await room.run(Client.stop, { ...flags(), dryRun: true, timeout: Duration.seconds(30) })
       assert.strictEqual(nameless.code, 69)

@@ -125,6 +125,11 @@ describe("impact", () => {
   it("exits 64 for a name that nobody has, and says the names", async () => {
     const { code, err } = await room.run(impact, { ...asked, component: "databsae" })
     assert.strictEqual(code, 64)
-    assert.match(err, /No component is called "databsae"\. There are .*database/)
+    assert.match(
+      err,
+      /No component is called "databsae"\. Did you mean database\? There are .*database.*; members as dwcp\//
+    )
+    const member = await room.run(impact, { ...asked, component: "amst" })
+    assert.include(member.err, "Did you mean dwcp/amst?")
   })
 })
