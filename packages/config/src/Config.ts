@@ -36,7 +36,7 @@ import * as Gather from "./Gather.ts"
 import * as Keys from "./Keys.ts"
 import * as Mask from "./Mask.ts"
 import { entryAt, type Migration, migrate } from "./Migration.ts"
-import { codes, ConfigInvalid, didYouMean, type Problem, place, type Source } from "./Problem.ts"
+import { codes, ConfigInvalid, didYouMean, type Problem, place, type Source, unread } from "./Problem.ts"
 import * as Remote from "./Remote.ts"
 import * as Signature from "./Signature.ts"
 import * as Trial from "./Trial.ts"
@@ -265,7 +265,8 @@ const read = Effect.fnUntraced(function* <A, E>(
 ) {
   const { bytes, mode } = yield* Remote.isRemote(path)
     ? Effect.mapBoth(Remote.read(path), {
-        onFailure: ({ isSilent, message }) => unusable(isSilent ? codes.silent : codes.unreadable, message),
+        onFailure: ({ message, why }) =>
+          unusable(why === "Silent" ? codes.silent : codes.unreadable, message, why === "Forbidden"),
         // A store has no other users of this machine.
         onSuccess: (bytes) => ({ bytes, mode: 0o600 })
       })
@@ -287,13 +288,17 @@ const read = Effect.fnUntraced(function* <A, E>(
   return { path: Remote.shown(path), item, mode, warnings, isCached }
 })
 
-const unusable = (code: Problem["code"], message: string) =>
-  new ConfigInvalid({ problems: [{ code, key: "", message, source: undefined }] })
+const unusable = (code: Problem["code"], message: string, isForbidden = false) =>
+  new ConfigInvalid({
+    problems: [{ code, key: "", message, source: undefined, ...(isForbidden ? { isForbidden } : {}) }]
+  })
 
 const readFile = Effect.fnUntraced(function* (path: string) {
   const files = yield* FileSystem.FileSystem
-  const unreadable = (error: PlatformError.PlatformError) =>
-    unusable(codes.unreadable, `The file ${path} cannot be read. ${whyOf(error)}`)
+  const unreadable = (error: PlatformError.PlatformError) => {
+    const { isForbidden, why } = unread(error)
+    return unusable(codes.unreadable, `The file ${path} cannot be read. ${why}`, isForbidden)
+  }
   const info = yield* Effect.mapError(files.stat(path), unreadable)
   if (info.type !== "File") return yield* unusable(codes.unreadable, `${path} is not a file.`)
   const tooLarge = unusable(codes.tooLarge, `The file ${path} has more than ${Document.maxBytes} bytes.`)
@@ -302,11 +307,6 @@ const readFile = Effect.fnUntraced(function* (path: string) {
   if (bytes.length > Document.maxBytes) return yield* tooLarge // it grew in between
   return { bytes, mode: info.mode }
 })
-
-const whyOf = ({ reason }: PlatformError.PlatformError): string => {
-  if (reason._tag === "NotFound") return "It does not exist."
-  return reason._tag === "PermissionDenied" ? "This user may not read it." : "Is it a file?"
-}
 
 const remembered = 8
 

@@ -11,7 +11,7 @@
  * first encrypts, all of them decrypt. To rotate, put a new key with an id in front and {@link rekey} the files.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
-import { Effect, FileSystem, Redacted, Result } from "effect"
+import { Effect, FileSystem, type PlatformError, Redacted, Result } from "effect"
 import {
   type Alias,
   type Document as YamlDocument,
@@ -26,7 +26,7 @@ import {
   visit
 } from "yaml"
 import * as Document from "./Document.ts"
-import { type Code, codes, ConfigInvalid } from "./Problem.ts"
+import { type Code, codes, ConfigInvalid, type Problem, unread } from "./Problem.ts"
 
 /** Keys by their ids; the first one encrypts. A key without an id has the empty one. */
 export interface Keyring {
@@ -104,20 +104,23 @@ const keyringText = (source: KeyringSource, environment: { readonly [name: strin
     case "File":
       return Effect.gen(function* () {
         const files = yield* FileSystem.FileSystem
-        const { mode } = yield* Effect.mapError(files.stat(source.path), () => noKeyring(source, "It cannot be read."))
-        if ((mode & 0o077) !== 0) return yield* noKeyring(source, `Others may read it. chmod 600 ${source.path}`)
-        const text = yield* Effect.mapError(files.readFileString(source.path), () =>
-          noKeyring(source, "It cannot be read.")
-        )
+        const unreadable = (error: PlatformError.PlatformError) => {
+          const { isForbidden, why } = unread(error)
+          return noKeyring(source, why, isForbidden)
+        }
+        const { mode } = yield* Effect.mapError(files.stat(source.path), unreadable)
+        if ((mode & 0o077) !== 0) return yield* noKeyring(source, `Others may read it. chmod 600 ${source.path}`, true)
+        const text = yield* Effect.mapError(files.readFileString(source.path), unreadable)
         return Redacted.make(text)
       })
   }
 }
 
-const noKeyring = (source: KeyringSource, reason: string) => {
+const noKeyring = (source: KeyringSource, reason: string, isForbidden = false) => {
   const name = source._tag === "File" ? source.path : source.name
   const message = `The encryption keys cannot be had from ${name}. ${reason}`
-  return new ConfigInvalid({ problems: [{ code: codes.keyring, key: "", message, source: undefined }] })
+  const problem: Problem = { code: codes.keyring, key: "", message, source: undefined }
+  return new ConfigInvalid({ problems: [isForbidden ? { ...problem, isForbidden } : problem] })
 }
 
 /** Encrypts a text for a key, with the current key of the ring. `key` is dotted, as in a file: `database.password`. */

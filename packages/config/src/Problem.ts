@@ -1,7 +1,7 @@
 /**
  * What can be wrong with settings, where it stands, and how it is said. All of it at once, and never a secret.
  */
-import { Data } from "effect"
+import { Data, type PlatformError } from "effect"
 
 /** A line and a column of a file, from 1. */
 interface Position {
@@ -34,6 +34,8 @@ export interface Problem {
   readonly suggestion?: string
   /** The environment variable that sets it. */
   readonly environment?: string
+  /** What is wrong is who may read it: too few, or too many. */
+  readonly isForbidden?: true
 }
 
 /** The codes of problems. */
@@ -72,8 +74,9 @@ export class ConfigInvalid extends Data.TaggedError("ConfigInvalid")<{
   get code(): Code {
     return this.problems[0].code
   }
-  /** 65 when a signature is bad, 69 when the store of the settings does not answer, 78 otherwise. */
-  get exitCode(): 65 | 69 | 78 {
+  /** 65 when a signature is bad, 69 when the store of the settings does not answer, 77 for permissions, 78 otherwise. */
+  get exitCode(): 65 | 69 | 77 | 78 {
+    if (this.problems[0].isForbidden === true) return 77
     return this.code === codes.signature ? 65 : this.code === codes.silent ? 69 : 78
   }
   override get message() {
@@ -124,6 +127,14 @@ export const place = (source: Source | undefined): string => {
     case "Default":
       return "default"
   }
+}
+
+/** Why a file cannot be read, for whoever made it. */
+export const unread = ({
+  reason
+}: PlatformError.PlatformError): { readonly why: string; readonly isForbidden?: true } => {
+  if (reason._tag === "PermissionDenied") return { why: "This user may not read it.", isForbidden: true }
+  return { why: reason._tag === "NotFound" ? "It does not exist." : "Is it a file?" }
 }
 
 /** The one of `candidates` that somebody who wrote `name` may have meant: a letter or two away, or a part of it. */

@@ -23,8 +23,8 @@ export class RemoteUnreadable extends Data.TaggedError("RemoteUnreadable")<{
   readonly place: string
   readonly reason: string
   readonly cause?: unknown
-  /** Whether it may answer later: it is down, too slow, or says that the fault is its own. */
-  readonly isSilent: boolean
+  /** `Silent` may answer later: it is down, too slow, or says that the fault is its own. `Forbidden`: not for this user. */
+  readonly why: "Forbidden" | "Silent" | "Wrong"
 }> {
   override get message() {
     return `${this.place} cannot be read. ${this.reason}`
@@ -74,7 +74,7 @@ interface Store {
 }
 
 const storeOf = (place: string): Effect.Effect<Store, RemoteUnreadable> => {
-  const no = (reason: string) => Effect.fail(new RemoteUnreadable({ place: shown(place), reason, isSilent: false }))
+  const no = (reason: string) => Effect.fail(new RemoteUnreadable({ place: shown(place), reason, why: "Wrong" }))
   const scheme = /^(etcd|consul)(s?):\/\//.exec(place)
   const address = place.replace(/^\w+:/, "http:")
   if (scheme === null || !URL.canParse(address)) return no("It is no address of etcd or Consul.")
@@ -96,10 +96,13 @@ const storeOf = (place: string): Effect.Effect<Store, RemoteUnreadable> => {
 }
 
 const unreadable = ({ place }: Store, reason: string, cause?: unknown) =>
-  new RemoteUnreadable({ place, reason, cause, isSilent: false })
+  new RemoteUnreadable({ place, reason, cause, why: "Wrong" })
+
+const forbidden = ({ place }: Store) =>
+  new RemoteUnreadable({ place, reason: "The store refuses this user.", why: "Forbidden" })
 
 const silent = ({ place }: Store, reason: string, cause?: unknown) =>
-  new RemoteUnreadable({ place, reason, cause, isSilent: true })
+  new RemoteUnreadable({ place, reason, cause, why: "Silent" })
 
 // -------------------------------------------------------------------------------------------------------------- HTTP
 
@@ -142,7 +145,7 @@ class TooLarge extends Data.TaggedError("TooLarge") {}
 
 const complaint = (store: Store, status: number) =>
   status === 401 || status === 403
-    ? unreadable(store, "The store refuses this user.")
+    ? forbidden(store)
     : (status < 500 ? unreadable : silent)(store, `The store answers with HTTP ${status}.`)
 
 const inTime = <A>(store: Store, work: Effect.Effect<A, RemoteUnreadable>) =>
@@ -168,7 +171,7 @@ const post = (store: Store, path: string, content: unknown) =>
       const who = JSON.stringify({ name: store.user, password: store.password })
       const login = yield* ask(store, "/v3/auth/authenticate", { method: "POST", headers, body: who })
       if (login.status >= 500) return yield* complaint(store, login.status)
-      if (!login.ok) return yield* unreadable(store, "The store refuses this user.")
+      if (!login.ok) return yield* forbidden(store)
       headers["authorization"] = (yield* decoded(store, Authenticated, yield* body(store, login))).token
     }
     const response = yield* ask(store, path, { method: "POST", headers, body: JSON.stringify(content) })

@@ -17,8 +17,8 @@ import {
   sign as signBytes,
   verify as verifyBytes
 } from "node:crypto"
-import { Effect, FileSystem, Redacted, Result } from "effect"
-import { codes, ConfigInvalid, type Problem } from "./Problem.ts"
+import { Effect, FileSystem, type PlatformError, Redacted, Result } from "effect"
+import { codes, ConfigInvalid, type Problem, unread } from "./Problem.ts"
 import * as Remote from "./Remote.ts"
 
 /** What a missing or bad signature means. */
@@ -80,18 +80,35 @@ export const check = Effect.fn("Signature.check")(function* (file: string, bytes
   if (settings.policy === "off") return []
   const files = yield* FileSystem.FileSystem
   const path = settings.file ?? `${file}.sig`
-  const signature = yield* Effect.option<Uint8Array, unknown, never>(
+  const signature = yield* Effect.result<Uint8Array, PlatformError.PlatformError | Remote.RemoteUnreadable, never>(
     Remote.isRemote(path) ? Remote.read(path) : files.readFile(path)
   )
   const publicKeys = yield* Effect.result(Effect.forEach(settings.publicKeys, (key) => files.readFileString(key)))
-  const reason =
-    signature._tag === "None"
-      ? `There is no signature at ${Remote.shown(path)}.`
-      : Result.isFailure(publicKeys)
-        ? `A public key of ${settings.publicKeys.join(", ")} cannot be read.`
-        : verify(bytes, signature.value, publicKeys.success)
-  if (reason === undefined) return []
+  const complaint: Complaint | undefined = Result.isFailure(signature)
+    ? unfound(path, signature.failure)
+    : Result.isFailure(publicKeys)
+      ? { reason: `A public key of ${settings.publicKeys.join(", ")} cannot be read.` }
+      : because(verify(bytes, signature.success, publicKeys.success))
+  if (complaint === undefined) return []
+  const { reason, ...rest } = complaint
   const message = `The signature of ${Remote.shown(file)} is not accepted. ${reason}`
-  const problem: Problem = { code: codes.signature, key: "", message, source: undefined }
+  const problem: Problem = { code: codes.signature, key: "", message, source: undefined, ...rest }
   return settings.policy === "warn" ? [problem] : yield* new ConfigInvalid({ problems: [problem] })
 })
+
+interface Complaint extends Partial<Pick<Problem, "code" | "isForbidden">> {
+  readonly reason: string
+}
+
+const because = (reason: string | undefined): Complaint | undefined => (reason === undefined ? undefined : { reason })
+
+/** What it means that there are no bytes of a signature: a store that is silent may have a good one. */
+const unfound = (path: string, error: PlatformError.PlatformError | Remote.RemoteUnreadable): Complaint => {
+  if (error._tag === "RemoteUnreadable") {
+    const { message: reason, why } = error
+    return { reason, ...(why === "Silent" ? { code: codes.silent } : why === "Forbidden" ? { isForbidden: true } : {}) }
+  }
+  if (error.reason._tag === "NotFound") return { reason: `There is no signature at ${path}.` }
+  const { why, ...rest } = unread(error)
+  return { reason: `${path} cannot be read. ${why}`, ...rest }
+}

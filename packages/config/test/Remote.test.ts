@@ -141,17 +141,44 @@ describe("a place of settings", () => {
   })
 
   it("that says that the fault is its own may answer later; one that refuses us will not", async () => {
-    for (const [status, code] of [
-      [503, "NVC-1019"],
-      [403, "NVC-1001"],
-      [404, "NVC-1001"]
+    for (const [status, code, exitCode] of [
+      [503, "NVC-1019", 69],
+      [403, "NVC-1001", 77],
+      [404, "NVC-1001", 78]
     ] as const) {
       const server = createServer((_, response) => response.writeHead(status).end())
       const port = await freePort()
       await new Promise<void>((resume) => server.listen(port, "127.0.0.1", resume))
       const error = await run(Effect.flip(Config.load(shop, { file: `consul://127.0.0.1:${port}/a` })))
       server.close()
-      assert.strictEqual(error.code, code, `${status} ${error.message}`)
+      assert.deepInclude(error, { code, exitCode }, `${status} ${error.message}`)
+    }
+  })
+
+  it("that falls silent before the signature is asked again, and no signature is missed", async () => {
+    for (const [status, code, exitCode] of [
+      [503, "NVC-1019", 69],
+      [403, "NVC-1012", 77],
+      [404, "NVC-1012", 65]
+    ] as const) {
+      const server = createServer(({ url }, response) => {
+        if (url?.includes(".sig") === true) response.writeHead(status).end()
+        else response.end(first)
+      })
+      const port = await freePort()
+      await new Promise<void>((resume) => server.listen(port, "127.0.0.1", resume))
+      const file = `consul://127.0.0.1:${port}/a`
+      const judged = (policy: "require" | "warn") =>
+        Config.load(shop, { file, signature: { policy, publicKeys: [import.meta.filename] } })
+      const error = await run(Effect.flip(judged("require")))
+      const { warnings } = await run(judged("warn"))
+      server.close()
+      assert.deepInclude(error, { code, exitCode }, `${status} ${error.message}`)
+      assert.include(error.message, `127.0.0.1:${port}/a.sig cannot be read.`)
+      assert.deepStrictEqual(
+        warnings.map((one) => one.code),
+        [code]
+      )
     }
   })
 })

@@ -12,7 +12,7 @@ import {
   Signature,
   Template
 } from "@novacron/config"
-import { Data, Effect, FileSystem, Redacted, Result } from "effect"
+import { Data, Effect, FileSystem, type PlatformError, Redacted, Result } from "effect"
 import * as Configuration from "../Configuration.ts"
 import { quietly } from "../Leave.ts"
 import * as Settings from "../Settings.ts"
@@ -254,10 +254,11 @@ const rewrite = Effect.fnUntraced(function* (
 
 const readText = Effect.fnUntraced(function* (path: string) {
   const files = yield* FileSystem.FileSystem
-  return yield* Effect.mapError(files.readFileString(path), (error) =>
-    failed(`${path} cannot be read: ${error.message}`, error.reason._tag === "PermissionDenied" ? 77 : 78)
-  )
+  return yield* Effect.mapError(files.readFileString(path), (error) => unread(path, error))
 })
+
+const unread = (path: string, error: PlatformError.PlatformError) =>
+  failed(`${path} cannot be read: ${error.message}`, error.reason._tag === "PermissionDenied" ? 77 : 78)
 
 // --------------------------------------------------------------------------------------------------------- signatures
 
@@ -298,8 +299,10 @@ export const verify = Program.make(
       return yield* failed("Whose signature? --key PUBLIC.pem, or NOVACRON_CONFIG_PUBLIC_KEYS", 64)
     const bytes = new TextEncoder().encode(yield* readText(flags.file))
     const path = flags.signature ?? `${flags.file}.sig`
-    const signature = yield* Effect.mapError(files.readFile(path), () =>
-      failed(`There is no signature at ${path}.`, 65, "NVC-1012")
+    const signature = yield* Effect.mapError(files.readFile(path), (error) =>
+      error.reason._tag === "NotFound"
+        ? failed(`There is no signature at ${path}.`, 65, "NVC-1012")
+        : unread(path, error)
     )
     const keys = yield* Effect.forEach(named, readText)
     const complaint = Signature.verify(bytes, signature, keys)

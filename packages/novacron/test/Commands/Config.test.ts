@@ -1,5 +1,15 @@
-import { execFileSync } from "node:child_process"
-import { appendFileSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import {
+  appendFileSync,
+  chmodSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as Config from "../../src/Commands/Config.ts"
 import { asked, Room } from "../fixtures/Room.ts"
@@ -56,6 +66,28 @@ describe("looking at settings", () => {
       assert.strictEqual((await room.run(Config.init, { json: false, template, out })).code, 73, "it exists")
     }
     assert.strictEqual((await room.run(Config.init, { json: false, template: "moon", out: undefined })).code, 64)
+  })
+})
+
+/** A user who is not root: root may read everything. */
+const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+
+describe("permissions", () => {
+  it("that keep this user from a file, or open a key to others, exit 77", async () => {
+    const path = file("n.yaml", "system: {}\n")
+    chmodSync(path, 0)
+    const main = join(import.meta.dirname, "../../src/main.ts")
+    const args = [main, "config", "check", "-c", path]
+    const { status, stderr } = spawnSync(process.execPath, args, { ...nobody, cwd: "/", env: {}, encoding: "utf8" })
+    assert.strictEqual(status, 77, stderr)
+    assert.match(stderr, /NVC-1001[^]*This user may not read it\./)
+    const open = file("key", (await room.run(Config.keygen, { json: false, id: "k1" })).out)
+    chmodSync(open, 0o644)
+    const env = { NOVACRON_CONFIG_KEY_FILE: open }
+    const { code, err } = await room.run(Config.check, asked, env)
+    assert.strictEqual(code, 77)
+    assert.match(err, /NVC-1011[^]*Others may read it/)
+    assert.strictEqual((await room.run(Config.check, { ...asked, config: room.path("none.yaml") })).code, 78)
   })
 })
 
