@@ -335,7 +335,7 @@ export const parts: { readonly [tag: string]: Code } = {
     code: "NVC-2911",
     exit: 69,
     setting: "ml.directory",
-    remedy: "correct ml.directory, or let the user of the node read it; then novacron restore ml"
+    remedy: "let the user of the node read it, then novacron restore ml; or correct ml.directory, and restart the node"
   },
   ModelUnusable: {
     code: "NVC-2912",

@@ -38,7 +38,8 @@ export class ModelsUnreadable extends Data.TaggedError("ModelsUnreadable")<{
   override get message() {
     return (
       `The directory of models ${this.directory} cannot be read. The node goes on without models: whoever would ask them ` +
-      "decides without. Mend ml.directory or the rights of the directory, and restart the node."
+      "decides without. Let the user of the node read it, then novacron restore ml; or correct ml.directory, and restart " +
+      "the node."
     )
   }
 }

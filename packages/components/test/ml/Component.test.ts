@@ -139,6 +139,8 @@ describe("the ML engine", () => {
       )
       assert.strictEqual(failures[0]?.tag, "ModelsUnreadable")
       assert.include(failures[0]?.message, directory)
+      // A component that is built again reads no settings.
+      assert.include(failures[0]?.message, "then novacron restore ml; or correct ml.directory, and restart the node.")
     }).pipe(Effect.scoped)
   )
 
