@@ -75,7 +75,8 @@ export interface Options {
 }
 
 /** `1 nodes`: how messages call it. */
-const label = ({ id, name }: Migration): string => `${id} ${name}`
+/** `1 (nodes)`: "1 nodes, 2 tasks" would be read as how many there are. */
+const label = ({ id, name }: Migration): string => `${id} (${name})`
 
 /** What the ledger keeps to recognise a migration by. */
 const checksum = (migration: Migration): string =>

@@ -62,8 +62,8 @@ describe("migrations", () => {
     Effect.gen(function* () {
       const url = yield* fresh
       const first = yield* apply(url)
-      assert.deepStrictEqual(first, { applied: ["1 people", "2 names", "5 ages"], waiting: ["6 quick ages"] })
-      assert.deepStrictEqual(yield* apply(url), { applied: [], waiting: ["6 quick ages"] })
+      assert.deepStrictEqual(first, { applied: ["1 (people)", "2 (names)", "5 (ages)"], waiting: ["6 (quick ages)"] })
+      assert.deepStrictEqual(yield* apply(url), { applied: [], waiting: ["6 (quick ages)"] })
       assert.deepStrictEqual(yield* connected(url, (sql) => sql`SELECT name, age FROM people`), [
         { name: "Ada", age: null }
       ])
@@ -107,7 +107,7 @@ describe("migrations", () => {
       const changed = list.map((it) => (it.id === 5 ? { ...it, revision: "2" } : it))
       const error = yield* Effect.flip(apply(url, options(changed)))
       assert.strictEqual(error._tag, "MigrationChanged")
-      assert.include(error.message, "5 ages")
+      assert.include(error.message, "5 (ages)")
     })
   )
 
@@ -117,7 +117,7 @@ describe("migrations", () => {
       const wrong: Migration.Migration = { id: 3, name: "nonsense", sql: ["CREATE TABLE half ()", "CREATE NONSENSE"] }
       const error = yield* Effect.flip(apply(url, options([...list.slice(0, 2), wrong])))
       assert.strictEqual(error._tag, "MigrationFailed")
-      assert.include(error.message, `3 nonsense failed and was rolled back: syntax error at or near "NONSENSE"`)
+      assert.include(error.message, `3 (nonsense) failed and was rolled back: syntax error at or near "NONSENSE"`)
       assert.isFalse(yield* exists(url, "people"))
       assert.isFalse(yield* exists(url, "novacron_migrations"))
       assert.lengthOf((yield* apply(url)).applied, 3)
@@ -136,7 +136,7 @@ describe("migrations", () => {
       const more = [...list, { id: 7, name: "more", sql: ["CREATE TABLE more ()"] }]
       assert.strictEqual((yield* Effect.flip(apply(url, options(more))))._tag, "SchemaDiffers")
       yield* connected(url, (sql) => sql`ALTER TABLE people ALTER name TYPE text`)
-      assert.deepStrictEqual((yield* apply(url, options(more))).applied, ["7 more"])
+      assert.deepStrictEqual((yield* apply(url, options(more))).applied, ["7 (more)"])
     })
   )
 
@@ -148,7 +148,7 @@ describe("migrations", () => {
         ...list,
         { id: 7, name: "drop", sql: ["ALTER TABLE people DROP age", "ALTER TABLE people ALTER name SET NOT NULL"] }
       ]
-      assert.deepStrictEqual((yield* apply(url, options(next))).applied, ["7 drop"])
+      assert.deepStrictEqual((yield* apply(url, options(next))).applied, ["7 (drop)"])
       assert.deepStrictEqual((yield* apply(url, options(next))).applied, [])
     })
   )
@@ -158,7 +158,7 @@ describe("migrations", () => {
       const url = yield* fresh
       const error = yield* Effect.flip(apply(url, options(list, { enabled: false })))
       assert.strictEqual(error._tag, "MigrationsPending")
-      assert.include(error.message, "1 people")
+      assert.include(error.message, "1 (people)")
       assert.isFalse(yield* exists(url, "novacron_migrations"))
       yield* apply(url)
       assert.deepStrictEqual((yield* apply(url, options(list, { enabled: false }))).applied, [])
@@ -180,7 +180,7 @@ describe("migrations", () => {
       const error = yield* Effect.flip(apply(url, options([slow], { lockTimeoutMs: 200 })))
       assert.strictEqual(error._tag, "MigrationsLocked")
       yield* Deferred.succeed(release, undefined)
-      assert.deepStrictEqual((yield* Fiber.join(first)).applied, ["1 slow"])
+      assert.deepStrictEqual((yield* Fiber.join(first)).applied, ["1 (slow)"])
     })
   )
 
@@ -226,10 +226,10 @@ describe("deferred migrations", () => {
       yield* connected(url, (sql) => sql`INSERT INTO people VALUES (2, 'Ada')`)
       const error = yield* Effect.flip(applyDeferred(url, all))
       assert.strictEqual(error._tag, "MigrationFailed")
-      assert.include(error.message, "7 unique names")
-      assert.deepStrictEqual(yield* apply(url, all), { applied: [], waiting: ["7 unique names"] })
+      assert.include(error.message, "7 (unique names)")
+      assert.deepStrictEqual(yield* apply(url, all), { applied: [], waiting: ["7 (unique names)"] })
       yield* connected(url, (sql) => sql`DELETE FROM people WHERE id = 2`)
-      assert.deepStrictEqual(yield* applyDeferred(url, all), ["7 unique names"])
+      assert.deepStrictEqual(yield* applyDeferred(url, all), ["7 (unique names)"])
     })
   )
 
@@ -256,17 +256,17 @@ describe("deferred migrations", () => {
         { schedule: Schedule.spaced("50 millis"), until: (rows) => rows.length > 0 }
       )
       const more = options([...list, { id: 7, name: "more", sql: ["CREATE TABLE more ()"] }], { lockTimeoutMs: 2_000 })
-      assert.deepStrictEqual((yield* apply(url, more)).applied, ["7 more"])
+      assert.deepStrictEqual((yield* apply(url, more)).applied, ["7 (more)"])
       yield* Deferred.succeed(release, undefined)
       yield* Fiber.join(reader)
-      assert.deepStrictEqual(yield* Fiber.join(slow), ["6 quick ages"])
+      assert.deepStrictEqual(yield* Fiber.join(slow), ["6 (quick ages)"])
     })
   )
 })
 
 plain("a list of migrations is in order, and only a deferred one is outside of a transaction", () => {
   assert.isUndefined(Migration.mistake(list))
-  assert.match(`${Migration.mistake([...list, { id: 6, name: "again", sql: [] }])}`, /6 again.*above 6/)
+  assert.match(`${Migration.mistake([...list, { id: 6, name: "again", sql: [] }])}`, /6 \(again\).*above 6/)
   assert.match(`${Migration.mistake([{ id: 0, name: "zero", sql: [] }])}`, /above 0/)
   const bold: Migration.Migration = { id: 1, name: "bold", sql: [], outsideTransaction: true }
   assert.match(`${Migration.mistake([bold])}`, /must be deferred/)

@@ -20,7 +20,7 @@ describe("the node's own tables", () => {
         assert.isUndefined(Migration.mistake(migrations))
         const options = { migrations, enabled: true, lockTimeoutMs: 1_000, place: placeOf(server.url()) }
         assert.lengthOf((yield* Migration.apply(sql, options)).applied, 2)
-        assert.deepStrictEqual(yield* Migration.applyDeferred(sql, options), ["3 waiting tasks in order"])
+        assert.deepStrictEqual(yield* Migration.applyDeferred(sql, options), ["3 (waiting tasks in order)"])
 
         yield* sql`INSERT INTO novacron_nodes (id, environment, version) VALUES ('n1', 'development', '0.1.0')`
         yield* sql`INSERT INTO novacron_tasks (kind, node_id) VALUES ('start-vm', 'n1')`
