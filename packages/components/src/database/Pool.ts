@@ -140,11 +140,18 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
+  // Whoever is turned away by the breaker asks why, and that it is open says nothing about the database.
+  let lastLoss = ""
+  const noted = (error: unknown): void => {
+    if (SqlError.isSqlError(error) && outcomeOf(error) === "Failure") lastLoss = `${textOf(error.reason.cause)}. `
+  }
   const guarded = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
     Effect.flatMap(Ref.get(breaker), (it) =>
-      Effect.mapError(it.call(effect), (error) =>
-        error instanceof CircuitBreaker.CircuitOpen ? Loan.lost(error.message, error) : error
-      )
+      Effect.mapError(it.call(Effect.tapError(effect, (error) => Effect.sync(() => noted(error)))), (error) => {
+        if (!(error instanceof CircuitBreaker.CircuitOpen)) return error
+        const words = `${lastLoss}${error.message}`
+        return Loan.lost(words, new Error(words, { cause: error }))
+      })
     )
 
   const lease = (

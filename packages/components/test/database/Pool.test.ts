@@ -3,7 +3,7 @@ import { afterAll, assert, beforeAll, describe, it as plain } from "vitest"
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Logger, Queue, Schedule, Scope, Exit } from "effect"
 import { SqlError } from "effect/sql"
-import { fromSql } from "../../src/database/DatabaseError.ts"
+import { fromSql, saidOf } from "../../src/database/DatabaseError.ts"
 import * as Pool from "../../src/database/Pool.ts"
 import type { Settings } from "../../src/database/Settings.ts"
 import { Postgres } from "./Postgres.ts"
@@ -182,6 +182,8 @@ describe("the pool", () => {
       })
       assert.isTrue(SqlError.isSqlError(error))
       assert.strictEqual(error.reason._tag, "ConnectionError")
+      // With what was lost: that the breaker is open is no cause.
+      assert.match(saidOf(error), /^[^"]{10,}\. "database" failed too often/)
       assert.strictEqual((yield* pool.stats).breaker, "Open")
       yield* Effect.flip(pool.ping)
       yield* Effect.promise(() => server.up())
