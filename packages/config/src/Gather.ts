@@ -88,10 +88,8 @@ export const gather = (from: From): Gathered => {
       problems.push({ code: codes.unknownFlag, key: name, message, source })
       return
     }
-    const suggestion = didYouMean(
-      name,
-      [...keys.byEnvironment.values()].map((it) => it.name)
-    )
+    const names = [...keys.byEnvironment.values()].map((it) => it.name)
+    const suggestion = didYouMean(name, names) ?? names.find((one) => one.endsWith(`.${name}`))
     problems.push({
       code: codes.unknownFlag,
       key: name,

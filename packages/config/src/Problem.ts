@@ -98,7 +98,9 @@ export const render = (problems: ReadonlyArray<Problem>): string => {
 /** One of them, in two or three lines. */
 export const describe = (problem: Problem): string => {
   const { allowed, code, environment, found, key, message, source, suggestion } = problem
-  const head = [place(source), key, code].filter((part) => part !== "").join("  ")
+  const at = place(source)
+  // A flag says its key itself.
+  const head = [at, at === `-s ${key}` ? "" : key, code].filter((part) => part !== "").join("  ")
   const facts = [found === undefined ? "" : `found ${found}`, allowed === undefined ? "" : `allowed: ${allowed}`]
   const ways = [
     suggestion === undefined ? "" : `did you mean ${suggestion}?`,

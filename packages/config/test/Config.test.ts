@@ -227,6 +227,14 @@ layer(world)("settings", (it) => {
       })
     )
 
+    it.effect("about a flag say its key once, and where a key of that last name is", () =>
+      Effect.gen(function* () {
+        const { message } = yield* Effect.flip(load({ flags: { log_level: "debug", nothing: "1" } }))
+        assert.match(message, /^ {2}-s log_level {2}NVC-1016\n.*\n {4}did you mean system\.log_level\?$/m)
+        assert.match(message, /^ {2}-s nothing {2}NVC-1016\n.*$/m)
+      })
+    )
+
     it.effect("about a key in a list say which keys there are", () =>
       Effect.gen(function* () {
         const { message } = yield* Effect.flip(load({ text: "security: { rules: [{ rule_nam: x }] }" }))

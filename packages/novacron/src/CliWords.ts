@@ -11,10 +11,14 @@ export const presenter: CliOutput.Presenter = {
       ? CliOutput.defaultPresenter.present(event)
       : Effect.gen(function* () {
           const { commandPath, errors } = event
-          for (const error of errors) yield* Console.error(error.message)
+          for (const error of errors) yield* Console.error(plain(error.message))
           yield* Console.error(`More: ${commandPath.join(" ")} --help`)
         })
 }
+
+/** What the parser says of `-s cores` would say three times what is expected, and once what was given. */
+const plain = (message: string): string =>
+  message.replace(/Expected: Invalid key=value format\..*$/, "Expected: key=value")
 
 /** Help that shows examples before everything else. */
 export const formatter = (options: { readonly colors: boolean }): CliOutput.Formatter => {
