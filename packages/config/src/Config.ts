@@ -549,10 +549,18 @@ export const isSecret = <A, E>(
   { keys }: Pick<Definition<A, E>, "keys">,
   key: string | ReadonlyArray<string>
 ): boolean => {
-  const parts = typeof key === "string" ? key.split(".") : key
-  const nodes = parts.map((_, i) => Keys.nodeAt(keys, parts.slice(0, i + 1)))
-  return nodes.some((node) => node?._tag === "Key" && node.isSecret)
+  return keysOn(keys, typeof key === "string" ? key.split(".") : key).some((one) => one.isSecret)
 }
+
+/** Whether a value may stand at a key: it is one of the settings, or inside of one. */
+export const isKey = <A, E>({ keys }: Pick<Definition<A, E>, "keys">, key: string): boolean =>
+  keysOn(keys, key.split(".")).length > 0
+
+const keysOn = (keys: Keys.Keys, parts: ReadonlyArray<string>): ReadonlyArray<Keys.Key> =>
+  parts.flatMap((_, i) => {
+    const node = Keys.nodeAt(keys, parts.slice(0, i + 1))
+    return node?._tag === "Key" ? [node] : []
+  })
 
 /** Whether a key may change while the application runs. */
 export const isHot = <A, E>({ hot }: Pick<Definition<A, E>, "hot">, key: string): boolean =>

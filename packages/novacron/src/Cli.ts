@@ -279,8 +279,14 @@ const decrypt = Command.make("decrypt", sealing, (input) =>
   Command.withExamples([{ command: "novacron config decrypt --key database.url enc:AES256:…" }])
 )
 
-const rekey = Command.make("rekey", sealing, (input) =>
-  lazily(settings, (it) => it.rekey, { ...sealed(input), write: input.write })
+const rekey = Command.make(
+  "rekey",
+  {
+    file: Flag.String("file").pipe(Flag.withDescription("All encrypted values of this file")),
+    write: sealing.write,
+    ...source
+  },
+  (input) => lazily(settings, (it) => it.rekey, { ...asked(input), file: input.file, write: input.write })
 ).pipe(
   Command.withDescription("Encrypt a file anew with the current key of the keyring"),
   Command.withExamples([{ command: "novacron config rekey --file novacron.yaml --write" }])

@@ -43,6 +43,15 @@ const failed = (
   code: ConfigCommandFailed["code"] = "NVC-3012"
 ) => new ConfigCommandFailed({ reason, exitCode, code })
 
+const noSuchSetting = (key: string) => {
+  const meant = didYouMean(
+    key,
+    Settings.definition().keys.leaves.map(({ name }) => name)
+  )
+  const hint = meant === undefined ? "novacron config schema lists all of them." : `Did you mean ${meant}?`
+  return failed(`There is no setting "${visible(key, 80)}". ${hint}`, 64)
+}
+
 const say = Effect.fnUntraced(function* (flags: Flags, value: unknown, words: () => string) {
   const { stdout } = yield* Surroundings
   const text = flags.json ? JSON.stringify(value) : words()
@@ -71,12 +80,7 @@ export const explain = Program.make(
     const { loaded } = yield* Configuration.load(flags, { resources: "skip" })
     const all = loaded.explain(flags.key ?? "")
     if (all.length === 0) {
-      const meant = didYouMean(
-        flags.key ?? "",
-        loaded.explain("").map(({ key }) => key)
-      )
-      const hint = meant === undefined ? "novacron config schema lists all of them." : `Did you mean ${meant}?`
-      return yield* failed(`There is no setting "${visible(flags.key ?? "", 80)}". ${hint}`, 64)
+      return yield* noSuchSetting(flags.key ?? "")
     }
     const isSet = (one: Config.Explanation) => one.sources[0].place !== "default"
     const shown = flags.key === undefined && !flags.json ? all.filter(isSet) : all
@@ -152,7 +156,13 @@ const create = Effect.fnUntraced(function* (path: string, content: string | Uint
 
 // --------------------------------------------------------------------------------------------------------- encryption
 
-/** What encrypts and decrypts: a value from stdin, or the values of a file. */
+/** What changes a file. */
+export interface Rewriting extends Flags {
+  readonly file: string
+  readonly write: boolean
+}
+
+/** What encrypts and decrypts: a value, or the values of a file. */
 export interface Sealing extends Flags {
   /** The key that a value belongs to; it opens at no other one. */
   readonly key: string | undefined
@@ -164,11 +174,14 @@ export interface Sealing extends Flags {
 /** Encrypts a value for a key, or every secret of a file that is in plain text. */
 export const encrypt = Program.make(
   Effect.fnUntraced(function* (flags: Sealing) {
+    yield* oneOf(flags)
     const ring = yield* keyring
     if (flags.file !== undefined) {
-      return yield* rewrite(flags, (text) => Encryption.encryptIn(text, ring, isSecret))
+      return yield* rewrite({ ...flags, file: flags.file }, (text) => Encryption.encryptIn(text, ring, isSecret))
     }
     const { key, value } = yield* keyAndValue(flags)
+    // At a key that is none it would open nowhere, and the settings that hold it could not be read.
+    if (!Config.isKey(Settings.definition(), key)) return yield* noSuchSetting(key)
     const sealed = Encryption.encrypt(ring, key, Redacted.make(value))
     yield* say(flags, { key, value: sealed }, () => sealed)
   })
@@ -177,9 +190,10 @@ export const encrypt = Program.make(
 /** Decrypts a value of a key, or every encrypted value of a file. What it writes is a secret. */
 export const decrypt = Program.make(
   Effect.fnUntraced(function* (flags: Sealing) {
+    yield* oneOf(flags)
     const ring = yield* keyring
     if (flags.file !== undefined) {
-      return yield* rewrite(flags, (text) => Encryption.decryptIn(text, ring))
+      return yield* rewrite({ ...flags, file: flags.file }, (text) => Encryption.decryptIn(text, ring))
     }
     const { key, value } = yield* keyAndValue(flags)
     const plain = Encryption.decrypt(ring, key, value)
@@ -191,9 +205,8 @@ export const decrypt = Program.make(
 
 /** Encrypts every encrypted value of a file with the current key of the keyring. */
 export const rekey = Program.make(
-  Effect.fnUntraced(function* (flags: Sealing) {
+  Effect.fnUntraced(function* (flags: Rewriting) {
     const ring = yield* keyring
-    if (flags.file === undefined) return yield* failed("Which file? novacron config rekey FILE", 64)
     yield* rewrite(flags, (text) => Encryption.rekey(text, ring))
   })
 )
@@ -221,17 +234,23 @@ const keyring = Effect.gen(function* () {
 
 const isSecret = (_: string, path: ReadonlyArray<string>): boolean => Config.isSecret(Settings.definition(), path)
 
+/** A value or a file: what stands beside the other would be ignored. */
+const oneOf = Effect.fnUntraced(function* ({ file, key, value, write }: Sealing) {
+  if (file !== undefined && (key !== undefined || value !== undefined))
+    return yield* failed("A value and a file are two things. Give --key and VALUE, or --file.", 64)
+  if (file === undefined && write) return yield* failed("What is to be written? --write is for a file: --file FILE", 64)
+})
+
 const keyAndValue = Effect.fnUntraced(function* ({ key, value }: Sealing) {
   if (key === undefined) return yield* failed("Which setting? A value is bound to its key: --key database.url", 64)
-  if (value === undefined) return yield* failed("Which value? novacron config encrypt --key database.url VALUE", 64)
+  if (value === undefined) return yield* failed(`Which value? It follows its key: --key ${visible(key, 80)} VALUE`, 64)
   return { key, value }
 })
 
 const rewrite = Effect.fnUntraced(function* (
-  flags: Sealing,
+  { file, write, ...flags }: Rewriting,
   change: (text: string) => Result.Result<Encryption.Rewritten, Encryption.Unwritable>
 ) {
-  const { file = "", write } = flags
   const text = yield* readText(file)
   const { changed, text: next } = yield* Effect.mapError(
     Effect.fromResult(change(text)),

@@ -120,7 +120,7 @@ describe("encryption", () => {
     )
     const second = (await room.run(Config.keygen, { json: false, id: "k2" })).out
     writeFileSync(env.NOVACRON_CONFIG_KEY_FILE, `${second}${key}`)
-    await room.run(Config.rekey, { ...nothing, file: path, write: true }, env)
+    await room.run(Config.rekey, { ...asked, file: path, write: true }, env)
     assert.include(readFileSync(path, "utf8"), "enc:AES256:k2:")
     const { out } = await room.run(Config.decrypt, { ...nothing, file: path }, env)
     assert.include(out, "redis://:hunter2hunter2@h")
@@ -160,6 +160,24 @@ describe("encryption", () => {
     assert.strictEqual(readFileSync(path, "utf8").match(/enc:AES256:k1:/g)?.length, 2)
     assert.notInclude(readFileSync(path, "utf8"), "hunter2")
     assert.strictEqual((await room.run(Config.check, { ...asked, config: path }, env)).code, 0)
+  })
+
+  it("is refused for what is no setting, and for what would be ignored", async () => {
+    const env = {
+      NOVACRON_CONFIG_KEY_FILE: file("key", (await room.run(Config.keygen, { json: false, id: "k1" })).out)
+    }
+    const encrypt = (more: Partial<Config.Sealing>) => room.run(Config.encrypt, { ...nothing, ...more }, env)
+    const misspelt = await encrypt({ key: "databse.url", value: "x" })
+    assert.deepStrictEqual([misspelt.code, misspelt.out], [64, ""])
+    assert.include(misspelt.err, "Did you mean database.url?")
+    assert.strictEqual((await encrypt({ key: "database", value: "x" })).code, 64, "a section")
+    for (const key of ["database.url", "security.authentication.tokens.ci.token"]) {
+      assert.strictEqual((await encrypt({ key, value: "x" })).code, 0, key)
+    }
+    const path = file("n.yaml", "cache: { url: 'redis://h' }\n")
+    assert.include((await encrypt({ key: "cache.url", value: "x", file: path })).err, "two things")
+    assert.strictEqual((await encrypt({ key: "cache.url", value: "x", write: true })).code, 64)
+    assert.strictEqual(readFileSync(path, "utf8"), "cache: { url: 'redis://h' }\n")
   })
 
   it("needs a key, and says how to get one", async () => {
