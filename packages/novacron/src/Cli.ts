@@ -449,7 +449,7 @@ const trace = Command.make(
       ...asked(input),
       boot: Option.getOrUndefined(input.boot),
       other: Option.getOrUndefined(input.other),
-      as: input.html ? "html" : input.svg ? "svg" : input.perfetto ? "perfetto" : input.mermaid ? "mermaid" : "text",
+      formats: (["html", "svg", "mermaid", "perfetto"] as const).filter((format) => input[format]),
       otlp: Option.getOrUndefined(input.otlp),
       diff: input.diff,
       whatIf: Option.getOrElse(input.whatIf, () => ({})),

@@ -30,6 +30,14 @@ export class ReportUnwritable extends Data.TaggedError("ReportUnwritable")<{
   }
 }
 
+/** Flags and arguments that a command cannot follow, or that contradict each other. */
+export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly reason: string }> {
+  readonly exitCode = 64
+  override get message() {
+    return this.reason
+  }
+}
+
 /** The plan of these settings, or the node that was asked, has nobody of that name. */
 export class NoSuchComponent extends Data.TaggedError("NoSuchComponent")<{
   readonly name: string

@@ -5,6 +5,7 @@ import * as Alive from "../Alive.ts"
 import * as Answers from "../Answers.ts"
 import type { Asked } from "../Configuration.ts"
 import * as ControlSocket from "../ControlSocket.ts"
+import { WrongUsage } from "../Errors.ts"
 import * as Program from "../Program.ts"
 import * as Leave from "../Leave.ts"
 import { Surroundings } from "../Surroundings.ts"
@@ -191,7 +192,7 @@ export const stop = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly dryRun?: boolean; readonly timeout: Duration.Duration }) {
     if (flags.dryRun === true) {
       const reason = "--dry-run wants the name of a component: novacron stop NAME --dry-run. Nothing was done."
-      return yield* new ControlSocket.Refused({ reason })
+      return yield* new WrongUsage({ reason })
     }
     const stopped = ask(flags, { _tag: "Stop", because: "novacron stop" }, flags.timeout)
     const answer = yield* Effect.catchTag(stopped, "NoNode", (silence) => stillThere(flags, flags.timeout, silence))

@@ -79,8 +79,12 @@ export interface Submitting extends Flags {
   readonly wait: boolean
 }
 
-/** A command line that cannot be meant. */
-export class BadSubmission extends Data.TaggedError("BadSubmission")<{ readonly problem: string }> {
+/** A command line that cannot be meant (64), or a file that is no submission (65) or may not be read (77). */
+export class BadSubmission extends Data.TaggedError("BadSubmission")<{
+  readonly problem: string
+  readonly exitCode: 64 | 65 | 77
+  readonly cause?: unknown
+}> {
   readonly code = "NVC-2806"
   override get message(): string {
     return `${this.problem} Nothing was submitted.`
@@ -102,28 +106,30 @@ export const submit = Program.make(
 const submissionOf = Effect.fnUntraced(function* (flags: Submitting) {
   const { attempts, command, cpu, env, file, group, key, labels, memory, name, node, timeout } = flags
   if (file !== undefined) {
-    if (command.length > 0) return yield* new BadSubmission({ problem: "A file and a command are two tasks." })
+    if (command.length > 0) return yield* misused("A file and a command are two tasks.")
     const beside = Object.entries({ name, group, cpu, memory, attempts, timeout, node, key, label: labels, env })
       .filter(([, value]) => value !== undefined && (typeof value !== "object" || Object.keys(value).length > 0))
       .map(([flag]) => `--${flag}`)
     if (beside.length > 0) {
-      const problem = `${file} is the whole submission: what ${beside.join(" and ")} would say has to stand in it.`
-      return yield* new BadSubmission({ problem })
+      return yield* misused(
+        `${file} is the whole submission: what ${beside.join(" and ")} would say has to stand in it.`
+      )
     }
     const text = yield* Effect.tryPromise({
       try: () => readFile(file, "utf8"),
-      catch: () => new BadSubmission({ problem: `${file} is not there, or may not be read.` })
+      catch: (cause) =>
+        new BadSubmission({ problem: `${file} cannot be read.`, exitCode: isDenied(cause) ? 77 : 65, cause })
     })
     return yield* Effect.mapError(
       Schema.decodeEffect(Schema.fromJsonString(Tasks.Submission))(text, { onExcessProperty: "error", errors: "all" }),
-      (error) => new BadSubmission({ problem: `${file} is no submission. ${Problem.inWords(error)}.` })
+      (error) => new BadSubmission({ problem: `${file} is no submission. ${Problem.inWords(error)}.`, exitCode: 65 })
     )
   }
   const [program] = command
   if (program === undefined) {
-    return yield* new BadSubmission({
-      problem: "Say what to run: novacron tasks submit -- COMMAND, or --file FILE, which a virtual machine needs."
-    })
+    return yield* misused(
+      "Say what to run: novacron tasks submit -- COMMAND, or --file FILE, which a virtual machine needs."
+    )
   }
   const hasLabels = Object.keys(labels).length > 0
   const given = {
@@ -138,11 +144,14 @@ const submissionOf = Effect.fnUntraced(function* (flags: Submitting) {
     ...(timeout === undefined ? {} : { timeoutMs: Duration.toMillis(timeout) }),
     ...(key === undefined ? {} : { idempotencyKey: key })
   }
-  return yield* Effect.mapError(
-    Schema.decodeUnknownEffect(Tasks.Submission)(given),
-    (error) => new BadSubmission({ problem: `That cannot be submitted. ${Problem.inWords(error)}.` })
+  return yield* Effect.mapError(Schema.decodeUnknownEffect(Tasks.Submission)(given), (error) =>
+    misused(`That cannot be submitted. ${Problem.inWords(error)}.`)
   )
 })
+
+const misused = (problem: string) => new BadSubmission({ problem, exitCode: 64 })
+
+const isDenied = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "EACCES"
 
 /** The last part of a path, as a name may be. */
 const nameFrom = (program: string): string =>

@@ -19,6 +19,7 @@ import {
 } from "@novacron/boot/model"
 import { Monitoring } from "@novacron/components"
 import { Data, Deferred, Effect, Result } from "effect"
+import { WrongUsage } from "../Errors.ts"
 import { quietly } from "../Leave.ts"
 import { Surroundings } from "../Surroundings.ts"
 import { messageStyleOf, visible } from "../Terminal.ts"
@@ -42,14 +43,6 @@ export interface Asked {
   readonly otlp?: string | undefined
   readonly out?: string | undefined
   readonly width?: number | undefined
-}
-
-/** A flag that cannot be followed. */
-export class AskedInvalid extends Data.TaggedError("AskedInvalid")<{ readonly reason: string }> {
-  readonly exitCode = 64
-  override get message() {
-    return this.reason
-  }
 }
 
 /** The file that was named cannot be written. */
@@ -161,12 +154,12 @@ const whatIf = Effect.fnUntraced(function* (timeline: Timeline.Timeline, asked: 
     const factor = text.trim() === "" ? NaN : Number(text)
     if (!Number.isFinite(factor) || factor < 0) {
       const reason = `--what-if ${visible(component, 80)}=${visible(text, 40)}: how many times as long? 0.5 is half.`
-      return yield* new AskedInvalid({ reason })
+      return yield* new WrongUsage({ reason })
     }
     factors.set(component, factor)
   }
   if (timeline.report.readyAtMs === null) {
-    return yield* new AskedInvalid({ reason: "This boot did not come up: nothing faster would have won anything." })
+    return yield* new WrongUsage({ reason: "This boot did not come up: nothing faster would have won anything." })
   }
   const it = Rehearsal.whatIf(timeline, factors)
   const [unknown] = it.unknown
@@ -174,7 +167,7 @@ const whatIf = Effect.fnUntraced(function* (timeline: Timeline.Timeline, asked: 
     const some = timeline.lanes.slice(0, 12).map(({ name }) => visible(name, 40))
     const more = timeline.lanes.length > some.length ? ", …" : ""
     const reason = `This boot has no component "${visible(unknown, 80)}". It has ${some.join(", ")}${more}.`
-    return yield* new AskedInvalid({ reason })
+    return yield* new WrongUsage({ reason })
   }
   yield* write(asked, asked.as === "json" ? JSON.stringify(it) : TimelineView.whatIfText(it))
 })
@@ -223,7 +216,7 @@ const write = Effect.fnUntraced(function* ({ out }: Asked, text: string) {
 export const serve = Effect.fn("Trace.serve")(function* (dataDir: string | undefined, port: number, isJson = false) {
   const { onSignal, stderr, stdout } = yield* Surroundings
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    return yield* new AskedInvalid({ reason: `--port ${port}: a port is a number from 0 to 65535.` })
+    return yield* new WrongUsage({ reason: `--port ${port}: a port is a number from 0 to 65535.` })
   }
   yield* Effect.scoped(
     Effect.gen(function* () {

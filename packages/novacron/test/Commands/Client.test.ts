@@ -161,7 +161,7 @@ describe("one component by hand", () => {
       }
       // Without a name it would be the node that stops.
       const nameless = await room.run(Client.stop, { ...flags(), dryRun: true, timeout: Duration.seconds(30) })
-      assert.strictEqual(nameless.code, 69)
+      assert.strictEqual(nameless.code, 64)
       assert.include(nameless.err, "--dry-run wants the name of a component")
     }))
 })

@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => room.remove())
 
-const flags = { ...asked, dataDir: "data", as: "text", list: false, diff: false, whatIf: {} } as const
+const flags = { ...asked, dataDir: "data", formats: [], list: false, diff: false, whatIf: {} } as const
 
 describe("trace", () => {
   it("shows the last boot of the data directory, for people and for programs", async () => {
@@ -33,6 +33,27 @@ describe("trace", () => {
     assert.strictEqual(await codeOf({ out: "no/such/place" }), 73)
     const told = await room.run(trace, { ...flags, boot: "nobody", json: true })
     assert.match(JSON.parse(told.out).error.message, /There is no boot "nobody"/)
+  })
+})
+
+describe("what contradicts itself", () => {
+  it.each([
+    ["--html and --svg", { formats: ["html", "svg"] }],
+    ["--svg and --json", { formats: ["svg"], json: true }],
+    ["--list and --html", { list: true, formats: ["html"] }],
+    ["--diff and --what-if", { diff: true, whatIf: { database: "0.5" } }],
+    ["compared with --diff", { boot: "last~1", other: "last" }]
+  ] as const)("is refused, with 64 and the flags: %s", async (words, more) => {
+    const { code, err, out } = await room.run(trace, { ...flags, ...more })
+    assert.strictEqual(code, 64)
+    assert.include(err, words)
+    assert.notInclude(out, "boot-0001")
+  })
+
+  it("is not what has one format, or one thing to do as JSON", async () => {
+    const { out } = await room.run(trace, { ...flags, formats: ["svg"] })
+    assert.match(out, /^<svg/)
+    assert.lengthOf(JSON.parse((await room.run(trace, { ...flags, list: true, json: true })).out), 1)
   })
 })
 
