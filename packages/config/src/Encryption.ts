@@ -82,6 +82,9 @@ export const parseKeyring = (text: Redacted.Redacted): Result.Result<Keyring, st
 
 const keyText = /^(?:([A-Za-z0-9._-]{1,64}):)?([A-Za-z0-9+/=]+)$/
 
+/** Whether a keyring takes a key of that name. */
+export const isId = (id: string): boolean => /^[A-Za-z0-9._-]{1,64}$/.test(id)
+
 /** Gets the keys. A file must belong to its owner alone (0600). Fails with NVC-1011. */
 export const loadKeyring = Effect.fn("Encryption.loadKeyring")(function* (
   source: KeyringSource,

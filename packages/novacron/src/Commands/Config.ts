@@ -31,6 +31,7 @@ export class ConfigCommandFailed extends Data.TaggedError("ConfigCommandFailed")
   readonly reason: string
   readonly exitCode: 64 | 65 | 73 | 77 | 78
   readonly code: Code | "NVC-3012"
+  readonly cause?: unknown
 }> {
   override get message() {
     return this.reason
@@ -42,6 +43,10 @@ const failed = (
   exitCode: ConfigCommandFailed["exitCode"],
   code: ConfigCommandFailed["code"] = "NVC-3012"
 ) => new ConfigCommandFailed({ reason, exitCode, code })
+
+/** What the system says of a path stands beside it, as the reason. */
+const about = (reason: string, exitCode: ConfigCommandFailed["exitCode"], cause: PlatformError.PlatformError) =>
+  new ConfigCommandFailed({ reason, exitCode, code: "NVC-3012", cause })
 
 const noSuchSetting = (key: string) => {
   const meant = didYouMean(
@@ -145,12 +150,9 @@ const create = Effect.fnUntraced(function* (path: string, content: string | Uint
   const files = yield* FileSystem.FileSystem
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
   yield* Effect.mapError(files.writeFile(path, bytes, { flag: "wx", mode: 0o600 }), (error) =>
-    failed(
-      error.reason._tag === "AlreadyExists"
-        ? `${path} exists already and was left as it is. Choose another name.`
-        : `${path} cannot be written: ${error.message}`,
-      73
-    )
+    error.reason._tag === "AlreadyExists"
+      ? failed(`${path} exists already and was left as it is. Choose another name.`, 73)
+      : about(`${path} cannot be written.`, 73, error)
   )
 })
 
@@ -175,14 +177,15 @@ export interface Sealing extends Flags {
 export const encrypt = Program.make(
   Effect.fnUntraced(function* (flags: Sealing) {
     yield* oneOf(flags)
-    const ring = yield* keyring
-    if (flags.file !== undefined) {
-      return yield* rewrite({ ...flags, file: flags.file }, (text) => Encryption.encryptIn(text, ring, isSecret))
+    const { file } = flags
+    if (file !== undefined) {
+      const ring = yield* keyring
+      return yield* rewrite({ ...flags, file }, (text) => Encryption.encryptIn(text, ring, isSecret))
     }
     const { key, value } = yield* keyAndValue(flags)
     // At a key that is none it would open nowhere, and the settings that hold it could not be read.
     if (!Config.isKey(Settings.definition(), key)) return yield* noSuchSetting(key)
-    const sealed = Encryption.encrypt(ring, key, Redacted.make(value))
+    const sealed = Encryption.encrypt(yield* keyring, key, Redacted.make(value))
     yield* say(flags, { key, value: sealed }, () => sealed)
   })
 )
@@ -191,12 +194,13 @@ export const encrypt = Program.make(
 export const decrypt = Program.make(
   Effect.fnUntraced(function* (flags: Sealing) {
     yield* oneOf(flags)
-    const ring = yield* keyring
-    if (flags.file !== undefined) {
-      return yield* rewrite({ ...flags, file: flags.file }, (text) => Encryption.decryptIn(text, ring))
+    const { file } = flags
+    if (file !== undefined) {
+      const ring = yield* keyring
+      return yield* rewrite({ ...flags, file }, (text) => Encryption.decryptIn(text, ring))
     }
     const { key, value } = yield* keyAndValue(flags)
-    const plain = Encryption.decrypt(ring, key, value)
+    const plain = Encryption.decrypt(yield* keyring, key, value)
     if (Result.isFailure(plain)) return yield* failed(plain.failure.message, 65, plain.failure.code)
     const shown = Redacted.value(plain.success)
     yield* say(flags, { key, value: shown }, () => shown)
@@ -215,7 +219,12 @@ export const rekey = Program.make(
 export const keygen = Program.make(
   Effect.fnUntraced(function* (flags: { readonly json: boolean; readonly id: string | undefined }) {
     const { stdout } = yield* Surroundings
-    const key = Encryption.newKey(flags.id ?? "")
+    const { id = "" } = flags
+    if (id !== "" && !Encryption.isId(id)) {
+      const allowed = "A name has up to 64 letters, digits, dots, dashes and underscores"
+      return yield* failed(`"${visible(id, 80)}" is no name that a keyring takes. ${allowed}.`, 64)
+    }
+    const key = Encryption.newKey(id)
     stdout.write(flags.json ? `${JSON.stringify({ key })}\n` : `${key}\n`)
   })
 )
@@ -266,7 +275,7 @@ const rewrite = Effect.fnUntraced(function* (
     return stdout.write(next)
   }
   yield* Effect.mapError(Replacement.write(file, new TextEncoder().encode(next)), (error) =>
-    failed(`${file} cannot be written: ${error.message}`, 73)
+    about(`${file} cannot be written.`, 73, error)
   )
   yield* say(flags, { file, changed }, () => `${file}: ${changed.length === 0 ? "nothing to do" : changed.join(", ")}`)
 }, Effect.asVoid)
@@ -277,7 +286,7 @@ const readText = Effect.fnUntraced(function* (path: string) {
 })
 
 const unread = (path: string, error: PlatformError.PlatformError) =>
-  failed(`${path} cannot be read: ${error.message}`, error.reason._tag === "PermissionDenied" ? 77 : 78)
+  about(`${path} cannot be read.`, error.reason._tag === "PermissionDenied" ? 77 : 78, error)
 
 // --------------------------------------------------------------------------------------------------------- signatures
 
@@ -296,7 +305,7 @@ export const sign = Program.make(
     if (Result.isFailure(signature)) return yield* failed(signature.failure, 65)
     const out = flags.out ?? `${flags.file}.sig`
     yield* Effect.mapError(files.writeFile(out, signature.success, { mode: 0o644 }), (error) =>
-      failed(`${out} cannot be written: ${error.message}`, 73)
+      about(`${out} cannot be written.`, 73, error)
     )
     const { stdout } = yield* Surroundings
     stdout.write(flags.json ? `${JSON.stringify({ signature: out })}\n` : `Signed: ${out}\n`)

@@ -180,7 +180,29 @@ describe("encryption", () => {
     assert.strictEqual(readFileSync(path, "utf8"), "cache: { url: 'redis://h' }\n")
   })
 
+  it("has keys of names that a keyring takes, and no others", async () => {
+    for (const id of ["a b", "a:b", "#a", "ü", "a".repeat(65)]) {
+      const { code, err, out } = await room.run(Config.keygen, { json: false, id })
+      assert.deepStrictEqual([code, out], [64, ""], id)
+      assert.include(err, "is no name that a keyring takes")
+    }
+    for (const id of ["2026-11.a_1", "a".repeat(64), undefined]) {
+      const { out } = await room.run(Config.keygen, { json: false, id })
+      const env = { NOVACRON_CONFIG_KEY: out }
+      assert.strictEqual((await room.run(Config.encrypt, { ...nothing, key: "cache.url", value: "x" }, env)).code, 0)
+    }
+  })
+
+  it("says what the system says of a path", async () => {
+    const out = room.path("none/n.yaml")
+    const init = await room.run(Config.init, { json: false, template: undefined, out })
+    assert.strictEqual(init.code, 73)
+    assert.match(init.err, /none\/n\.yaml cannot be written\.\n.*reason .*ENOENT/)
+  })
+
   it("needs a key, and says how to get one", async () => {
+    // What is wrong with the command line is wrong with any key.
+    assert.strictEqual((await room.run(Config.encrypt, nothing)).code, 64)
     const { code, err } = await room.run(Config.encrypt, { ...nothing, key: "cache.url", value: "x" })
     assert.strictEqual(code, 78)
     assert.include(err, "novacron config keygen")
