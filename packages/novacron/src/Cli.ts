@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { recommend } from "./AdviceCli.ts"
 import { boot } from "./BootCli.ts"
-import { asked, json, lazily, optionalText, source, toggle } from "./CommandFlags.ts"
+import { asked, json, lazily, optionalText, port, source, toggle } from "./CommandFlags.ts"
 import { dwcp } from "./DwcpCli.ts"
 import { rollout, switching } from "./RolloutCli.ts"
 import { Surroundings } from "./Surroundings.ts"
@@ -101,7 +101,7 @@ const spanOf = (text: string): Option.Option<Duration.Duration> => {
 // The default is longer than any template lets a stop take.
 const timeout = Flag.String("timeout").pipe(
   Flag.withDefault("90s"),
-  Flag.filterMap(spanOf, (text) => `"${text}" is no time, as 90s, 5m or 1h are`),
+  Flag.filterMap(spanOf, () => "a time such as 90s, 5m or 1h"),
   Flag.withDescription("How long to wait for the end (default: 90s)")
 )
 
@@ -156,7 +156,7 @@ const dashboard = Command.make(
   "dashboard",
   {
     ...source,
-    port: Flag.Int("port").pipe(
+    port: port.pipe(
       Flag.withDefault(0),
       Flag.withDescription("Where to show the journals when no node runs (default: any)")
     ),
@@ -382,7 +382,9 @@ const doctor = Command.make("doctor", source, (input) =>
     asked(input)
   )
 ).pipe(
-  Command.withDescription("Look at everything that a boot would need, and say what is missing"),
+  Command.withDescription(
+    "Look at everything that a boot would need, and say what is missing; exits with 78 when something is"
+  ),
   Command.withExamples([{ command: "novacron doctor" }])
 )
 
@@ -407,7 +409,7 @@ const traces = () => import("./Commands/Trace.ts")
 const serveTraces = Command.make(
   "serve",
   {
-    port: Flag.Int("port").pipe(
+    port: port.pipe(
       Flag.withDefault(4318),
       Flag.withDescription("Where to listen on 127.0.0.1; 0 for any (default: 4318)")
     ),

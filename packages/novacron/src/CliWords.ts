@@ -16,9 +16,12 @@ export const presenter: CliOutput.Presenter = {
         })
 }
 
-/** What the parser says of `-s cores` would say three times what is expected, and once what was given. */
+/** The parser says of `-s cores` three times what it expects, and of numbers what they are to JavaScript. */
 const plain = (message: string): string =>
-  message.replace(/Expected: Invalid key=value format\..*$/, "Expected: key=value")
+  message
+    .replace(/Expected: Invalid key=value format\..*$/, "Expected: key=value")
+    .replace("Expected a string representing a finite number", "Expected: a number")
+    .replace("Expected an integer", "Expected: a whole number")
 
 /** Help that shows examples before everything else. */
 export const formatter = (options: { readonly colors: boolean }): CliOutput.Formatter => {

@@ -109,7 +109,7 @@ export const codes: { readonly [tag: string]: Code } = {
   Misused: {
     code: "NVC-4107",
     exit: 64,
-    remedy: "the command with --help: novacron dwcp serve --help"
+    remedy: "the same command with --help says what it takes"
   },
   TlsRefused: {
     code: "NVC-4108",

@@ -47,6 +47,18 @@ export const asked = (input: {
   json: input.json
 })
 
+/** A whole number, of which only some can be meant. */
+export const whole = (name: string, least: number, most: number) =>
+  Flag.Int(name).pipe(
+    Flag.filter(
+      (given) => given >= least && given <= most,
+      () => `a whole number from ${least} to ${most}`
+    )
+  )
+
+/** A port; 0 is any that is free. */
+export const port = whole("port", 0, 65_535)
+
 /** Loads the module that does the work when it is needed, and leaves with its exit code. */
 export const lazily = <M, Flags>(
   load: () => Promise<M>,

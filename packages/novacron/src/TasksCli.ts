@@ -4,7 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import { asked, lazily, optionalText, source, toggle } from "./CommandFlags.ts"
+import { asked, lazily, optionalText, source, toggle, whole } from "./CommandFlags.ts"
 
 const work = () => import("./Commands/Tasks.ts")
 
@@ -34,14 +34,7 @@ const finite = (name: string, description: string) =>
 
 /** A whole number that the API would not take otherwise. */
 const within = (name: string, usual: number, most: number, description: string) =>
-  Flag.Int(name).pipe(
-    Flag.withDefault(usual),
-    Flag.filter(
-      (given) => given >= 1 && given <= most,
-      (given) => `${given} is not between 1 and ${most}`
-    ),
-    Flag.withDescription(`${description} (default: ${usual})`)
-  )
+  whole(name, 1, most).pipe(Flag.withDefault(usual), Flag.withDescription(`${description} (default: ${usual})`))
 
 const pairs = (name: string, description: string) =>
   Flag.optional(Flag.KeyValuePair(name)).pipe(Flag.withDescription(description))

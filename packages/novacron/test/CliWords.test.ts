@@ -19,15 +19,23 @@ describe("the words of the command line", () => {
     assert.notInclude(formatter({ colors: false }).formatHelpDoc({ ...doc, examples: [] }), "EXAMPLES")
   })
 
-  it("say once what a pair is, to whoever gives half of one", () => {
-    for (const half of ["cores", "cores=", "=1"]) {
-      const args = [join(import.meta.dirname, "../src/main.ts"), "plan", "-s", half]
-      const { status, stderr, stdout } = spawnSync(process.execPath, args, { env: {}, encoding: "utf8" })
-      assert.deepStrictEqual([status, stdout], [64, ""])
-      assert.strictEqual(
-        stderr,
-        `Invalid value for flag --set: "${half}". Expected: key=value\nMore: novacron plan --help\n`
-      )
-    }
+  it.each([
+    ["plan -s cores", "key=value"],
+    ["plan -s cores=", "key=value"],
+    ["trace --width wide", "a number"],
+    ["trace --width 1.5", "a whole number"],
+    ["dashboard --port 99999", "a whole number from 0 to 65535"],
+    ["trace serve --port 70000", "a whole number from 0 to 65535"],
+    ["tasks list --limit 0", "a whole number from 1 to 1000"],
+    ["stop --timeout soon", "a time such as 90s, 5m or 1h"]
+  ])("say once what is expected where something else is given: %s", (line, expected) => {
+    const words = line.split(" ")
+    const args = [join(import.meta.dirname, "../src/main.ts"), ...words]
+    const { status, stderr, stdout } = spawnSync(process.execPath, args, { env: {}, encoding: "utf8" })
+    assert.deepStrictEqual([status, stdout], [64, ""])
+    const [first = "", second = ""] = stderr.split("\n")
+    assert.match(first, /^Invalid value for flag --[\w-]+: "/)
+    assert.isTrue(first.endsWith(`"${words.at(-1)}". Expected: ${expected}`), first)
+    assert.match(second, /^More: novacron .*--help$/)
   })
 })

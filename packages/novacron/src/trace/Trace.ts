@@ -215,9 +215,6 @@ const write = Effect.fnUntraced(function* ({ out }: Asked, text: string) {
 /** Receives traces and shows them, until a signal asks for the end. */
 export const serve = Effect.fn("Trace.serve")(function* (dataDir: string | undefined, port: number, isJson = false) {
   const { onSignal, stderr, stdout } = yield* Surroundings
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    return yield* new WrongUsage({ reason: `--port ${port}: a port is a number from 0 to 65535.` })
-  }
   yield* Effect.scoped(
     Effect.gen(function* () {
       const options = dataDir === undefined ? { port } : { port, journals: journalsOf(dataDir) }

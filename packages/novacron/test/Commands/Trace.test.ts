@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
-import { serve, trace } from "../../src/Commands/Trace.ts"
+import { trace } from "../../src/Commands/Trace.ts"
 import { asked, Room } from "../fixtures/Room.ts"
 import { boot, fileAt, journal } from "../trace/fixtures/journals.ts"
 
@@ -54,13 +54,5 @@ describe("what contradicts itself", () => {
     const { out } = await room.run(trace, { ...flags, formats: ["svg"] })
     assert.match(out, /^<svg/)
     assert.lengthOf(JSON.parse((await room.run(trace, { ...flags, list: true, json: true })).out), 1)
-  })
-})
-
-describe("trace serve", () => {
-  it("exits with 64 for a port that is none", async () => {
-    const { code, err } = await room.run(serve, { ...asked, dataDir: "data", port: 70_000 })
-    assert.strictEqual(code, 64)
-    assert.match(err, /a port is a number from 0 to 65535/)
   })
 })
