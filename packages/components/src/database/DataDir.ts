@@ -255,7 +255,13 @@ const create = Effect.fnUntraced(function* (
     Effect.mapError(({ cause, output }) =>
       /could not look up effective user ID/.test(output)
         ? new NoDatabase({ reason: `initdb makes none for a user whom /etc/passwd does not name (${output})`, cause })
-        : new EmbeddedFailed({ directory: root, problem: "could not be set up", output, cause })
+        : new EmbeddedFailed({
+            directory: root,
+            problem: "could not be set up",
+            output,
+            isFinal: isFinal(cause.message, output),
+            cause
+          })
     ),
     Effect.ensuring(Effect.ignore(Effect.tryPromise(() => rm(forInit, { force: true }))))
   )
@@ -315,7 +321,7 @@ const maxSocketBytes = 100
 /** Runs a program to its end, which is soon. Interrupted, it is killed. */
 const execute = (program: string, args: ReadonlyArray<string>, cwd: string, as: Guarded.RunAs) =>
   Effect.timeoutOrElse(
-    Effect.callback<void, { readonly cause: unknown; readonly output: string }>((resume) => {
+    Effect.callback<void, { readonly cause: Error; readonly output: string }>((resume) => {
       const child = Guarded.start(program, args, { as, cwd, signal: "KILL" })
       let said = ""
       child.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-10_000)))
@@ -336,6 +342,10 @@ const execute = (program: string, args: ReadonlyArray<string>, cwd: string, as: 
       orElse: () => Effect.fail({ cause: new Error("it took more than a minute"), output: "" })
     }
   )
+
+/** Whether what ended so would end so again: by itself, and not because it or a part of it was killed. */
+export const isFinal = (how: string, said: string): boolean =>
+  how.startsWith("exit code") && !/terminated by signal 9/.test(said)
 
 /** The end of what a program said, on one line. */
 export const lastLines = (said: string): string =>

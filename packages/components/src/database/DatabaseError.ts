@@ -126,6 +126,8 @@ export class EmbeddedFailed extends Data.TaggedError("EmbeddedFailed")<{
   readonly directory: string
   readonly problem: string
   readonly output: string
+  /** It ended by itself, over what will be so the next time: it was not killed, and not too slow. */
+  readonly isFinal: boolean
   readonly cause?: unknown
 }> {
   readonly code = "NVC-2110"
@@ -296,22 +298,26 @@ export type MigrateFailure =
 export type DatabaseError = BadDatabaseUrl | ConnectFailure | EmbeddedFailure | MigrateFailure
 
 /** What time does not change is not tried again; the rest follows {@link Policy.standard}: 3 attempts in 3 seconds. */
-export const patience: Policy.Policy = Policy.perError(Policy.standard, {
-  BadDatabaseUrl: Policy.never,
-  NoDatabase: Policy.never,
-  LoginRefused: Policy.never,
-  DatabaseUnknown: Policy.never,
-  HostUnknown: Policy.never,
-  TlsMismatch: Policy.never,
-  DataDirInUse: Policy.never,
-  DataDirUnusable: Policy.never,
-  MigrationFailed: Policy.never,
-  MigrationChanged: Policy.never,
-  SchemaDiffers: Policy.never,
-  MigrationsPending: Policy.never,
-  NotPermitted: Policy.never,
-  SecretUnavailable: Policy.never
-})
+export const patience: Policy.Policy = Policy.when(
+  Policy.perError(Policy.standard, {
+    BadDatabaseUrl: Policy.never,
+    NoDatabase: Policy.never,
+    LoginRefused: Policy.never,
+    DatabaseUnknown: Policy.never,
+    HostUnknown: Policy.never,
+    TlsMismatch: Policy.never,
+    DataDirInUse: Policy.never,
+    DataDirUnusable: Policy.never,
+    MigrationFailed: Policy.never,
+    MigrationChanged: Policy.never,
+    SchemaDiffers: Policy.never,
+    MigrationsPending: Policy.never,
+    NotPermitted: Policy.never,
+    SecretUnavailable: Policy.never
+  }),
+  (error) => error instanceof EmbeddedFailed && error.isFinal,
+  Policy.never
+)
 
 /** Where a failure happened, as far as a message needs it. */
 export interface Place {

@@ -50,7 +50,7 @@ export const make = Effect.fn("Embedded.make")(function* (
       options.launched?.()
       yield* Effect.timeoutOrElse(Deferred.await(server.ready), {
         duration: startWithin,
-        orElse: () => Effect.fail(failed(home, `did not start within ${Duration.format(startWithin)}`, server))
+        orElse: () => Effect.fail(failed(home, `it took more than ${Duration.format(startWithin)}`, server))
       })
       if (yield* Deferred.isDone(up)) yield* Queue.offer(restarted, undefined)
       yield* Deferred.succeed(up, undefined)
@@ -58,7 +58,10 @@ export const make = Effect.fn("Embedded.make")(function* (
       yield* Effect.logError(`The embedded PostgreSQL ended unexpectedly (${how}) and is started again.`)
     })
   )
-  const started = Effect.retry(life, { schedule: straightAway, while: isPassing })
+  const started = Effect.retry(life, {
+    schedule: straightAway,
+    while: (error) => error._tag === "EmbeddedFailed" && isPassing.test(error.output)
+  })
   const keptUp = Effect.gen(function* () {
     yield* started
     return yield* Effect.forever(
@@ -85,9 +88,7 @@ const startWithin = Duration.seconds(12)
 
 /** Backends of a server that was killed take a moment to notice. */
 const straightAway = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
-const isPassing = (error: EmbeddedFailure): boolean =>
-  error._tag === "EmbeddedFailed" &&
-  /pre-existing shared memory block|lock file "[^"]*" (?:already )?exists/.test(error.output)
+const isPassing = /pre-existing shared memory block|lock file "[^"]*" (?:already )?exists/
 
 // ------------------------------------------------------------------------------------------------------------- process
 
@@ -150,7 +151,7 @@ const listen = (home: DataDir.DataDir, server: Server): void => {
   const { child, said } = server
   const over = (how: string) => {
     Deferred.doneUnsafe(server.ended, Effect.succeed(how))
-    Deferred.doneUnsafe(server.ready, Effect.fail(failed(home, `did not start (${how})`, server)))
+    Deferred.doneUnsafe(server.ready, Effect.fail(failed(home, how, server)))
   }
   child.once("error", (cause) => {
     over(cause.message)
@@ -210,5 +211,8 @@ const hearsBy = 0.3
 /** Until when the backends of a server that has ended may take, as a share of the whole. What is left ends all of it. */
 const backendsBy = 0.85
 
-const failed = ({ root }: DataDir.DataDir, problem: string, { said }: Server): EmbeddedFailed =>
-  new EmbeddedFailed({ directory: root, problem, output: DataDir.lastLines(said.join("\n")) })
+const failed = ({ root }: DataDir.DataDir, how: string, { said }: Server): EmbeddedFailed => {
+  const output = DataDir.lastLines(said.join("\n"))
+  const isFinal = DataDir.isFinal(how, output) && !isPassing.test(output)
+  return new EmbeddedFailed({ directory: root, problem: `did not start (${how})`, output, isFinal })
+}

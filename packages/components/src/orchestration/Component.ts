@@ -11,13 +11,24 @@ import { Duration, Effect } from "effect"
 import { Database } from "../database/Database.ts"
 import { Security } from "../security/Security.ts"
 import { Orchestration } from "./Orchestration.ts"
+import { CannotMeet } from "./OrchestrationError.ts"
 import type { Settings } from "./Settings.ts"
 import type { Facts } from "./Start.ts"
 
 /** How long a node waits at its start until one coordinates. */
 const coordinatorWithin = Duration.seconds(20)
 
-/** The component `orchestration`. Only a coordinator that is not there yet is worth another attempt. */
+/**
+ * Three attempts, after 1 and 2 seconds, for a port that is taken, tables that are not to be had, and a coordinator that is
+ * not there yet. Anything else is tried once.
+ */
+export const patience: Policy.Policy = Policy.when(
+  Policy.perError(Policy.never, { NobodyCoordinates: Policy.standard, TablesUnusable: Policy.standard }),
+  (error) => error instanceof CannotMeet && error.holder !== undefined,
+  Policy.standard
+)
+
+/** The component `orchestration`. */
 export const component = (settings: Settings, facts: Facts) =>
   Component.make(Orchestration, {
     name: "orchestration",
@@ -27,12 +38,7 @@ export const component = (settings: Settings, facts: Facts) =>
     start: Effect.flatMap(Effect.promise(load), ({ start }) => start(settings, facts, coordinatorWithin)),
     health: ({ check }) => check,
     stop: Duration.sum(settings.drainTimeout, Duration.seconds(10))
-  }).pipe(
-    Component.retry(
-      Policy.perError(Policy.never, { NobodyCoordinates: Policy.standard, TablesUnusable: Policy.standard })
-    ),
-    Component.timeout(Duration.sum(coordinatorWithin, Duration.seconds(10)))
-  )
+  }).pipe(Component.retry(patience), Component.timeout(Duration.sum(coordinatorWithin, Duration.seconds(10))))
 
 /** Its code, which is large. Whoever boots it may load it while the database starts, and need not wait for it then. */
 export const load = () => import("./Start.ts")

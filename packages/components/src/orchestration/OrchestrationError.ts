@@ -1,5 +1,7 @@
 /** What keeps orchestration from coming up, each with what follows and what to do. */
+import { PortHolder } from "@novacron/config"
 import { Data } from "effect"
+import { codeOf, textOf } from "../database/DatabaseError.ts"
 
 /** The database refused what orchestration needs of it. */
 export class TablesUnusable extends Data.TaggedError("TablesUnusable")<{
@@ -20,9 +22,16 @@ export class CannotMeet extends Data.TaggedError("CannotMeet")<{
   readonly cause: unknown
 }> {
   readonly code = "NVC-2702"
+  /** Who had the port then, where it is taken: perhaps an instance that is just ending. */
+  readonly holder = codeOf(this.cause) === "EADDRINUSE" ? PortHolder.of(this.port) : undefined
   override get message() {
-    return `The nodes of the cluster cannot reach this one: it cannot listen at ${this.host}:${this.port}. Set \
-orchestration.cluster.port to a free one, or end what has it.`
+    const where = `${this.host}:${this.port}`
+    const lost = "so the nodes of the cluster cannot reach this one"
+    return this.holder === undefined
+      ? `Orchestration cannot listen at ${where} (${textOf(this.cause)}), ${lost}. Set orchestration.cluster.listen_address \
+and port to what this machine has.`
+      : `Orchestration cannot listen at ${where}, which ${this.holder} has, ${lost}. Free the port, or set \
+orchestration.cluster.port.`
   }
 }
 

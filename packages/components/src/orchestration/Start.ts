@@ -52,7 +52,7 @@ export const start = (settings: Settings, facts: Facts, coordinatorWithin: Durat
 
     const { listenAddress, port } = settings.cluster
     const sharding = yield* Layer.build(Cluster.layer(settings.cluster, sql, security)).pipe(
-      Effect.mapError((cause) => new CannotMeet({ host: listenAddress, port, cause }))
+      Effect.mapError(({ reason }) => new CannotMeet({ host: listenAddress, port, cause: reason.cause }))
     )
     yield* Context.get(sharding, Sharding.Sharding).registerSingleton(
       "novacron/coordinator",

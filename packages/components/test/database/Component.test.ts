@@ -210,6 +210,31 @@ describe("the component", () => {
     })
   )
 
+  it.live("tries its own server once when that ends over what it finds, and until it runs when it was killed", () =>
+    Effect.gen(function* () {
+      const root = join(base, "node", "postgresql")
+      const control = join(root, "data", "global", "pg_control")
+      const before = readFileSync(control)
+      writeFileSync(control, Buffer.alloc(before.length, 7))
+      const { attempts, text } = yield* failed({})
+      writeFileSync(control, before)
+      assert.strictEqual(attempts, 1)
+      assert.include(text, "did not start (exit code ")
+      // Killed when it is launched, which is when there is a process to be killed.
+      const options = { dataDir: join(base, "node") }
+      let launches = 0
+      const killed = component(settings({}), {
+        ...options,
+        launched: () => {
+          const pid = JSON.parse(readFileSync(join(root, "server.json"), "utf8")).pid
+          if (++launches === 1) process.kill(pid, "SIGKILL")
+        }
+      })
+      yield* Effect.scoped(Boot.make([security(), killed]))
+      assert.strictEqual(launches, 2)
+    })
+  )
+
   it.live("is tried three times when it starts and is not healthy, then halts", () =>
     Effect.gen(function* () {
       const events: Array<BootEvent.BootEvent> = []

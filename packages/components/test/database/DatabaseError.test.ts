@@ -200,7 +200,7 @@ plain("each error has a code of its own from 2101 to 2149", () => {
     new Errors.TlsMismatch({ target, problem: "none", remedy: "Turn it on.", cause }),
     new Errors.TooManyConnections({ target, cause }),
     new Errors.DatabaseNotReady({ target, problem: "starting", cause }),
-    new Errors.EmbeddedFailed({ directory: "/d", problem: "did not start", output: "" }),
+    new Errors.EmbeddedFailed({ directory: "/d", problem: "did not start", output: "", isFinal: true }),
     new Errors.DataDirInUse({ directory: "/d", pid: 7, who: "node" }),
     new Errors.DataDirUnusable({ directory: "/d", problem: "full", remedy: "Make room." }),
     new Errors.MigrationFailed({ migration: "1 a", problem: "no", cause }),

@@ -1,12 +1,13 @@
 import { connect } from "node:tls"
 import { createServer } from "node:net"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Layer, Logger, Option } from "effect"
+import { Context, Deferred, Effect, Layer, Logger } from "effect"
 import { Sharding } from "effect/cluster"
-import { Boot, Component } from "@novacron/boot"
+import { Boot, Component, Policy } from "@novacron/boot"
 import { freePort } from "../../../../test/fixtures/Ports.ts"
 import { Orchestration } from "../../src/index.ts"
 import * as Cluster from "../../src/orchestration/Cluster.ts"
+import { patience } from "../../src/orchestration/Component.ts"
 import { Security } from "../../src/security/Security.ts"
 import { Postgres } from "../database/Postgres.ts"
 import { authority, type Identity, securityOf } from "../network/fixtures/authority.ts"
@@ -108,22 +109,22 @@ describe("Cluster", () => {
     })
   )
 
-  it.live("ends the boot with a code when its port is taken", () =>
+  it.live("tries again when its port is taken, and says who has it: an instance that ends gives it back", () =>
     quiet(
       Effect.scoped(
         Effect.gen(function* () {
           const { issue } = yield* authority("a cluster")
           const identity = yield* issue("a")
-          const taken = yield* Effect.acquireRelease(
-            Effect.callback<number>((resume) => {
-              const other = createServer().listen(0, "127.0.0.1", () => {
-                const address = other.address()
-                resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-              })
-              others.push(other)
-            }),
-            () => Effect.sync(() => others.forEach((it) => it.close()))
+          const other = yield* Effect.acquireRelease(
+            Effect.sync(() => createServer()),
+            (it) => Effect.sync(() => it.close())
           )
+          const taken = yield* Effect.callback<number>((resume) => {
+            other.listen(0, "127.0.0.1", () => {
+              const address = other.address()
+              resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+            })
+          })
           const parts = [
             Component.make(Security, { start: Effect.succeed(securityOf(identity)), health: (it) => it.check }),
             database(server.url()),
@@ -134,16 +135,32 @@ describe("Cluster", () => {
               host: process
             })
           ] as const
-          const exit = yield* Effect.exit(Boot.make(parts))
-          const error = Exit.isFailure(exit) ? Option.getOrThrow(Cause.findErrorOption(exit.cause)) : undefined
-          assert.propertyVal(error, "component", "orchestration")
-          const cause = error !== undefined && "cause" in error ? error.cause : undefined
-          assert.instanceOf(cause, Orchestration.CannotMeet)
-          assert.propertyVal(cause, "code", "NVC-2702")
+          const failures: Array<string> = []
+          yield* Boot.make(parts, {
+            observe: (event) => {
+              if (event._tag !== "AttemptFailed") return
+              failures.push(event.failure.message)
+              other.close()
+            }
+          })
+          assert.strictEqual(failures.length, 1)
+          assert.include(failures[0], `127.0.0.1:${taken}, which process ${process.pid} (node in `)
         })
       )
     )
   )
-})
 
-const others: Array<ReturnType<typeof createServer>> = []
+  it("is tried three times for a port that is taken, and once where this machine has no such address", () => {
+    const attempts = (code: string) => {
+      const cause = Object.assign(new Error(`listen ${code}`), { code })
+      const error = new Orchestration.CannotMeet({ host: "192.0.2.1", port: 9097, cause })
+      return [Policy.forError(patience, error).attempts, error.message]
+    }
+    assert.deepStrictEqual(attempts("EADDRINUSE")[0], 3)
+    assert.deepStrictEqual(attempts("EADDRNOTAVAIL"), [
+      1,
+      "Orchestration cannot listen at 192.0.2.1:9097 (listen EADDRNOTAVAIL), so the nodes of the cluster cannot reach this " +
+        "one. Set orchestration.cluster.listen_address and port to what this machine has."
+    ])
+  })
+})
