@@ -25,6 +25,8 @@ export interface Limits {
   readonly bootTimeoutMs: number
   readonly shutdownTimeoutMs: number
   readonly maxConcurrency: number
+  /** How many slots the machine has in the environment of these boots: more of the setting give no more. */
+  readonly slotsOfMachine: number
 }
 
 /** How many boots it takes to advise anything. */
@@ -68,18 +70,19 @@ const deadline = (
 }
 
 /** Components that wait for a slot, when it is the setting that keeps the slots scarce. */
-const slots = (up: ReadonlyArray<Report.Report>, { maxConcurrency }: Limits): ReadonlyArray<Advice> => {
+const slots = (up: ReadonlyArray<Report.Report>, { maxConcurrency, slotsOfMachine }: Limits): ReadonlyArray<Advice> => {
   const shares = up.map(({ components, criticalPath, durationMs }) => {
     const path = new Set(criticalPath)
     const queuedMs = components.reduce((sum, one) => (path.has(one.name) ? sum + one.queuedMs : sum), 0)
     return durationMs === 0 ? 0 : queuedMs / durationMs
   })
   const share = quantile(shares, 0.5)
-  const isBound = up.every(({ concurrency }) => concurrency === maxConcurrency)
+  const isBound = maxConcurrency < slotsOfMachine && up.every(({ concurrency }) => concurrency === maxConcurrency)
   if (share <= 0.1 || !isBound) return []
   const percent = Math.round(100 * share)
   const because = `in half of ${up.length} boots the critical path waits for a slot, ${percent} % of the time and more`
-  return [{ subject: "system.max_concurrency", now: `${maxConcurrency}`, instead: `${2 * maxConcurrency}`, because }]
+  const instead = `${Math.min(2 * maxConcurrency, slotsOfMachine)}`
+  return [{ subject: "system.max_concurrency", now: `${maxConcurrency}`, instead, because }]
 }
 
 /** Components that never come up by themselves, and those that come up at a later attempt. */

@@ -4,7 +4,12 @@ import { assert, describe, it } from "vitest"
 import * as Advice from "../src/Advice.ts"
 import { boot } from "./trace/fixtures/journals.ts"
 
-const limits: Advice.Limits = { bootTimeoutMs: 30_000, shutdownTimeoutMs: 30_000, maxConcurrency: 1_000 }
+const limits: Advice.Limits = {
+  bootTimeoutMs: 30_000,
+  shutdownTimeoutMs: 30_000,
+  maxConcurrency: 1_000,
+  slotsOfMachine: 16
+}
 const reportOf = (databaseMs: number) => Report.fromEvents(boot({ databaseMs }))
 
 /** The boot of the fixture, with a cache that comes up by itself. */
@@ -34,6 +39,24 @@ describe("what earlier boots advise", () => {
     assert.deepInclude(first, { subject: "system.boot_timeout", now: "30.0 s", instead: "61s" })
     assert.match(first?.because ?? "", /95 % of 5 boots were ready within 20\.0 s/)
     assert.deepStrictEqual(Advice.ofBoots(boots, { ...limits, bootTimeoutMs: 61_000 }), [])
+  })
+
+  it("is more slots when the critical path waits for them, and no more than the machine has", () => {
+    const crowded = (concurrency: number): Report.Report => {
+      const report = well(100)
+      const components = report.components.map((one) => (one.name === "database" ? { ...one, queuedMs: 40 } : one))
+      return { ...report, components, concurrency }
+    }
+    const instead = (maxConcurrency: number, slotsOfMachine: number) =>
+      Advice.ofBoots(times(3, crowded(Math.min(maxConcurrency, slotsOfMachine))), {
+        ...limits,
+        maxConcurrency,
+        slotsOfMachine
+      }).map(({ instead: value, subject }) => [subject, value])
+    assert.deepStrictEqual(instead(2, 8), [["system.max_concurrency", "4"]])
+    assert.deepStrictEqual(instead(6, 8), [["system.max_concurrency", "8"]])
+    assert.deepStrictEqual(instead(8, 8), [])
+    assert.deepStrictEqual(instead(1_000, 8), [])
   })
 
   it("is to mend what a fallback stands in for in most boots, with the last reason", () => {

@@ -41,8 +41,10 @@ export const node = {
   ),
   novacron_critical_path_duration_seconds: gauge("What the longest chain of components took: no boot can be quicker."),
   novacron_parallel_efficiency_ratio: gauge("The speedup of the boot as a share of what needs and slots allow."),
-  novacron_components_initialized_total: counter("How many components have come up, on a fallback or not."),
-  novacron_components_failed_total: counter("How many components failed or are absent."),
+  novacron_components_initialized_total: counter(
+    "How many components have come up, on a fallback or not. A group is one."
+  ),
+  novacron_components_failed_total: counter("How many components failed or are absent. A group is one."),
   novacron_component_init_duration_seconds: gauge(
     "How long a component was starting, all attempts together.",
     "component"

@@ -40,6 +40,8 @@ export const figures = (report: Report.Report): ReadonlyArray<Figure> => {
   const isUp = (state: string) => state === "ready" || state === "degraded"
   const isFailed = (state: string) => state === "failed" || state === "absent"
   const { components } = report
+  // A group is one to whoever counts; its members have figures of their own.
+  const ones = components.filter(({ name }) => !name.includes("/"))
   return [
     ...report.phases.map(({ durationMs, phase }) =>
       figure("novacron_init_duration_seconds", durationMs / 1_000, { phase: Phase.title[phase] })
@@ -54,8 +56,8 @@ export const figures = (report: Report.Report): ReadonlyArray<Figure> => {
     ]),
     figure("novacron_init_total_duration_seconds", report.durationMs / 1_000),
     figure("novacron_parallel_efficiency_ratio", report.parallelEfficiency),
-    figure("novacron_components_initialized_total", components.filter(({ state }) => isUp(state)).length),
-    figure("novacron_components_failed_total", components.filter(({ state }) => isFailed(state)).length)
+    figure("novacron_components_initialized_total", ones.filter(({ state }) => isUp(state)).length),
+    figure("novacron_components_failed_total", ones.filter(({ state }) => isFailed(state)).length)
   ]
 }
 

@@ -7,6 +7,7 @@ import * as Configuration from "../Configuration.ts"
 import * as NodeApi from "../NodeApi.ts"
 import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
+import * as Templates from "../Templates.ts"
 import { visible } from "../Terminal.ts"
 import * as Boots from "../trace/Boots.ts"
 
@@ -28,7 +29,8 @@ export const recommend = Program.make(
     const advice = Advice.ofBoots(boots, {
       bootTimeoutMs: Duration.toMillis(system.bootTimeout),
       shutdownTimeoutMs: Duration.toMillis(system.shutdownTimeout),
-      maxConcurrency: system.maxConcurrency
+      maxConcurrency: system.maxConcurrency,
+      slotsOfMachine: Templates.concurrency(boots.at(-1)?.environment ?? "", Templates.machine())
     })
     // A node that does not run has nothing to say; what its boots say is of use all the same.
     const asked = yield* Effect.exit(
