@@ -194,29 +194,37 @@ const openDoor = (settings: Settings, { dataDir }: Facts) =>
     })
   })
 
-/** One for all who hold it at the same time: opened for the first of them, closed after the last. */
-const shared = <A, E, R>(open: Effect.Effect<A, E, R>) => {
+/**
+ * One for all who hold it at the same time: opened for the first of them, closed after the last. One that listens no more
+ * stays with those who hold it, and the next gets another, or nobody could ever reach this node again.
+ */
+const shared = <E, R>(open: Effect.Effect<Group.Door.Door, E, R>) => {
   const turn = Semaphore.makeUnsafe(1)
-  let held: { readonly value: A; readonly scope: Scope.Closeable } | undefined
-  let users = 0
+  let current: Held | undefined
   const take = Effect.gen(function* () {
-    if (held === undefined) {
+    if (current === undefined || !(yield* current.door.isOpen)) {
       const scope = yield* Scope.make()
-      const value = yield* open.pipe(
+      const door = yield* open.pipe(
         Effect.provideService(Scope.Scope, scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
-      held = { value, scope }
+      current = { door, scope, users: 0 }
     }
-    users++
-    return held.value
+    current.users++
+    return current
   })
-  const give = Effect.suspend(() => {
-    users--
-    if (users > 0 || held === undefined) return Effect.void
-    const { scope } = held
-    held = undefined
-    return Scope.close(scope, Exit.void)
-  })
-  return Effect.acquireRelease(turn.withPermit(take), () => turn.withPermit(give))
+  const give = (held: Held) =>
+    Effect.suspend(() => {
+      if (--held.users > 0) return Effect.void
+      if (current === held) current = undefined
+      return Scope.close(held.scope, Exit.void)
+    })
+  const taken = Effect.acquireRelease(turn.withPermit(take), (held) => turn.withPermit(give(held)))
+  return Effect.map(taken, ({ door }) => door)
+}
+
+interface Held {
+  readonly door: Group.Door.Door
+  readonly scope: Scope.Closeable
+  users: number
 }

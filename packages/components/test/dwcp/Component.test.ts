@@ -3,6 +3,9 @@ import { Boot, Policy } from "@novacron/boot"
 import { Context, Effect, Exit, Layer, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { generateKeyPairSync } from "node:crypto"
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { Server } from "node:net"
+import { freePort } from "../../../../test/fixtures/Ports.ts"
 import { component, patience } from "../../src/dwcp/Component.ts"
 import { Dwcp } from "../../src/dwcp/Members.ts"
 import { component as network } from "../../src/network/Component.ts"
@@ -216,6 +219,38 @@ describe("dwcp as a component", () => {
           got,
           Array.from({ length: n }, (_, k) => k)
         )
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "opens the door again when it is exchanged and listens no more",
+    () =>
+      Effect.gen(function* () {
+        const { issue } = yield* authority("the authority")
+        const bindPort = yield* Effect.promise(freePort)
+        const servers = new Set<Server>()
+        const seen = (message: unknown) => {
+          if (typeof message !== "object" || message === null || !("server" in message)) return
+          if (message.server instanceof Server) servers.add(message.server)
+        }
+        yield* Effect.acquireRelease(
+          Effect.sync(() => subscribe("tracing:net.server.listen:asyncEnd", seen)),
+          () => Effect.sync(() => unsubscribe("tracing:net.server.listen:asyncEnd", seen))
+        )
+        const a = yield* node(yield* issue("node-a"), { bindPort }, {}, { restoration: "off" })
+        const b = yield* node(yield* issue("node-b"))
+        const door = [...servers].find((it) => JSON.stringify(it.address()).includes(`:${bindPort}`))
+        yield* Effect.callback<void>((resume) => {
+          assert.isDefined(door)
+          // As when its descriptor is closed under it.
+          door.close(() => resume(Effect.void))
+        })
+        assert.include((yield* a.health.check("dwcp")).message, "It does not listen.")
+        yield* a.restart("dwcp")
+        assert.strictEqual((yield* a.report).outcome, "ready")
+        yield* b.dwcp.send(a.peer, Buffer.from("after"))
+        assert.strictEqual(Buffer.from((yield* a.dwcp.take("messages")).bytes).toString(), "after")
       }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )

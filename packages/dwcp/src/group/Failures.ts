@@ -25,9 +25,9 @@ export class SubsystemDown extends Data.TaggedError("SubsystemDown")<{
 }> {
   readonly code = "NVC-2602"
   override get message() {
-    // The door is no subsystem: v1 stands on it too, and nobody starts it again but whoever starts all of DWCP anew.
+    // The door is no subsystem: v1 stands on it too, and it comes again with whoever starts all of DWCP anew.
     if (this.subsystem === "door") {
-      return "DWCP listens no more, so no peer reaches this node. novacron restart dwcp --with-dependents opens it again."
+      return "DWCP listens no more, so no peer reaches this node. novacron restart dwcp opens it again."
     }
     return (
       `The subsystem ${this.subsystem} of DWCP is down and starting it again did not help. With dwcp.fallback = v1 the ` +

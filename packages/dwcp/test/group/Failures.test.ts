@@ -25,7 +25,7 @@ describe("what can go wrong", () => {
     // Of which no fallback is the cure: v1 listens at the same door.
     const door = new Failures.SubsystemDown({ subsystem: "door", cause }).message
     assert.notInclude(door, "dwcp.fallback")
-    assert.match(door, /\. novacron restart dwcp --with-dependents /u)
+    assert.match(door, /\. novacron restart dwcp opens it again/u)
   })
 
   it("has a code, and each code a runbook", () => {
