@@ -122,6 +122,7 @@ export const make = (options: Options): Receiver => {
     socket.setNoDelay(true)
     const hear = (data: Buffer) => {
       if (socket.destroyed) return
+      if (stream.session !== undefined) stream.session.heardMillis = now
       try {
         read(data)
       } catch (error) {
@@ -243,7 +244,7 @@ export const make = (options: Options): Receiver => {
   const greet = (stream: Stream, frame: Frame.Frame) => {
     if (frame.kind !== "hello") throw new FrameRefused({ reason: `it begins with a ${frame.kind}` })
     const { session: id } = Wire.hello(frame.payload)
-    const session = sessions.get(id) ?? Sessions.session(id)
+    const session = sessions.get(id) ?? Sessions.session(id, now)
     if (!sessions.has(id) && sessions.size >= options.maxSessions)
       throw new FrameRefused({ reason: "too many sessions" })
     if (session.streams.size >= options.maxStreams) throw new FrameRefused({ reason: "too many streams in a session" })
@@ -303,10 +304,15 @@ export const make = (options: Options): Receiver => {
     transfer.opening = before.then(() => openFile(transfer, options.directory!))
   }
 
-  /** Whether a file leaves its name to a later one: it ends just now, or its sender was started again, or is gone. */
+  /** Whether a file leaves its name to a later one: it ends just now, or its sender was started again, is gone, or still. */
   const givesWay = ({ ending, session, shape }: Transfer, later: Transfer): boolean =>
     ending ||
-    (session !== later.session && (shape.fingerprint === later.shape.fingerprint || session.streams.size === 0))
+    (session !== later.session &&
+      (shape.fingerprint === later.shape.fingerprint || session.streams.size === 0 || isStill(session)))
+
+  /** Its streams are there and it says nothing, though we read: it was stopped, or a network lost it without a word. */
+  const isStill = ({ heardMillis, streams: its }: Session): boolean =>
+    now - heardMillis >= options.idleMillis && ![...its].some(({ paused }) => paused)
 
   const openFile = async (transfer: Transfer, directory: string) => {
     try {

@@ -31,6 +31,8 @@ export interface Session {
   /** Bytes of its messages. */
   reserved: number
   idleSince: number | undefined
+  /** When it last sent anything. */
+  heardMillis: number
 }
 
 export interface Transfer {
@@ -75,14 +77,15 @@ export const stream = (socket: Socket): Stream => ({
   paused: false
 })
 
-export const session = (id: string): Session => ({
+export const session = (id: string, nowMillis: number): Session => ({
   id,
   streams: new Set(),
   transfers: new Map(),
   finished: new Map(),
   floor: 0,
   reserved: 0,
-  idleSince: undefined
+  idleSince: undefined,
+  heardMillis: nowMillis
 })
 
 /** As it was announced on a stream. */

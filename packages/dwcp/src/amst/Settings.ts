@@ -39,6 +39,8 @@ export const Settings = Schema.Struct({
     description: "How long a peer that was reached may be out of reach before its transfers end."
   }),
   idle: Field.withDefault(Field.duration, "60s").annotate({
-    description: "How long the transfers of a peer without streams are kept open. Files stay on the disk after that."
+    description:
+      "How long the transfers of a peer without streams are kept open, and the name of a file is kept for a peer that says " +
+      "nothing. Files stay on the disk after that."
   })
 })

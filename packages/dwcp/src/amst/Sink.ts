@@ -84,6 +84,7 @@ export const toFile = async (shape: Open, count: number, directory: string): Pro
   const path = join(directory, shape.name)
   const part = join(directory, `.${shape.name}.part`)
   const map = join(directory, `.${shape.name}.map`)
+  const newer = `${map}.new`
   const kept = await readMap(map, shape, count)
   const fresh = constants.O_RDWR | constants.O_CREAT | (kept === undefined ? constants.O_TRUNC : 0)
   // What is found under the name of our part must be a file, not a link to somewhere else.
@@ -98,8 +99,14 @@ export const toFile = async (shape: Open, count: number, directory: string): Pro
     const held = bitmap.held
     await file.datasync()
     const head = JSON.stringify({ size: shape.size, chunk: shape.chunk, fingerprint: shape.fingerprint })
-    await writeFile(`${map}.new`, Buffer.concat([Buffer.from(`${head}\n`), before]), { mode: 0o600 })
-    await rename(`${map}.new`, map)
+    try {
+      await writeFile(newer, Buffer.concat([Buffer.from(`${head}\n`), before]), { mode: 0o600 })
+      await rename(newer, map)
+    } catch (cause) {
+      // A disk that is full has kept the beginning of it.
+      await rm(newer, { force: true })
+      throw cause
+    }
     written = held
   }
   const checkpoint = async () => {
@@ -107,6 +114,8 @@ export const toFile = async (shape: Open, count: number, directory: string): Pro
     saving ??= save().finally(() => (saving = undefined))
     await saving
   }
+  // The newer one is of a process that was killed.
+  const forget = () => Promise.all([map, newer].map((one) => rm(one, { force: true })))
   let closed = false
   let writing = 0
   let quiet: (() => void) | undefined
@@ -142,13 +151,13 @@ export const toFile = async (shape: Open, count: number, directory: string): Pro
     discard: async () => {
       await close()
       await rm(part, { force: true })
-      await rm(map, { force: true })
+      await forget()
     },
     commit: async () => {
       await file.datasync()
       await close()
       await rename(part, path)
-      await rm(map, { force: true })
+      await forget()
       return path
     }
   }

@@ -3,10 +3,12 @@ import { Effect, Schedule } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { createServer as createPlain, type Socket } from "node:net"
 import { createServer } from "node:tls"
 import { Amst } from "../../src/amst/index.ts"
 import * as Digest from "../../src/amst/Digest.ts"
 import * as Frame from "../../src/amst/Frame.ts"
+import * as Receiver from "../../src/amst/Receiver.ts"
 import * as Wire from "../../src/amst/Wire.ts"
 import { dice } from "./fixtures/dice.ts"
 import { stranger } from "./fixtures/stranger.ts"
@@ -24,6 +26,21 @@ const message = (size: number, chunk = 65_536): Wire.Open => ({
 const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest()
 const of = (kind: Frame.Kind, id = 1, index = 0, count = 0): Frame.Header => ({ kind, id, index, count })
 const opened = (shape: Wire.Open, id = 1) => Frame.encode(of("open", id, 0, Wire.chunksOf(shape)), Wire.write(shape))
+
+/** A server for one receiver, until the scope closes. */
+const listening = (accept: (socket: Socket) => void) =>
+  Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof createPlain>>((resume) => {
+      const server = createPlain(accept)
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close())
+  ).pipe(
+    Effect.map((server) => {
+      const address = server.address()
+      return typeof address === "object" && address !== null ? address.port : 0
+    })
+  )
 
 describe("Receiver", () => {
   it.live("closes a stream that does not speak as agreed, and says what was wrong with it", () =>
@@ -132,6 +149,65 @@ describe("Receiver", () => {
       assert.strictEqual((yield* listener.takeFile).size, 2_000)
       assert.deepInclude(yield* listener.counters, { transfers: 0, heldBytes: 0 })
     }).pipe(Effect.provide(amst()))
+  )
+
+  it.live("leaves the name of a file to a later one when its sender says nothing for a minute, and no sooner", () =>
+    Effect.gen(function* () {
+      const directory = yield* folder
+      const files: Array<string> = []
+      const receiver = Receiver.make({
+        epoch: "e",
+        directory,
+        differences: undefined,
+        windowBytes: 1_000_000,
+        maxMessageBytes: 1_000_000,
+        budgetBytes: 1_000_000,
+        maxFileBytes: 1_000_000,
+        maxTransfers: 9,
+        maxStreams: 9,
+        maxSessions: 9,
+        helloMillis: 1_000_000,
+        idleMillis: 60_000,
+        onMessage: () => undefined,
+        onFile: ({ path }) => void files.push(path),
+        onRefused: () => undefined
+      })
+      const port = yield* listening(receiver.accept)
+      const bytes = noise(1_000)
+      const file = (fingerprint: string): Wire.Open => ({
+        ...message(2_000, 1_000),
+        kind: "file",
+        name: "f",
+        fingerprint
+      })
+      const half = (k: number) => Frame.encode(of("chunk", 1, k, 2), bytes)
+      const later = Effect.gen(function* () {
+        const peer = yield* stranger.connect(port)
+        const isAnswer = ({ kind }: Frame.Frame) => kind === "finished" || kind === "accept"
+        peer.say(stranger.hello(), opened(file("b")))
+        yield* peer.until((frames) => frames.some(isAnswer))
+        return [peer, peer.heard.find(isAnswer)?.kind] as const
+      })
+      const first = yield* stranger.connect(port)
+      first.say(stranger.hello(), opened(file("a")), half(0))
+      yield* first.until((frames) => frames.some(({ kind }) => kind === "ack"))
+      receiver.tick(59_999)
+      assert.strictEqual((yield* later)[1], "finished")
+      first.say(Frame.encode(of("echo")))
+      yield* first.until((frames) => frames.some(({ kind }) => kind === "echo"))
+      receiver.tick(119_998)
+      assert.strictEqual((yield* later)[1], "finished")
+      receiver.tick(119_999)
+      const [peer, answer] = yield* later
+      assert.strictEqual(answer, "accept")
+      yield* first.until((frames) => frames.some(({ kind }) => kind === "finished"))
+      const end = Wire.finished(first.heard.find(({ kind }) => kind === "finished")!.payload)
+      assert.isTrue(!end.ok && end.reason === "superseded")
+      peer.say(half(0), half(1), Frame.encode(of("done"), sha(Buffer.concat([bytes, bytes]))))
+      yield* peer.until((frames) => frames.some(({ kind }) => kind === "finished"))
+      assert.deepStrictEqual(files, [join(directory, "f")])
+      yield* Effect.promise(() => receiver.close())
+    }).pipe(Effect.scoped)
   )
 
   it.live("keeps nothing of what hashes to something else", () =>

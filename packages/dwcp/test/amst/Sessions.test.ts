@@ -15,7 +15,7 @@ const shape: Wire.Open = {
 }
 
 const world = () => {
-  const session = Sessions.session("s")
+  const session = Sessions.session("s", 0)
   const [first, second] = [Sessions.stream(new Socket()), Sessions.stream(new Socket())]
   for (const stream of [first, second]) stream.session = session
   const transfer = Sessions.transfer(1, session, shape, first)

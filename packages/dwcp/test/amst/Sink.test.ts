@@ -101,6 +101,24 @@ describe("Sink", () => {
       assert.deepStrictEqual(readdirSync(folder), [])
     }))
 
+  it("leaves nothing beside the file when its map could not be written, nor what a process that was killed left", () =>
+    inFolder(async (folder) => {
+      const of = shape(20, 10)
+      const sink = await Sink.toFile(of, 2, folder)
+      await write(sink, of, noise(20), [0])
+      symlinkSync("/dev/full", join(folder, ".f.map.new"))
+      const error = await sink.checkpoint().then(
+        () => undefined,
+        (cause: unknown) => cause
+      )
+      assert.propertyVal(error, "code", "ENOSPC")
+      assert.deepStrictEqual(readdirSync(folder), [".f.part"])
+      await write(sink, of, noise(20), [1])
+      writeFileSync(join(folder, ".f.map.new"), "half")
+      await sink.commit()
+      assert.deepStrictEqual(readdirSync(folder), ["f"])
+    }))
+
   it("writes for its owner only, and through no link", () =>
     inFolder(async (folder) => {
       const of = shape(10, 10)
