@@ -144,7 +144,7 @@ export const make = Effect.fnUntraced(function* (
       (message) => {
         if (!Queue.offerUnsafe(inbox, message)) Queue.failCauseUnsafe(inbox, Cause.fail<Ended>("anew"))
       },
-      (why) => Queue.failCauseUnsafe(inbox, Cause.fail<Ended>(why._tag === "final" ? why.error : "broken"))
+      (why) => Queue.failCauseUnsafe(inbox, Cause.fail<Ended>(isSaid(why) ? why.error : "broken"))
     )
     send({
       requestUnion: {
@@ -184,14 +184,17 @@ export const make = Effect.fnUntraced(function* (
             picture.learn(change) ? Effect.asVoid(Queue.offer(out, change)) : Effect.void
           let told = false
           for (;;) {
-            const { entries, revision } = yield* patiently(read(prefix))
+            const { entries, revision } = yield* patiently(read(prefix), told)
             for (const change of picture.differences(entries, revision)) yield* Queue.offer(out, change)
             if (!told) yield* Queue.offer(out, { _tag: "Current" })
             told = true
             let after = Option.some(revision)
             while (Option.isSome(after)) {
               const began = yield* Clock.currentTimeMillis
-              after = yield* Effect.scoped(follow(prefix, after.value, tell))
+              // Certificates are read again with the state, and that is waited for until they are accepted.
+              after = yield* Effect.catchTag(Effect.scoped(follow(prefix, after.value, tell)), "StoreRefused", () =>
+                Effect.succeed(Option.none<bigint>())
+              )
               // What breaks at once would else be tried as fast as it breaks.
               if ((yield* Clock.currentTimeMillis) - began < 1000) yield* Effect.sleep("50 millis")
             }
@@ -236,12 +239,17 @@ export const make = Effect.fnUntraced(function* (
 
 type Told = Effect.Effect<void>
 
-/** Why a watch does not go on: its stream broke, the state has to be read anew, or no member would say otherwise. */
+/** Why a watch does not go on: its stream broke, the state has to be read anew, or a member said that it does not. */
 type Ended = "broken" | "anew" | StateError
 
-/** A watch lasts longer than an outage. */
-const patiently = <A>(read: Effect.Effect<A, StateError>): Effect.Effect<A, StateError> =>
-  Effect.retry(read, { schedule: reconnect, while: (error) => error._tag === "StoreUnreachable" })
+const isSaid = ({ _tag }: EtcdClient.Failure): boolean => _tag === "final" || _tag === "refused"
+
+/** A watch lasts longer than an outage. One that was never let in says so; later that is waited for as well. */
+const patiently = <A>(read: Effect.Effect<A, StateError>, wasLetIn: boolean): Effect.Effect<A, StateError> =>
+  Effect.retry(read, {
+    schedule: reconnect,
+    while: ({ _tag }) => _tag === "StoreUnreachable" || (wasLetIn && _tag === "StoreRefused")
+  })
 
 // ------------------------------------------------------------------------------------------------------------- keys
 

@@ -323,6 +323,47 @@ describe("etcd with mTLS", () => {
     })
   )
 
+  live(
+    "lets a watch go on when the certificate that it refused is of an authority it has been told of, and misses nothing",
+    Effect.gen(function* () {
+      const [known, other] = [pki(), pki()]
+      yield* Effect.addFinalizer(() => Effect.sync(() => [known, other].forEach((it) => it.remove())))
+      const own = known.issue("server")
+      const renewing = yield* Effect.acquireRelease(
+        Effect.promise(() => EtcdCluster.start(1, { tls: own })),
+        (it) => Effect.promise(() => it.stop())
+      )
+      let heardBytes = 0
+      const port = Number(new URL(renewing.endpoints[0] ?? "").port)
+      const line = yield* Effect.acquireRelease(
+        Effect.promise(() => wire(port, ({ length }) => (heardBytes += length))),
+        (it) => Effect.sync(() => it.cut())
+      )
+      const ca = `${own.ca}.used`
+      copyFileSync(own.ca, ca)
+      const through = { ...options, endpoints: [`https://127.0.0.1:${line.port}`] }
+      const engine = yield* Etcd.make({ ...through, pki: readPki({ ...known.issue("node"), ca }) })
+      const heard = yield* listening(engine, "w/")
+      assert.strictEqual(yield* heard.next, "current")
+      // etcd reads its certificate with each connection.
+      const next = other.issue("server")
+      copyFileSync(next.certificate, own.certificate)
+      copyFileSync(next.key, own.key)
+      line.cut()
+      heardBytes = 0
+      yield* Effect.promise(() => line.mend())
+      // What the node refuses it has heard first.
+      yield* Effect.repeat(
+        Effect.sync(() => heardBytes),
+        { until: (n) => n > 3_000, schedule: Schedule.spaced("20 millis") }
+      )
+      const writer = yield* Etcd.make({ ...through, pki: readPki({ ...known.issue("writer"), ca: next.ca }) })
+      yield* writer.put("w/1", bytes("1"))
+      copyFileSync(next.ca, ca)
+      yield* heard.until("w/1=1")
+    })
+  )
+
   it("has certificates that are what the tests say they are", () => {
     const said = execFileSync("openssl", ["verify", "-CAfile", node.ca, node.certificate], { encoding: "utf8" })
     assert.include(said, "OK")
