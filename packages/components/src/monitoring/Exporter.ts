@@ -5,9 +5,10 @@
  * **Details**
  *
  * `push` only takes the spans. A fiber gathers them for an interval and sends them in batches. A batch is sent again,
- * later and later, until the collector takes it; what it refuses for good (a 4xx other than 408 and 429) is dropped and
- * counted, and so is what comes when the queue is full. When the scope closes everything is sent at once; what has not
- * been taken within the budget goes into the spool, or is counted as lost without one.
+ * later and later, until the collector takes it. What it refuses for good (a 4xx other than 408 and 429) is dropped and
+ * counted; so are a batch at which it failed eight times (a 500), for which all others would wait, and what comes when the
+ * queue is full. When the scope closes everything is sent at once; what has not been taken within the budget goes into the
+ * spool, or is counted as lost without one.
  *
  * One that is made held connects to nobody until it is released, asked to flush, closed, or half full: whoever boots has
  * better things to do than to shake hands with a collector.
@@ -113,8 +114,10 @@ export const make = Effect.fn("Exporter.make")(function* (
 
   const sendBatch = Effect.gen(function* () {
     sending = waiting.splice(0, batch)
+    let broke = 0
     for (let failed = 0; sending.length > 0;) {
       const outcome = yield* deliver(sending)
+      if (outcome._tag === "Broke") broke++
       if (outcome._tag === "Taken") {
         const { why } = outcome
         // What it says may be nonsense, and a counter does not go down.
@@ -129,14 +132,15 @@ export const make = Effect.fn("Exporter.make")(function* (
         const half = Math.ceil(sending.length / 2)
         waiting = [...sending.slice(half), ...waiting]
         sending = sending.slice(0, half)
-      } else if (outcome._tag === "Again") {
+      } else if (outcome._tag === "Again" || (outcome._tag === "Broke" && broke < mostBroke)) {
         counts.failures++
         if (failed >= patience) {
           const why = `does not take spans: ${said(outcome.why)}. They wait, ${capacity} at the most`
           yield* complain("away", `The collector at ${host} ${why} (monitoring.traces.capacity). ${check}`)
         }
         const longest = Duration.toMillis(settings.maxBackoff)
-        const delayMs = Math.min(longest, Math.max(outcome.afterMs, firstBackoffMs * 2 ** Math.min(20, failed++)))
+        const afterMs = outcome._tag === "Again" ? outcome.afterMs : 0
+        const delayMs = Math.min(longest, Math.max(afterMs, firstBackoffMs * 2 ** Math.min(20, failed++)))
         // Whoever is about to end tries more often, and not for long.
         const jittered = delayMs * (yield* Random.nextBetween(0.8, 1.2))
         if (isClosing()) yield* Effect.sleep(Math.min(lastBackoffMs, jittered))
@@ -144,7 +148,7 @@ export const make = Effect.fn("Exporter.make")(function* (
       } else {
         counts.failures++
         counts.refused += sending.length
-        const why = outcome._tag === "Refused" ? outcome.why : "a span is too large"
+        const why = outcome._tag === "TooLarge" ? "a span is too large" : outcome.why
         yield* complain("refused", `The collector at ${host} refuses spans: ${said(why)}. They are dropped. ${check}`)
         sending = []
       }
@@ -222,6 +226,9 @@ export const make = Effect.fn("Exporter.make")(function* (
 const firstBackoffMs = 500
 const lastBackoffMs = 100
 
+/** How often it may fail at the same batch: by then it is the batch, or nobody will mend the collector soon. */
+const mostBroke = 8
+
 /** Failures in a row that nobody is told of: a collector may be started again. */
 const patience = 2
 
@@ -295,15 +302,15 @@ const outcomeOf = ({ body, headers, status }: Outgoing.Reply): Effect.Effect<Out
     return Effect.succeed({ _tag: "Taken", ...rejectedIn(body, headers["content-type"]) })
   }
   if (status === 413) return Effect.succeed({ _tag: "TooLarge" })
-  if (status === 408 || status === 429 || status >= 500) {
-    return Effect.map(retryAfterMs(headers["retry-after"]), (afterMs) => ({
-      _tag: "Again",
-      afterMs,
-      why: `it answers with ${status}`
-    }))
+  const why = `it answers with ${status}`
+  if (status === 408 || status === 429 || unavailable.has(status)) {
+    return Effect.map(retryAfterMs(headers["retry-after"]), (afterMs) => ({ _tag: "Again", afterMs, why }))
   }
-  return Effect.succeed({ _tag: "Refused", why: `it answers with ${status}` })
+  return Effect.succeed({ _tag: status >= 500 ? "Broke" : "Refused", why })
 }
+
+/** Bad gateway, service unavailable, gateway timeout: nobody has looked at the batch yet. */
+const unavailable: ReadonlySet<number> = new Set([502, 503, 504])
 
 /** How many spans of a batch that was taken were not, and why. */
 const rejectedIn = (body: Buffer, type: string | undefined): { readonly rejected: number; readonly why: string } => {

@@ -18,6 +18,8 @@ export type Answer =
   /** `why`: what the collector says about those that it did not take. */
   | { readonly _tag: "Taken"; readonly rejected: number; readonly why: string }
   | { readonly _tag: "Again"; readonly afterMs: number; readonly why: string }
+  /** It failed at it: because of what it was given, or of itself. */
+  | { readonly _tag: "Broke"; readonly why: string }
   | { readonly _tag: "TooLarge" }
   | { readonly _tag: "Refused"; readonly why: string }
 
@@ -88,8 +90,9 @@ const refusal = ({ code, details: said, metadata }: grpc.ServiceError): Answer =
   if (code === grpc.status.RESOURCE_EXHAUSTED) {
     return afterMs === undefined ? { _tag: "TooLarge" } : { _tag: "Again", afterMs, why }
   }
+  if (code === grpc.status.UNKNOWN || code === grpc.status.INTERNAL) return { _tag: "Broke", why }
   return temporary.has(code) ? { _tag: "Again", afterMs: afterMs ?? 0, why } : { _tag: "Refused", why }
 }
 
-/** CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, INTERNAL, UNAVAILABLE, DATA_LOSS */
-const temporary: ReadonlySet<number> = new Set([1, 2, 4, 10, 11, 13, 14, 15])
+/** CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS: as OTLP has it. */
+const temporary: ReadonlySet<number> = new Set([1, 4, 10, 11, 14, 15])

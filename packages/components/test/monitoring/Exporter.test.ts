@@ -211,6 +211,31 @@ describe("Exporter", () => {
     )
   )
 
+  it.live("drops a batch at which the collector fails again and again, so that it keeps no other from being sent", () =>
+    run(
+      Effect.gen(function* () {
+        const collector = yield* make
+        yield* collector.up
+        const exporter = yield* Exporter.make(settingsFor(collector))
+        collector.mood = { status: 500 }
+        exporter.push(Spans.resource, Spans.make(3))
+        yield* until(() => exporter.statistics().dropped.refused === 3)
+        assert.strictEqual(collector.requests, 8)
+        collector.mood = "well"
+        exporter.push(Spans.resource, Spans.make(2))
+        yield* until(() => collector.spans.size === 2)
+        // One that is away takes them when it is back, however long that takes.
+        collector.mood = { status: 502 }
+        exporter.push(Spans.resource, Spans.make(3))
+        const before = collector.requests
+        yield* until(() => collector.requests > before + 10)
+        collector.mood = "well"
+        yield* until(() => collector.spans.size === 5)
+        assert.deepStrictEqual(exporter.statistics().dropped, { full: 0, refused: 3, lost: 0 })
+      })
+    )
+  )
+
   it.live("says once that the collector is away and why, and once that it is back", () => {
     const lines: Array<string> = []
     return run(

@@ -116,7 +116,7 @@ describe("OtlpGrpc", () => {
       const send = yield* OtlpGrpc.make(optionsFor(yield* up(collector)))
       const answers: Array<readonly [number, string]> = [
         [status.UNAVAILABLE, "Again"],
-        [status.INTERNAL, "Again"],
+        [status.INTERNAL, "Broke"],
         [status.ABORTED, "Again"],
         [status.RESOURCE_EXHAUSTED, "TooLarge"],
         [status.UNAUTHENTICATED, "Refused"],
