@@ -27,6 +27,24 @@ if (Number.parseInt(self.versions.node) < oldest) {
   self.exit(69)
 }
 
+/** Why there is no directory that this works in, if there is none: one that was removed, or is on a disk that has gone. */
+const lost = (): string | undefined => {
+  try {
+    self.cwd()
+    return undefined
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error)
+  }
+}
+const reason = lost()
+if (reason !== undefined) {
+  self.stderr.write(`NOT DONE                                                            exit 73
+  cause     the directory that novacron was started in is gone: ${reason}. Paths in its settings may begin there.
+  do        cd to one that is there, and start it again
+`)
+  self.exit(73)
+}
+
 const { CACHE_DIRECTORY, XDG_CACHE_HOME } = env
 
 /** Where the cache of this user is, if there is a place for one. */
@@ -47,7 +65,12 @@ const homeOf = (): string => {
 }
 
 const directory = cache()
-if (directory !== undefined) module.enableCompileCache(directory)
+if (directory !== undefined) {
+  // Whoever may write there decides what this user runs: under a umask of 000 that would be everybody.
+  const given = self.umask(0o077)
+  module.enableCompileCache(directory)
+  self.umask(given)
+}
 
 /** Whether there is nothing to do but to print what is known already. */
 const isQuick =

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
@@ -28,6 +28,29 @@ describe("the launcher", () => {
     const { status, stderr, stdout } = spawnSync(process.execPath, [script, "boot"], { encoding: "utf8" })
     assert.deepStrictEqual({ status, stdout }, { status: 69, stdout: "" })
     assert.include(stderr, `needs Node 999 or later, and ${process.execPath} is ${process.versions.node}.`)
+  })
+
+  it("says that the directory it was started in is gone, and what to do", () => {
+    const script = join(directory, "gone.ts")
+    writeFileSync(script, launch)
+    const away = `mkdir '${directory}/gone' && cd '${directory}/gone' && rmdir '${directory}/gone' && exec "$@"`
+    const { status, stderr, stdout } = spawnSync("sh", ["-c", away, "sh", process.execPath, script, "boot"], {
+      encoding: "utf8"
+    })
+    assert.deepStrictEqual({ status, stdout }, { status: 73, stdout: "" })
+    assert.include(stderr, "the directory that novacron was started in is gone: ENOENT.")
+  })
+
+  it("keeps compiled code from everybody else, whatever the umask, which stays as it is for what it launches", () => {
+    const script = join(directory, "umask.ts")
+    writeFileSync(script, launch)
+    writeFileSync(join(directory, "cli.mjs"), "console.log('umask', process.umask())")
+    const cache = join(directory, "open")
+    const opened = ["-c", 'umask 000; exec "$@"', "sh", process.execPath, script]
+    assert.include(execFileSync("sh", opened, { encoding: "utf8", env: { XDG_CACHE_HOME: cache } }), "umask 0\n")
+    const made = readdirSync(cache, { recursive: true }).map((name) => join(cache, String(name)))
+    assert.isAbove(made.length, 1)
+    for (const path of [cache, ...made]) assert.strictEqual(statSync(path).mode & 0o077, 0, path)
   })
 
   it("keeps compiled code where the user's caches are, and starts without", () => {
