@@ -87,6 +87,8 @@ export interface Alive {
   isReported: boolean
   /** The first reason to end; undefined as long as nothing does. */
   end: End | undefined
+  /** Whether a signal has asked for it, or would have: the next one insists. */
+  isSignalled: boolean
 }
 
 /** A node of which nothing has happened yet. */
@@ -123,7 +125,8 @@ export const make = (surroundings: Surroundings["Service"]): Alive => {
     notify: { tell: () => undefined, told: Effect.void, watchdog: undefined },
     reload: Effect.fail({ message: "The settings are not followed yet." }),
     isReported: false,
-    end: undefined
+    end: undefined,
+    isSignalled: false
   }
 }
 

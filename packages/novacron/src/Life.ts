@@ -233,15 +233,22 @@ const onSignal = (node: Alive.Alive, signal: Signal) => {
   switch (signal) {
     case "SIGINT":
     case "SIGTERM":
-      return Effect.map(Alive.end(node, { because: signal, signal }), (isFirst) =>
-        isFirst ? undefined : leave(node, signal)
-      )
+      return onEnding(node, signal)
     case "SIGHUP":
       return reload(node)
     case "SIGUSR2":
       return Effect.sync(() => say(node, Alive.dump(node)))
   }
 }
+
+/** A stop that a command asked for goes on at the first signal: whoever sent it did not know, or means the same. */
+const onEnding = (node: Alive.Alive, signal: ExitCode.Ending) =>
+  Effect.map(Alive.end(node, { because: signal, signal }), (isFirst) => {
+    if (node.isSignalled) return leave(node, signal)
+    node.isSignalled = true
+    if (isFirst) return
+    say(node, `${signal}: stopping already, because of ${node.end?.because}. A second signal leaves at once.`)
+  })
 
 const leave = (node: Alive.Alive, signal: ExitCode.Ending): void => {
   const blockers = Alive.blockers(node.report())

@@ -171,6 +171,26 @@ describe("a life", () => {
     })
   )
 
+  it.live("that a command has asked to stop does not leave at the first signal, which says so, but at the second", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const it = life({ stop: Deferred.await(gate) })
+      const fiber = yield* Effect.forkChild(it.live)
+      yield* until(it, "BootReady")
+      const asked = yield* Effect.forkChild(ControlSocket.ask(it.path, { _tag: "Stop", because: "novacron stop" }))
+      yield* until(it, "ComponentStopping")
+      it.signal("SIGTERM")
+      yield* until(it, "SIGTERM: stopping already, because of novacron stop. A second signal leaves at once.")
+      assert.deepStrictEqual(it.left, [])
+      it.signal("SIGTERM")
+      yield* until(it, "Second signal (SIGTERM): not waiting for store (stopping)")
+      assert.deepStrictEqual(it.left, [143])
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepInclude(yield* Fiber.join(asked), { outcome: "stopped", exitCode: 0 })
+      assert.strictEqual(yield* Fiber.join(fiber), 0)
+    })
+  )
+
   it.live("that fails says so with code, cause and remedy, writes its report, and exits as documented", () =>
     Effect.gen(function* () {
       const reportFile = join(directory, "r.json")
