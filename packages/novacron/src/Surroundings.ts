@@ -2,6 +2,7 @@
  * The one door to the process around us: arguments, environment, output, signals. Everything else takes what it needs
  * from here, so a test gives it surroundings of its own.
  */
+import { existsSync } from "node:fs"
 import { hostname, userInfo } from "node:os"
 import { Context, Effect } from "effect"
 
@@ -73,6 +74,21 @@ const nameOfUser = (): string => {
   }
 }
 
+/**
+ * Ends the process. Node waits for its threads first, and a thread that asks for a name cannot be stopped: with no answer
+ * from a name server that is ten seconds and more for each name. No thread outlives another program in our place.
+ */
+const leave = (code: number): void => {
+  const isAsking = real.getActiveResourcesInfo().includes("GetAddrInfoReqWrap")
+  // Also there when Node itself was removed or exchanged since.
+  const self = "/proc/self/exe"
+  if (isAsking && real.execve !== undefined && existsSync(self)) {
+    const { NODE_OPTIONS: _, ...env } = real.env
+    real.execve(self, ["node", "-e", `process.exit(${code})`], env)
+  }
+  real.exit(code)
+}
+
 /** The process that we are. */
 export const thisProcess = (): Surroundings["Service"] => ({
   args: real.argv.slice(2),
@@ -96,7 +112,7 @@ export const thisProcess = (): Surroundings["Service"] => ({
     const [isRead] = await Promise.all([flushed(real.stdout), flushed(real.stderr)])
     return isRead
   },
-  leave: (code) => real.exit(code),
+  leave,
   memory: () => {
     const { heapUsed, rss } = real.memoryUsage()
     return { rssBytes: rss, heapBytes: heapUsed }

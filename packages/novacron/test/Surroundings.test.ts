@@ -4,6 +4,31 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { thisProcess } from "../src/Surroundings.ts"
 
+/**
+ * A command in a network of its own, whose name server takes every question and answers none, for two minutes and a half
+ * as the resolver is told. Nothing but Linux and its namespaces has that; a user needs those of users.
+ */
+const deaf = [
+  "unshare",
+  "--map-root-user",
+  "--net",
+  "--mount",
+  "sh",
+  "-ec",
+  `ip link add near type veth peer name far
+  ip address add 192.0.2.1/24 dev near
+  ip link set near up
+  ip link set far up
+  ip neighbour add 192.0.2.53 lladdr 02:00:00:00:00:53 dev near
+  mount -t tmpfs none /mnt
+  printf 'nameserver 192.0.2.53\noptions timeout:30 attempts:5\n' > /mnt/resolv.conf
+  mount --bind /mnt/resolv.conf /etc/resolv.conf
+  exec "$@"`,
+  "sh"
+]
+const [unshare = "", ...within] = deaf
+const canBeDeaf = spawnSync(unshare, [...within, "true"]).status === 0
+
 describe("this process", () => {
   it("is as the system says", () => {
     const it = thisProcess()
@@ -70,4 +95,28 @@ describe("this process", () => {
     const { stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" })
     assert.include(stderr, "still here")
   })
+
+  it.skipIf(!canBeDeaf)(
+    "leaves at once while it waits for the address of a name",
+    () => {
+      const door = join(import.meta.dirname, "../src/Surroundings.ts")
+      const script = [
+        `const { lookup } = await import("node:dns")`,
+        `const { thisProcess } = await import(${JSON.stringify(door)})`,
+        `const { flushed, leave, stdout } = thisProcess()`,
+        `for (const name of ["a", "b", "c"]) lookup(name + ".example", () => stdout.write("answered"))`,
+        `await new Promise((resume) => setTimeout(resume, 500))`,
+        `stdout.write("leaves")`,
+        `await flushed()`,
+        `leave(73)`
+      ].join("\n")
+      const program = [process.execPath, "--input-type=module", "-e", script]
+      const { status, stderr, stdout } = spawnSync(unshare, [...within, ...program], {
+        encoding: "utf8",
+        timeout: 60_000
+      })
+      assert.deepStrictEqual({ status, stdout, stderr }, { status: 73, stdout: "leaves", stderr: "" })
+    },
+    90_000
+  )
 })
