@@ -100,7 +100,7 @@ export const parts: { readonly [tag: string]: Code } = {
     code: "NVC-2008",
     exit: 78,
     setting: "security.tls.cert",
-    remedy: "put the right files in place"
+    remedy: "put the right files in place; set the clock"
   },
   IssuerUnreachable: {
     code: "NVC-2009",

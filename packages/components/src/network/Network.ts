@@ -148,24 +148,25 @@ export class ListenerSilent extends Data.TaggedError("ListenerSilent")<Address &
 }
 
 const noWay = "This machine has no way to that address: is its interface up (ip link set lo up)?"
+const noTime = "Is the clock of this machine right (date)?"
 const noRoom = "Has this process descriptors left (ulimit -n, LimitNOFILE=)?"
 
-/** What to look at when it was the system that said no. */
+/** What to look at when it was the system that said no, or the certificate says when it is valid. */
 const hints: { readonly [code: string]: string } = {
   ENETUNREACH: noWay,
   EHOSTUNREACH: noWay,
   EADDRNOTAVAIL: noWay,
   EMFILE: noRoom,
   ENFILE: noRoom,
-  ECONNRESET: noRoom
+  ECONNRESET: noRoom,
+  CERT_NOT_YET_VALID: noTime,
+  CERT_HAS_EXPIRED: noTime
 }
 
-/** What the system calls it, if it was the system. */
+/** What the system calls it, if there is a hint for that. */
 const codeOf = (cause: unknown): string => {
   if (!(cause instanceof Error)) return ""
-  return "code" in cause && typeof cause.code === "string" && cause.code.startsWith("E")
-    ? cause.code
-    : codeOf(cause.cause)
+  return "code" in cause && typeof cause.code === "string" && cause.code in hints ? cause.code : codeOf(cause.cause)
 }
 
 /** A protocol has a handler already. */

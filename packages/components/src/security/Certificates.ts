@@ -32,6 +32,8 @@ export interface Identity {
   /** PEM: the CA, or several. */
   readonly ca: string
   readonly subject: string
+  /** The file of the certificate. */
+  readonly path: string
   readonly validity: Validity
   /** Whether it was made here, and is renewed here. */
   readonly isOurs: boolean
@@ -56,9 +58,10 @@ export const load = (options: Options): Effect.Effect<Identity, Failure, FileSys
 }
 
 /** Fails when the certificate has run out, or is not valid yet. */
-export const checkValidity = Effect.fnUntraced(function* ({ subject, validity }: Identity) {
+export const checkValidity = Effect.fnUntraced(function* ({ path, subject, validity }: Identity) {
   const nowMs = yield* Clock.currentTimeMillis
-  if (nowMs >= validity.notAfter) yield* expired(subject, validity)
+  if (nowMs >= validity.notAfter) return yield* expired(subject, validity)
+  if (nowMs < validity.notBefore) yield* early(path, validity)
 })
 
 /** Whether less than a third of its life is left. */
@@ -70,8 +73,11 @@ export const isAging = (nowMs: number, { notAfter, notBefore }: Validity): boole
 const authorityName = "ca.pem"
 const nodeName = "node.pem"
 const authorityLife = Duration.days(3650)
-/** A certificate is valid a little before it is made: the clock of a peer may be behind. */
-const leeway = Duration.minutes(5)
+/**
+ * A certificate is valid a day before it is made: the clock of a peer may be behind, and that of this machine may be set
+ * back by as much as a time zone once somebody tells it what time it is.
+ */
+const leeway = Duration.days(1)
 
 const fromOurs = Effect.fnUntraced(function* ({ files, nodeId, settings }: Options) {
   const nowMs = yield* Clock.currentTimeMillis
@@ -79,12 +85,14 @@ const fromOurs = Effect.fnUntraced(function* ({ files, nodeId, settings }: Optio
   const authority = yield* parseOurs(files.path(authorityName), text)
   const until = authority.validity.notAfter
   if (nowMs >= until) return yield* expired(`the development CA (${files.path(authorityName)})`, authority.validity)
+  if (nowMs < authority.validity.notBefore) return yield* early(files.path(authorityName), authority.validity)
 
   const ours = ({ certificate, key, validity }: Parsed, isNew = false): Identity => ({
     certificate,
     key: guarded(key),
     ca: authority.certificate,
     subject: nodeId,
+    path: files.path(nodeName),
     validity,
     isOurs: true,
     isNew
@@ -96,6 +104,7 @@ const fromOurs = Effect.fnUntraced(function* ({ files, nodeId, settings }: Optio
   const isGood = ({ leaf, validity }: Parsed) =>
     leaf.checkHost(nodeId) !== undefined &&
     leaf.verify(authority.leaf.publicKey) &&
+    nowMs >= validity.notBefore &&
     // One that lasts as long as the CA does cannot be made to last longer.
     (!isAging(nowMs, validity) || (nowMs < validity.notAfter && validity.notAfter >= until))
   if (Option.isSome(parsedNode) && isGood(parsedNode.value)) return ours(parsedNode.value)
@@ -178,12 +187,7 @@ const fromOperator = Effect.fnUntraced(function* (
   if (!leaf.checkPrivateKey(key)) return yield* unusable(paths.cert, `it does not belong to the key in ${paths.key}`)
   const validity = validityOf(leaf)
   if (nowMs >= validity.notAfter) return yield* expired(`${nodeId} (${paths.cert})`, validity)
-  if (nowMs < validity.notBefore) {
-    return yield* unusable(
-      paths.cert,
-      `it is valid from ${iso(validity.notBefore)}, or the clock of this machine is wrong`
-    )
-  }
+  if (nowMs < validity.notBefore) return yield* early(paths.cert, validity)
   if (!isTrusted(leaf, between, authorities, nowMs))
     return yield* unusable(paths.cert, `no CA in ${paths.ca} has signed it`)
   if (leaf.checkHost(nodeId) === undefined) {
@@ -194,6 +198,7 @@ const fromOperator = Effect.fnUntraced(function* (
     key: guarded(keyText),
     ca,
     subject: nodeId,
+    path: paths.cert,
     validity,
     isOurs: false,
     isNew: false
@@ -252,6 +257,9 @@ const iso = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(m
 
 const expired = (subject: string, { notAfter }: Validity) =>
   new CertificateExpired({ subject, notAfter: DateTime.toDate(DateTime.makeUnsafe(notAfter)) })
+
+const early = (path: string, { notBefore }: Validity) =>
+  new CertificateUnusable({ path, reason: `it is valid from ${iso(notBefore)}, or the clock of this machine is wrong` })
 
 /** A key in memory of its own that does not show itself: not when it is printed, and not in JSON. */
 const guarded = (key: string | Buffer): Buffer => {

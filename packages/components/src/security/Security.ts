@@ -62,7 +62,10 @@ export class Security extends Context.Service<
      * Fails when a key cannot be used, a certificate has run out, the provider of secrets does not answer, or the audit
      * log cannot be written.
      */
-    readonly check: Effect.Effect<void, CannotOpen | CertificateExpired | SecretUnavailable | AuditLogBroken>
+    readonly check: Effect.Effect<
+      void,
+      CannotOpen | CertificateExpired | CertificateUnusable | SecretUnavailable | AuditLogBroken
+    >
   }
 >()("novacron/security") {}
 

@@ -32,6 +32,8 @@ describe("what goes wrong with the network", () => {
     assert.match(hint("ENETUNREACH"), /^This machine has no way to that address: .*ip link set lo up/)
     for (const code of ["EMFILE", "ECONNRESET"])
       assert.match(hint(code), /^Has this process descriptors left \(ulimit -n/)
+    for (const code of ["CERT_NOT_YET_VALID", "CERT_HAS_EXPIRED"])
+      assert.strictEqual(hint(code), "Is the clock of this machine right (date)?")
   })
 
   it("says who, and what to do", () => {

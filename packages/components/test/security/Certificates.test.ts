@@ -118,6 +118,39 @@ describe("certificates that are made here", () => {
     }).pipe(Effect.scoped, Effect.provide(platform))
   )
 
+  it.effect("outlive a clock that was ahead by a time zone when they were made, and is set right", () =>
+    Effect.gen(function* () {
+      const box = yield* files
+      yield* TestClock.setTime(3 * day)
+      const first = yield* load(box)
+      yield* TestClock.setTime(3 * day - Duration.toMillis("14 hours"))
+      const second = yield* load(box)
+      assert.strictEqual(second.certificate, first.certificate)
+      yield* Certificates.checkValidity(second)
+      // Further back the CA is not valid yet, and nothing that it signs would be.
+      yield* TestClock.setTime(day)
+      const early = yield* Effect.flip(load(box))
+      assert.strictEqual(early.code, "NVC-2008")
+      assert.include(early.message, box.path("ca.pem"))
+      assert.include(early.message, "it is valid from 1970-01-03T00:00:00.000Z, or the clock of this machine is wrong")
+      assert.strictEqual((yield* Effect.flip(Certificates.checkValidity(second))).code, "NVC-2008")
+    }).pipe(Effect.scoped, Effect.provide(platform))
+  )
+
+  it.effect("are made again by the same CA when they are not valid yet, and it is", () =>
+    Effect.gen(function* () {
+      const box = yield* files
+      yield* load(box)
+      yield* TestClock.setTime(80 * day)
+      const ahead = yield* load(box)
+      yield* TestClock.setTime(10 * day)
+      const now = yield* load(box)
+      assert.notStrictEqual(now.certificate, ahead.certificate)
+      assert.strictEqual(now.ca, ahead.ca)
+      yield* Certificates.checkValidity(now)
+    }).pipe(Effect.scoped, Effect.provide(platform))
+  )
+
   it.effect("are made again when the CA was exchanged for that of a cluster", () =>
     Effect.gen(function* () {
       const [box, other] = [yield* files, yield* files]
