@@ -64,7 +64,8 @@ export const make = (seconds: number, model?: Model): Series => {
     forecasts[0] = (sum / states.length) * scale
     for (const [i, at] of pointExperts.entries()) forecasts[i + 1] = signals.points[horizon]![at]! * scale
     forecasts[forecasts.length - 1] = lags[horizon]!.point()
-    return points[horizon]!.combine(forecasts)
+    // Between what comes again and again nothing ever comes: counts, a link that is clipped, on or off.
+    return signals.settled(points[horizon]!.combine(forecasts))
   }
   const low = (horizon: number): number => {
     const scale = signals.scale()

@@ -37,6 +37,8 @@ export interface Signals {
   readonly scale: () => number
   /** The 90 % quantile of the last 32 values. */
   readonly high: () => number
+  /** The nearest of the last 32 values, if it came more than once; else what was given. */
+  readonly settled: (value: number) => number
   readonly inputs: Float64Array
   /** For each horizon, shares of the scale. */
   readonly points: ReadonlyArray<Float64Array>
@@ -192,7 +194,16 @@ export const make = (seconds: number): Signals => {
     x[i++] = Math.max(-0.3, Math.min(0.3, ahead[0]!.spread128())) * 5
   }
 
-  return { push, count: () => count, scale: () => scale, high: () => window32.quantile(0.9), inputs, points, lows }
+  return {
+    push,
+    count: () => count,
+    scale: () => scale,
+    high: () => window32.quantile(0.9),
+    settled: window32.settled,
+    inputs,
+    points,
+    lows
+  }
 }
 
 // ------------------------------------------------------------------------------------------------------------- private

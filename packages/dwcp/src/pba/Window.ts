@@ -5,6 +5,8 @@ export interface Window {
   readonly push: (value: number) => void
   /** Between the two nearest values, linearly; NaN while empty. */
   readonly quantile: (q: number) => number
+  /** The nearest of them, if it is there more than once; else what was given. */
+  readonly settled: (value: number) => number
 }
 
 /** At most `size` values; then the oldest makes room. */
@@ -45,6 +47,13 @@ export const make = (size: number): Window => {
       const below = Math.floor(at)
       const low = sorted[below]!
       return below + 1 < count ? low + (at - below) * (sorted[below + 1]! - low) : low
+    },
+    settled: (value) => {
+      const at = place(value)
+      const near = at === count || (at > 0 && value - sorted[at - 1]! <= sorted[at]! - value) ? at - 1 : at
+      const nearest = sorted[near]!
+      const twice = (near > 0 && sorted[near - 1] === nearest) || (near + 1 < count && sorted[near + 1] === nearest)
+      return twice ? nearest : value
     }
   }
 }

@@ -51,6 +51,15 @@ describe("on recorded lines that nothing was learned from", () => {
     )
   }
 
+  it.runIf(recorded.present)(
+    `of hsdpa in whole units are hardly worse than the last value (if not: ${recorded.reason})`,
+    () => {
+      const lines = recorded.heldOut("hsdpa").map(({ dt, v }) => ({ dt, v: v.map(Math.round) }))
+      const ours = errorOf(lines, gate(Result.getOrThrow(Model.read(recorded.model))))
+      assert.isBelow(ours, 1.02 * errorOf(lines, ewma(1)))
+    }
+  )
+
   it.runIf(recorded.present)(`the classical experts alone are near the best EWMA (if not: ${recorded.reason})`, () => {
     const lines = recorded.heldOut("fcc")
     const best = Math.min(...rates.map((rate) => errorOf(lines, ewma(rate))))

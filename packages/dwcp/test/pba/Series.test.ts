@@ -80,6 +80,23 @@ describe("forecasts of a series", () => {
     )
   })
 
+  it("of counts are counts that came, and as near as the last one: a mean between two of them never comes", () => {
+    const random = chance(4)
+    let level = 3
+    const values = Array.from({ length: 600 }, () => {
+      if (random() < 0.1) level = 1 + Math.floor(5 * random())
+      return Math.max(0, level + Math.round(1.2 * (random() - 0.5)))
+    })
+    const made = forecasts(values, shipped, 10)
+    const late = made.slice(32).flatMap(({ h1, h5 }) => [h1, h5])
+    assert.isAbove(late.filter(Number.isInteger).length / late.length, 0.85)
+    const last = meanError(values, (i) => values[i]!)
+    assert.isBelow(
+      meanError(values, (i) => made[i]!.h1),
+      1.01 * last
+    )
+  })
+
   it("of waves follow the wave, which most links do not have", () => {
     const values = Array.from({ length: 1_000 }, (_, i) => 100 + 60 * Math.sin(i / 5))
     const made = forecasts(values, shipped, 1)
