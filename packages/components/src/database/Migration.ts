@@ -74,7 +74,6 @@ export interface Options {
   readonly place: Place
 }
 
-/** `1 nodes`: how messages call it. */
 /** `1 (nodes)`: "1 nodes, 2 tasks" would be read as how many there are. */
 const label = ({ id, name }: Migration): string => `${id} (${name})`
 
