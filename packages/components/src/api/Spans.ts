@@ -3,7 +3,7 @@
  * request knows the address and not the place, and costs as much as a third of the answer.
  */
 import { type Clock, Context, Exit, Option, Tracer } from "effect"
-import { parseTraceparent } from "../monitoring/BootTrace.ts"
+import { parseTraceparent } from "../monitoring/Span.ts"
 
 export interface Spans {
   /** Begins one; nothing when nobody keeps traces. */

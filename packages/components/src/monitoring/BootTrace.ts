@@ -18,37 +18,9 @@
  */
 import { createHash } from "node:crypto"
 import { type BootEvent, Phase, TimelineView } from "@novacron/boot/model"
-import { Schema } from "effect"
 import { harmlessText } from "../logger/Redaction.ts"
+import type { Attributes, Parent, Resource, Span } from "./Span.ts"
 import type { Trace } from "./Tally.ts"
-
-const Attributes = Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Finite, Schema.Boolean]))
-type Attributes = typeof Attributes.Type
-
-/** A span that has ended. Times are milliseconds since 1970, with fractions. */
-export const Span = Schema.Struct({
-  traceId: Schema.String,
-  spanId: Schema.String,
-  parentSpanId: Schema.NullOr(Schema.String),
-  name: Schema.String,
-  /** Whether somebody else asked for it. */
-  kind: Schema.optionalKey(Schema.Literal("server")),
-  startMs: Schema.Finite,
-  endMs: Schema.Finite,
-  attributes: Attributes,
-  events: Schema.Array(Schema.Struct({ name: Schema.String, atMs: Schema.Finite, attributes: Attributes })),
-  links: Schema.Array(Schema.Struct({ traceId: Schema.String, spanId: Schema.String, attributes: Attributes })),
-  /** Events and links that there was no room for. */
-  dropped: Schema.Finite,
-  status: Schema.Literals(["unset", "ok", "error"]),
-  message: Schema.String
-})
-export type Span = typeof Span.Type
-
-/** Who caused the boot: the trace that it belongs to. */
-export interface Parent extends Trace {
-  readonly isSampled: boolean
-}
 
 export interface Options {
   /** The trace to go on with. */
@@ -61,29 +33,9 @@ export interface Options {
   readonly attributes?: { readonly [key: string]: string } | undefined
 }
 
-/** What the spans of a boot have in common. */
-export type Resource = Attributes
-
 /** Room for events and links in a span, and characters in a text of it. */
 const room = 128
 const maxText = 1_024
-
-// ------------------------------------------------------------------------------------------------------------ context
-
-/** Reads a W3C `traceparent`; nothing when it is none. */
-export const parseTraceparent = (text: string | undefined): Parent | undefined => {
-  const [, version = "", traceId = "", spanId = "", flags = "", rest = ""] =
-    traceparentForm.exec(text?.trim() ?? "") ?? []
-  if (version === "" || version === "ff" || (version === "00" && rest !== "")) return undefined
-  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined
-  return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 }
-}
-
-const traceparentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
-
-/** Writes a W3C `traceparent`. */
-export const traceparent = ({ isSampled, spanId, traceId }: Parent): string =>
-  `00-${traceId}-${spanId}-${isSampled ? "01" : "00"}`
 
 // --------------------------------------------------------------------------------------------------------------- fold
 

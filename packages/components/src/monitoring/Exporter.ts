@@ -24,7 +24,7 @@ import { Cause, Clock, Deferred, Duration, Effect, Latch, Option, Random, Redact
 import type { Scope } from "effect"
 import { Headers } from "effect/http"
 import { OtlpSerialization, type OtlpTracer } from "effect/observability"
-import type { Resource, Span } from "./BootTrace.ts"
+import type { Resource, Span } from "./Span.ts"
 import * as Otlp from "./Otlp.ts"
 import type * as OtlpGrpc from "./OtlpGrpc.ts"
 import * as OtlpWire from "./OtlpWire.ts"

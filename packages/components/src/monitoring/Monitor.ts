@@ -38,6 +38,7 @@ import type { Figure } from "../post/StartupMetrics.ts"
 import * as Alerts from "./Alerts.ts"
 import * as BootMetrics from "./BootMetrics.ts"
 import * as BootTrace from "./BootTrace.ts"
+import * as Span from "./Span.ts"
 import * as Exporter from "./Exporter.ts"
 import * as Exposition from "./Exposition.ts"
 import type { Source } from "./Listener.ts"
@@ -65,7 +66,7 @@ export class Monitor extends Context.Service<
     readonly text: (format: Exposition.Format) => Effect.Effect<string>
     readonly source: Source
     /** The trace of what is going on: for log lines, and for requests to others. Undefined before the boot. */
-    readonly trace: (component?: string) => BootTrace.Parent | undefined
+    readonly trace: (component?: string) => Span.Parent | undefined
     /** Sends the spans of requests, in the trace of whoever asks; undefined where no spans are sent. */
     readonly requests: Tracer.Tracer | undefined
     /** Sends the spans of another boot, one that was killed for instance. Those that were sent already are the same. */
@@ -110,7 +111,7 @@ export const make = Effect.fn("Monitor.make")(function* (
   const { previousOutcome, spool, variants = {}, version } = options
   const { endpoint, ratio } = settings.traces
   const attributes = attributesOf(settings.traces.attributes)
-  const trace = BootTrace.make({ ratio, version, attributes, parent: BootTrace.parseTraceparent(options.traceparent) })
+  const trace = BootTrace.make({ ratio, version, attributes, parent: Span.parseTraceparent(options.traceparent) })
   let unread: Array<BootEvent.BootEvent> = []
   /** What had been used by each of them. */
   let usages: Array<BootMetrics.Usage | undefined> = []

@@ -1,6 +1,6 @@
 /** Spans as OTLP writes them, for JSON and for protobuf alike. */
 import type { OtlpTracer } from "effect/observability"
-import type { Resource, Span } from "./BootTrace.ts"
+import type { Resource, Span } from "./Span.ts"
 
 /** A span and what it shares with those of its boot. */
 export interface Item {

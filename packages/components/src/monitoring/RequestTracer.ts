@@ -7,7 +7,7 @@
  * inside of a request has spans that go nowhere.
  */
 import { Exit, Option, Tracer } from "effect"
-import type { Span } from "./BootTrace.ts"
+import type { Span } from "./Span.ts"
 
 /** A tracer that gives each server span to `keep` when it ends, if the trace of whoever asks is sampled. */
 export const make = (keep: (span: Span) => void): Tracer.Tracer =>

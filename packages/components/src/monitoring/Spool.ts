@@ -4,7 +4,7 @@
  */
 import { readFile, rename, rm, writeFile } from "node:fs/promises"
 import { Effect, Option, Schema } from "effect"
-import { Span } from "./BootTrace.ts"
+import { Span } from "./Span.ts"
 import type { Item } from "./Otlp.ts"
 
 const Spooled = Schema.fromJsonString(

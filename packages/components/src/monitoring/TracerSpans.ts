@@ -17,8 +17,7 @@
 import type { BootEvent } from "@novacron/boot/model"
 import { Context, Effect, Exit, Option, type Tracer } from "effect"
 import * as BootTrace from "./BootTrace.ts"
-
-type Span = BootTrace.Span
+import type { Span } from "./Span.ts"
 
 /** An observer for a boot. What it tells goes to the tracer, below the span, that are current here. */
 export const make = Effect.fnUntraced(function* () {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type BootEvent, Timeline, TimelineView } from "@novacron/boot/model"
 import { Effect, Exit } from "effect"
-import * as fc from "fast-check"
 import * as BootTrace from "../../src/monitoring/BootTrace.ts"
+import * as Span from "../../src/monitoring/Span.ts"
 import { boot, type World } from "./fixtures/Boots.ts"
 
 /** A whole life: a boot, a while, and a stop. */
@@ -17,18 +17,18 @@ const life = (world: World, forMs = 0) =>
 
 const all = { ratio: 1 }
 
-const named = (spans: ReadonlyArray<BootTrace.Span>, name: string): BootTrace.Span => {
+const named = (spans: ReadonlyArray<Span.Span>, name: string): Span.Span => {
   const found = spans.find((span) => span.name === name)
   if (found === undefined) throw new Error(`no span ${name} among ${spans.map((span) => span.name).join(", ")}`)
   return found
 }
 
-const parentsOf = (spans: ReadonlyArray<BootTrace.Span>, span: BootTrace.Span): ReadonlyArray<string> => {
+const parentsOf = (spans: ReadonlyArray<Span.Span>, span: Span.Span): ReadonlyArray<string> => {
   const parent = spans.find(({ spanId }) => spanId === span.parentSpanId)
   return parent === undefined ? [span.name] : [span.name, ...parentsOf(spans, parent)]
 }
 
-const eventNames = ({ events }: BootTrace.Span) => events.map(({ name }) => name)
+const eventNames = ({ events }: Span.Span) => events.map(({ name }) => name)
 
 describe("BootTrace", () => {
   it.live("is one trace for a boot: boot, phase, component, attempt; what is needed is a link", () =>
@@ -175,23 +175,13 @@ describe("BootTrace", () => {
   )
 
   it("goes on with the trace of who started it, and keeps its decision", () => {
-    const parent = BootTrace.parseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    const parent = Span.parseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     assert.isDefined(parent)
     const { spans } = BootTrace.fromEvents([started("b")], { ratio: 0, parent })
     assert.strictEqual(spans[0]?.traceId, "4bf92f3577b34da6a3ce929d0e0e4736")
     assert.strictEqual(named(spans, "boot").parentSpanId, "00f067aa0ba902b7")
-    const unsampled = BootTrace.parseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")
+    const unsampled = Span.parseTraceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")
     assert.strictEqual(BootTrace.fromEvents([started("b")], { ratio: 1, parent: unsampled }).spans.length, 0)
-    for (const wrong of [
-      "",
-      "00-4bf9-00f067aa0ba902b7-01",
-      `00-${"0".repeat(32)}-00f067aa0ba902b7-01`,
-      `00-4bf92f3577b34da6a3ce929d0e0e4736-${"0".repeat(16)}-01`,
-      "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"
-    ]) {
-      assert.isUndefined(BootTrace.parseTraceparent(wrong), wrong)
-    }
   })
 
   it("begins with what was done before the first event, and says it once", () => {
@@ -223,22 +213,6 @@ describe("BootTrace", () => {
     assert.deepInclude(rollback.links, { ...idsOf(root), attributes: { "novacron.link": "boot" } })
     assert.strictEqual(rollback.endMs - rollback.startMs, 10)
     assert.strictEqual(resource["service.version"], "1.2.3")
-  })
-
-  it("writes what it reads as W3C context", () => {
-    const hex = (length: number) =>
-      fc
-        .array(
-          fc.nat(15).map((digit) => digit.toString(16)),
-          { minLength: length, maxLength: length }
-        )
-        .map((all) => `1${all.join("").slice(1)}`)
-    fc.assert(
-      fc.property(hex(32), hex(16), fc.boolean(), (traceId, spanId, isSampled) => {
-        const parent = { traceId, spanId, isSampled }
-        assert.deepStrictEqual(BootTrace.parseTraceparent(BootTrace.traceparent(parent)), parent)
-      })
-    )
   })
 
   it.live("has the ids that TimelineView gives to the same boot", () =>
@@ -302,9 +276,9 @@ describe("BootTrace", () => {
   })
 })
 
-const textsOf = ({ attributes }: BootTrace.Span["events"][number]) => Object.values(attributes).map(String)
+const textsOf = ({ attributes }: Span.Span["events"][number]) => Object.values(attributes).map(String)
 
-const idsOf = ({ spanId, traceId }: BootTrace.Span) => ({ traceId, spanId })
+const idsOf = ({ spanId, traceId }: Span.Span) => ({ traceId, spanId })
 
 const started = (bootId: string): BootEvent.Of<"BootStarted"> => ({
   _tag: "BootStarted",

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { OtlpSerialization } from "effect/observability"
-import type { Span } from "../../src/monitoring/BootTrace.ts"
+import type { Span } from "../../src/monitoring/Span.ts"
 import * as Otlp from "../../src/monitoring/Otlp.ts"
 
 const span: Span = {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import * as Spans from "../../src/api/Spans.ts"
-import type { Span } from "../../src/monitoring/BootTrace.ts"
+import type { Span } from "../../src/monitoring/Span.ts"
 import * as RequestTracer from "../../src/monitoring/RequestTracer.ts"
 
 const trace = "0af7651916cd43dd8448eb211c80319c"

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect } from "effect"
-import { Span } from "../../src/monitoring/BootTrace.ts"
+import { Span } from "../../src/monitoring/Span.ts"
 import * as Spool from "../../src/monitoring/Spool.ts"
 
 const folder = Effect.acquireRelease(
