@@ -290,7 +290,7 @@ describe.skipIf(!Browser.isThere)("the pages of the work, at a real node", () =>
     "say what the work waits for before there is any",
     async () => {
       // A database that takes calls and says nothing.
-      const silent = createServer(() => undefined)
+      const silent = createServer((socket) => void socket.resume().on("error", () => undefined))
       await new Promise<void>((resolve) => void silent.listen(0, "127.0.0.1", () => resolve()))
       const address = silent.address()
       const port = typeof address === "object" && address !== null ? address.port : 0
