@@ -1,6 +1,6 @@
 /** The work: a task for each checksum, and a table of its own beside those of the tasks, where results stay. */
 import type { Tasks } from "@novacron/api"
-import { Database, Orchestration } from "@novacron/components"
+import { Database, Orchestration, Post } from "@novacron/components"
 import { Context, Effect, Layer, Stream } from "effect"
 import { HttpApiError } from "effect/http-api"
 import type { Checksum } from "./Contract.ts"
@@ -17,13 +17,15 @@ export class Checksums extends Context.Service<
   {
     readonly request: (path: string) => Effect.Effect<Checksum, HttpApiError.ServiceUnavailable>
     readonly find: (id: string) => Effect.Effect<Checksum, HttpApiError.NotFound | HttpApiError.ServiceUnavailable>
+    /** Keeps those that are known by now and that nobody has asked for. */
+    readonly keepAll: Effect.Effect<void, unknown>
   }
 >()("checksums/Checksums") {
   static readonly layer = Layer.effect(
     Checksums,
     Effect.gen(function* () {
       const { sql } = yield* Database.Database
-      const { get, output, submit } = yield* Orchestration.Orchestration
+      const { get, list, output, submit } = yield* Orchestration.Orchestration
       const notNow = () => new HttpApiError.ServiceUnavailable()
 
       const keep = Effect.fnUntraced(function* (known: Checksum) {
@@ -41,7 +43,14 @@ export class Checksums extends Context.Service<
         const known = unfinished(yield* get(id))
         return known.state === "succeeded" ? yield* keep(known) : known
       })
+      const keepAll = Effect.gen(function* () {
+        const kept = new Set((yield* sql<{ task: string }>`SELECT task FROM checksums`).map(({ task }) => task))
+        const { tasks } = yield* list({ states: ["succeeded"], limit: 1_000 })
+        const missing = tasks.filter(({ id, name }) => name === "sha256" && !kept.has(id))
+        yield* Effect.forEach(missing.map(unfinished), keep, { discard: true })
+      })
       return {
+        keepAll,
         request: (path) => {
           const run = { driver: "process", command: ["sha256sum", "--", path] } as const
           return Effect.mapBoth(submit({ name: "sha256", run }, "checksums"), {
@@ -61,6 +70,12 @@ export class Checksums extends Context.Service<
     })
   )
 }
+
+/** A task is forgotten after a week, `orchestration.retention`; its result is not. */
+export const jobs = Post.backgroundJobs(
+  [Checksums],
+  Effect.map(Checksums, ({ keepAll }) => [{ name: "keep results", every: "1 minute", run: keepAll }])
+)
 
 const unfinished = ({ id, state, submission }: Tasks.Task): Checksum => ({
   id,

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { NodeHttpClient, NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@novacron/api"
-import { Api } from "@novacron/components"
+import { Api, Database } from "@novacron/components"
 import { Context, Effect, Layer, Logger, Option, Redacted, Schedule } from "effect"
 import { FetchHttpClient, HttpServer } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
@@ -21,9 +21,10 @@ const folder = Effect.acquireRelease(
 /** The application on a bare directory, and its client. */
 const started = Effect.fnUntraced(function* (dataDir: string) {
   const free = { database: { pool: { min: 1, max: 8 } }, api: { port: 0, grpc: { enabled: false } } } as const
-  const all = yield* Layer.build(App.layer(0).pipe(Layer.provide(Embedded.layer(dataDir, free))))
+  const all = yield* Layer.build(App.layer(0).pipe(Layer.provideMerge(Embedded.layer(dataDir, free))))
   const baseUrl = HttpServer.formatAddress(Context.get(all, HttpServer.HttpServer).address)
-  return yield* Effect.provide(HttpApiClient.make(Contract, { baseUrl }), FetchHttpClient.layer)
+  const { checksums } = yield* Effect.provide(HttpApiClient.make(Contract, { baseUrl }), FetchHttpClient.layer)
+  return { checksums, sql: Context.get(all, Database.Database).sql }
 })
 
 /** How programs of this machine ask the API of the node inside of it. */
@@ -69,10 +70,28 @@ describe("an application with parts of a node inside", () => {
             return asked.id
           })
         )
+        // Nobody asks for this one.
+        const other = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { checksums } = yield* started(dataDir)
+            const { id } = yield* checksums.request({ payload: { path: file } })
+            const node = yield* asColleague(dataDir)
+            yield* node.tasks
+              .get({ params: { id } })
+              .pipe(
+                Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: ({ state }) => state === "succeeded" })
+              )
+            return id
+          })
+        )
         // Everything was closed, the database too; what it knew is there with the next start.
-        const { checksums } = yield* started(dataDir)
+        const { checksums, sql } = yield* started(dataDir)
         rmSync(file)
         assert.deepInclude(yield* checksums.find({ params: { id } }), { sha256 })
+        const kept = yield* sql`SELECT sha256 FROM checksums WHERE task = ${other}`.pipe(
+          Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: ({ length }) => length > 0 })
+        )
+        assert.deepStrictEqual(kept, [{ sha256 }])
       }).pipe(Effect.scoped, Effect.provide([NodeServices.layer, Logger.layer([])])),
     60_000
   )
