@@ -336,6 +336,41 @@ describe("the version of the settings", () => {
   })
 })
 
+describe.skipIf(spawnSync("psql", ["--version"]).status !== 0)("a node that listens at any port that is free", () => {
+  it("tells others those that it really has, also after its API was built anew", async () => {
+    const server = await Postgres.make()
+    try {
+      await server.up()
+      const node = await place.ready([], { NOVACRON_DATABASE_URL: server.url(), NOVACRON_DISCOVERY_LEASE: "3s" })
+      const listed = ["-XAt", "-c", "SELECT addresses FROM novacron_peers", server.url()]
+      const told = async () => {
+        const { url } = JSON.parse(readFileSync(join(place.dataDir, "api/local.json"), "utf8"))
+        const [one] = JSON.parse((await place.run(["nodes", "--json"])).stdout)
+        const peer = JSON.parse(execFileSync("psql", listed, { encoding: "utf8" }).trim() || "{}")
+        return { url, address: one.address, addresses: Object.entries<string>(peer) }
+      }
+      const agree = async () => {
+        const { address, addresses, url } = await told()
+        return address === url && addresses.some(([, one]) => one === url)
+      }
+      await eventually(agree, "the address of the API")
+      const before = await told()
+      assert.sameMembers(
+        before.addresses.map(([name]) => name),
+        ["api", "dwcp", "peers"]
+      )
+      for (const [, address] of before.addresses)
+        assert.isTrue(await isOpen(Number(/\d+$/.exec(address)?.[0])), address)
+      const again = await place.run(["restart", "api", "--with-dependents"])
+      assert.strictEqual(again.code, 0, again.stderr)
+      await eventually(async () => (await told()).url !== before.url && (await agree()), "the new address of the API")
+      await stop(node)
+    } finally {
+      await server.remove()
+    }
+  })
+})
+
 describe("ports of a node that was killed", () => {
   it("are those of the next one at once", async () => {
     const names = ["HEALTH", "NETWORK_BIND", "MONITORING", "DASHBOARD", "DWCP_BIND", "API", "API_GRPC"]

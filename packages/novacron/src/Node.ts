@@ -66,6 +66,13 @@ export interface Facts {
   readonly beside?: Beside.Beside
 }
 
+/** The ports of those that listen: a setting of 0 is any that is free, which they know when they do. */
+interface Ports {
+  api: number
+  dwcp: number
+  peers: number
+}
+
 /** The parts of a node with these settings. Their order means nothing. */
 const components = (
   settings: Settings,
@@ -86,8 +93,9 @@ const components = (
     trail,
     view
   }: Facts
-) =>
-  [
+) => {
+  const ports = portsOf(settings)
+  return [
     // Taken before anything else looks at the data directory, and given back after all is down; here it is watched.
     Component.make(Lock.Lock, { phase: "pre", start: Effect.succeed(lock), health: (it) => it.check }),
     Environment.component(settings.environment, detection),
@@ -108,18 +116,19 @@ const components = (
     }),
     Database.deferred,
     Cache.component(settings.cache),
-    Network.component({ serverName: nodeId, ...settings.network }),
-    Dwcp.component(settings.dwcp, { dataDir, nodeId }),
+    Network.component({ serverName: nodeId, ...settings.network }, { listening: (port) => void (ports.peers = port) }),
+    Dwcp.component(settings.dwcp, { dataDir, nodeId, listening: (port) => void (ports.dwcp = port) }),
     Orchestration.component(settings.orchestration, {
       nodeId,
       host,
-      address: addressOf(settings, hostname),
+      address: () => addressOf(settings, hostname, ports),
       environment: detection.kind,
       version: program
     }),
     Api.component(settings.api, {
       dataDir,
       view,
+      listening: (port) => void (ports.api = port),
       ...(tracer === undefined ? {} : { tracer }),
       ...(beside === undefined ? {} : { turn: beside.turn })
     }),
@@ -143,28 +152,39 @@ const components = (
       id: nodeId,
       version: program,
       environment: detection.kind,
-      addresses: addressesOf(settings, hostname)
+      addresses: () => addressesOf(settings, hostname, ports)
     }),
     Post.ready(settings.ready, pid, notify)
   ] as const
+}
 
-/** Where other nodes and programs reach this one. */
+const portsOf = ({ api, dwcp, network }: Settings): Ports => ({
+  api: api.port,
+  dwcp: dwcp.bindPort,
+  peers: network.bindPort
+})
+
+/** Where other nodes and programs reach this one. What does not listen yet, at whichever port, is nowhere. */
 export const addressesOf = (
-  { api, dwcp, network }: Settings,
-  hostname: string
-): { readonly api: string; readonly dwcp: string; readonly peers: string } => {
+  settings: Settings,
+  hostname: string,
+  ports: Readonly<Ports> = portsOf(settings)
+): { readonly api?: string; readonly dwcp?: string; readonly peers?: string } => {
+  const { api, dwcp, network } = settings
   const at = (host: string, port: number) => `${reachable(host, hostname)}:${port}`
   return {
-    api: `https://${at(api.host, api.port)}`,
-    dwcp: at(dwcp.listenAddress, dwcp.bindPort),
-    peers: at(network.listenAddress, network.bindPort)
+    ...(ports.api === 0 ? {} : { api: `https://${at(api.host, ports.api)}` }),
+    ...(ports.dwcp === 0 ? {} : { dwcp: at(dwcp.listenAddress, ports.dwcp) }),
+    ...(ports.peers === 0 ? {} : { peers: at(network.listenAddress, ports.peers) })
   }
 }
 
 /** Where people and other nodes find the work of this one: the port of the cluster, or the API of a node that is alone. */
-export const addressOf = (settings: Settings, hostname: string): string => {
+export const addressOf = (settings: Settings, hostname: string, ports?: Readonly<Ports>): string => {
   const { advertise, enabled, listenAddress, port } = settings.orchestration.cluster
-  return enabled ? `${advertise ?? reachable(listenAddress, hostname)}:${port}` : addressesOf(settings, hostname).api
+  return enabled
+    ? `${advertise ?? reachable(listenAddress, hostname)}:${port}`
+    : (addressesOf(settings, hostname, ports).api ?? "")
 }
 
 /** Who listens at all addresses is found by name. */

@@ -98,6 +98,10 @@ describe("the addresses that a node tells others", () => {
       const found = Node.addressesOf(settings, "vm-1")
       assert.deepInclude(found, { api: "https://vm-1:8443", peers: "[fd00::1]:7100" })
       assert.strictEqual(Node.addressOf(settings, "vm-1"), "https://vm-1:8443")
+      // What is to listen at any port has one when it listens, and no address before.
+      const ports = { api: 0, dwcp: 0, peers: 4711 }
+      assert.deepStrictEqual(Node.addressesOf(settings, "vm-1", ports), { peers: "[fd00::1]:4711" })
+      assert.strictEqual(Node.addressOf(settings, "vm-1", ports), "")
     }).pipe(Effect.provide(within))
   )
 

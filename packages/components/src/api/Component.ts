@@ -38,6 +38,8 @@ export interface Surroundings {
   readonly tracer?: Tracer.Tracer
   /** What its code, which is large, is loaded after. Default: nothing. */
   readonly turn?: Effect.Effect<void>
+  /** Told where it listens each time it does. Default: nobody is. */
+  readonly listening?: (port: number) => void
 }
 
 /** The component `api`. `retry` is for tests that cannot wait for seconds. Default: {@link patience}. */
@@ -58,16 +60,18 @@ export const component = (
       const database = yield* Component.late(Database)
       yield* surroundings.turn ?? Effect.void
       const { make } = yield* Effect.promise(() => import("./Server.ts"))
-      const { dataDir, nodeId = hostname(), tracer, version = "", view } = surroundings
+      const { dataDir, listening, nodeId = hostname(), tracer, version = "", view } = surroundings
       const probes = [
         { name: "security", check: security.check },
         { name: "database", check: ifThere(database) },
         { name: "orchestration", check: ifThere(orchestration) }
       ]
       const seen = view ?? withoutBoot({ nodeId, version, probes })
-      return yield* make({ settings, dataDir, view: seen, security, orchestration, database }).pipe(
+      const api = yield* make({ settings, dataDir, view: seen, security, orchestration, database }).pipe(
         tracer === undefined ? identity : Effect.provideService(Tracer.Tracer, tracer)
       )
+      listening?.(api.port)
+      return api
     }),
     health: (api) =>
       Effect.gen(function* () {

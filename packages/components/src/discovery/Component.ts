@@ -43,7 +43,7 @@ export class NotFoundByOthers extends Data.TaggedError("NotFoundByOthers")<{
 export class Discovery extends Context.Service<
   Discovery,
   {
-    readonly self: Registry.Peer
+    readonly self: Omit<Registry.Peer, "addresses">
     /** Who else is there, as it was found last; by id. */
     readonly peers: Effect.Effect<ReadonlyArray<Registry.Peer>>
     /** Who else is there now, then each time that changes. */
@@ -61,8 +61,11 @@ export interface Self {
   readonly version: string
   /** Where it runs: `datacenter`, `internet` or `hybrid`. */
   readonly environment?: string
-  /** Addresses by what is there: `{ api: "https://10.0.0.1:8443" }`. `discovery.advertise` goes before them. */
-  readonly addresses: { readonly [name: string]: string }
+  /**
+   * Addresses by what is there, as of now: `{ api: "https://10.0.0.1:8443" }`. `discovery.advertise` goes before them.
+   * Asked each time the entry is renewed.
+   */
+  readonly addresses: () => { readonly [name: string]: string }
 }
 
 /** Enters this node in all registries, until the scope closes. */
@@ -73,14 +76,8 @@ export const make = Effect.fn("Discovery.make")(function* (
 ): Effect.fn.Return<Discovery["Service"], never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const nowMs = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-  const self: Registry.Peer = {
-    id,
-    version,
-    environment,
-    incarnation: yield* incarnation,
-    addresses: { ...addresses, ...advertised(settings.advertise) },
-    startedAt: yield* Clock.currentTimeMillis
-  }
+  const self = { id, version, environment, incarnation: yield* incarnation, startedAt: yield* Clock.currentTimeMillis }
+  const entered = (): Registry.Peer => ({ ...self, addresses: { ...addresses(), ...advertised(settings.advertise) } })
   const found = yield* SubscriptionRef.make<ReadonlyArray<Registry.Peer>>([])
   const kept = registries.map((registry): Entry => ({ registry, since: nowMs(), replaced: false, cause: undefined }))
 
@@ -88,7 +85,7 @@ export const make = Effect.fn("Discovery.make")(function* (
     Effect.gen(function* () {
       const { registry } = entry
       if (entry.replaced) return
-      const outcome = yield* registry.keep(self)
+      const outcome = yield* registry.keep(entered())
       if (outcome === "Replaced") {
         entry.replaced = true
         yield* Effect.logWarning(new NotFoundByOthers({ registry: registry.name, why: "Replaced" }).message)
@@ -112,7 +109,7 @@ export const make = Effect.fn("Discovery.make")(function* (
   })
 
   yield* Effect.addFinalizer(() =>
-    Effect.forEach(kept, ({ registry }) => Effect.ignore(registry.remove(self)), {
+    Effect.forEach(kept, ({ registry }) => Effect.ignore(registry.remove(entered())), {
       concurrency: "unbounded",
       discard: true
     }).pipe(Effect.timeoutOption(farewell))

@@ -39,7 +39,7 @@ export class RegistryUnavailable extends Data.TaggedError("RegistryUnavailable")
 /** Where nodes are entered. */
 export interface Registry {
   readonly name: string
-  /** Enters this node, or renews its entry. `Replaced`: another process of the same id is there. */
+  /** Enters this node, or renews its entry with the addresses of now. `Replaced`: another process of the same id is there. */
   readonly keep: (self: Peer) => Effect.Effect<"Kept" | "Replaced", RegistryUnavailable>
   /** Takes the entry away, if it is still this one's. */
   readonly remove: (self: Peer) => Effect.Effect<void, RegistryUnavailable>
@@ -112,7 +112,9 @@ export const database = (
       Effect.gen(function* () {
         const [row] = yield* sql<{ incarnation: string }>`
           UPDATE novacron_peers AS it SET expires_at = CASE WHEN it.incarnation = ${self.incarnation}
-            THEN now() + ${seconds}::float8 * interval '1 second' ELSE it.expires_at END
+            THEN now() + ${seconds}::float8 * interval '1 second' ELSE it.expires_at END,
+            addresses = CASE WHEN it.incarnation = ${self.incarnation}
+            THEN ${JSON.stringify(self.addresses)}::text::jsonb ELSE it.addresses END
           WHERE id = ${self.id} RETURNING it.incarnation`
         const isOurs = row?.incarnation === self.incarnation
         if (!isOurs) {
@@ -191,8 +193,9 @@ export const shared = (name: string, state: SharedState): Registry => {
     keep: (self) =>
       Effect.gen(function* () {
         const there = Option.getOrUndefined(yield* found(self.id))
-        if (there?.incarnation !== self.incarnation) {
-          if (there !== undefined && entered.has(self.incarnation)) return "Replaced" as const
+        const isOurs = there?.incarnation === self.incarnation
+        if (there !== undefined && !isOurs && entered.has(self.incarnation)) return "Replaced" as const
+        if (!isOurs || !isSame(there.addresses, self.addresses)) {
           yield* state.put(prefix + self.id, new TextEncoder().encode(JSON.stringify(self)), { ephemeral: true })
         }
         entered.add(self.incarnation)
@@ -209,3 +212,6 @@ export const shared = (name: string, state: SharedState): Registry => {
     )
   }
 }
+
+const isSame = (a: Peer["addresses"], b: Peer["addresses"]): boolean =>
+  Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([name, address]) => b[name] === address)

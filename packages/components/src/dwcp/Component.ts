@@ -24,6 +24,8 @@ import type { Settings } from "./Settings.ts"
 export interface Facts {
   readonly dataDir: string
   readonly nodeId: string
+  /** Told where its door is each time it opens. Default: nobody is. */
+  readonly listening?: (port: number) => void
 }
 
 /** For tests that cannot wait, or that want something to fail. */
@@ -170,12 +172,12 @@ const load = Effect.promise(() => import("@novacron/dwcp"))
 
 type Shared = Effect.Effect<Group.Door.Door, Group.DwcpCannotListen, Security | Scope.Scope>
 
-const openDoor = (settings: Settings, { dataDir }: Facts) =>
+const openDoor = (settings: Settings, { dataDir, listening }: Facts) =>
   Effect.gen(function* () {
     const { Group } = yield* load
     const security = yield* Security
     const { bindPort, listenAddress, transport } = settings
-    return yield* Group.Door.open({
+    const door = yield* Group.Door.open({
       host: listenAddress,
       port: bindPort,
       tls: security.serverTls(),
@@ -192,6 +194,8 @@ const openDoor = (settings: Settings, { dataDir }: Facts) =>
       idle: transport.idle,
       directory: `${dataDir}/dwcp/files`
     })
+    listening?.(door.port)
+    return door
   })
 
 /**

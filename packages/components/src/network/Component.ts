@@ -3,7 +3,7 @@
  * that is just ending gives it back.
  */
 import { Component, Policy, type Severity } from "@novacron/boot"
-import { Duration } from "effect"
+import { Duration, Effect } from "effect"
 import { Security } from "../security/Security.ts"
 import type { CannotBind } from "./Bind.ts"
 import * as Listener from "./Listener.ts"
@@ -13,17 +13,20 @@ import type { Settings } from "./Settings.ts"
 /** How patient a boot is with a port that is taken: three attempts, after 1 and 2 seconds. Anything else is tried once. */
 export const patience: Policy.Policy = Policy.perError(Policy.never, { PortTaken: Policy.standard })
 
-/** The component `network`. `retry` is for tests that cannot wait for seconds. Default: {@link patience}. */
+/**
+ * The component `network`. `retry` is for tests that cannot wait for seconds. Default: {@link patience}. `listening` is told
+ * where it listens each time it does.
+ */
 export const component = (
   settings: Settings,
-  options: { readonly retry?: Policy.Policy } = {}
+  options: { readonly retry?: Policy.Policy; readonly listening?: (port: number) => void } = {}
 ): Component.Component<Component.Provided<Network>, Severity.Critical<CannotBind>, Security> => {
   const listening = Component.make(Network, {
     name: "network",
     needs: [Security],
     // Time to drain, and a moment to cut off the rest.
     stop: Duration.sum(settings.drainTimeout, Duration.seconds(2)),
-    start: Listener.make(settings),
+    start: Effect.tap(Listener.make(settings), ({ address }) => Effect.sync(() => options.listening?.(address.port))),
     health: (network) => network.check
   })
   return listening.pipe(Component.retry(options.retry ?? patience), Component.timeout("15 seconds"))

@@ -28,6 +28,8 @@ import * as Transcript from "./Transcript.ts"
 
 export interface Options {
   readonly node: Announced
+  /** Where it is reached now, told with each heartbeat. Default: as it was announced. */
+  readonly address?: () => string
   readonly settings: Settings
   readonly tasks: TaskTable
   readonly nodes: NodeTable
@@ -50,6 +52,7 @@ export const make = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<Agent, SqlError.SqlError, Scope.Scope> {
   const { bulletin, driver, node, nodes, outputs, revive, settings, tasks } = options
+  const { address = () => node.address } = options
   const leaseMs = Duration.toMillis(settings.lease)
   const attempts = new Map<string, Attempt>()
   const wake = Latch.makeUnsafe(true)
@@ -190,7 +193,7 @@ export const make = Effect.fnUntraced(function* (
   const beating = Effect.gen(function* () {
     while (!isReplaced) {
       const sentMs = yield* nowMs
-      const mine = yield* Effect.timeout(nodes.beat(node.id, node.incarnation), settings.heartbeat)
+      const mine = yield* Effect.timeout(nodes.beat(node.id, node.incarnation, address()), settings.heartbeat)
       // Answers may come when it is too late: a process that was frozen finds them waiting.
       if ((yield* nowMs) - confirmedMs > leaseMs) yield* loseLease
       if (!mine) {

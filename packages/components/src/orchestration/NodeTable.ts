@@ -41,8 +41,8 @@ type Sql<A> = Effect.Effect<A, SqlError.SqlError>
 
 export interface NodeTable {
   readonly announce: (node: Announced) => Sql<void>
-  /** False when another incarnation has taken its place. */
-  readonly beat: (id: string, incarnation: string) => Sql<boolean>
+  /** With where it is reached now. False when another incarnation has taken its place. */
+  readonly beat: (id: string, incarnation: string, address: string) => Sql<boolean>
   readonly say: (id: string, incarnation: string, state: "draining" | "down") => Sql<void>
   readonly available: (deadAfterMs: number) => Sql<ReadonlyArray<Available>>
   readonly all: (deadAfterMs: number) => Sql<ReadonlyArray<Tasks.Node>>
@@ -67,9 +67,9 @@ export const make = (sql: PgClient.PgClient): NodeTable => ({
         RETURNING id
       )
       SELECT pg_notify('novacron', 'q') FROM given`),
-  beat: (id, incarnation) =>
+  beat: (id, incarnation, address) =>
     Effect.map(
-      sql`UPDATE novacron_nodes SET seen_at = now()
+      sql`UPDATE novacron_nodes SET seen_at = now(), address = ${address}::text
         WHERE id = ${id}::text AND incarnation = ${incarnation}::text::uuid RETURNING id`,
       ({ length }) => length > 0
     ),

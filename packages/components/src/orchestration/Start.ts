@@ -35,8 +35,8 @@ export interface Facts {
   readonly environment: Environment
   /** Of the program, for people who look at the nodes. */
   readonly version: string
-  /** Where others reach this node, for people. Default: the address of the cluster. */
-  readonly address?: string
+  /** Where others reach this node as of now, for people. Default: the address of the cluster. */
+  readonly address?: () => string
 }
 
 /** Ends with what others ask, when some node coordinates; fails when none does within that time. */
@@ -69,8 +69,10 @@ export const start = (settings: Settings, facts: Facts, coordinatorWithin: Durat
 
     const driver = Context.get(yield* Layer.build(Drivers.layer(settings, facts.nodeId, facts.host)), Driver)
     const offer = yield* Effect.provide(Offer.make(settings.capacity), Host.layer)
-    const node = announced(settings, facts, offer, driver.labels)
-    const agent = yield* named(Agent.make({ node, settings, tasks, nodes, outputs, bulletin, driver, revive }))
+    const { advertise } = settings.cluster
+    const address = facts.address ?? (() => `${advertise ?? listenAddress}:${port}`)
+    const node = announced(settings, facts, address(), offer, driver.labels)
+    const agent = yield* named(Agent.make({ node, address, settings, tasks, nodes, outputs, bulletin, driver, revive }))
     const { limits } = driver
     const live = yield* Live.make({ node: node.id, settings, tasks, nodes, outputs, bulletin, agent, limits, revive })
     yield* named(nodes.coordinator(Duration.toMillis(settings.deadAfter))).pipe(
@@ -93,22 +95,20 @@ export const start = (settings: Settings, facts: Facts, coordinatorWithin: Durat
 
 const announced = (
   settings: Settings,
-  { address, environment, nodeId, version }: Facts,
+  { environment, nodeId, version }: Facts,
+  address: string,
   offer: Offer.Offer,
   labels: { readonly [name: string]: string }
-): NodeTable.Announced => {
-  const { advertise, listenAddress, port } = settings.cluster
-  return {
-    id: nodeId,
-    incarnation: randomUUID(),
-    address: address ?? `${advertise ?? listenAddress}:${port}`,
-    environment,
-    version,
-    region: settings.region,
-    labels: { ...settings.labels, ...labels },
-    ...offer,
-    slots: settings.maxConcurrent
-  }
-}
+): NodeTable.Announced => ({
+  id: nodeId,
+  incarnation: randomUUID(),
+  address,
+  environment,
+  version,
+  region: settings.region,
+  labels: { ...settings.labels, ...labels },
+  ...offer,
+  slots: settings.maxConcurrent
+})
 
 const named = Effect.mapError((cause: SqlError.SqlError) => new TablesUnusable({ problem: saidOf(cause), cause }))

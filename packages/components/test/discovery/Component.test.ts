@@ -29,13 +29,13 @@ const database = () =>
   })
 
 /** A node of which only the database and discovery are there. */
-const node = (id: string, encoded: typeof Settings.Encoded = {}) =>
+const node = (id: string, encoded: typeof Settings.Encoded = {}, addresses?: Discovery.Self["addresses"]) =>
   Effect.gen(function* () {
     const self = {
       id,
       version: "0.1.0",
       environment: "datacenter",
-      addresses: { api: `https://${id}:8443`, network: `${id}:9090` }
+      addresses: addresses ?? (() => ({ api: `https://${id}:8443`, network: `${id}:9090` }))
     }
     const { services } = yield* Boot.make([security(), database(), Discovery.component(settings(encoded), self)])
     const made = Context.get(services, Component.option(Discovery.Discovery))
@@ -72,6 +72,19 @@ describe("discovery", () => {
       assert.closeTo(peer?.startedAt ?? 0, b.discovery.self.startedAt, 1)
       assert.deepStrictEqual(idsOf(yield* b.discovery.look), ["a"])
       yield* a.discovery.check
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("tells with each renewal where a node is reached now: a server may listen later, and elsewhere", () =>
+    Effect.gen(function* () {
+      const now: Record<string, string> = {}
+      const a = yield* node("a")
+      yield* node("b", {}, () => now)
+      for (const api of [undefined, "https://b:4711", "https://b:4712"]) {
+        if (api !== undefined) now["api"] = api
+        const [peer] = yield* until(a.discovery.peers, ([peer]) => peer !== undefined && peer.addresses["api"] === api)
+        assert.deepStrictEqual(peer?.addresses, now)
+      }
     }).pipe(Effect.scoped)
   )
 
@@ -180,7 +193,7 @@ describe("discovery", () => {
         list: Effect.succeed([])
       }
       const fiber = yield* Effect.forkChild(
-        Effect.scoped(Discovery.make(settings(), { id: "n", version: "1", addresses: {} }, [never]))
+        Effect.scoped(Discovery.make(settings(), { id: "n", version: "1", addresses: () => ({}) }, [never]))
       )
       assert.strictEqual((yield* Fiber.join(fiber)).self.id, "n")
     })

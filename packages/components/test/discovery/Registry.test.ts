@@ -37,6 +37,10 @@ describe("a registry in a shared state", () => {
       assert.strictEqual(yield* registry.keep(peer("a")), "Kept")
       assert.strictEqual(yield* registry.keep(peer("b")), "Kept")
       assert.deepStrictEqual(yield* registry.list, [peer("a"), peer("b")])
+      const moved = { ...peer("b"), addresses: { api: "https://b:4711" } }
+      assert.strictEqual(yield* registry.keep(moved), "Kept")
+      assert.deepStrictEqual(yield* registry.list, [peer("a"), moved])
+      yield* registry.keep(peer("b"))
       yield* registry.remove(peer("a", "another process"))
       assert.strictEqual(kept.size, 2)
       yield* registry.remove(peer("a"))
@@ -104,7 +108,7 @@ describe("a registry in a real etcd", () => {
   const node = (id: string) =>
     Effect.gen(function* () {
       const registry = yield* Discovery.etcd(settings())
-      return yield* Discovery.make(settings(), { id, version: "0.1.0", addresses: {} }, [registry])
+      return yield* Discovery.make(settings(), { id, version: "0.1.0", addresses: () => ({}) }, [registry])
     })
 
   const until = <A, E, R>(ask: Effect.Effect<A, E, R>, isSo: (value: A) => boolean) =>
@@ -133,7 +137,7 @@ describe("a registry in a real etcd", () => {
       Effect.gen(function* () {
         const bad = Schema.decodeUnknownSync(Settings)({ lease: "100ms", etcd: { endpoints: ["http://127.0.0.1:1"] } })
         const registry = yield* Discovery.etcd(bad)
-        const it = yield* Discovery.make(bad, { id: "n", version: "1", addresses: {} }, [registry])
+        const it = yield* Discovery.make(bad, { id: "n", version: "1", addresses: () => ({}) }, [registry])
         const exit = yield* until(Effect.exit(it.check), Exit.isFailure)
         assert.include(String(exit), "could not be entered in etcd")
       }).pipe(Effect.scoped),

@@ -12,7 +12,9 @@ const settings = Schema.decodeUnknownSync(Settings)({ lease, interval: "50ms" })
 const program = Effect.gen(function* () {
   const { sql } = yield* Pool.make(poolOptions(url, { pool: { min: 1, max: 2 } }))
   const registry = Registry.database(sql, settings.lease)
-  yield* Component.make(settings, { id, version: "0.1.0", addresses: { api: "https://10.0.0.9:8443" } }, [registry])
+  yield* Component.make(settings, { id, version: "0.1.0", addresses: () => ({ api: "https://10.0.0.9:8443" }) }, [
+    registry
+  ])
   const isThere = Effect.map(registry.list, (peers) => peers.some((peer) => peer.id === id))
   yield* Effect.repeat(Effect.andThen(Effect.sleep("20 millis"), isThere), { until: (it) => it })
   console.log("entered")

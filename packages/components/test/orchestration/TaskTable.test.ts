@@ -97,8 +97,11 @@ describe("TaskTable", () => {
         yield* tasks.place([{ id, placement: placement(node.id) }])
         const anew = { ...node, incarnation: randomUUID() }
         yield* nodes.announce(anew)
-        assert.isFalse(yield* nodes.beat(node.id, node.incarnation))
-        assert.isTrue(yield* nodes.beat(node.id, anew.incarnation))
+        assert.isFalse(yield* nodes.beat(node.id, node.incarnation, "an old address"))
+        assert.isTrue(yield* nodes.beat(node.id, anew.incarnation, "https://10.0.0.1:4711"))
+        // A server that was started anew may be at another port.
+        const all = yield* nodes.all(60_000)
+        assert.strictEqual(all.find(({ id }) => id === node.id)?.address, "https://10.0.0.1:4711")
         assert.deepStrictEqual(yield* tasks.claim(node.id, node.incarnation, 10), [])
         yield* nodes.say(node.id, anew.incarnation, "draining")
         assert.deepStrictEqual(yield* tasks.claim(node.id, anew.incarnation, 10), [])
