@@ -38,6 +38,10 @@ export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly reason
   }
 }
 
+/** Whether the system says that this user may not read a file. */
+export const isDenied = (cause: unknown): boolean =>
+  cause instanceof Error && "code" in cause && cause.code === "EACCES"
+
 /** The plan of these settings, or the node that was asked, has nobody of that name. */
 export class NoSuchComponent extends Data.TaggedError("NoSuchComponent")<{
   readonly name: string

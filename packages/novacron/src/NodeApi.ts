@@ -15,8 +15,10 @@ import { Data, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient } from "effect/http"
 import { dataDirFor } from "./Commands/DataDir.ts"
 import type { Asked } from "./Configuration.ts"
+import { isDenied, WrongUsage } from "./Errors.ts"
 import type { ExitCode } from "./Meanings.ts"
 import { Surroundings } from "./Surroundings.ts"
+import { visible } from "./Terminal.ts"
 
 /** Which API, and how to get in. */
 export interface Flags extends Asked {
@@ -44,6 +46,16 @@ export class ApiSilent extends Data.TaggedError("ApiSilent")<{ readonly url: str
   }
 }
 
+/** The file with the CA of another node, which a flag names. */
+export class CaUnreadable extends Data.TaggedError("CaUnreadable")<{ readonly path: string; readonly cause: unknown }> {
+  get exitCode(): ExitCode {
+    return isDenied(this.cause) ? 77 : 64
+  }
+  override get message(): string {
+    return `${this.path} cannot be read. --ca wants the CA of the API that is asked, PEM. Nothing was asked.`
+  }
+}
+
 /** The API has understood, and says no. */
 export class ApiRefused extends Data.TaggedError("ApiRefused")<{ readonly problem: Problem.Problem }> {
   get code(): string {
@@ -56,7 +68,9 @@ export class ApiRefused extends Data.TaggedError("ApiRefused")<{ readonly proble
     const { detail, title } = this.problem
     const errors = "errors" in this.problem ? (this.problem.errors ?? []) : []
     const where = errors.map(({ message, path }) => ` ${path.join(".")}: ${message}.`).join("")
-    return `${detail ?? `${title}.`}${where}`
+    // What the API says of headers is for whoever writes them.
+    const token = this.problem._tag === "Unauthenticated" ? ` This program takes its token from ${tokenVariable}.` : ""
+    return `${detail ?? `${title}.`}${where}${token}`
   }
 }
 
@@ -116,10 +130,26 @@ interface Access {
   readonly serverName: string | undefined
 }
 
+/** Over TLS, or without leaving this machine. */
+const isSafe = (url: string): boolean => {
+  if (!URL.canParse(url)) return false
+  const { hostname, protocol } = new URL(url)
+  return protocol === "https:" || (protocol === "http:" && /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname))
+}
+
 const accessTo = Effect.fnUntraced(function* (flags: Flags) {
   const { env } = yield* Surroundings
   const { url } = flags
+  if (url === undefined && flags.ca !== undefined) {
+    return yield* new WrongUsage({
+      reason: "--ca is of the API that --url names; without --url the node here is asked."
+    })
+  }
   if (url !== undefined) {
+    if (!isSafe(url)) {
+      const reason = `--url ${visible(url, 200)}: say https://HOST:PORT. Without TLS the token would be anybody's.`
+      return yield* new WrongUsage({ reason })
+    }
     const given = env[tokenVariable]
     const path = flags.ca
     const ca =
@@ -127,7 +157,7 @@ const accessTo = Effect.fnUntraced(function* (flags: Flags) {
         ? undefined
         : yield* Effect.tryPromise({
             try: () => readFile(path, "utf8"),
-            catch: (cause) => new ApiSilent({ url, cause })
+            catch: (cause) => new CaUnreadable({ path, cause })
           })
     const access: Access = {
       url: url.replace(/\/+$/, ""),

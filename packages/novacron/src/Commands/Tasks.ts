@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises"
 import { Problem, Tasks } from "@novacron/api"
 import { Data, Duration, Effect, Schedule, Schema } from "effect"
+import { isDenied } from "../Errors.ts"
 import * as Leave from "../Leave.ts"
 import * as NodeApi from "../NodeApi.ts"
 import * as Program from "../Program.ts"
@@ -150,8 +151,6 @@ const submissionOf = Effect.fnUntraced(function* (flags: Submitting) {
 })
 
 const misused = (problem: string) => new BadSubmission({ problem, exitCode: 64 })
-
-const isDenied = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "EACCES"
 
 /** The last part of a path, as a name may be. */
 const nameFrom = (program: string): string =>

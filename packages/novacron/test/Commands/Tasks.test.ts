@@ -1,5 +1,6 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { hostname, tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
 import { Tasks as Words } from "@novacron/api"
@@ -309,6 +310,38 @@ describe("novacron tasks", () => {
     assert.strictEqual(silent.exit, 69)
     assert.include(silent.err, "NVC-2805")
     rmSync(empty, { recursive: true })
+  })
+
+  it("names the variable of the token to whoever shows none, or a wrong one", async () => {
+    const { ca, url } = JSON.parse(readFileSync(join(dataDir, "api/local.json"), "utf8"))
+    const file = join(dataDir, "its-ca.pem")
+    writeFileSync(file, ca)
+    for (const env of [{}, { NOVACRON_API_TOKEN: "nvc_swordfish" }]) {
+      const { err, exit } = await run(Tasks.nodes, { ...common, url, ca: file }, env)
+      assert.strictEqual(exit, 77, err)
+      assert.include(err, "This program takes its token from NOVACRON_API_TOKEN.")
+      assert.notInclude(err, "swordfish")
+    }
+  })
+
+  it("asks no API that is not named well, and gives its token to none without TLS", async () => {
+    const env = { NOVACRON_API_TOKEN: "nvc_swordfish" }
+    let heard = ""
+    const plain = createServer((socket) => socket.on("data", (data) => (heard += data.toString()))).listen(0, "0.0.0.0")
+    const address = plain.address()
+    const port = typeof address === "object" ? address?.port : 0
+    for (const url of ["nope", "127.0.0.1:8443", `http://${hostname()}:${port}`, "ftp://127.0.0.1"]) {
+      const { err, exit } = await run(Tasks.nodes, { ...common, url }, env)
+      assert.strictEqual(exit, 64, url)
+      assert.include(err, `--url ${url}: say https://HOST:PORT`)
+    }
+    plain.close()
+    assert.strictEqual(heard, "")
+    const elsewhere = await run(Tasks.nodes, { ...common, ca: "/nowhere" }, env)
+    assert.strictEqual(elsewhere.exit, 64, "without --url it says nothing")
+    const missing = await run(Tasks.nodes, { ...common, url: "https://127.0.0.1:1", ca: "/nowhere" }, env)
+    assert.strictEqual(missing.exit, 64)
+    assert.match(missing.err, /\/nowhere cannot be read\.[^]*ENOENT/)
   })
 })
 
