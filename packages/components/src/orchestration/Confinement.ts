@@ -42,7 +42,7 @@ export const make = (options: Options): Effect.Effect<Confinement, never, Scope.
       (group) => Effect.sync(() => group && attempt(() => rmdirSync(group.directory)))
     ),
     (group) => ({
-      limits: said(group),
+      limits: said(group, options.pid),
       directory: group?.directory,
       confine: (name, demand) => confine(options, group, name, demand)
     })
@@ -124,7 +124,7 @@ const clearAway = (above: string): void => {
   }
 }
 
-const said = (group: Group | undefined): string => {
+const said = (group: Group | undefined, pid: number): string => {
   const has = (name: string) => group?.controllers.has(name) === true
   return [
     has("memory")
@@ -132,7 +132,11 @@ const said = (group: Group | undefined): string => {
       : "Memory is limited for each process alone (prlimit --data).",
     has("cpu") ? "CPU is limited." : "CPU is not limited.",
     has("pids") ? "The number of processes is limited." : "The number of processes is not limited.",
-    group === undefined ? "A process that leaves its process group is not found." : "No process leaves its attempt."
+    group === undefined ? "A process that leaves its process group is not found." : "No process leaves its attempt.",
+    // The system gives it every process whose parent has gone, and Node knows only of those that it started.
+    ...(pid === 1
+      ? ["Processes that lose their parent stay as zombies: this node is pid 1, start it under an init."]
+      : [])
   ].join(" ")
 }
 

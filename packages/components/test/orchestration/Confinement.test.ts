@@ -11,7 +11,7 @@ const demand = { cpu: 0.5, memory: 64 }
 describe("Confinement", () => {
   it.effect("without control groups limits memory of each process, and says that the rest is not limited", () =>
     Effect.gen(function* () {
-      const { confine, directory, limits } = yield* Confinement.make({ cgroup: false, maxPids: 10, pid: 1 })
+      const { confine, directory, limits } = yield* Confinement.make({ cgroup: false, maxPids: 10, pid: 7 })
       assert.isUndefined(directory)
       assert.deepStrictEqual(confine("a", demand), {
         before: ["prlimit", "--data=67108864", "--core=0", "--"],
@@ -19,7 +19,14 @@ describe("Confinement", () => {
       })
       assert.deepStrictEqual(confine("a", { cpu: 1, memory: 0 }).before, [])
       assert.include(limits, "CPU is not limited.")
-      assert.include(limits, "A process that leaves its process group is not found.")
+      assert.match(limits, /A process that leaves its process group is not found\.$/)
+    })
+  )
+
+  it.effect("says of a node that is the first process of its container that an init is missing", () =>
+    Effect.gen(function* () {
+      const { limits } = yield* Confinement.make({ cgroup: false, maxPids: 10, pid: 1 })
+      assert.match(limits, /stay as zombies: this node is pid 1, start it under an init\.$/)
     })
   )
 
