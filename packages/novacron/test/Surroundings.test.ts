@@ -2,32 +2,8 @@ import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import * as Silence from "../../../test/fixtures/Silence.ts"
 import { thisProcess } from "../src/Surroundings.ts"
-
-/**
- * A command in a network of its own, whose name server takes every question and answers none, for two minutes and a half
- * as the resolver is told. Nothing but Linux and its namespaces has that; a user needs those of users.
- */
-const deaf = [
-  "unshare",
-  "--map-root-user",
-  "--net",
-  "--mount",
-  "sh",
-  "-ec",
-  `ip link add near type veth peer name far
-  ip address add 192.0.2.1/24 dev near
-  ip link set near up
-  ip link set far up
-  ip neighbour add 192.0.2.53 lladdr 02:00:00:00:00:53 dev near
-  mount -t tmpfs none /mnt
-  printf 'nameserver 192.0.2.53\noptions timeout:30 attempts:5\n' > /mnt/resolv.conf
-  mount --bind /mnt/resolv.conf /etc/resolv.conf
-  exec "$@"`,
-  "sh"
-]
-const [unshare = "", ...within] = deaf
-const canBeDeaf = spawnSync(unshare, [...within, "true"]).status === 0
 
 describe("this process", () => {
   it("is as the system says", () => {
@@ -96,7 +72,7 @@ describe("this process", () => {
     assert.include(stderr, "still here")
   })
 
-  it.skipIf(!canBeDeaf)(
+  it.skipIf(!Silence.isThere)(
     "leaves at once while it waits for the address of a name",
     () => {
       const door = join(import.meta.dirname, "../src/Surroundings.ts")
@@ -110,11 +86,7 @@ describe("this process", () => {
         `await flushed()`,
         `leave(73)`
       ].join("\n")
-      const program = [process.execPath, "--input-type=module", "-e", script]
-      const { status, stderr, stdout } = spawnSync(unshare, [...within, ...program], {
-        encoding: "utf8",
-        timeout: 60_000
-      })
+      const { status, stderr, stdout } = Silence.run(process.execPath, "--input-type=module", "-e", script)
       assert.deepStrictEqual({ status, stdout, stderr }, { status: 73, stdout: "leaves", stderr: "" })
     },
     90_000

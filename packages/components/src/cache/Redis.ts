@@ -14,8 +14,9 @@
  */
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import { Data, Effect, Redacted, Result, type Scope } from "effect"
+import { Data, Duration, Effect, Redacted, Result, type Scope } from "effect"
 import type { Redis } from "ioredis"
+import * as Lookup from "../preflight/Lookup.ts"
 import { CacheMisconfigured, CacheRefused, CacheUnavailable, CacheUntrusted } from "./Cache.ts"
 
 /** Where a Redis is and who asks. */
@@ -33,6 +34,9 @@ const reconnect = { firstMs: 50, capMs: 2_000 }
 
 /** How long a connection may take, TLS included, in milliseconds. */
 const connectMs = 2_000
+
+/** Less than that, so that it is said when it is the name that nobody knows. */
+const lookup = Lookup.within(Duration.millis(connectMs * 0.8))
 
 /** How long closing may take before the socket is simply dropped, in milliseconds. */
 const closeMs = 250
@@ -149,7 +153,8 @@ export const connect = (
       }
       connect() {
         const { host, port } = address
-        const socket = tls === undefined ? Net.connect({ host, port }) : Tls.connect({ ...tls, host, port })
+        const at = { host, port, lookup }
+        const socket = tls === undefined ? Net.connect(at) : Tls.connect({ ...tls, ...at })
         socket.on("error", (error) => void (this.firstError ??= error))
         this.connecting = true
         this.stream = socket

@@ -23,6 +23,7 @@ import { CircuitBreaker } from "@novacron/boot"
 import { Clock, Duration, Effect, Exit, Fiber, Option, type Redacted, Ref, Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+import * as Lookup from "../preflight/Lookup.ts"
 import { codeOf, PoolExhausted, textOf } from "./DatabaseError.ts"
 import * as Loan from "./Loan.ts"
 import { patienceMs, type Settings } from "./Settings.ts"
@@ -104,7 +105,7 @@ export const alone = <A, E, E2>(
   use: (sql: PgClient.PgClient) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | E2> =>
   Effect.suspend(() => {
-    const sockets = socketsTo(options.target)
+    const sockets = socketsTo(options)
     const client = Effect.mapError(single(options, sockets.open), named)
     return Loan.leavable(Effect.scoped(Effect.flatMap(client, use)), Effect.sync(sockets.destroy))
   })
@@ -126,7 +127,7 @@ export const make = Effect.fnUntraced(function* (
     onChange: ({ from, to }) => Effect.logWarning(`The breaker of the database went from ${from} to ${to}.`)
   })
   const breaker = yield* Ref.make(yield* newBreaker)
-  const sockets = socketsTo(target)
+  const sockets = socketsTo(options)
   const pool = yield* closing(
     sockets,
     PgPool.make({
@@ -380,14 +381,16 @@ interface Sockets {
 }
 
 /** Opens sockets for the driver and knows which are open. One that was said goodbye to is not kept by a silent server. */
-const socketsTo = (target: Target): Sockets => {
+const socketsTo = ({ settings, target }: Options): Sockets => {
+  // Less than the driver waits for the connection, which knows nothing of names.
+  const lookup = Lookup.within(Duration.times(settings.connectTimeout, 0.8))
   const live = new Set<Socket>()
   let established = 0
   const open = (): Socket => {
     const socket =
       target.at._tag === "Unix"
         ? connect({ path: socketOf(target.at) })
-        : connect({ host: target.at.host, port: target.at.port, ...tcp })
+        : connect({ host: target.at.host, port: target.at.port, lookup, ...tcp })
     live.add(socket)
     socket.once("connect", () => void established++)
     socket.once("close", () => void live.delete(socket))

@@ -19,6 +19,7 @@ export type Reason =
   | "refused"
   | "timed out"
   | "unknown host"
+  | "no name server answers"
   | "unreachable"
   | "not allowed"
   | "no such socket"
@@ -53,11 +54,18 @@ export const format = (address: Address): string => {
 
 /** Dials once; name and connection together within the limit. An answer that waits to be heard by then counts. */
 export const dial = (address: Address, limit: Duration.Duration): Effect.Effect<Answered, Unanswered> =>
-  within(
-    limit,
-    address,
-    Effect.flatMap(resolved(address), (at) => knock(address, at))
-  )
+  Effect.suspend(() => {
+    let isFound = address._tag === "Unix"
+    return within(
+      limit,
+      address,
+      Effect.flatMap(resolved(address), (at) => {
+        isFound = true
+        return knock(address, at)
+      }),
+      () => (isFound ? "timed out" : "no name server answers")
+    )
+  })
 
 /** Asks by HTTP whether the one who answers there is ready, once and within the limit: any answer but 2xx is a no. */
 export const ask = (
@@ -81,12 +89,17 @@ export const ask = (
     })
   )
 
-const within = <A>(limit: Duration.Duration, address: Address, asked: Effect.Effect<A, Unanswered>) =>
+const within = <A>(
+  limit: Duration.Duration,
+  address: Address,
+  asked: Effect.Effect<A, Unanswered>,
+  reason: () => Reason = () => "timed out"
+) =>
   Effect.raceFirst(
     asked,
     Effect.sleep(limit).pipe(
       Effect.andThen(turn),
-      Effect.andThen(Effect.fail(new Unanswered({ address, reason: "timed out" })))
+      Effect.andThen(Effect.suspend(() => Effect.fail(new Unanswered({ address, reason: reason() }))))
     )
   )
 
@@ -132,7 +145,7 @@ const reasons: { readonly [code: string]: Reason | undefined } = {
   ECONNREFUSED: "refused",
   ETIMEDOUT: "timed out",
   ENOTFOUND: "unknown host",
-  EAI_AGAIN: "unknown host",
+  EAI_AGAIN: "no name server answers",
   EAI_NONAME: "unknown host",
   EHOSTUNREACH: "unreachable",
   ENETUNREACH: "unreachable",

@@ -66,7 +66,8 @@ describe("Dial", () => {
       assert.isAbove(refused.roundTripMs ?? 0, 0)
       assert.strictEqual(refused.message, `127.0.0.1:${port}: refused`)
       const unknown = yield* Effect.flip(Dial.dial(tcp("no-such-host.invalid", 5432), Duration.seconds(10)))
-      assert.strictEqual(unknown.reason, "unknown host")
+      // The second where there is no network at all.
+      assert.oneOf(unknown.reason, ["unknown host", "no name server answers"])
       assert.isUndefined(unknown.roundTripMs)
       const broadcast = yield* Effect.flip(Dial.dial(tcp("255.255.255.255", 1), soon))
       assert.include(["unreachable", "not allowed"], broadcast.reason)

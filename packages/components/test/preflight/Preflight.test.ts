@@ -45,7 +45,8 @@ describe("Preflight", () => {
       )
       assert.strictEqual(error.code, "NVC-1131")
       assert.include(error.message, `database at 127.0.0.1:${port}: refused`)
-      assert.include(error.message, "vault at vault.invalid:8200: unknown host")
+      // The second where there is no network at all.
+      assert.match(error.message, /vault at vault\.invalid:8200: (unknown host|no name server answers)/)
       assert.notInclude(error.message, "redis")
     }).pipe(Effect.scoped)
   )
