@@ -6,6 +6,9 @@
  * Linear in the last twelve values and two levels, fitted to this series alone, and free to leave its prior at once, where
  * the regression of Signals is held near what most series have in common. An observation is worth the less the further off it
  * was beyond what is usual here (Huber). It is no input of the network: a gate weighs it by what it does.
+ *
+ * Five ahead is forecast in two ways, for each is sometimes the better one: at once, and value by value ({@link Lags}'s
+ * `after`), which follows a wave as soon as one step of it is known, and strays where one step says little of five.
  */
 import * as Regression from "./Regression.ts"
 import * as Window from "./Window.ts"
@@ -16,6 +19,8 @@ export interface Lags {
   /** In the unit of the values: the forecast, and what nine values of ten are not below. */
   readonly point: () => number
   readonly low: () => number
+  /** The same for later, from forecasts of all that is between. */
+  readonly after: (steps: number) => number
 }
 
 const lags = 12
@@ -34,6 +39,7 @@ export const make = (steps: number): Lags => {
   const forecasts = new Float64Array(slots)
   const errors = Window.make(64)
   const latest = new Float64Array(lags)
+  const later = new Float64Array(size)
   let count = 0
   let fast = 0
   let slow = 0
@@ -62,9 +68,12 @@ export const make = (steps: number): Lags => {
     inputs[lags + 1] = slow / scale
     inputs[lags + 2] = 1
     scales[slot] = scale
-    const forecast = regression.predict(inputs)
-    forecasts[slot] = Number.isFinite(forecast) ? Math.max(0, Math.min(most, forecast)) : inputs[0]!
+    forecasts[slot] = forecast(inputs)
     count++
+  }
+  const forecast = (inputs: Float64Array): number => {
+    const share = regression.predict(inputs)
+    return Number.isFinite(share) ? Math.max(0, Math.min(most, share)) : inputs[0]!
   }
 
   const now = (): number => (count - 1) % slots
@@ -72,6 +81,18 @@ export const make = (steps: number): Lags => {
   return {
     push,
     point: () => forecasts[now()]! * scales[now()]!,
-    low: () => low() * scales[now()]!
+    low: () => low() * scales[now()]!,
+    after: (steps) => {
+      later.set(seen[now()]!)
+      let share = forecasts[now()]!
+      for (let step = 1; step < steps; step++) {
+        later.copyWithin(1, 0, lags - 1)
+        later[0] = share
+        later[lags]! += 0.2 * (share - later[lags]!)
+        later[lags + 1]! += 0.02 * (share - later[lags + 1]!)
+        share = forecast(later)
+      }
+      return share * scales[now()]!
+    }
   }
 }

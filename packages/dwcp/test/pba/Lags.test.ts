@@ -35,6 +35,22 @@ describe("the expert of the last twelve values", () => {
     }
   })
 
+  it("follows a wave value by value long before it can foresee the fifth at once", () => {
+    const values = Array.from({ length: 60 }, (_, i) => 100 + 60 * Math.sin(i / 5))
+    const [one, five] = [Lags.make(1), Lags.make(5)]
+    let [byOne, atOnce] = [0, 0]
+    for (const [i, value] of values.entries()) {
+      one.push(value, 100)
+      five.push(value, 100)
+      assert.strictEqual(one.after(1), one.point())
+      const truth = values[i + 5]
+      if (i < 24 || truth === undefined) continue
+      byOne += Math.abs(truth - one.after(5))
+      atOnce += Math.abs(truth - five.point())
+    }
+    assert.isBelow(byOne, 0.3 * atOnce)
+  })
+
   it("lets about a tenth of noise fall below its low forecast", () => {
     const random = chance(5)
     const { below } = errors(
@@ -49,7 +65,7 @@ describe("the expert of the last twelve values", () => {
     for (let i = 0; i < 50_000; i++) lags.push(7, 7)
     for (const value of [0, 1e300, 0, 1e-300, 5]) {
       lags.push(value, Math.max(1e-12, value))
-      for (const said of [lags.point(), lags.low()]) assert.isTrue(said >= 0 && Number.isFinite(said))
+      for (const said of [lags.point(), lags.low(), lags.after(5)]) assert.isTrue(said >= 0 && Number.isFinite(said))
     }
   })
 })
