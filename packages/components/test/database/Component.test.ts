@@ -326,7 +326,7 @@ describe("the deferred migrations", () => {
       assert.strictEqual(status, "degraded")
       const found = components.find(({ name }) => name === "database-deferred")
       assert.strictEqual(found?.status, "unhealthy")
-      assert.include(found?.message ?? "", "1000 broken")
+      assert.include(found?.message ?? "", "1000 (broken)")
       const { sql } = Context.get(services, Database)
       yield* sql`CREATE TABLE no_such_table (id integer)`
       yield* Effect.repeat(state, {
