@@ -4,16 +4,27 @@ import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Console from "effect/Console"
 
-/** Help goes to stdout when somebody asked for it; a command line that nobody understands is told so on stderr, in short. */
-export const presenter: CliOutput.Presenter = {
+/**
+ * Help goes to stdout when somebody asked for it; a command line that nobody understands is told so on stderr, in short, and
+ * like every other error on stdout too, for those who read JSON.
+ */
+export const presenter = (args: ReadonlyArray<string>): CliOutput.Presenter => ({
   present: (event) =>
     event._tag !== "InvalidInvocation"
       ? CliOutput.defaultPresenter.present(event)
       : Effect.gen(function* () {
           const { commandPath, errors } = event
-          for (const error of errors) yield* Console.error(plain(error.message))
+          const said = errors.map((error) => plain(error.message))
+          if (wantsJson(args)) yield* Console.log(JSON.stringify({ error: { message: said.join("\n"), exit: 64 } }))
+          for (const line of said) yield* Console.error(line)
           yield* Console.error(`More: ${commandPath.join(" ")} --help`)
         })
+})
+
+/** What is behind two dashes belongs to somebody else. */
+const wantsJson = (args: ReadonlyArray<string>): boolean => {
+  const end = args.indexOf("--")
+  return (end < 0 ? args : args.slice(0, end)).includes("--json")
 }
 
 /** The parser says of `-s cores` three times what it expects, and of numbers what they are to JavaScript. */

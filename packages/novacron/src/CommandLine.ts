@@ -25,7 +25,7 @@ export const run = (novacron: Command.Command.Any): void => {
   const context = Context.make(Surroundings, surroundings).pipe(
     Context.add(CliConfig.CliConfig, CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] })),
     Context.add(CliOutput.Formatter, formatter({ colors })),
-    Context.add(CliOutput.Presenter, presenter)
+    Context.add(CliOutput.Presenter, presenter(args))
   )
   // Our flags are words: nothing asks for a file system before a command runs, and commands bring their own.
   const main = Command.runWith(novacron, { version })(args) as Effect.Effect<void, unknown, Surroundings>

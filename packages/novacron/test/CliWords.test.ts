@@ -38,4 +38,20 @@ describe("the words of the command line", () => {
     assert.isTrue(first.endsWith(`"${words.at(-1)}". Expected: ${expected}`), first)
     assert.match(second, /^More: novacron .*--help$/)
   })
+
+  it("tell who reads JSON there what is wrong with the command line, and nobody else", () => {
+    const run = (...words: ReadonlyArray<string>) => {
+      const args = [join(import.meta.dirname, "../src/main.ts"), ...words]
+      return spawnSync(process.execPath, args, { env: {}, encoding: "utf8" })
+    }
+    for (const words of [["why"], ["trace", "--width", "wide"], ["tasks", "frob"]]) {
+      const { status, stderr, stdout } = run(...words, "--json")
+      assert.strictEqual(status, 64)
+      const { error } = JSON.parse(stdout)
+      assert.strictEqual(error.exit, 64)
+      assert.isTrue(stderr.startsWith(error.message), stderr)
+    }
+    const { status, stdout } = run("tasks", "submit", "--frob", "--", "ls", "--json")
+    assert.deepStrictEqual([status, stdout], [64, ""])
+  })
 })

@@ -97,7 +97,12 @@ export const impact = Program.make(
       return yield* new NoSuchComponent({ name: flags.component, names: namesIn(plan) })
     }
     const [, ...fallbacks] = lost.variants.map(({ name }) => name)
-    const concerned = Plan.impact(around, own)
+    // By the names that every other command takes.
+    const within = path
+      .slice(0, -1)
+      .map((name) => `${name}/`)
+      .join("")
+    const concerned = Plan.impact(around, own).map((one) => ({ ...one, component: `${within}${one.component}` }))
     const { optional, severity } = lost
     if (flags.json) {
       const told = { component: flags.component, severity, optional, fallbacks, concerned }

@@ -119,7 +119,7 @@ describe("impact", () => {
     assert.match(database.out, /^ {2}orchestration +\S/m)
     const member = await room.run(impact, { ...asked, component: "dwcp/amst" })
     assert.match(member.out, /its group dwcp fails/)
-    assert.match(member.out, /^ {2}itp +cannot start, and may not be missing$/m)
+    assert.match(member.out, /^ {2}dwcp\/itp +cannot start, and may not be missing$/m)
   })
 
   it("exits 64 for a name that nobody has, and says the names", async () => {
