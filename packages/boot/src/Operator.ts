@@ -121,12 +121,16 @@ const prospect = (driver: Driver, i: number, how: Asked["how"]): Prospect => {
   }
 }
 
-const unknown = ({ settings }: Driver, component: string, how: Asked["how"]): Prospect => {
+const unknown = (driver: Driver, component: string, how: Asked["how"]): Prospect => {
+  const objection = whyUnknown(driver, component)
+  return { component, state: "", how, holders: [], critical: [], objection, lost: [] }
+}
+
+const whyUnknown = ({ settings }: Driver, component: string): string => {
   const slash = component.indexOf("/")
   const group = slash > 0 ? component.slice(0, slash) : undefined
   const isInside = group !== undefined && settings.plan.index.has(group)
-  const objection = isInside ? `it is a part of ${group}, which goes as a whole` : "there is no component of that name"
-  return { component, state: "", how, holders: [], critical: [], objection, lost: [] }
+  return isInside ? `it is a part of ${group}, which goes as a whole` : "there is no component of that name"
 }
 
 const stateOf = ({ state }: Driver, i: number): string => Progress.statusNames[state.status[i] ?? 0] ?? ""
@@ -187,7 +191,7 @@ const whyNot = ({ state }: Driver, isUp: boolean): string => {
 const restore = (driver: Driver, name: string): Effect.Effect<void, CannotRestore> =>
   Effect.suspend(() => {
     const i = driver.settings.plan.index.get(name)
-    if (i === undefined) return new CannotRestore({ component: name, reason: "there is no component of that name" })
+    if (i === undefined) return new CannotRestore({ component: name, reason: whyUnknown(driver, name) })
     const reason = unrestorable(driver, i)
     if (reason !== undefined) return new CannotRestore({ component: name, reason })
     driver.tell({ _tag: "Restore", atMs: driver.now(), component: i })

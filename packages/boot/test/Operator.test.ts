@@ -303,6 +303,11 @@ describe("restarting a component without a fallback", () => {
         Effect.gen(function* () {
           const inside = yield* Effect.flip(running.restart("dwcp/amst"))
           assert.include(inside.message, "it is a part of dwcp, which goes as a whole")
+          const restored = yield* Effect.flip(running.restore("dwcp/amst"))
+          assert.strictEqual(
+            restored.message,
+            '"dwcp/amst" cannot be restored: it is a part of dwcp, which goes as a whole'
+          )
           w.ledger.length = 0
           yield* running.restart("dwcp")
           assert.strictEqual(yield* Context.get(running.services, key("acp")).answer, "acp")
