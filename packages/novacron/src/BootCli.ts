@@ -3,9 +3,8 @@
  * command to be described.
  */
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
-import { asked, lazily, source, toggle } from "./CommandFlags.ts"
+import { asked, lazily, optionalText, source, toggle } from "./CommandFlags.ts"
 
 /** The flags of a boot. `BootWords` reads the plain ones by itself. */
 export const flags = {
@@ -13,7 +12,7 @@ export const flags = {
   exitWhenReady: toggle("exit-when-ready", "Stop as soon as the node is ready"),
   strict: toggle("strict", "Exit with 75 when the node is up but degraded"),
   lastGood: toggle("last-good", "When the file cannot be used, boot with its last version that was good, and say so"),
-  report: Flag.optional(Flag.String("report")).pipe(Flag.withDescription("Write the report of the boot to this file"))
+  report: optionalText("report", "Write the report of the boot to this file")
 }
 
 /** The flags as the command wants them. */

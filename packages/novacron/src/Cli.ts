@@ -160,12 +160,8 @@ const dashboard = Command.make(
       Flag.withDefault(0),
       Flag.withDescription("Where to show the journals when no node runs (default: any)")
     ),
-    role: Flag.optional(Flag.String("role")).pipe(
-      Flag.withDescription("What whoever opens it may do, a role of security.roles (default: admin)")
-    ),
-    name: Flag.optional(Flag.String("for")).pipe(
-      Flag.withDescription("Who opens it, for the audit log (default: local)")
-    )
+    role: optionalText("role", "What whoever opens it may do, a role of security.roles (default: admin)"),
+    name: optionalText("for", "Who opens it, for the audit log (default: local)")
   },
   (input) =>
     lazily(

@@ -11,17 +11,26 @@ export const toggle = (name: string, description: string) =>
 
 export const json = toggle("json", "Write JSON to stdout, and nothing else there")
 
-const config = Flag.optional(Flag.String("config")).pipe(
+/** A variable that a script forgot to set is no name: `-d ""` would be the current directory. */
+const text = (name: string) =>
+  Flag.String(name).pipe(
+    Flag.filter(
+      (given) => given !== "",
+      () => "a text that is not empty"
+    )
+  )
+
+const config = Flag.optional(text("config")).pipe(
   Flag.withAlias("c"),
   Flag.withDescription("The file with the settings, YAML or JSON (default: novacron.yaml, if it is there)")
 )
 
-const dataDir = Flag.optional(Flag.String("data-dir")).pipe(
+const dataDir = Flag.optional(text("data-dir")).pipe(
   Flag.withAlias("d"),
   Flag.withDescription("Where the node keeps everything (default: .novacron)")
 )
 
-const template = Flag.optional(Flag.String("template")).pipe(
+const template = Flag.optional(text("template")).pipe(
   Flag.withDescription("datacenter, internet, hybrid or development (default: by the environment)")
 )
 
@@ -73,4 +82,4 @@ export const lazily = <M, Flags>(
 
 /** A flag with a text that need not be given. */
 export const optionalText = (name: string, description: string) =>
-  Flag.optional(Flag.String(name)).pipe(Flag.withDescription(description))
+  Flag.optional(text(name)).pipe(Flag.withDescription(description))

@@ -5,6 +5,11 @@ import type { HelpDoc } from "effect/cli"
 import { novacron } from "../src/Cli.ts"
 import { formatter } from "../src/CliWords.ts"
 
+const run = (...words: ReadonlyArray<string>) => {
+  const args = [join(import.meta.dirname, "../src/main.ts"), ...words]
+  return spawnSync(process.execPath, args, { env: {}, encoding: "utf8" })
+}
+
 describe("the words of the command line", () => {
   it("shows examples before everything else", () => {
     const doc: HelpDoc.HelpDoc = {
@@ -30,8 +35,7 @@ describe("the words of the command line", () => {
     ["stop --timeout soon", "a time such as 90s, 5m or 1h"]
   ])("say once what is expected where something else is given: %s", (line, expected) => {
     const words = line.split(" ")
-    const args = [join(import.meta.dirname, "../src/main.ts"), ...words]
-    const { status, stderr, stdout } = spawnSync(process.execPath, args, { env: {}, encoding: "utf8" })
+    const { status, stderr, stdout } = run(...words)
     assert.deepStrictEqual([status, stdout], [64, ""])
     const [first = "", second = ""] = stderr.split("\n")
     assert.match(first, /^Invalid value for flag --[\w-]+: "/)
@@ -39,11 +43,19 @@ describe("the words of the command line", () => {
     assert.match(second, /^More: novacron .*--help$/)
   })
 
-  it("tell who reads JSON there what is wrong with the command line, and nobody else", () => {
-    const run = (...words: ReadonlyArray<string>) => {
-      const args = [join(import.meta.dirname, "../src/main.ts"), ...words]
-      return spawnSync(process.execPath, args, { env: {}, encoding: "utf8" })
+  it.each(["status", "boot", "stop", "config check"])("take no empty text for a name: %s", (line) => {
+    for (const [given, flag] of [
+      [["-d", ""], "--data-dir"],
+      [["--data-dir="], "--data-dir"],
+      [["-c", ""], "--config"]
+    ] as const) {
+      const { status, stderr } = run(...line.split(" "), ...given)
+      assert.strictEqual(status, 64, stderr)
+      assert.include(stderr, `Missing value for flag ${flag}. Expected: a text that is not empty`)
     }
+  })
+
+  it("tell who reads JSON there what is wrong with the command line, and nobody else", () => {
     for (const words of [["why"], ["trace", "--width", "wide"], ["tasks", "frob"]]) {
       const { status, stderr, stdout } = run(...words, "--json")
       assert.strictEqual(status, 64)
