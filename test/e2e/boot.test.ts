@@ -79,8 +79,8 @@ describe("a node that runs", () => {
     const why = await place.run(["why", "database"])
     assert.match(why.stdout, /^database is ready: it came up after /)
     const unknown = await place.run(["why", "databse"])
-    assert.strictEqual(unknown.code, 69)
-    assert.include(unknown.stderr, 'no component "databse"')
+    assert.strictEqual(unknown.code, 64)
+    assert.include(unknown.stderr, 'No component is called "databse". Did you mean database?')
 
     const health = await place.run(["health"])
     assert.strictEqual(health.code, 0, health.stderr)
