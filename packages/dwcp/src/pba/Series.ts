@@ -39,7 +39,7 @@ export const make = (seconds: number, model?: Model): Series => {
   const lags = Signals.horizons.map(Lags.make)
   const points = Signals.horizons.map((steps, k) => Gate.make({ steps, prior: pointPriors[k]! }))
   const lows = Signals.horizons.map((steps) => Gate.make({ steps, prior: lowPrior, below: 0.1, ...lowTuning }))
-  const forecasts = new Float64Array(pointExperts.length + 3)
+  const forecasts = new Float64Array(pointExperts.length + 4)
   const quantiles = new Float64Array(lowExperts.length + 2)
   let used = model
   let states = statesOf(model)
@@ -63,6 +63,7 @@ export const make = (seconds: number, model?: Model): Series => {
     // No networks: 0 / 0 is an expert without a word.
     forecasts[0] = (sum / states.length) * scale
     for (const [i, at] of pointExperts.entries()) forecasts[i + 1] = signals.points[horizon]![at]! * scale
+    forecasts[forecasts.length - 3] = signals.middle()
     forecasts[forecasts.length - 2] = lags[horizon]!.point()
     // The next value is the same by either.
     forecasts[forecasts.length - 1] = horizon === 0 ? Number.NaN : lags[0]!.after(Signals.horizons[horizon]!)
@@ -88,17 +89,17 @@ export const make = (seconds: number, model?: Model): Series => {
       states = statesOf(next)
     },
     weights: () => {
-      const [network, linear, fast, ewma, last, slow, lags] = points[0]!.weights()
-      return { network: network!, regression: linear! + lags!, level: fast! + ewma! + slow!, last: last! }
+      const [network, linear, fast, ewma, last, middle, lags] = points[0]!.weights()
+      return { network: network!, regression: linear! + lags!, level: fast! + ewma! + middle!, last: last! }
     }
   }
 }
 
 const statesOf = (model: Model | undefined) => model?.networks.map(() => Network.state(model.hidden)) ?? []
 
-/** After the network and before the lags, in this order, with the shares of all at the beginning. */
-const { ewma, fast, last, regression, slow } = Signals.expert
-const pointExperts = [regression, fast, ewma, last, slow]
+/** After the network and before the middle and the lags, in this order, with the shares of all at the beginning. */
+const { ewma, fast, last, regression } = Signals.expert
+const pointExperts = [regression, fast, ewma, last]
 const pointPriors = [
   [0.8, 0.06, 0.0165, 0.0165, 0.06, 0.0165, 0.03, 0],
   [0.868, 0.055, 0.015, 0.015, 0.015, 0.015, 0.015, 0.002]

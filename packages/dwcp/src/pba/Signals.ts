@@ -25,7 +25,7 @@ export const pointAnchors = 12
 /** The same for the quantile. */
 export const lowAnchors = 11
 /** The expert of each kind among the point anchors. */
-export const expert = { last: 0, fast: 1, ewma: 2, slow: 3, regression: 6 } as const
+export const expert = { last: 0, fast: 1, ewma: 2, regression: 6 } as const
 /** The lowest of these serves when there is no model. */
 export const lowExpert = { rolling: 2, rollingLong: 3, regression: 4, regressionLong: 5, last: 6 } as const
 
@@ -37,6 +37,8 @@ export interface Signals {
   readonly scale: () => number
   /** The 90 % quantile of the last 32 values. */
   readonly high: () => number
+  /** The middle one of the last 128 values: a level that no burst moves. */
+  readonly middle: () => number
   /** The nearest of the last 32 values, if it came more than once; else what was given. */
   readonly settled: (value: number) => number
   readonly inputs: Float64Array
@@ -199,6 +201,7 @@ export const make = (seconds: number): Signals => {
     count: () => count,
     scale: () => scale,
     high: () => window32.quantile(0.9),
+    middle: () => window128.quantile(0.5),
     settled: window32.settled,
     inputs,
     points,

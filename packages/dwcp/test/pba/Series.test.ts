@@ -97,6 +97,23 @@ describe("forecasts of a series", () => {
     )
   })
 
+  it("of bursts without a pattern stay near their middle value, which is the best there is", () => {
+    const random = chance(6)
+    const values = Array.from({ length: 1_000 }, () => (1 - random()) ** (-1 / 1.5))
+    const middle = values.toSorted((a, b) => a - b)[500]!
+    const best = meanError(values, () => middle)
+    for (const [model, most] of [
+      [undefined, 1.05],
+      [shipped, 1.09]
+    ] as const) {
+      const made = forecasts(values, model, 1)
+      assert.isBelow(
+        meanError(values, (i) => made[i]!.h1),
+        most * best
+      )
+    }
+  })
+
   it("of waves follow the wave, which most links do not have", () => {
     const values = Array.from({ length: 1_000 }, (_, i) => 100 + 60 * Math.sin(i / 5))
     const made = forecasts(values, shipped, 1)
