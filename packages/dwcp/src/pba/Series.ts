@@ -22,7 +22,10 @@ export interface Forecast {
 }
 
 export interface Series {
-  /** The next value. One that is no number from zero on is taken as missing: as if the last one had come again. */
+  /**
+   * The next value. One that is no number from zero on is taken as missing: as if the last one had come again. Zeros, and
+   * what is missing, before the first value above zero are forecast as zero and leave no trace.
+   */
   readonly push: (value: number) => Forecast
   readonly count: () => number
   /** What nine of the last 32 values of ten were not above. */
@@ -43,10 +46,20 @@ export const make = (seconds: number, model?: Model): Series => {
   const quantiles = new Float64Array(lowExperts.length + 2)
   let used = model
   let states = statesOf(model)
+  let count = 0
+  let unit = 0
   let last = 0
 
   const push = (given: number): Forecast => {
-    const value = given >= 0 && given < 1e300 ? given : last
+    count++
+    const isBandwidth = given >= 0 && given < most
+    if (unit === 0 && isBandwidth && given > 0) unit = unitOf(given)
+    // Of a link that has not carried anything yet nothing can be learned.
+    if (unit === 0) return nothing
+    const value = given / unit
+    return inUnits(after(isBandwidth && value < most ? value : last), unit)
+  }
+  const after = (value: number): Forecast => {
     last = value
     for (const gate of points) gate.settle(value)
     for (const gate of lows) gate.settle(value)
@@ -82,8 +95,8 @@ export const make = (seconds: number, model?: Model): Series => {
 
   return {
     push,
-    count: signals.count,
-    high: signals.high,
+    count: () => count,
+    high: () => (unit === 0 ? 0 : signals.high() * unit),
     use: (next) => {
       used = next
       states = statesOf(next)
@@ -94,6 +107,23 @@ export const make = (seconds: number, model?: Model): Series => {
     }
   }
 }
+
+/** Beyond it sums would soon be infinite. */
+const most = 1e300
+const nothing: Forecast = { h1: 0, h5: 0, p10h1: 0, p10h5: 0 }
+
+/**
+ * A power of two near the first value above zero, by which all others are divided, without loss: what is next to nothing for
+ * one link is all that another carries, so no constant in here could tell them apart.
+ */
+const unitOf = (first: number): number => 2 ** Math.max(-100, Math.floor(Math.log2(first)))
+
+const inUnits = ({ h1, h5, p10h1, p10h5 }: Forecast, unit: number): Forecast => ({
+  h1: h1 * unit,
+  h5: h5 * unit,
+  p10h1: p10h1 * unit,
+  p10h5: p10h5 * unit
+})
 
 const statesOf = (model: Model | undefined) => model?.networks.map(() => Network.state(model.hidden)) ?? []
 

@@ -131,6 +131,37 @@ describe("forecasts of a series", () => {
     )
   })
 
+  it("begin where the link does: zeros and what is missing before its first value leave no trace", () => {
+    const values = series.link(7, 120)
+    for (const before of [0, Number.NaN]) {
+      const made = forecasts([...Array.from({ length: 60 }, () => before), ...values], shipped)
+      assert.deepStrictEqual(made[59], { h1: 0, h5: 0, p10h1: 0, p10h5: 0 })
+      assert.deepStrictEqual(made.slice(60), forecasts(values, shipped))
+    }
+  })
+
+  it("are the same in any unit, also where a link is silent now and then", () => {
+    const values = series.link(9, 200).map((value, i) => (i % 7 < 3 ? 0 : value))
+    const made = forecasts(values, shipped)
+    for (const unit of [1e-15, 1e-6, 1e12, 1e100]) {
+      const others = forecasts(
+        values.map((value) => value * unit),
+        shipped
+      )
+      for (const [i, { h1, h5, p10h1, p10h5 }] of made.entries()) {
+        const other = others[i]!
+        for (const [a, b] of [
+          [h1, other.h1],
+          [h5, other.h5],
+          [p10h1, other.p10h1],
+          [p10h5, other.p10h5]
+        ]) {
+          assert.closeTo(b! / unit, a!, 1e-6)
+        }
+      }
+    }
+  })
+
   it("take what is no bandwidth as if the last value had come again", () => {
     const good = [5, 6, 7, 7, 7, 8]
     const bad = [5, 6, 7, Number.NaN, -3, 8]
