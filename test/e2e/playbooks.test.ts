@@ -135,7 +135,9 @@ describe("a playbook", () => {
 
 describe("the drill for a machine that was lost", () => {
   it("gives back from a copy what was there: who the node is, its keys, its rows", () => {
+    // Emptied first: what the boot before has said is not what this one says, and the shell opens it a moment later.
     const psql = (sql: string) => `
+      : >boot.log
       novacron boot >boot.log 2>&1 & pid=$!
       until grep -q BootReady boot.log; do kill -0 $pid; sleep 0.1; done
       export PGPASSWORD=$(cat "$DATA_DIR/postgresql/password")
