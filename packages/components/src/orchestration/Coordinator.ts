@@ -6,6 +6,10 @@
  *
  * It keeps nothing in memory that a successor would need. Should two of them run for a moment, they may fill a node more
  * than they meant to; no task is placed twice, because each step is a condition on its row.
+ *
+ * Whether a node lives is asked by the clock of the database. When that is set forward, all nodes seem to have been silent
+ * for as long, and their tasks would be begun a second time beside the first: nothing is taken from anybody then until each
+ * has had the time to say that it lives. A successor that begins in between has not seen it, and takes them for lost.
  */
 import { Count } from "@novacron/boot/model"
 import { Clock, Duration, Effect, Latch, Option, type Scope } from "effect"
@@ -79,13 +83,25 @@ export const run = ({ bulletin, environment, node, nodes, revive, settings, task
       }
     })
 
+    // By how much a clock may be set without a node being taken for lost that would not have stopped its tasks by itself.
+    const toleratedMs = deadAfterMs - Duration.toMillis(settings.lease)
+    /** How far the clock of the database is from ours, which nobody sets; without one, nothing is known of it. */
+    let aheadMs: number | undefined
+    let trustedFromMs = -Infinity
+
     const reconciling = Effect.gen(function* () {
       let lastMs = -Infinity
       while (true) {
-        yield* nodes.coordinate(node)
-        const taken = yield* tasks.reclaimLost(deadAfterMs, settings.maxLosses)
-        if (taken > 0) yield* Effect.logWarning(`${Count.of(taken, "task")} of lost nodes taken up again.`)
+        const there = yield* nodes.coordinate(node)
         const now = yield* nowMs
+        const setByMs = aheadMs === undefined ? 0 : there - now - aheadMs
+        aheadMs = there - now
+        if (Math.abs(setByMs) > toleratedMs) {
+          trustedFromMs = now + deadAfterMs
+          yield* Effect.logWarning(wasSet(setByMs, settings.deadAfter))
+        }
+        const taken = now < trustedFromMs ? 0 : yield* tasks.reclaimLost(there - deadAfterMs, settings.maxLosses)
+        if (taken > 0) yield* Effect.logWarning(`${Count.of(taken, "task")} of lost nodes taken up again.`)
         if (now - lastMs >= Duration.toMillis(settings.reconcileInterval)) {
           lastMs = now
           yield* tasks.purge(Duration.toMillis(settings.retention))
@@ -113,5 +129,9 @@ export const run = ({ bulletin, environment, node, nodes, revive, settings, task
       discard: true
     })
   }).pipe(Effect.withSpan("Coordinator.run")) satisfies Effect.Effect<void, never, Scope.Scope>
+
+const wasSet = (byMs: number, patience: Duration.Duration): string =>
+  `The clock of the database was set ${byMs > 0 ? "forward" : "back"} by ${Math.round(Math.abs(byMs) / 1_000)} s, or the ` +
+  `database stood still. No node is taken for lost for ${Duration.format(patience)}, until all have said that they live.`
 
 const nowMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)

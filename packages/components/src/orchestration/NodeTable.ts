@@ -46,8 +46,8 @@ export interface NodeTable {
   readonly say: (id: string, incarnation: string, state: "draining" | "down") => Sql<void>
   readonly available: (deadAfterMs: number) => Sql<ReadonlyArray<Available>>
   readonly all: (deadAfterMs: number) => Sql<ReadonlyArray<Tasks.Node>>
-  /** Says that this node coordinates, now. */
-  readonly coordinate: (id: string) => Sql<void>
+  /** Says that this node coordinates, now; what time it is there, in milliseconds. */
+  readonly coordinate: (id: string) => Sql<number>
   /** Who has said so within that time. */
   readonly coordinator: (withinMs: number) => Sql<Option.Option<string>>
 }
@@ -97,8 +97,12 @@ export const make = (sql: PgClient.PgClient): NodeTable => ({
       (rows) => rows.map(nodeOf)
     ),
   coordinate: (id) =>
-    Effect.asVoid(sql`INSERT INTO novacron_coordinator (node_id) VALUES (${id}::text)
-      ON CONFLICT (one) DO UPDATE SET node_id = excluded.node_id, seen_at = now()`),
+    Effect.map(
+      sql<{ readonly ms: number }>`INSERT INTO novacron_coordinator (node_id) VALUES (${id}::text)
+        ON CONFLICT (one) DO UPDATE SET node_id = excluded.node_id, seen_at = now()
+        RETURNING (extract(epoch FROM now()) * 1000)::float8 AS ms`,
+      ([row]) => row?.ms ?? 0
+    ),
   coordinator: (withinMs) =>
     Effect.map(
       sql<{ readonly id: string }>`SELECT node_id AS id FROM novacron_coordinator

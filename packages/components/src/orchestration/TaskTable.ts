@@ -115,8 +115,8 @@ export interface TaskTable {
   readonly explain: (decided: ReadonlyArray<Decided>, againMs: number) => Sql<void>
   /** Takes everything away from a node: `placed` and running ones are queued again. */
   readonly reclaimFrom: (node: string, maxLosses: number, why: string) => Sql<number>
-  /** The same for all nodes that have not been seen for so long. */
-  readonly reclaimLost: (deadAfterMs: number, maxLosses: number) => Sql<number>
+  /** The same for all nodes that have not been seen since then, by the clock of the database. */
+  readonly reclaimLost: (sinceMs: number, maxLosses: number) => Sql<number>
   /** Gives back what was placed here and not begun. */
   readonly release: (node: string) => Sql<void>
   /** Forgets tasks that ended so long ago. */
@@ -307,14 +307,14 @@ export const make = (sql: PgClient.PgClient): TaskTable => {
           WHERE t.node_id = ${node}::text AND t.state IN ('placed', 'running') RETURNING t.id`,
         ({ length }) => length
       ),
-    reclaimLost: (deadAfterMs, maxLosses) =>
+    reclaimLost: (sinceMs, maxLosses) =>
       Effect.map(
         sql<{ readonly id: string }>`
           UPDATE novacron_tasks t SET ${lost("The node that ran it was lost.")}
           FROM (SELECT ${maxLosses}::int AS most) AS o
           WHERE t.state IN ('placed', 'running') AND NOT EXISTS (
             SELECT FROM novacron_nodes n WHERE n.id = t.node_id AND n.state <> 'down'
-              AND n.seen_at > now() - ${deadAfterMs}::float8 * interval '1 millisecond'
+              AND n.seen_at > to_timestamp(${sinceMs / 1_000}::float8)
           ) RETURNING t.id`,
         ({ length }) => length
       ),

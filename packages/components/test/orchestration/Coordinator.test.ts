@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Clock, Effect, Logger, Schedule } from "effect"
 import { Postgres } from "../database/Postgres.ts"
-import { client, nodes, shell, until } from "./fixtures/nodes.ts"
+import { client, nodes, shell, tables, until } from "./fixtures/nodes.ts"
 
 let server: Postgres
 let folder: string
@@ -110,6 +110,74 @@ describe("a cluster of three nodes", () => {
           const moved = ended.filter(({ attempts }) => attempts[0]?.error === "The node that ran it stopped.")
           assert.isAbove(moved.length, 0)
           assert.isTrue(moved.every(({ attempts }) => attempts.at(-1)?.node !== leaving?.id))
+        })
+      ).pipe(Effect.provide(Logger.layer([]))),
+    120_000
+  )
+})
+
+describe("the clock of the database", () => {
+  it.live(
+    "may be set by an hour, and no task is begun a second time; a node that dies after that is noticed",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const url = server.url({ database: "clocked" })
+          yield* Effect.scoped(Effect.flatMap(tables(server.url()), ({ sql }) => sql`CREATE DATABASE clocked`))
+          const { sql } = yield* tables(url)
+          const patient = { ...quick, lease: "6s", deadAfter: "8s" }
+          const [one, two] = yield* nodes(url, ["f", "g"], patient)
+          const work = yield* client(url, patient)
+          // In new connections, and soon all are new, now() is one that can be set.
+          yield* sql`CREATE SCHEMA clock`
+          yield* sql`CREATE TABLE clock.ahead AS SELECT interval '0' AS shift`
+          yield* sql`CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql
+            AS 'SELECT pg_catalog.now() + shift FROM clock.ahead'`
+          yield* sql`ALTER DATABASE clocked SET search_path = public, clock, pg_catalog`
+          yield* sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = 'clocked' AND pid <> pg_backend_pid()`
+          /** Waits until so many of a table say by that clock that they live. */
+          const heard = (rows: Effect.Effect<ReadonlyArray<{ readonly late: number }>, unknown>, count: number) =>
+            Effect.repeat(rows, {
+              schedule: Schedule.spaced("50 millis"),
+              until: (all) => all.filter(({ late }) => Math.abs(late) < 60).length === count
+            })
+          const late = "extract(epoch FROM clock.now() - seen_at)::float8 AS late"
+          const ofNodes = sql<{ readonly late: number }>`SELECT ${sql.literal(late)} FROM novacron_nodes`
+          const ofCoordinator = sql<{ readonly late: number }>`SELECT ${sql.literal(late)} FROM novacron_coordinator`
+          yield* sql`UPDATE clock.ahead SET shift = interval '10 minutes'`
+          yield* heard(ofNodes, 2)
+          yield* heard(ofCoordinator, 1)
+          // Whoever has lost its lock with its connection does not coordinate any more.
+          yield* Effect.sleep("4 seconds")
+          const runs = (id: string) =>
+            Effect.repeat(work.get(id), {
+              schedule: Schedule.spaced("20 millis"),
+              until: (task) => task.state === "running"
+            })
+          const submitted = yield* Effect.forEach([1, 2, 3, 4], () => work.submit(shell("sleep 6"), "ada"))
+          yield* Effect.forEach(submitted, ({ id }) => runs(id))
+          for (const by of ["1 hour", "0"]) {
+            const coordinator = (yield* work.nodes).find(({ isCoordinator }) => isCoordinator)?.id
+            const other = [one, two].find((it) => it?.id !== coordinator)
+            // It has not said that it lives when the coordinator looks for the first time, and still does.
+            other?.child.kill("SIGSTOP")
+            yield* sql`UPDATE clock.ahead SET shift = ${by}::text::interval`
+            yield* heard(ofCoordinator, 1)
+            yield* Effect.sleep("600 millis")
+            other?.child.kill("SIGCONT")
+            yield* heard(ofNodes, 2)
+          }
+          const ended = yield* Effect.forEach(submitted, ({ id }) => until(work, id))
+          for (const { attempts, state } of ended) {
+            assert.deepStrictEqual([state, attempts.length], ["succeeded", 1], JSON.stringify(attempts))
+          }
+          const { id } = yield* work.submit(shell("sleep 3"), "ada")
+          const node = (yield* runs(id)).attempts.at(-1)?.node
+          yield* (node === "f" ? one : two)?.kill("SIGKILL") ?? Effect.void
+          const again = yield* until(work, id)
+          assert.strictEqual(again.attempts[0]?.error, "The node that ran it was lost.")
+          assert.strictEqual(again.state, "succeeded")
         })
       ).pipe(Effect.provide(Logger.layer([]))),
     120_000
