@@ -7,15 +7,13 @@
  * - Bounded: a request has 8 KiB and 5 seconds, an answer 16 MiB; sixteen connections at a time, more are refused.
  * - A socket that nobody answers at was left behind by a process that was killed, and is replaced. One that somebody
  *   answers at belongs to a node that runs, and {@link serve} fails with {@link AlreadyRunning}.
- * - The path of a Unix socket may have 107 bytes. A data directory with a longer one has its socket in a directory of
- *   this user below the temporary one, under the hash of the path.
+ * - The path of a Unix socket may have 107 bytes. A data directory with a longer one is opened, and the socket found in it
+ *   by the number of the descriptor: whoever knows that directory, by whatever name, finds the node.
  * - When the server closes, answers under way are still given.
  */
-import { createHash } from "node:crypto"
-import { chmodSync, lstatSync, mkdirSync, rmSync } from "node:fs"
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, rmSync } from "node:fs"
 import { createConnection, createServer, type Server, type Socket } from "node:net"
-import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { Cause, Data, Duration, Effect, Exit, FiberSet, Option, Schema, type Scope } from "effect"
 import { NoSuchComponent } from "./Errors.ts"
 import { uidOfUser } from "./Surroundings.ts"
@@ -113,12 +111,19 @@ const limits = { requestBytes: 8 * 1024, answerBytes: 16 * 1024 * 1024, pathByte
 const patience = Duration.seconds(5)
 
 /** Where the socket of a data directory is. */
-export const pathOf = (dataDir: string): string => {
-  const path = join(dataDir, "control.sock")
-  if (Buffer.byteLength(path) <= limits.pathBytes) return path
-  const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 16)
-  return join(tmpdir(), `novacron-${uidOfUser()}`, `${hash}.sock`)
-}
+export const pathOf = (dataDir: string): string => join(dataDir, "control.sock")
+
+/** What the system takes for the path of a socket, as long as the scope is open. */
+export const addressOf = (path: string): Effect.Effect<string, unknown, Scope.Scope> =>
+  Buffer.byteLength(path) <= limits.pathBytes
+    ? Effect.succeed(path)
+    : Effect.map(
+        Effect.acquireRelease(
+          Effect.try({ try: () => openSync(dirname(path), "r"), catch: (cause) => cause }),
+          (directory) => Effect.sync(() => closeSync(directory))
+        ),
+        (directory) => `/proc/self/fd/${directory}/${basename(path)}`
+      )
 
 // -------------------------------------------------------------------------------------------------------- the server
 
@@ -137,17 +142,20 @@ export const serve = Effect.fn("ControlSocket.serve")(function* (options: {
     run(converse(socket, answer))
   })
   server.maxConnections = limits.connections
-  yield* Effect.acquireRelease(claim(server, path), () => close(server, path, busy))
+  const failed = (cause: unknown) => new ControlSocketFailed({ path, cause })
+  yield* Effect.try({ try: () => prepare(dirname(path)), catch: failed })
+  const address = yield* Effect.mapError(addressOf(path), failed)
+  yield* Effect.acquireRelease(claim(server, path, address), () => close(server, path, busy))
 })
 
 /** Listens, or replaces the socket of a process that is gone. */
-const claim = (server: Server, path: string): Effect.Effect<void, AlreadyRunning | ControlSocketFailed> =>
+const claim = (
+  server: Server,
+  path: string,
+  address: string
+): Effect.Effect<void, AlreadyRunning | ControlSocketFailed> =>
   Effect.gen(function* () {
-    yield* Effect.try({
-      try: () => prepare(dirname(path)),
-      catch: (cause) => new ControlSocketFailed({ path, cause })
-    })
-    const first = yield* Effect.exit(listen(server, path))
+    const first = yield* Effect.exit(listen(server, address))
     if (Exit.isSuccess(first)) return
     const cause = Cause.squash(first.cause)
     if (codeOf(cause) !== "EADDRINUSE") return yield* new ControlSocketFailed({ path, cause })
@@ -164,7 +172,7 @@ const claim = (server: Server, path: string): Effect.Effect<void, AlreadyRunning
       try: () => rmSync(path, { force: true }),
       catch: (cause) => new ControlSocketFailed({ path, cause })
     })
-    yield* Effect.mapError(listen(server, path), (cause) => new ControlSocketFailed({ path, cause }))
+    yield* Effect.mapError(listen(server, address), (cause) => new ControlSocketFailed({ path, cause }))
   })
 
 const decodePing = Schema.decodeUnknownOption(Schema.Struct({ pid: Schema.Int }))
@@ -176,7 +184,7 @@ const prepare = (directory: string): void => {
   if (uid !== uidOfUser() && uidOfUser() !== 0) throw new Error(`${directory} belongs to another user`)
 }
 
-const listen = (server: Server, path: string): Effect.Effect<void, unknown> =>
+const listen = (server: Server, address: string): Effect.Effect<void, unknown> =>
   Effect.callback<void, unknown>((resume) => {
     const failed = (cause: unknown) => {
       server.off("listening", listening)
@@ -184,11 +192,11 @@ const listen = (server: Server, path: string): Effect.Effect<void, unknown> =>
     }
     const listening = () => {
       server.off("error", failed)
-      resume(Effect.try({ try: () => chmodSync(path, 0o600), catch: (cause) => cause }))
+      resume(Effect.try({ try: () => chmodSync(address, 0o600), catch: (cause) => cause }))
     }
     server.once("error", failed)
     server.once("listening", listening)
-    server.listen(path)
+    server.listen(address)
   })
 
 /** No further connection; who waits for an answer gets it, within a second. Node removes the file with the server. */
@@ -248,7 +256,7 @@ export const ask = (
   within: Duration.Input = "10 seconds"
 ): Effect.Effect<unknown, Declined | NoNode> =>
   Effect.gen(function* () {
-    const socket = yield* connect(path)
+    const socket = yield* connect(yield* addressOf(path))
     socket.write(`${JSON.stringify(request)}\n`)
     return yield* Effect.timeout(Effect.flatMap(lineOf(socket, limits.answerBytes), decodeAnswer), within)
   }).pipe(
@@ -263,10 +271,10 @@ export const ask = (
 
 const decodeAnswer = Schema.decodeUnknownEffect(Schema.fromJsonString(Answer))
 
-const connect = (path: string): Effect.Effect<Socket, unknown, Scope.Scope> =>
+const connect = (address: string): Effect.Effect<Socket, unknown, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Socket, unknown>((resume) => {
-      const socket = createConnection(path)
+      const socket = createConnection(address)
       socket.once("error", (cause) => resume(Effect.fail(cause)))
       socket.once("connect", () => resume(Effect.succeed(socket)))
       return Effect.sync(() => socket.destroy())

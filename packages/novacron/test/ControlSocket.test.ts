@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -111,14 +111,34 @@ describe("a control socket", () => {
     })
   )
 
-  it.live("has its place elsewhere when the path of the data directory is too long for one", () =>
+  it.live("is in a directory whose path is too long for one, found by another name of it and whatever TMPDIR is", () =>
     Effect.gen(function* () {
-      const long = join(directory, "x".repeat(120))
-      const elsewhere = ControlSocket.pathOf(long)
-      assert.isBelow(Buffer.byteLength(elsewhere), 108)
-      assert.notStrictEqual(elsewhere, ControlSocket.pathOf(`${long}y`))
-      yield* ControlSocket.serve({ path: elsewhere, answer })
-      assert.deepInclude(yield* ControlSocket.ask(elsewhere, { _tag: "Ping" }), { asked: "Ping" })
+      const long = join(directory, "x".repeat(120), "y".repeat(200))
+      mkdirSync(long, { recursive: true, mode: 0o700 })
+      const other = `${long.slice(0, -200)}other`
+      symlinkSync(long, other)
+      const nobody = yield* Effect.flip(ControlSocket.ask(ControlSocket.pathOf(long), { _tag: "Ping" }))
+      assert.match(nobody.message, /^No node runs here/)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const path = ControlSocket.pathOf(long)
+          yield* ControlSocket.serve({ path, answer })
+          assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+          assert.deepInclude(yield* ControlSocket.ask(path, { _tag: "Ping" }), { asked: "Ping" })
+          const before = process.env["TMPDIR"]
+          process.env["TMPDIR"] = join(directory, "nowhere")
+          const asked = yield* Effect.exit(ControlSocket.ask(ControlSocket.pathOf(other), { _tag: "Ping" }))
+          if (before === undefined) delete process.env["TMPDIR"]
+          else process.env["TMPDIR"] = before
+          assert.deepInclude(yield* asked, { asked: "Ping" })
+          // A second one is refused by either name.
+          const second = yield* Effect.flip(
+            Effect.scoped(ControlSocket.serve({ path: ControlSocket.pathOf(other), answer }))
+          )
+          assert.strictEqual(second._tag, "AlreadyRunning")
+        })
+      )
+      assert.deepStrictEqual(readdirSync(long), [])
     })
   )
 

@@ -367,14 +367,15 @@ const serve = (path: string, it: Switch): Effect.Effect<void, SwitchCannotListen
       }
     )
     server.maxConnections = limits.talkers
-    const isTaken = yield* isAnswered(path)
-    if (isTaken) return yield* new SwitchCannotListen({ address: path, cause: { code: "EADDRINUSE" } })
+    const unlistening = (cause: unknown) => new SwitchCannotListen({ address: path, cause })
+    const address = yield* Effect.mapError(ControlSocket.addressOf(path), unlistening)
+    const isTaken = yield* isAnswered(address)
+    if (isTaken) return yield* unlistening({ code: "EADDRINUSE" })
     yield* Effect.acquireRelease(
       Effect.callback<void, SwitchCannotListen>((resume) => {
-        const failed = (cause: unknown) => resume(Effect.fail(new SwitchCannotListen({ address: path, cause })))
-        server.once("error", failed)
+        server.once("error", (cause) => resume(Effect.fail(unlistening(cause))))
         rmSync(path, { force: true })
-        server.listen(path, () => {
+        server.listen(address, () => {
           chmodSync(path, 0o600)
           resume(Effect.void)
         })
@@ -389,9 +390,9 @@ const serve = (path: string, it: Switch): Effect.Effect<void, SwitchCannotListen
   })
 
 /** Whether another switch uses the directory. */
-const isAnswered = (path: string): Effect.Effect<boolean> =>
+const isAnswered = (address: string): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
-    const socket = connect(path)
+    const socket = connect(address)
     socket.once("connect", () => {
       socket.destroy()
       resume(Effect.succeed(true))

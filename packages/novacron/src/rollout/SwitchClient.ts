@@ -1,6 +1,7 @@
 /** Asks the switch of a directory how it is, and tells it what to do. */
 import { request } from "node:http"
 import { Data, Effect, Schema } from "effect"
+import * as ControlSocket from "../ControlSocket.ts"
 import * as Switch from "./Switch.ts"
 
 /** No switch runs here, or it says no. */
@@ -23,23 +24,28 @@ const patienceMs = 5_000
 const asked = (directory: string, method: string, body: string): Effect.Effect<Switch.View, SwitchSilent> => {
   const path = Switch.socketOf(directory)
   const failed = (reason: string) => new SwitchSilent({ path, reason })
-  return Effect.callback<string, SwitchSilent>((resume) => {
-    const asking = request({ socketPath: path, method, path: "/", timeout: patienceMs }, (answer) => {
-      let text = ""
-      answer.setEncoding("utf8")
-      answer.on("data", (chunk: string) => (text += chunk))
-      answer.on("end", () =>
-        resume(answer.statusCode === 200 ? Effect.succeed(text) : Effect.fail(failed(text.trim())))
-      )
+  const gone = (error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    return failed(/\b(?:ENOENT|ECONNREFUSED)\b/.test(reason) ? "none runs with this directory" : reason)
+  }
+  const talk = (socketPath: string) =>
+    Effect.callback<string, SwitchSilent>((resume) => {
+      const asking = request({ socketPath, method, path: "/", timeout: patienceMs }, (answer) => {
+        let text = ""
+        answer.setEncoding("utf8")
+        answer.on("data", (chunk: string) => (text += chunk))
+        answer.on("end", () =>
+          resume(answer.statusCode === 200 ? Effect.succeed(text) : Effect.fail(failed(text.trim())))
+        )
+      })
+      asking.once("timeout", () => asking.destroy(new Error("no answer within 5 seconds")))
+      asking.once("error", (error) => resume(Effect.fail(gone(error))))
+      asking.end(body)
+      return Effect.sync(() => asking.destroy())
     })
-    asking.once("timeout", () => asking.destroy(new Error("no answer within 5 seconds")))
-    asking.once("error", (error: NodeJS.ErrnoException) => {
-      const isGone = error.code === "ENOENT" || error.code === "ECONNREFUSED"
-      resume(Effect.fail(failed(isGone ? "none runs with this directory" : error.message)))
-    })
-    asking.end(body)
-    return Effect.sync(() => asking.destroy())
-  }).pipe(
+  return Effect.mapError(ControlSocket.addressOf(path), gone).pipe(
+    Effect.flatMap(talk),
+    Effect.scoped,
     Effect.flatMap((text) =>
       Effect.mapError(Schema.decodeEffect(Schema.fromJsonString(Switch.View))(text), ({ message }) => failed(message))
     )

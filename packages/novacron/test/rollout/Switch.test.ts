@@ -11,11 +11,13 @@ import { TestClock } from "effect/testing"
 import * as Switch from "../../src/rollout/Switch.ts"
 import * as SwitchClient from "../../src/rollout/SwitchClient.ts"
 
+let place: string
 let directory: string
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "novacron-switch-"))
+  place = mkdtempSync(join(tmpdir(), "novacron-switch-"))
+  directory = place
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+afterEach(() => rmSync(place, { recursive: true, force: true }))
 
 const portOf = (server: Server): number => {
   const address = server.address()
@@ -66,6 +68,16 @@ describe("a switch", () => {
       const answers = yield* asks(made.view().listening.port, 50)
       assert.strictEqual(answers.filter((one) => one === "green").length, 5)
       assert.strictEqual(answers.filter((one) => one === "blue").length, 45)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is found in a directory whose path is longer than one of a socket may be, and keeps a second one out", () =>
+    Effect.gen(function* () {
+      const blue = yield* node("blue", 100)
+      directory = join(directory, "x".repeat(200))
+      yield* make([blue])
+      assert.strictEqual((yield* SwitchClient.look(directory)).backends[0]?.name, "blue")
+      assert.instanceOf(yield* Effect.flip(make([blue])), Switch.SwitchCannotListen)
     }).pipe(Effect.scoped)
   )
 
