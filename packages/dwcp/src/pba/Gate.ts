@@ -17,7 +17,10 @@
 export interface Gate {
   /** Makes one of them all; NaN is an expert that has nothing to say, and one at least has. */
   readonly combine: (forecasts: Float64Array) => number
-  /** The next value has come: what was forecast for it, `steps` before, is judged. Once before each `combine`. */
+  /**
+   * The next value has come: what was forecast for it, `steps` before, is judged. Once before each `combine`; NaN is a value
+   * that is missing, by which nobody is judged.
+   */
   readonly settle: (value: number) => void
   /** The share of each expert in the next combination. */
   readonly weights: () => Float64Array
@@ -94,7 +97,7 @@ export const make = ({ below, paces = standard, prior, shiftRate = 0.02, steps }
       return answer
     },
     settle: (value) => {
-      if (count < steps) return
+      if (count < steps || Number.isNaN(value)) return
       const slot = (count - steps) % slots
       const forecasts = made[slot]!
       const mix = mixes[slot]!

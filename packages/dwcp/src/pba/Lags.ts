@@ -14,8 +14,8 @@ import * as Regression from "./Regression.ts"
 import * as Window from "./Window.ts"
 
 export interface Lags {
-  /** The next value, and the level that it is a share of. */
-  readonly push: (value: number, scale: number) => void
+  /** The next value, and the level that it is a share of. By one that stands for a missing value nothing is learned. */
+  readonly push: (value: number, scale: number, isMissing?: boolean) => void
   /** In the unit of the values: the forecast, and what nine values of ten are not below. */
   readonly point: () => number
   readonly low: () => number
@@ -54,8 +54,8 @@ export const make = (steps: number): Lags => {
     regression.adapt(seen[slot]!, error, near / Math.max(1e-4, usual * usual))
   }
 
-  const push = (value: number, scale: number): void => {
-    if (count >= steps) settle(value)
+  const push = (value: number, scale: number, isMissing = false): void => {
+    if (count >= steps && !isMissing) settle(value)
     if (count === 0) latest.fill(value)
     latest.copyWithin(1, 0)
     latest[0] = value

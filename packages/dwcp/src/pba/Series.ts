@@ -23,8 +23,9 @@ export interface Forecast {
 
 export interface Series {
   /**
-   * The next value. One that is no number from zero on is taken as missing: as if the last one had come again. Zeros, and
-   * what is missing, before the first value above zero are forecast as zero and leave no trace.
+   * The next value. One that is no number from zero on is taken as missing: forecasts go on as if the last one had come
+   * again, and nothing is judged or learned by it. Zeros, and what is missing, before the first value above zero are forecast
+   * as zero and leave no trace.
    */
   readonly push: (value: number) => Forecast
   readonly count: () => number
@@ -57,14 +58,16 @@ export const make = (seconds: number, model?: Model): Series => {
     // Of a link that has not carried anything yet nothing can be learned.
     if (unit === 0) return nothing
     const value = given / unit
-    return inUnits(after(isBandwidth && value < most ? value : last), unit)
+    return inUnits(after(isBandwidth && value < most ? value : Number.NaN), unit)
   }
-  const after = (value: number): Forecast => {
+  const after = (given: number): Forecast => {
+    for (const gate of points) gate.settle(given)
+    for (const gate of lows) gate.settle(given)
+    const isMissing = Number.isNaN(given)
+    const value = isMissing ? last : given
     last = value
-    for (const gate of points) gate.settle(value)
-    for (const gate of lows) gate.settle(value)
-    signals.push(value)
-    for (const lag of lags) lag.push(value, signals.scale())
+    signals.push(value, isMissing)
+    for (const lag of lags) lag.push(value, signals.scale(), isMissing)
     for (const [k, state] of states.entries()) Network.step(used!.networks[k]!, state, signals.inputs)
     const [h1, h5] = [point(0), point(1)]
     return { h1, h5, p10h1: Math.min(h1, low(0)), p10h5: Math.min(h5, low(1)) }

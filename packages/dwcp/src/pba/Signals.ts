@@ -30,8 +30,8 @@ export const expert = { last: 0, fast: 1, ewma: 2, regression: 6 } as const
 export const lowExpert = { rolling: 2, rollingLong: 3, regression: 4, regressionLong: 5, last: 6 } as const
 
 export interface Signals {
-  /** A bandwidth in any unit; not negative. */
-  readonly push: (value: number) => void
+  /** A bandwidth in any unit; not negative. One that stands for a missing value is no evidence: nothing is learned by it. */
+  readonly push: (value: number, isMissing?: boolean) => void
   readonly count: () => number
   /** The recent level: what inputs and anchors are shares of. Above zero. */
   readonly scale: () => number
@@ -90,9 +90,9 @@ export const make = (seconds: number): Signals => {
     return n === 0 ? means[2]! : median(n)
   }
 
-  const push = (value: number): void => {
+  const push = (value: number, isMissing = false): void => {
     const last = count === 0 ? value : back(0)
-    for (const forecast of ahead) forecast.settle(value)
+    if (!isMissing) for (const forecast of ahead) forecast.settle(value)
     ring[count % kept] = value
     count++
     const age = Math.min(count, 1_000)

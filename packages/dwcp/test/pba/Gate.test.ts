@@ -89,6 +89,18 @@ describe("the gate", () => {
     assert.isAbove(gate.combine(Float64Array.from([9, 7])), 8)
   })
 
+  it("judges nobody by a value that is missing", () => {
+    const gate = point([0.6, 0.4])
+    gate.combine(Float64Array.from([1, 9]))
+    const before = [...gate.weights()]
+    gate.settle(Number.NaN)
+    gate.combine(Float64Array.from([1, 9]))
+    assert.deepStrictEqual([...gate.weights()], before)
+    gate.settle(9)
+    gate.combine(Float64Array.from([1, 9]))
+    assert.isAbove(gate.weights()[1]!, before[1]!)
+  })
+
   it("lets a tenth of the values fall below a quantile, also when all experts are wrong about it", () => {
     for (const wrong of [0, 30, 100, 180]) {
       const gate = Gate.make({ prior: [0.5, 0.5], steps: 1, below: 0.1 })

@@ -162,10 +162,25 @@ describe("forecasts of a series", () => {
     }
   })
 
-  it("take what is no bandwidth as if the last value had come again", () => {
-    const good = [5, 6, 7, 7, 7, 8]
-    const bad = [5, 6, 7, Number.NaN, -3, 8]
-    assert.deepStrictEqual(forecasts(bad, shipped), forecasts(good, shipped))
+  it("take what is no bandwidth as missing, whatever it is", () => {
+    assert.deepStrictEqual(
+      forecasts([5, 6, 7, Number.NaN, -3, 8], shipped),
+      forecasts([5, 6, 7, Infinity, 1e301, 8], shipped)
+    )
+  })
+
+  it("learn nothing by what is missing: with two values of five gone the low forecast still is as low as it says", () => {
+    const values = series.link(5, 4_000)
+    const isMissing = (i: number): boolean => i % 5 < 2
+    for (const model of models) {
+      const made = forecasts(
+        values.map((value, i) => (isMissing(i) ? Number.NaN : value)),
+        model,
+        1
+      )
+      const judged = values.flatMap((value, i) => (i > 200 && !isMissing(i) ? [value < made[i - 1]!.p10h1] : []))
+      assert.closeTo(judged.filter((isBelow) => isBelow).length / judged.length, 0.1, 0.02)
+    }
   })
 
   it("are better than the last value, and hardly worse with a network that knows nothing", () => {
