@@ -195,7 +195,7 @@ export const parts: { readonly [tag: string]: Code } = {
     code: "NVC-2110",
     exit: 69,
     setting: "database.embedded.data_dir",
-    remedy: "make room; restore the directory from a backup; or use a server: database.url"
+    remedy: "make room, or raise the limit it met; restore the directory from a backup; or use a server: database.url"
   },
   DataDirInUse: {
     code: "NVC-2111",
