@@ -104,7 +104,7 @@ const settle = (inside: string, pid: number): string | undefined => {
 
 /** Whether a process is that one, or was started by it or by one that it has started. One that has ended is nobody's. */
 const isOf = (one: number, pid: number): boolean => {
-  for (let at = one; at > 1;) {
+  for (let at = one; at > 0;) {
     if (at === pid) return true
     const stat = attempt(() => readFileSync(`/proc/${at}/stat`, "utf8"))
     if (stat === undefined) return true

@@ -55,9 +55,9 @@ export const doctor = Program.make(
 )
 
 const nodeVersion = (version: string): Finding =>
-  Number(version.replace(/^v/, "").split(".")[0]) >= 20
+  Number(version.replace(/^v/, "").split(".")[0]) >= 24
     ? good("node", version)
-    : bad("node", `${version} is too old: 20 or later is needed`)
+    : bad("node", `${version} is too old: 24 or later is needed`)
 
 const ofMachine = (): Finding => {
   const { cores, memoryBytes } = machine()
