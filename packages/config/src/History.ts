@@ -8,7 +8,7 @@
  * `index` has a line for each (0600). A version whose bytes are not what the index says is not used.
  */
 import { createHash } from "node:crypto"
-import { Data, DateTime, Effect, FileSystem, Option, Result, Schema } from "effect"
+import { Data, DateTime, Effect, FileSystem, Option, PlatformError, Result, Schema } from "effect"
 import { codes } from "./Problem.ts"
 import * as Replacement from "./Replacement.ts"
 
@@ -34,6 +34,11 @@ export class HistoryUnusable extends Data.TaggedError("HistoryUnusable")<{
   readonly cause?: unknown
 }> {
   readonly code = codes.history
+  /** 65 for a version that is not there or was changed, 77 where this user may not, 73 for what else the disk says. */
+  get exitCode(): 65 | 73 | 77 {
+    if (!(this.cause instanceof PlatformError.PlatformError)) return 65
+    return this.cause.reason._tag === "PermissionDenied" ? 77 : 73
+  }
   override get message() {
     return `The history of the configuration in ${this.directory} cannot be used. ${this.reason}`
   }

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, FileSystem, Option } from "effect"
+import { Effect, FileSystem, Option, PlatformError } from "effect"
 import { Config, History } from "../src/index.ts"
 import { blame, shop, write, layer as world } from "./fixtures/shop.ts"
 
@@ -85,12 +85,33 @@ layer(world)("the history", (it) => {
   it.effect("does not bring back what is not there or was changed, and leaves the file alone", () =>
     Effect.gen(function* () {
       const { directory, file, files, options } = yield* kept(1, 2, 3)
-      assert.strictEqual((yield* Effect.flip(History.rollback(options, 7, file))).code, "NVC-1030")
+      const { code, exitCode } = yield* Effect.flip(History.rollback(options, 7, file))
+      assert.deepStrictEqual([code, exitCode], ["NVC-1030", 65])
       yield* files.writeFileString(yield* History.version(directory, 1), "system: { max_concurrency: 666 }")
       const { message } = yield* Effect.flip(History.rollback(options, 1, file))
       assert.include(message, "its bytes were changed")
       assert.strictEqual(yield* files.readFileString(file), contents(3))
       assert.strictEqual((yield* History.list(directory)).length, 3)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("tells a disk that says no from a user who may not", () =>
+    Effect.gen(function* () {
+      const { directory, files } = yield* kept(1)
+      const exitWith = (_tag: "PermissionDenied" | "Unknown") => {
+        const no = PlatformError.systemError({
+          _tag,
+          module: "FileSystem",
+          method: "readFileString",
+          description: "no"
+        })
+        const asked = Effect.provideService(History.list(directory), FileSystem.FileSystem, {
+          ...files,
+          readFileString: () => Effect.fail(no)
+        })
+        return Effect.map(Effect.flip(asked), ({ exitCode }) => exitCode)
+      }
+      assert.deepStrictEqual([yield* exitWith("PermissionDenied"), yield* exitWith("Unknown")], [77, 73])
     }).pipe(Effect.scoped)
   )
 
