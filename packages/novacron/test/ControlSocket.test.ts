@@ -4,7 +4,7 @@ import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
-import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
 import * as ControlSocket from "../src/ControlSocket.ts"
 
 let directory: string
@@ -125,12 +125,11 @@ describe("a control socket", () => {
           yield* ControlSocket.serve({ path, answer })
           assert.strictEqual(statSync(path).mode & 0o777, 0o600)
           assert.deepInclude(yield* ControlSocket.ask(path, { _tag: "Ping" }), { asked: "Ping" })
-          const before = process.env["TMPDIR"]
-          process.env["TMPDIR"] = join(directory, "nowhere")
-          const asked = yield* Effect.exit(ControlSocket.ask(ControlSocket.pathOf(other), { _tag: "Ping" }))
-          if (before === undefined) delete process.env["TMPDIR"]
-          else process.env["TMPDIR"] = before
-          assert.deepInclude(yield* asked, { asked: "Ping" })
+          yield* Effect.acquireRelease(
+            Effect.sync(() => vi.stubEnv("TMPDIR", join(directory, "nowhere"))),
+            () => Effect.sync(() => vi.unstubAllEnvs())
+          )
+          assert.deepInclude(yield* ControlSocket.ask(ControlSocket.pathOf(other), { _tag: "Ping" }), { asked: "Ping" })
           // A second one is refused by either name.
           const second = yield* Effect.flip(
             Effect.scoped(ControlSocket.serve({ path: ControlSocket.pathOf(other), answer }))

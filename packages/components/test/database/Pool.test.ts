@@ -17,6 +17,27 @@ afterAll(() => server.remove())
 
 const open = (encoded: typeof Settings.Encoded = {}, url = server.url()) => Pool.make(poolOptions(url, encoded))
 
+/** Kills the server, and waits until the breaker knows. */
+const down = Effect.fnUntraced(function* (pool: Pool.Pool) {
+  yield* Effect.promise(() => server.down("SIGKILL"))
+  yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
+    schedule: Schedule.spaced("20 millis"),
+    until: (it) => it.message.includes("failed too often")
+  })
+})
+
+/** Counts in the server's place who dials, and lets nobody in; `end` gives the place back and says how many it were. */
+const counting = Effect.gen(function* () {
+  let dialled = 0
+  const counter = createServer((socket) => {
+    dialled++
+    socket.destroy()
+  })
+  const port = Number(new URL(server.url()).port)
+  yield* Effect.promise(() => new Promise<void>((resume) => counter.listen(port, "127.0.0.1", resume)))
+  return { end: Effect.promise(() => new Promise<number>((resume) => counter.close(() => resume(dialled)))) }
+})
+
 /** What the server knows of our connections. */
 const sessions = () =>
   Effect.map(
@@ -199,19 +220,8 @@ describe("the pool", () => {
     Effect.gen(function* () {
       const pool = yield* open({ pool: { min: 1, max: 3 } })
       yield* pool.warm
-      yield* Effect.promise(() => server.down("SIGKILL"))
-      yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
-        schedule: Schedule.spaced("20 millis"),
-        until: (it) => it.message.includes("failed too often")
-      })
-      // Whoever dials from now on is counted.
-      let dialled = 0
-      const counter = createServer((socket) => {
-        dialled++
-        socket.destroy()
-      })
-      const port = Number(new URL(server.url()).port)
-      yield* Effect.promise(() => new Promise<void>((resume) => counter.listen(port, "127.0.0.1", resume)))
+      yield* down(pool)
+      const dials = yield* counting
       const took: Array<number> = []
       for (let call = 0; call < 1_000; call++) {
         const began = performance.now()
@@ -219,7 +229,7 @@ describe("the pool", () => {
         took.push(performance.now() - began)
         assert.include(error.message, "failed too often")
       }
-      yield* Effect.promise(() => new Promise((resume) => counter.close(resume)))
+      const dialled = yield* dials.end
       assert.strictEqual(dialled, 0)
       // Half of them at least: the machine may have other things to do now and then.
       assert.isBelow(took.toSorted((a, b) => a - b)[500] ?? 1, 1)
@@ -235,18 +245,8 @@ describe("the pool", () => {
         const openMs = 200
         const pool = yield* open({ pool: { min: 1, max: 3 }, breaker: { openFor: `${openMs}ms` } })
         yield* pool.warm
-        yield* Effect.promise(() => server.down("SIGKILL"))
-        yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
-          schedule: Schedule.spaced("20 millis"),
-          until: (it) => it.message.includes("failed too often")
-        })
-        let dialled = 0
-        const counter = createServer((socket) => {
-          dialled++
-          socket.destroy()
-        })
-        const port = Number(new URL(server.url()).port)
-        yield* Effect.promise(() => new Promise<void>((resume) => counter.listen(port, "127.0.0.1", resume)))
+        yield* down(pool)
+        const dials = yield* counting
         const began = performance.now()
         let calls = 0
         while (performance.now() - began < 10 * openMs) {
@@ -258,7 +258,7 @@ describe("the pool", () => {
           calls += 3
         }
         const tookMs = performance.now() - began
-        yield* Effect.promise(() => new Promise((resume) => counter.close(resume)))
+        const dialled = yield* dials.end
         yield* Effect.promise(() => server.up())
         assert.isAbove(calls, 100)
         assert.isAbove(dialled, 0)
@@ -272,11 +272,7 @@ describe("the pool", () => {
     Effect.gen(function* () {
       const pool = yield* open({ pool: { min: 1, max: 3 }, breaker: { openFor: "200ms" } })
       yield* pool.warm
-      yield* Effect.promise(() => server.down("SIGKILL"))
-      yield* Effect.repeat(Effect.flip(pool.sql`SELECT 1`), {
-        schedule: Schedule.spaced("20 millis"),
-        until: (it) => it.message.includes("failed too often")
-      })
+      yield* down(pool)
       yield* Effect.promise(() => server.up())
       const rows = yield* Effect.retry(pool.sql`SELECT 1 AS one`, Schedule.spaced("50 millis"))
       assert.deepStrictEqual(rows, [{ one: 1 }])

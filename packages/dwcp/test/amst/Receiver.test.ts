@@ -25,6 +25,9 @@ const message = (size: number, chunk = 65_536): Wire.Open => ({
 })
 const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest()
 const of = (kind: Frame.Kind, id = 1, index = 0, count = 0): Frame.Header => ({ kind, id, index, count })
+/** A file of two chunks. */
+const file = (fingerprint: string): Wire.Open => ({ ...message(2_000, 1_000), kind: "file", name: "f", fingerprint })
+
 const opened = (shape: Wire.Open, id = 1) => Frame.encode(of("open", id, 0, Wire.chunksOf(shape)), Wire.write(shape))
 
 /** A server for one receiver, until the scope closes. */
@@ -104,12 +107,6 @@ describe("Receiver", () => {
       const to = yield* folder
       const listener = yield* (yield* Amst).listen({ host: "127.0.0.1", port: 0, directory: to })
       const bytes = noise(1_000)
-      const file = (fingerprint: string): Wire.Open => ({
-        ...message(2_000, 1_000),
-        kind: "file",
-        name: "f",
-        fingerprint
-      })
       const half = (id: number, fingerprint: string) => [
         opened(file(fingerprint), id),
         Frame.encode(of("chunk", id, 0, 2), bytes)
@@ -174,12 +171,6 @@ describe("Receiver", () => {
       })
       const port = yield* listening(receiver.accept)
       const bytes = noise(1_000)
-      const file = (fingerprint: string): Wire.Open => ({
-        ...message(2_000, 1_000),
-        kind: "file",
-        name: "f",
-        fingerprint
-      })
       const half = (k: number) => Frame.encode(of("chunk", 1, k, 2), bytes)
       const later = Effect.gen(function* () {
         const peer = yield* stranger.connect(port)
