@@ -432,8 +432,8 @@ const plan = of("Plan.ts", [
   {
     name: "takes the last need for the deepest",
     promise: "a level is the longest path",
-    search: "level[d] = Math.max(level[d]!, level[i]! + 1)",
-    replace: "level[d] = level[i]! + 1"
+    search: "if (level[d]! < below) level[d] = below",
+    replace: "level[d] = below"
   },
   {
     name: "orders by chance of registration",

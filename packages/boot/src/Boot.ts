@@ -150,7 +150,7 @@ const runningOf = (driver: Driver, scope: Scope.Scope): Running<unknown> => {
   const report = Effect.sync(() => driver.views.report())
   return {
     plan: driver.settings.plan,
-    services: Context.makeUnsafe<unknown>(driver.services.byKey),
+    services: Context.makeUnsafe<unknown>(driver.services.offers),
     status: driver.views.status,
     report,
     get health() {

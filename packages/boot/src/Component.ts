@@ -367,6 +367,7 @@ const first = (self: Any, change: Partial<Recipe.Build>): Any => {
 
 class Declared<in P, out E, out N> implements Component<P, E, N> {
   readonly recipe: Recipe.Recipe
+  private described: Manifest.Manifest | undefined
   private built: Layer.Layer<P, E, Firm<N>> | undefined
   constructor(recipe: Recipe.Recipe) {
     this.recipe = recipe
@@ -375,7 +376,7 @@ class Declared<in P, out E, out N> implements Component<P, E, N> {
     return variance
   }
   get manifest() {
-    return Recipe.manifest(this.recipe)
+    return (this.described ??= Recipe.manifest(this.recipe))
   }
   get layer() {
     // What the recipe builds is what the types of its declaration say.

@@ -91,7 +91,6 @@ export class Driver {
   /** What could not be closed cleanly, by name. */
   private readonly unclosed = new Set<string>()
   private readonly inbox: Array<Progress.Input> = []
-  private readonly risen: Array<number> = [] // by what is being taken
   private readonly output: Progress.Output = { events: [], commands: [] }
   private broken: unknown
   /** What an operator has asked for, and how it has gone so far. */
@@ -241,8 +240,6 @@ export class Driver {
         const { commands, events } = this.output
         for (let e = 0; e < events.length; e++) this.publish(events[e]!)
         for (let c = 0; c < commands.length; c++) this.execute(commands[c]!)
-        // Those who need it have begun; now for who can do without.
-        while (this.risen.length > 0) this.services.complete(this.risen.pop()!)
         Heap.clear(events)
         Heap.clear(commands)
       }
@@ -278,10 +275,8 @@ export class Driver {
       // The member of a group has failed its group; what that means is told of the group.
       if (this.settings.plan.index.has(event.component))
         this.failures.push(this.critical(event.component, event.failure))
-    } else if (event._tag === "ComponentReady" || event._tag === "ComponentDegraded") this.offer(event.component, true)
-    else if (event._tag === "ComponentStopping" && event.byHand !== undefined) this.offer(event.component, false)
+    } else if (event._tag === "ComponentStopping" && event.byHand !== undefined) this.withdraw(event.component)
     else if (event._tag === "BootReady") {
-      this.services.completeRest()
       this.views.publish()
       Deferred.doneUnsafe(this.settled, Exit.void)
     } else if ((event._tag === "ComponentStopped" || event._tag === "AttemptClosed") && event.closing !== "clean") {
@@ -289,11 +284,10 @@ export class Driver {
     }
   }
 
-  /** What is up is there for whoever asks from now on; what goes down by hand is there for nobody. */
-  private offer(component: string, isUp: boolean): void {
-    const i = this.settings.plan.index.get(component) ?? -1
-    if (i >= 0 && isUp) this.risen.push(i)
-    else if (i >= 0) this.services.withdraw(i)
+  /** What goes down by hand is there for nobody. */
+  private withdraw(component: string): void {
+    const i = this.settings.plan.index.get(component)
+    if (i !== undefined) this.services.withdraw(i)
   }
 
   /** A broken invariant is a defect of the kernel: the boot dies of it, and what runs is stopped with the scope. */

@@ -18,9 +18,11 @@ export const build = (
 ): Pick<Recipe.Build, "start" | "yields" | "probe" | "isGroup"> => ({
   isGroup: true,
   // Their settings have been checked with those of everybody else.
-  start: Effect.map(Effect.catchCause(launch(members.map(validated)), buggy), (driver) =>
-    Context.add(Context.makeUnsafe<never>(driver.services.byKey), Members, driver)
-  ),
+  start: Effect.map(Effect.catchCause(launch(members.map(validated)), buggy), (driver) => {
+    // Among the others and not added to them: a context that something was added to is a copy of them, sooner or later.
+    driver.services.byKey.set(Members.key, driver)
+    return Context.makeUnsafe<never>(driver.services.offers)
+  }),
   yields: "context",
   // `start` puts them there.
   probe: (built) => probeAll(Context.get(built as Context.Context<Members>, Members))

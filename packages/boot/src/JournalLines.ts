@@ -40,7 +40,6 @@ const headerCrc = crc32(header)
  * for each line would cost more, and so would one for all, whose text would live long enough to be moved about.
  */
 export const encoder = () => {
-  const json = jsonOf(new Map())
   let bytes = new Uint8Array(1 << 15)
   let head = header
   let crc = headerCrc
@@ -70,7 +69,7 @@ export const encoder = () => {
       let lines = ""
       for (let k = from; k < batch.length && k < from + linesAtOnce; k++) {
         const item = batch[k]!
-        const event = item._tag === "Hole" ? undefined : json(item)
+        const event = item._tag === "Hole" ? undefined : jsonOf(item)
         if (item._tag !== "Hole" && event === undefined) unfit++
         lines +=
           event === undefined
@@ -92,35 +91,31 @@ const linesAtOnce = 32
  * would end what the next boot believes. The five events that every component has are put together by hand, which is
  * twice as fast.
  */
-const jsonOf =
-  (quoted: Map<string, string>) =>
-  (event: BootEvent): string | undefined => {
-    const isPlain =
-      event._tag === "ComponentReady" || (event._tag === "ComponentStopping" && event.byHand === undefined)
-    if (isPlain || event._tag === "ComponentAcquired") {
-      if (!Number.isFinite(event.atMs)) return undefined
-      return `{"_tag":"${event._tag}","atMs":${event.atMs},"component":${quote(quoted, event.component)}}`
-    }
-    if (event._tag === "ComponentStarted") {
-      const { atMs, attempt, component, variant } = event
-      if (!Number.isFinite(atMs) || !Number.isFinite(attempt) || !Number.isFinite(variant)) return undefined
-      const name = quote(quoted, component)
-      return `{"_tag":"ComponentStarted","atMs":${atMs},"component":${name},"variant":${variant},"attempt":${attempt}}`
-    }
-    if (event._tag === "ComponentStopped") {
-      const { atMs, closing, component } = event
-      if (!Number.isFinite(atMs)) return undefined
-      return `{"_tag":"ComponentStopped","atMs":${atMs},"component":${quote(quoted, component)},"closing":"${closing}"}`
-    }
-    const json = JSON.stringify(event)
-    return json.includes(":null") && Result.isFailure(decodeEvent(event)) ? undefined : json
+const jsonOf = (event: BootEvent): string | undefined => {
+  const isPlain = event._tag === "ComponentReady" || (event._tag === "ComponentStopping" && event.byHand === undefined)
+  if (isPlain || event._tag === "ComponentAcquired") {
+    if (!Number.isFinite(event.atMs)) return undefined
+    return `{"_tag":"${event._tag}","atMs":${event.atMs},"component":${quoted(event.component)}}`
   }
-
-const quote = (quoted: Map<string, string>, name: string): string => {
-  let text = quoted.get(name)
-  if (text === undefined) quoted.set(name, (text = JSON.stringify(name)))
-  return text
+  if (event._tag === "ComponentStarted") {
+    const { atMs, attempt, component, variant } = event
+    if (!Number.isFinite(atMs) || !Number.isFinite(attempt) || !Number.isFinite(variant)) return undefined
+    const name = quoted(component)
+    return `{"_tag":"ComponentStarted","atMs":${atMs},"component":${name},"variant":${variant},"attempt":${attempt}}`
+  }
+  if (event._tag === "ComponentStopped") {
+    const { atMs, closing, component } = event
+    if (!Number.isFinite(atMs)) return undefined
+    return `{"_tag":"ComponentStopped","atMs":${atMs},"component":${quoted(component)},"closing":"${closing}"}`
+  }
+  const json = JSON.stringify(event)
+  return json.includes(":null") && Result.isFailure(decodeEvent(event)) ? undefined : json
 }
+
+/** Most names need no escapes, and are looked at faster than a quoted one is remembered. */
+const quoted = (name: string): string => (plainName.test(name) ? `"${name}"` : JSON.stringify(name))
+
+const plainName = /^[\w./@:-]*$/
 
 // ------------------------------------------------------------------------------------------------------------ decoding
 

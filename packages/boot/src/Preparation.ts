@@ -53,18 +53,15 @@ const isMet = ({ external }: Plan.Plan, { outside }: Terms): boolean => {
 }
 
 const prepare = (plan: Plan.Plan, recipes: ReadonlyArray<Recipe.Recipe>): Preparation => {
-  const byName = new Map<string, Recipe.Recipe>()
-  for (const recipe of recipes) byName.set(recipe.name, recipe)
-  const sorted: Array<Recipe.Recipe> = []
+  // The plan was made of these recipes.
+  const sorted = new Array<Recipe.Recipe>(recipes.length)
+  for (const recipe of recipes) sorted[plan.index.get(recipe.name)!] = recipe
   const validated: Array<number> = []
   const providers = new Map<string, number>()
-  for (let i = 0; i < recipes.length; i++) {
-    // The plan was made of these recipes.
-    const recipe = byName.get(plan.components[i]!.name)!
+  for (const [i, { provides, validate }] of sorted.entries()) {
     const isThere = !plan.excluded[i]!
-    sorted.push(recipe)
-    if (isThere && recipe.validate !== undefined && !hasPassed(recipe.validate)) validated.push(i)
-    for (const { key } of recipe.provides) if (isThere || !providers.has(key)) providers.set(key, i)
+    if (isThere && validate !== undefined && !hasPassed(validate)) validated.push(i)
+    for (const { key } of provides) if (isThere || !providers.has(key)) providers.set(key, i)
   }
   return { plan, recipes: sorted, providers, validated }
 }

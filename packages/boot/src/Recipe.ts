@@ -54,18 +54,8 @@ export interface Recipe {
   readonly members: ReadonlyArray<Recipe> | undefined
 }
 
-const manifests = new WeakMap<Recipe, Manifest>()
-
-/** The recipe as data; one value for each recipe, however often it is booted. */
+/** The recipe as data. */
 export const manifest = (recipe: Recipe): Manifest => {
-  const known = manifests.get(recipe)
-  if (known !== undefined) return known
-  const made = describe(recipe)
-  manifests.set(recipe, made)
-  return made
-}
-
-const describe = (recipe: Recipe): Manifest => {
   const {
     builds: [first, ...fallbacks]
   } = recipe
@@ -119,7 +109,10 @@ const derivedId = (key: string, kind: "optional" | "late"): string => `${key}${k
 export const needOf = (key: AnyKey): Need => softNeedOf(key) ?? { key: key.key, kind: "hard" }
 
 /** The same for one that need not be met; undefined for one that must. */
-export const softNeedOf = (key: AnyKey): Need | undefined => derived.get(key.key)?.need
+export const softNeedOf = (key: AnyKey): Need | undefined => softNeed(key.key)
+
+/** The need that a derived key stands for, by its text; undefined for any other text. */
+export const softNeed = (id: string): Need | undefined => derived.get(id)?.need
 
 /** The service of one key in what `start` yielded, which may be undefined; none for a member of a group that is not up. */
 export const serviceOf = (yields: Build["yields"], built: unknown, key: AnyKey): Option.Option<unknown> =>
@@ -132,10 +125,10 @@ export type Lookup = Effect.Effect<Option.Option<unknown>>
 /** Says of a key what those find who can do without it: an option as of now, and an effect that looks again. */
 export const complete = (
   services: Map<string, unknown>,
-  key: AnyKey,
+  key: string,
   now: Option.Option<unknown>,
   late: Lookup
 ): void => {
-  services.set(derivedId(key.key, "optional"), now)
-  services.set(derivedId(key.key, "late"), late)
+  services.set(derivedId(key, "optional"), now)
+  services.set(derivedId(key, "late"), late)
 }

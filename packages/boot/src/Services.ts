@@ -5,13 +5,16 @@
 import { Context, Effect, Option } from "effect"
 import * as Live from "./Live.ts"
 import type { Need } from "./Manifest.ts"
+import { Offers } from "./Offers.ts"
 import type { Preparation } from "./Preparation.ts"
 import * as Recipe from "./Recipe.ts"
 
 /** The services of one boot. */
 export class Services {
-  /** By key; once the boot is ready, as options and for late lookup too. */
+  /** Of those that are up, by key. */
   readonly byKey = new Map<string, unknown>()
+  /** The same for whoever uses the boot: as options and for late lookup too. */
+  readonly offers: Offers
   private readonly recipes: ReadonlyArray<Recipe.Recipe>
   private readonly env: Context.Context<never>
   private readonly isUp: (component: number) => boolean
@@ -26,6 +29,12 @@ export class Services {
     this.providers = providers
     this.env = env
     this.isUp = isUp
+    this.offers = new Offers({
+      byKey: this.byKey,
+      provided: providers,
+      find: (key) => this.find(key),
+      lookup: (key) => this.lookup(key)
+    })
   }
 
   /** The environment with what the component declared as its needs. */
@@ -72,7 +81,6 @@ export class Services {
       this.byKey.delete(key.key)
       this.inside.delete(key.key)
     }
-    this.complete(component)
   }
 
   /**
@@ -85,18 +93,6 @@ export class Services {
     const found = this.recipes[component]!.needs.find(isMissing)
     if (found === undefined) return undefined
     return { key: found.key, provider: this.recipes[this.providers.get(found.key)!]!.name }
-  }
-
-  /** The same of all that have not come up: the boot is ready, and whoever uses it may ask. */
-  completeRest(): void {
-    for (let i = 0; i < this.recipes.length; i++) if (!this.isUp(i)) this.complete(i)
-  }
-
-  /** Says of the keys of a component what those find who can do without. */
-  complete(component: number): void {
-    for (const key of this.recipes[component]!.provides) {
-      Recipe.complete(this.byKey, key, this.find(key.key), this.lookup(key.key))
-    }
   }
 
   /** What answers for a service that may be absent; none when the environment does. */

@@ -27,7 +27,7 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
         for (const key of recipe.provides) {
           const built = Recipe.serviceOf(build.yields, exit.value, key)
           if (Option.isSome(built)) services.set(key.key, built.value)
-          Recipe.complete(services, key, built, Effect.succeed(built))
+          Recipe.complete(services, key.key, built, Effect.succeed(built))
         }
         return Context.makeUnsafe<never>(services)
       }
@@ -44,7 +44,7 @@ export const build = (recipe: Recipe.Recipe): Effect.Effect<Context.Context<neve
   })
 
 const absent = (recipe: Recipe.Recipe, services: Map<string, unknown>): Context.Context<never> => {
-  for (const key of recipe.provides) Recipe.complete(services, key, Option.none(), Effect.succeedNone)
+  for (const key of recipe.provides) Recipe.complete(services, key.key, Option.none(), Effect.succeedNone)
   return Context.makeUnsafe<never>(services)
 }
 

@@ -23,7 +23,7 @@ describe("Recipe", () => {
   it.effect("completes a service for those who can do without it", () =>
     Effect.gen(function* () {
       const services = new Map<string, unknown>()
-      Recipe.complete(services, key, Option.some("up"), Effect.succeedSome("later"))
+      Recipe.complete(services, key.key, Option.some("up"), Effect.succeedSome("later"))
       const context = Context.makeUnsafe<unknown>(services)
       assert.deepStrictEqual(Context.get(context, Recipe.derive(key, "optional")), Option.some("up"))
       const late = Context.get(context, Recipe.derive(key, "late")) as Recipe.Lookup

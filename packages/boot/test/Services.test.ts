@@ -86,20 +86,18 @@ describe("Services", () => {
     })
   )
 
-  it("say of all keys what those find who can do without, once they are complete", () => {
+  it("answer whoever uses the boot as they answer its components", () => {
     const it = servicesOf([part("a"), part("gone", { severity: "Warning" }).pipe(Component.optional)])
     it.install("a", shape("a"))
-    it.services.complete(it.at("a"))
-    it.services.completeRest()
-    const all = Context.makeUnsafe<Component.Provided<Part>>(it.services.byKey)
-    assert.deepStrictEqual(
-      Option.map(Context.get(all, Component.option(key("a"))), ({ name }) => name),
-      Option.some("a")
-    )
-    assert.deepStrictEqual(Context.get(all, Component.option(key("gone"))), Option.none())
+    const all = Context.makeUnsafe<Component.Provided<Part>>(it.services.offers)
+    const name = (found: Option.Option<Shape>) => Option.map(found, ({ name }) => name)
+    assert.strictEqual(Context.get(all, key("a")).name, "a")
+    assert.deepStrictEqual(name(Context.get(all, Component.option(key("a")))), Option.some("a"))
+    assert.deepStrictEqual(name(Context.get(all, Component.option(key("gone")))), Option.none())
     it.install("gone", shape("gone"))
-    it.services.complete(it.at("gone"))
-    assert.isTrue(Option.isSome(Context.get(all, Component.option(key("gone")))))
+    assert.deepStrictEqual(name(Context.get(all, Component.option(key("gone")))), Option.some("gone"))
+    it.services.withdraw(it.at("gone"))
+    assert.isTrue(Option.isNone(Context.getOption(all, key("gone"))))
   })
 
   it.effect("are there although they are undefined: a migration offers nothing but having been done", () =>
