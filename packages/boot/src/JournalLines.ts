@@ -9,7 +9,8 @@
  */
 import { crc32 } from "node:zlib"
 import { Result, Schema } from "effect"
-import { BootEvent, decode as decodeEvent } from "./BootEvent.ts"
+import { BootEvent, type Closing, decode as decodeEvent, type Of } from "./BootEvent.ts"
+import { LineBytes, sealLength } from "./LineBytes.ts"
 
 /** What one line says. */
 export type Line = BootEvent | Hole
@@ -36,86 +37,104 @@ const headerCrc = crc32(header)
 
 /**
  * Encodes batch after batch; the first bytes are the header. `unfit` counts events that JSON cannot hold. The bytes are
- * good until the next batch. A few lines at a time become bytes, and their seals are written into those: one conversion
- * for each line would cost more, and so would one for all, whose text would live long enough to be moved about.
+ * good until the next batch.
  */
 export const encoder = () => {
-  let bytes = new Uint8Array(1 << 15)
+  const lines = new LineBytes()
   let head = header
   let crc = headerCrc
   let n = 0
-  const put = (lines: string, at: number): number => {
-    const longest = at + 3 * lines.length
-    if (longest > bytes.length) {
-      const larger = new Uint8Array(2 * longest)
-      larger.set(bytes.subarray(0, at))
-      bytes = larger
-    }
-    return at + utf8.encodeInto(lines, bytes.subarray(at)).written
-  }
-  const sealAll = (from: number, to: number): void => {
-    for (let at = from; at < to;) {
-      const end = bytes.indexOf(newline, at)
-      crc = crc32(bytes.subarray(at + sealLength, end), crc)
-      for (let k = 0; k < 8; k++) bytes[at + k] = digits[(crc >>> (28 - 4 * k)) & 15]!
-      at = end + 1
-    }
+  const put = (line: Line): boolean => {
+    n++
+    lines.begin()
+    if (line._tag !== "Hole" && putCommon(lines, n, line)) return true
+    lines.takeBack()
+    const event = line._tag === "Hole" ? undefined : jsonOf(line)
+    const dropped = line._tag === "Hole" ? line.dropped : 1
+    const json = event === undefined ? `{"n":${n},"dropped":${dropped}}` : `{"n":${n},"event":${event}}`
+    lines.room(3 * json.length + framing)
+    lines.begin()
+    lines.text(json)
+    return event !== undefined || line._tag === "Hole"
   }
   return (batch: ReadonlyArray<Line>): { readonly bytes: Uint8Array; readonly unfit: number } => {
-    let at = put(head, 0)
-    let unfit = 0
+    lines.clear()
+    lines.text(head)
     head = ""
-    for (let from = 0; from < batch.length; from += linesAtOnce) {
-      let lines = ""
-      for (let k = from; k < batch.length && k < from + linesAtOnce; k++) {
-        const item = batch[k]!
-        const event = item._tag === "Hole" ? undefined : jsonOf(item)
-        if (item._tag !== "Hole" && event === undefined) unfit++
-        lines +=
-          event === undefined
-            ? `${unsealed}{"n":${++n},"dropped":${item._tag === "Hole" ? item.dropped : 1}}\n`
-            : `${unsealed}{"n":${++n},"event":${event}}\n`
-      }
-      const end = put(lines, at)
-      sealAll(at, end)
-      at = end
+    let unfit = 0
+    for (let k = 0; k < batch.length; k++) {
+      if (!put(batch[k]!)) unfit++
+      crc = lines.seal(crc)
     }
-    return { bytes: bytes.subarray(0, at), unfit }
+    return { bytes: lines.written, unfit }
   }
 }
 
-const linesAtOnce = 32
+/** More than what stands around the names and texts of a line. */
+const framing = 256
+
+/** The five events that every component has, byte by byte; false when this is none of them, or not as plain as most. */
+const putCommon = (lines: LineBytes, n: number, event: BootEvent): boolean => {
+  if (!isCommon(event) || !Number.isFinite(event.atMs)) return false
+  lines.room(event.component.length + framing)
+  lines.part(parts.n)
+  lines.whole(n)
+  lines.part(parts.event[event._tag])
+  lines.number(event.atMs)
+  lines.part(parts.component)
+  if (!lines.quoted(event.component)) return false
+  if (event._tag === "ComponentStarted") {
+    const { attempt, variant } = event
+    if (!isCount(variant) || !isCount(attempt)) return false
+    lines.part(parts.variant)
+    lines.whole(variant)
+    lines.part(parts.attempt)
+    lines.whole(attempt)
+  } else if (event._tag === "ComponentStopped") lines.part(parts.closing[event.closing])
+  lines.part(parts.end)
+  return true
+}
+
+const isCommon = (event: BootEvent): event is Common =>
+  event._tag === "ComponentStarted" ||
+  event._tag === "ComponentReady" ||
+  event._tag === "ComponentStopped" ||
+  event._tag === "ComponentAcquired" ||
+  (event._tag === "ComponentStopping" && event.byHand === undefined)
+
+const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 0
+
+type Common = Of<"ComponentReady" | "ComponentAcquired" | "ComponentStarted" | "ComponentStopping" | "ComponentStopped">
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+const eventOf = (tag: Common["_tag"]): Uint8Array => bytesOf(`,"event":{"_tag":"${tag}","atMs":`)
+const closingOf = (closing: Closing): Uint8Array => bytesOf(`,"closing":"${closing}"`)
+
+/** What stands in such a line, between what differs. */
+const parts = {
+  n: bytesOf('{"n":'),
+  event: {
+    ComponentReady: eventOf("ComponentReady"),
+    ComponentAcquired: eventOf("ComponentAcquired"),
+    ComponentStarted: eventOf("ComponentStarted"),
+    ComponentStopping: eventOf("ComponentStopping"),
+    ComponentStopped: eventOf("ComponentStopped")
+  },
+  component: bytesOf(',"component":'),
+  variant: bytesOf(',"variant":'),
+  attempt: bytesOf(',"attempt":'),
+  closing: { clean: closingOf("clean"), failed: closingOf("failed"), abandoned: closingOf("abandoned") },
+  end: bytesOf("}}")
+} as const
 
 /**
  * `JSON.stringify` of an event, or undefined when that loses something: NaN and Infinity become null, and such a line
- * would end what the next boot believes. The five events that every component has are put together by hand, which is
- * twice as fast.
+ * would end what the next boot believes.
  */
 const jsonOf = (event: BootEvent): string | undefined => {
-  const isPlain = event._tag === "ComponentReady" || (event._tag === "ComponentStopping" && event.byHand === undefined)
-  if (isPlain || event._tag === "ComponentAcquired") {
-    if (!Number.isFinite(event.atMs)) return undefined
-    return `{"_tag":"${event._tag}","atMs":${event.atMs},"component":${quoted(event.component)}}`
-  }
-  if (event._tag === "ComponentStarted") {
-    const { atMs, attempt, component, variant } = event
-    if (!Number.isFinite(atMs) || !Number.isFinite(attempt) || !Number.isFinite(variant)) return undefined
-    const name = quoted(component)
-    return `{"_tag":"ComponentStarted","atMs":${atMs},"component":${name},"variant":${variant},"attempt":${attempt}}`
-  }
-  if (event._tag === "ComponentStopped") {
-    const { atMs, closing, component } = event
-    if (!Number.isFinite(atMs)) return undefined
-    return `{"_tag":"ComponentStopped","atMs":${atMs},"component":${quoted(component)},"closing":"${closing}"}`
-  }
   const json = JSON.stringify(event)
   return json.includes(":null") && Result.isFailure(decodeEvent(event)) ? undefined : json
 }
-
-/** Most names need no escapes, and are looked at faster than a quoted one is remembered. */
-const quoted = (name: string): string => (plainName.test(name) ? `"${name}"` : JSON.stringify(name))
-
-const plainName = /^[\w./@:-]*$/
 
 // ------------------------------------------------------------------------------------------------------------ decoding
 
@@ -166,11 +185,7 @@ const decodeLine = Schema.decodeUnknownResult(
 )
 
 const text = new TextDecoder("utf-8", { ignoreBOM: true })
-const utf8 = new TextEncoder()
 const newline = 10
 
 /** What stands before a payload. Compared as text, so that a flipped bit cannot turn `a` into an equal `A`. */
 const seal = (crc: number): string => `${crc.toString(16).padStart(8, "0")} `
-const digits = utf8.encode("0123456789abcdef")
-const unsealed = "-------- "
-const sealLength = unsealed.length
