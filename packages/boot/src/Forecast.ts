@@ -156,7 +156,8 @@ const forward = (plan: Graph, costMs: ReadonlyArray<number>, scheduling: "datafl
       allBefore = all
     }
     let gate = -1
-    for (const j of plan.needs[i]!) if (!plan.excluded[j]!) gate = later(end, gate, j)
+    const needs = plan.needs[i]!
+    for (let k = 0; k < needs.length; k++) if (!plan.excluded[needs[k]!]!) gate = later(end, gate, needs[k]!)
     if (phase > Phase.rank.pre) gate = later(end, gate, pre)
     if (phase === Phase.rank.post) gate = later(end, gate, critical)
     if (scheduling === "phased") gate = later(end, gate, allBefore)
@@ -182,7 +183,8 @@ export const backward = (plan: Graph, costMs: ReadonlyArray<number>): ReadonlyAr
     const i = plan.order[k]!
     if (plan.excluded[i]!) continue
     let rest = 0
-    for (const d of plan.dependents[i]!) rest = Math.max(rest, remaining[d]!)
+    const dependents = plan.dependents[i]!
+    for (let k = 0; k < dependents.length; k++) rest = Math.max(rest, remaining[dependents[k]!]!)
     if (plan.phase[i] === Phase.rank.pre) rest = Math.max(rest, afterPre)
     if (holdsPost(plan, i)) rest = Math.max(rest, post)
     const own = (remaining[i] = costMs[i]! + rest)

@@ -22,103 +22,36 @@
  * ```
  */
 // `!` after an index: positions come from the plan, and every list has one entry for each.
-import type { BootEvent, Closing, Of, Reason } from "./BootEvent.ts"
+import type { BootEvent, Closing, Of } from "./BootEvent.ts"
+import {
+  attemptEndMs,
+  causes,
+  type Checker,
+  Down,
+  gone,
+  grainMs,
+  isFinal,
+  isLive,
+  isLost,
+  isReady,
+  Life,
+  move,
+  outOfTime,
+  rollbackEndMs,
+  rootOf,
+  settle,
+  stateOf,
+  unexplained
+} from "./Checker.ts"
 import * as Phase from "./Phase.ts"
-import type { Plan } from "./Plan.ts"
-import type { Limits } from "./ProgressState.ts"
 import { titles, type Violation } from "./Promises.ts"
 
+export { type Checker, make } from "./Checker.ts"
 export { titles, type Violation } from "./Promises.ts"
 
 type Verdict = Violation | undefined
 
-/** What the log has said of a component. The words are the auditor's own. `closed` waits to hear what follows. */
-const Life = {
-  idle: 0,
-  starting: 1,
-  closing: 2,
-  closed: 3,
-  delayed: 4,
-  up: 5,
-  stopping: 6,
-  stopped: 7,
-  absent: 8,
-  skipped: 9,
-  failed: 10
-} as const
-const words = Object.keys(Life)
-
-/** What went down by hand, by what is to follow. */
-const Down = { no: 0, awaited: 1, kept: 2 } as const
-
 const severities = { warning: 1, degraded: 2, critical: 3 } as const
-
-/** Why something is not up, in numbers. A need is its position; the other reasons are root causes. */
-const causes = { Need: -1, Failed: -2, RolledBack: -2, Environment: -3, Warned: -4 } as const
-const unexplained = causes.Need
-
-/** Rounding of sums of milliseconds. */
-const grainMs = 1e-6
-
-/** The auditor's notes on one boot. {@link check} writes them. */
-export type Checker = ReturnType<typeof make>
-
-/** An auditor for one boot of this plan under these limits. `toleranceMs` is how late things may be, 0 by default. */
-export const make = (plan: Plan, limits: Limits, options: { readonly toleranceMs?: number } = {}) => {
-  const n = plan.components.length
-  const notes = {
-    plan,
-    limits,
-    toleranceMs: (options.toleranceMs ?? 0) + grainMs,
-    atMs: 0,
-    events: 0,
-    running: 0,
-    undecided: 0,
-    clean: true,
-    /** Why everything is taken down; empty while nothing is. */
-    why: "",
-    ended: false,
-    /** Checkpoints reached. */
-    marks: 0,
-    // Moments that have not come are NaN.
-    markMs: NaN,
-    beganMs: NaN,
-    completeMs: NaN,
-    readyMs: NaN,
-    failedMs: NaN,
-    rollbackMs: NaN,
-    life: new Uint8Array(n),
-    sinceMs: new Float64Array(n),
-    variant: new Uint8Array(n),
-    attempt: new Int32Array(n),
-    acquired: new Uint8Array(n),
-    /** Of the failure of the attempt at hand; 0 for none. */
-    severity: new Uint8Array(n),
-    retryInMs: new Float64Array(n),
-    abandoned: new Uint8Array(n),
-    untilMs: new Float64Array(n),
-    delayedMs: new Float64Array(n),
-    budgetMs: new Float64Array(n),
-    /** The variant that is built beside the one that serves; -1 for none. */
-    swap: new Int16Array(n).fill(-1),
-    /** Whether it went down by hand, and comes back by itself or not. */
-    down: new Uint8Array(n),
-    /** For whom it did, the last time. */
-    downFor: -1,
-    /** Whether it was ever exchanged: who was left behind then has had a deadline before. */
-    exchanged: new Uint8Array(n),
-    cause: new Int32Array(n).fill(unexplained),
-    settled: new Uint8Array(n),
-    phaseLeft: new Int32Array(4),
-    phaseBegun: new Uint8Array(4),
-    criticalLeft: 0
-  }
-  for (let i = 0; i < n; i++) {
-    notes.phaseLeft[plan.phase[i]!]!++
-    if (holdsPost(plan, i)) notes.criticalLeft++
-  }
-  return notes
-}
 
 /** Takes note of the next event. Answers with the promise that it breaks, if it breaks one. */
 export const check = (c: Checker, event: BootEvent): Violation | undefined => {
@@ -532,73 +465,6 @@ const swapOver = (c: Checker, event: Of<"SwapCompleted" | "SwapFailed">, i: numb
   if (c.life[i] !== Life.up || c.swap[i] !== event.variant) return misplaced(c, event, i)
   c.swap[i] = -1
   return undefined
-}
-
-// ------------------------------------------------------------------------------------------------------------- notes
-
-const stateOf = (c: Checker, i: number): string => words[c.life[i]!]!
-
-const isReady = (c: Checker): boolean => !Number.isNaN(c.readyMs)
-
-const isLive = (life: number): boolean =>
-  life === Life.starting || life === Life.closing || life === Life.up || life === Life.stopping
-
-/** Known not to come: the reason for which dependents may be skipped. */
-const isLost = (c: Checker, i: number): boolean => c.life[i]! >= Life.absent
-
-/** Nothing more is tried: its attempt is closed, or time is up while none is under way. */
-const isFinal = (c: Checker, i: number): boolean => {
-  const life = c.life[i]
-  if (life === Life.closed || (life === Life.delayed && c.atMs >= c.budgetMs[i]! - grainMs)) return true
-  return (life === Life.idle || life === Life.delayed) && outOfTime(c, c.plan.phase[i]!)
-}
-
-/** The deadline of the boot has come, or that of this phase while it is the one that is waited for. */
-const outOfTime = (c: Checker, phase: number): boolean => {
-  if (c.atMs >= c.beganMs + c.limits.bootMs - grainMs) return true
-  const word = phase === c.marks - 1 ? Phase.all[phase] : undefined
-  return word !== undefined && c.atMs >= c.markMs + c.limits.phases[word].maxMs - grainMs
-}
-
-const attemptEndMs = (c: Checker, i: number): number =>
-  Math.min(c.sinceMs[i]! + c.plan.components[i]!.variants[c.variant[i]!]!.timeoutMs, c.budgetMs[i]!)
-
-const rollbackEndMs = (c: Checker): number => (c.why === "" ? Infinity : c.rollbackMs + c.limits.rollbackMs)
-
-const holdsPost = (plan: Plan, i: number): boolean =>
-  plan.phase[i]! < Phase.rank.post && plan.components[i]!.severity === "critical" && !plan.excluded[i]
-
-const move = (c: Checker, i: number, life: number): void => {
-  if (c.life[i] === Life.closed) c.undecided--
-  c.life[i] = life
-  c.sinceMs[i] = c.atMs
-}
-
-const settle = (c: Checker, i: number): void => {
-  if (c.settled[i] === 1) return
-  c.settled[i] = 1
-  c.phaseLeft[c.plan.phase[i]!]!--
-  if (holdsPost(c.plan, i)) c.criticalLeft--
-}
-
-const gone = (c: Checker, i: number, life: number, reason: Reason): undefined => {
-  const isMild = reason._tag === "Failed" && reason.failure.severity === "warning"
-  const root = isMild ? causes.Warned : causes[reason._tag]
-  c.cause[i] = (reason._tag === "Need" ? c.plan.index.get(reason.need) : undefined) ?? root
-  c.down[i] = Down.no
-  move(c, i, life)
-  settle(c, i)
-}
-
-/** Where the reasons of a component end: a kind of root cause, or `unexplained` when they lead nowhere. */
-const rootOf = (c: Checker, i: number): number => {
-  let at = i
-  for (let steps = 0; steps <= c.cause.length && at >= 0; steps++) {
-    if (c.down[at] === Down.kept) return causes.RolledBack
-    if (!isLost(c, at)) return unexplained
-    at = c.cause[at]!
-  }
-  return Math.min(at, unexplained)
 }
 
 const unreasoned = (c: Checker): Verdict => {

@@ -337,9 +337,15 @@ const connect = (
 /** The same edges by where they lead, in lists of just their length: pushing to one of two makes room for seventeen. */
 const mirrored = (edges: ReadonlyArray<ReadonlyArray<number>>): ReadonlyArray<ReadonlyArray<number>> => {
   const left = new Int32Array(edges.length)
-  for (const list of edges) for (const j of list) left[j]!++
+  for (let i = 0; i < edges.length; i++) {
+    const list = edges[i]!
+    for (let k = 0; k < list.length; k++) left[list[k]!]!++
+  }
   const lists = Array.from(left, (count) => (count === 0 ? nobody : new Array<number>(count)))
-  for (let i = edges.length - 1; i >= 0; i--) for (const j of edges[i]!) lists[j]![--left[j]!] = i
+  for (let i = edges.length - 1; i >= 0; i--) {
+    const list = edges[i]!
+    for (let k = 0; k < list.length; k++) lists[list[k]!]![--left[list[k]!]!] = i
+  }
   return lists
 }
 
@@ -413,7 +419,9 @@ const kahn = (
     const i = Heap.pop(ready, earlier)! % n
     order.push(i)
     const below = level[i]! + 1
-    for (const d of dependents[i]!) {
+    const list = dependents[i]!
+    for (let k = 0; k < list.length; k++) {
+      const d = list[k]!
       if (level[d]! < below) level[d] = below
       if (--unmet[d]! === 0) Heap.push(ready, earlier, phase[d]! * n + d)
     }

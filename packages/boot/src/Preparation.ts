@@ -58,7 +58,8 @@ const prepare = (plan: Plan.Plan, recipes: ReadonlyArray<Recipe.Recipe>): Prepar
   for (const recipe of recipes) sorted[plan.index.get(recipe.name)!] = recipe
   const validated: Array<number> = []
   const providers = new Map<string, number>()
-  for (const [i, { provides, validate }] of sorted.entries()) {
+  for (let i = 0; i < sorted.length; i++) {
+    const { provides, validate } = sorted[i]!
     const isThere = !plan.excluded[i]!
     if (isThere && validate !== undefined && !hasPassed(validate)) validated.push(i)
     for (const { key } of provides) if (isThere || !providers.has(key)) providers.set(key, i)
