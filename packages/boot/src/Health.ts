@@ -258,19 +258,18 @@ const tooManyFailures = 0.5
 
 /** What is to come within the horizon if nothing changes, in words: the sooner of the two. Nothing: the empty text. */
 export const foresee = ({ errorRate, latency }: History, deadlineMs: number, horizonMs: number): string => {
-  const slow = Trend.outlook(latency, deadlineMs)
-  const failing = Trend.outlook(errorRate, tooManyFailures)
-  const said = (what: string, outlook: Trend.Outlook | undefined) =>
-    outlook === undefined || outlook.inMs > horizonMs ? [] : [{ what, inMs: outlook.inMs }]
-  const within = Duration.format(Duration.millis(deadlineMs))
-  const [first] = [
-    ...said(
-      `it answers more and more slowly, at last in ${Math.round(slow?.value ?? 0)} ms, and its limit is ${within}`,
-      slow
-    ),
-    ...said(`it fails more and more often, at last ${Math.round((failing?.value ?? 0) * 100)} times in 100`, failing)
-  ].toSorted((a, b) => a.inMs - b.inMs)
-  return first === undefined ? "" : `${first.what}; at this rate it is down in ${Math.ceil(first.inMs / 1_000)} s`
+  const within = (outlook: Trend.Outlook | undefined) =>
+    outlook === undefined || outlook.inMs > horizonMs ? undefined : outlook
+  const slow = within(Trend.outlook(latency, deadlineMs))
+  const failing = within(Trend.outlook(errorRate, tooManyFailures))
+  const first = failing === undefined || (slow !== undefined && slow.inMs <= failing.inMs) ? slow : failing
+  if (first === undefined) return ""
+  const limit = Duration.format(Duration.millis(deadlineMs))
+  const what =
+    first === slow
+      ? `it answers more and more slowly, at last in ${Math.round(first.value)} ms, and its limit is ${limit}`
+      : `it fails more and more often, at last ${Math.round(first.value * 100)} times in 100`
+  return `${what}; at this rate it is down in ${Math.ceil(first.inMs / 1_000)} s`
 }
 
 /** A component as {@link examine} needs it. */

@@ -40,13 +40,16 @@ export const window = 12
 /** How many standard deviations from chance: one in two hundred series without a trend is taken for a rising one. */
 const certainty = 2.58
 
+/** Fewer readings than these are never so far from chance, not even all of them in order. */
+const fewest = 6
+
 /**
  * The outlook of readings that rise; undefined when they do not, or when that cannot be told yet. It takes six to tell, all
  * of them in order; more when they scatter.
  */
 export const outlook = (readings: ReadonlyArray<Reading>, limit: number): Outlook | undefined => {
   const last = readings.at(-1)
-  if (last === undefined || risen(readings) < certainty) return undefined
+  if (last === undefined || readings.length < fewest || risen(readings) < certainty) return undefined
   const slopes: Array<number> = []
   for (const [i, { atMs, value }] of readings.entries()) {
     for (const later of readings.slice(i + 1)) {

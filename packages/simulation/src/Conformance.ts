@@ -251,5 +251,6 @@ const same = (a: unknown, b: unknown): boolean => {
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, i) => same(item, b[i]))
   const keys = Object.keys(a)
   if (keys.length !== Object.keys(b).length) return false
-  return keys.every((key) => key in b && same(Reflect.get(a, key), Reflect.get(b, key)))
+  for (const key of keys) if (!(key in b) || !same(Reflect.get(a, key), Reflect.get(b, key))) return false
+  return true
 }
