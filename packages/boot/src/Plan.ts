@@ -110,7 +110,7 @@ export const make = (
     environment: options.environment ?? "development",
     offers: provided ?? new Set(),
     comesFromOutside: provided === undefined ? () => true : (key) => provided.has(key),
-    durationsMs: options.durationsMs ?? {},
+    durationsMs: options.durationsMs,
     path: ""
   })
   return Result.mapError(built, (problems) => new InvalidPlan({ problems }))
@@ -199,7 +199,8 @@ interface Surroundings {
   /** Keys from outside that can be suggested. */
   readonly offers: ReadonlySet<string>
   readonly comesFromOutside: (key: string) => boolean
-  readonly durationsMs: { readonly [path: string]: number }
+  /** Undefined where none are known: to look a name up in an object makes a key of it, which is dear. */
+  readonly durationsMs: { readonly [path: string]: number } | undefined
   /** What precedes a name in a path: `dwcp/` inside the group `dwcp`. */
   readonly path: string
 }
@@ -210,11 +211,12 @@ const build = (manifests: ReadonlyArray<Manifest>, around: Surroundings): Result
   const phase: Array<number> = []
   const cost: Array<number> = []
   const index = new Map<string, number>()
+  const { durationsMs, path } = around
   for (let i = 0; i < components.length; i++) {
     const { environments, name, phase: at } = components[i]!
     excluded.push(environments?.includes(around.environment) === false)
     phase.push(Phase.rank[at])
-    const learned = around.durationsMs[around.path + name] ?? 1
+    const learned = durationsMs?.[path + name] ?? 1
     cost.push(Number.isFinite(learned) && learned >= 0 ? learned : 1)
     index.set(name, i)
   }
