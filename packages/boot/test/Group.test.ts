@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, HashMap, Option, SubscriptionRef } from "effect"
+import { Context, Effect, Exit, HashMap, Option, type Scope, SubscriptionRef } from "effect"
 import * as Component from "../src/Component.ts"
+import * as Group from "../src/Group.ts"
+import { Offers } from "../src/Offers.ts"
 import * as Policy from "../src/Policy.ts"
 import { Critical } from "../src/Severity.ts"
-import { at, Broken, criticals, fails, key, lines, only, type Shape, world } from "./fixtures/parts.ts"
+import { at, Broken, criticals, fails, key, lines, only, type Part, type Shape, world } from "./fixtures/parts.ts"
 
 const exact = Policy.make({ name: "exact", attempts: Infinity, jitter: 0 })
 
@@ -390,6 +392,16 @@ describe("a group", () => {
       assert.strictEqual(error._tag, "InvalidBoot")
       assert.include(error.message, `"a" → "b" → "a"`)
       assert.deepStrictEqual(ledger, [])
+    })
+  )
+
+  it.effect("yields a context of its services as they are, however often one was asked for", () =>
+    Effect.gen(function* () {
+      const { part } = world()
+      const { start } = Group.build([part("a", { takes: 0 }).recipe, part("b", { takes: 0 }).recipe])
+      const built = (yield* start as Effect.Effect<unknown, never, Scope.Scope>) as Context.Context<Part>
+      for (let k = 0; k < 100; k++) assert.strictEqual(Context.get(built, key("a")).name, "a")
+      assert.instanceOf(built.mapUnsafe, Offers, "a copy would be of the moment in which it was made")
     })
   )
 })
