@@ -52,8 +52,8 @@ export class InvalidPolicy extends RangeError {
 }
 
 /**
- * Makes a policy. Defaults are the architecture review's (3.2): 3 attempts, 1 second, doubled, at most 4 seconds, half
- * of a delay left to chance.
+ * Makes a policy. Defaults are the architecture review's (3.2): 3 attempts, 1 second, doubled, at most 4 seconds or the
+ * first delay where that is longer, half of a delay left to chance.
  */
 export const make = (options: {
   readonly name: string
@@ -63,12 +63,13 @@ export const make = (options: {
   readonly cap?: Duration.Input
   readonly jitter?: number
 }): Policy => {
+  const delayMs = Duration.toMillis(options.delay ?? "1 second")
   const policy: Policy = {
     name: options.name,
     attempts: options.attempts ?? 3,
-    delayMs: Duration.toMillis(options.delay ?? "1 second"),
+    delayMs,
     factor: options.factor ?? 2,
-    capMs: Duration.toMillis(options.cap ?? "4 seconds"),
+    capMs: options.cap === undefined ? Math.max(4_000, delayMs) : Duration.toMillis(options.cap),
     jitter: options.jitter ?? 0.5,
     perError: {},
     cases: []
@@ -77,7 +78,7 @@ export const make = (options: {
     !(policy.attempts === Infinity || Number.isInteger(policy.attempts)) || policy.attempts < 1
       ? `attempts is ${policy.attempts}, it must be a whole number from 1`
       : !(policy.delayMs >= 0 && Number.isFinite(policy.delayMs))
-        ? `delay is ${policy.delayMs} ms, it must be finite`
+        ? `delay is ${policy.delayMs} ms, it must be finite and at least 0`
         : !(policy.factor >= 1)
           ? `factor is ${policy.factor}, it must be at least 1`
           : !(policy.capMs >= policy.delayMs && Number.isFinite(policy.capMs))

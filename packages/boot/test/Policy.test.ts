@@ -145,6 +145,12 @@ describe("Policy", () => {
     refused({ factor: 0.5 }, /factor is 0.5/)
     refused({ jitter: 2 }, /jitter is 2/)
     refused({ delay: "5 seconds", cap: "1 second" }, /cap is 1000 ms/)
+    refused({ delay: -1 }, /delay is -1 ms, it must be finite and at least 0/)
+  })
+
+  it("takes a first delay that is longer than the cap which nobody has named", () => {
+    const patient = Policy.make({ name: "patient", attempts: 3, delay: "10 seconds" })
+    assert.deepStrictEqual(Policy.delaysMs(patient), [10_000, 10_000])
   })
 
   it("says in words what it does", () => {
