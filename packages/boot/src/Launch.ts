@@ -89,7 +89,7 @@ export const begin = (
       const settings = settled.success
       const inner = env.pipe(Context.add(Enclosing, undefined), Context.add(Environment, settings.plan.environment))
       const driver = new Driver(settings, inner, fiber.currentDispatcher)
-      const stop = Effect.suspend(() => driver.stop(options.because?.() ?? "the closing of its scope"))
+      const stop = Effect.flatMap(why(options), (because = "the closing of its scope") => driver.stop(because))
       return Effect.map(
         Effect.addFinalizer(() => Effect.andThen(stop, closed(driver))),
         () => {
@@ -101,6 +101,13 @@ export const begin = (
     const checked = options.checked ?? Context.get(env, Enclosing)?.driver.settings.checked
     return checked === undefined ? Effect.flatMap(inContinuousIntegration, started) : started(checked)
   })
+
+/** That nobody can say why keeps nothing from being stopped. */
+const why = ({ because }: Options): Effect.Effect<string | undefined> =>
+  Effect.catchCause(
+    Effect.sync(() => because?.()),
+    (cause) => Effect.as(Effect.logError("`because` of the boot threw", cause), undefined)
+  )
 
 /** Everything that a driver is told, or all that is wrong with it. */
 const settle = (

@@ -60,6 +60,24 @@ describe("options that cannot be right", () => {
   )
 })
 
+describe("whoever is asked why a boot is stopped", () => {
+  it.effect("may throw, and it is stopped all the same", () =>
+    Effect.gen(function* () {
+      const { events, ledger, options, part } = world()
+      const because = () => {
+        throw new Error("nobody knows")
+      }
+      const booted = Effect.scoped(Boot.make([part("a")], { ...options, because }))
+      assert.isTrue(Exit.isSuccess(yield* Virtual.run(booted)))
+      assert.deepStrictEqual(
+        ledger.map((line) => line.replace(/.* /, "")),
+        ["+a", "-a"]
+      )
+      assert.strictEqual(only(events, "RollbackStarted")[0]?.because, "the closing of its scope")
+    })
+  )
+})
+
 describe("the environment", () => {
   it.effect("that a boot is given is what its components see, and the boots inside them", () =>
     Effect.gen(function* () {
