@@ -30,7 +30,7 @@ import {
 import type * as Component from "./Component.ts"
 import type { Driver } from "./Driver.ts"
 import * as Health from "./Health.ts"
-import { begin, type InvalidBoot, type Options } from "./Launch.ts"
+import { begin, type InvalidBoot, type Options, type RunOptions } from "./Launch.ts"
 import * as Operator from "./Operator.ts"
 import type * as Plan from "./Plan.ts"
 import * as Preparation from "./Preparation.ts"
@@ -39,7 +39,7 @@ import type * as Report from "./Report.ts"
 import { type Critical, messageOf } from "./Severity.ts"
 import type * as Status from "./Status.ts"
 
-export { InvalidBoot, type Options } from "./Launch.ts"
+export { InvalidBoot, type Options, type RunOptions } from "./Launch.ts"
 export { CannotRestore, NotDone, type Operator, type Prospect, type RestartOptions } from "./Operator.ts"
 
 /** The components of a list, each checked for severities that nobody handles. */
@@ -72,12 +72,6 @@ export interface Running<in Services, out E = Critical> extends Operator.Operato
   readonly stop: (because?: string) => Effect.Effect<Report.Report>
   /** Completes when the boot has ended; fails when something critical ended it. */
   readonly ended: Effect.Effect<void, E>
-}
-
-/** What only a boot with a running process asks for. */
-export interface RunOptions extends Options {
-  /** Probes all components at this interval; an unhealthy one with a fallback gives way to it. Default: not at all. */
-  readonly monitor?: Duration.Input
 }
 
 /** Everything known before anything runs: order, levels, critical path, impact; or all that is wrong. */

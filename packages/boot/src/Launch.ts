@@ -55,6 +55,12 @@ export interface Options {
   readonly checked?: boolean
 }
 
+/** What only a boot with a running process asks for. */
+export interface RunOptions extends Options {
+  /** Probes all components at this interval; an unhealthy one with a fallback gives way to it. Default: not at all. */
+  readonly monitor?: Duration.Input
+}
+
 /** The declarations or the options cannot be right; nothing was started. All problems at once. */
 export class InvalidBoot extends Data.TaggedError("InvalidBoot")<{
   readonly problems: ReadonlyArray<string>
@@ -79,7 +85,7 @@ export const launch = (
  */
 export const begin = (
   recipes: ReadonlyArray<Recipe.Recipe>,
-  options: Options
+  options: RunOptions
 ): Effect.Effect<Driver, InvalidBoot, Scope.Scope> =>
   Effect.withFiber<Driver, InvalidBoot, Scope.Scope>((fiber) => {
     const env = fiber.context
@@ -112,7 +118,7 @@ const why = ({ because }: Options): Effect.Effect<string | undefined> =>
 /** Everything that a driver is told, or all that is wrong with it. */
 const settle = (
   recipes: ReadonlyArray<Recipe.Recipe>,
-  options: Options,
+  options: RunOptions,
   env: Context.Context<never>,
   checked: boolean
 ): Result.Result<Settings, InvalidBoot> => {
@@ -229,7 +235,7 @@ const randomWord = (random: Random.Random): string =>
     .padStart(8, "0")
 
 const limitsOf = (
-  options: Options,
+  options: RunOptions,
   outer: Progress.Limits | undefined
 ): Result.Result<Progress.Limits, InvalidBoot> => {
   const base = outer ?? Progress.defaultLimits
@@ -257,5 +263,7 @@ const limitsOf = (
     rollbackMs: positive("rollback", options.rollback, base.rollbackMs),
     phases: options.phases === undefined ? base.phases : allPhases()
   }
+  // Of no interval a monitor would make a storm of probes.
+  positive("monitor", options.monitor, Infinity)
   return problems.length === 0 ? Result.succeed(limits) : Result.fail(new InvalidBoot({ problems }))
 }
