@@ -96,6 +96,9 @@ const exhaust = (components: ReadonlyArray<Component.Any>, options: Options): Re
   const found = (it: Case.Case, fault: Fault.Fault | undefined, all: ReadonlyArray<Judge.Violation>) => {
     for (const violation of all) violations.push({ ...violation, fault, replay: Replay.make(it, violation) })
   }
+  // A server that is not simulated, say: whatever lives on it is on its fallback in every boot.
+  const undisturbed = Trial.run(trial, blank)
+  const usual = downIn(undisturbed)
   let [runs, struck, attempts] = [0, 0, 0]
   for (const at of components.flatMap(({ manifest }) => attemptsOf(manifest))) {
     const before = failuresBefore(components, at)
@@ -110,11 +113,11 @@ const exhaust = (components: ReadonlyArray<Component.Any>, options: Options): Re
       if (verdict.struck[0]! > 0) struck++
       const counts = (outcomes[fault._tag] ??= {})
       counts[verdict.outcome] = (counts[verdict.outcome] ?? 0) + 1
-      found(it, fault, [...verdict.violations, ...speaks(fault, verdict)])
+      found(it, fault, [...verdict.violations, ...speaks(fault, verdict, usual)])
     }
   }
   // Nothing can be wrong with what nobody has tried.
-  if (attempts === 0) found(blank, undefined, Trial.run(trial, blank).violations)
+  if (attempts === 0) found(blank, undefined, undisturbed.violations)
   return { runs, struck, attempts, outcomes, violations }
 }
 
@@ -152,12 +155,10 @@ const variations = (kind: Fault.Kind, at: Fault.Attempt, awaits: number): Readon
   )
 }
 
-/** Did it strike, and can whoever is on call see what happened? */
-const speaks = (
-  fault: Fault.Fault,
-  { events, failed, outcome, struck, timeMs }: Trial.Verdict
-): Array<Judge.Violation> => {
+/** Did it strike, and can whoever is on call see what happened, beside what is not up without it? */
+const speaks = (fault: Fault.Fault, verdict: Trial.Verdict, usual: ReadonlySet<string>): Array<Judge.Violation> => {
   const { component } = fault
+  const { failed, outcome, struck, timeMs } = verdict
   const told = (message: string): Array<Judge.Violation> => [
     { promise: "a fault leads to an outcome that names the component", message, component, atMs: timeMs }
   ]
@@ -165,7 +166,8 @@ const speaks = (
     return [{ promise: "each fault of a sweep strikes", message: Fault.describe(fault), component, atMs: timeMs }]
   }
   // What is absent may be the reason that somebody else fails.
-  const isDown = events.some((event) => isDownWord(event) && event.component === component)
+  const down = downIn(verdict)
+  const isDown = down.has(component)
   switch (outcome) {
     case "ready":
     case "cancelled":
@@ -173,12 +175,18 @@ const speaks = (
     case "failed":
       return isDown || failed.includes(component) ? [] : told(`The boot failed of ${failed.join(", ") || "nothing"}.`)
     case "degraded":
-      return isDown ? [] : told(`The boot is degraded, and nothing says that ${component} is not up.`)
+      return isDown || [...down].every((name) => usual.has(name))
+        ? []
+        : told(`The boot is degraded, and nothing says that ${component} is not up.`)
     case "booting":
     case "stopped":
       return told(`A boot cannot end like this: ${outcome}.`)
   }
 }
+
+/** Who is not up, by what the log says. */
+const downIn = ({ events }: Trial.Verdict): ReadonlySet<string> =>
+  new Set(events.flatMap((event) => (isDownWord(event) ? [event.component] : [])))
 
 const isDownWord = (
   event: BootEvent.BootEvent

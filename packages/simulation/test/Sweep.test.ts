@@ -1,9 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Component } from "@novacron/boot"
+import { Context, Effect } from "effect"
 import * as Fault from "../src/Fault.ts"
 import * as Replay from "../src/Replay.ts"
 import * as Sweep from "../src/Sweep.ts"
 import { app, RedisDown, settings } from "./fixtures/App.ts"
 import { hoard } from "./fixtures/Careless.ts"
+
+/** Somebody outside, who never answers in a simulation. */
+class Remote extends Context.Service<Remote, void>()("app/Remote") {}
 
 describe("Sweep", () => {
   it("leaves nothing out, and finds nothing wrong with a sound application", () => {
@@ -24,6 +29,19 @@ describe("Sweep", () => {
       [["nothing is left behind", "hoard is when the boot is cancelled: at await 2 of attempt 1"]]
     )
     assert.isTrue(Replay.run([settings, hoard], violations[0]!.replay).reproduced)
+  })
+
+  it("blames no fault for what is not up without it", () => {
+    const memory = Component.make(Remote, { name: "memory", start: Effect.void, health: () => Effect.void })
+    const remote = Component.make(Remote, {
+      severity: "Degraded",
+      start: Effect.promise(() => new Promise<void>(() => undefined)),
+      health: () => Effect.void
+    }).pipe(Component.timeout("1 second"), Component.fallback(memory))
+    const { outcomes, violations } = Sweep.sweep([settings, remote], { kinds: ["Slow"] })
+    assert.deepStrictEqual(violations, [])
+    assert.isAbove(outcomes.Slow?.degraded ?? 0, 0)
+    assert.isUndefined(outcomes.Slow?.ready)
   })
 
   it("says so of components that cannot be booted, and so cannot be swept", () => {
