@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Fault, Simulate, Stops, Sweep, VirtualTime } from "@novacron/simulation"
+import { Fault, Replay, Simulate, Stops, Sweep, type Trial, VirtualTime } from "@novacron/simulation"
 import { Effect } from "effect"
 import { configured, counter, pages, settings } from "./cache.ts"
 
@@ -37,5 +37,16 @@ describe("the cache", () => {
     assert.deepStrictEqual(result.violations, [])
     assert.isAbove(result.outcomes.ready ?? 0, 0)
     assert.isAbove(result.outcomes.failed ?? 0, 0)
+  })
+
+  it("is not always there in time, which is found and made small like any broken promise", () => {
+    const oracle: Trial.Oracle = (_, { events }) =>
+      events
+        .filter((event) => event._tag === "BootReady" && event.atMs > 5000)
+        .map(({ atMs }) => ({ promise: "up within 5 seconds", message: `It took ${atMs} ms.`, atMs }))
+    const [found] = Simulate.simulate(app, { seeds: 300, oracle }).violations
+    if (found === undefined) return assert.fail("nothing was found")
+    assert.strictEqual(found.promise, "up within 5 seconds")
+    assert.isTrue(Replay.run(app, found.replay, { oracle }).reproduced)
   })
 })

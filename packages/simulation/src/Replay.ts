@@ -4,8 +4,8 @@
  *
  * **Details**
  *
- * The file is JSON with a version. It keeps what of the options can be written; functions (a journal, a redaction) and
- * policies of restoration are handed in again when it is run.
+ * The file is JSON with a version. It keeps what of the options can be written; functions (a journal, a redaction, an
+ * oracle) and policies of restoration are handed in again when it is run.
  *
  * **Example**
  *
@@ -70,13 +70,11 @@ export const run = <const Cs extends ReadonlyArray<Component.Any>>(
   options: {
     readonly options?: Boot.RunOptions
     readonly errors?: Fault.Errors
+    readonly oracle?: Trial.Oracle
   } = {}
 ): Replayed => {
-  const { errors, options: boot } = options
-  const trial = Trial.make(components, {
-    ...(boot === undefined ? {} : { boot }),
-    ...(errors === undefined ? {} : { errors })
-  })
+  const { errors, options: boot, oracle } = options
+  const trial = Trial.make(components, { boot, errors, oracle })
   const verdict = Trial.run(trial, replay.case)
   return { ...verdict, reproduced: verdict.violations.some(({ promise }) => promise === replay.violation.promise) }
 }

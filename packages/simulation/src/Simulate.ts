@@ -51,6 +51,8 @@ export interface Options {
   readonly cancel?: number
   /** Typed failures to inject, by component. Default: an {@link Fault.InjectedFault} with a tag that it declares. */
   readonly errors?: Fault.Errors
+  /** Promises of your own, judged with those of the kernel. */
+  readonly oracle?: Trial.Oracle
   /** One of so many seeds runs twice, and its logs are compared. Default: 16. */
   readonly twice?: number
   /** Hears of each run; for progress and measurements. */
@@ -85,7 +87,7 @@ export const simulate = <const Cs extends ReadonlyArray<Component.Any>>(
 ): Result => campaign(components, options)
 
 const campaign = (components: ReadonlyArray<Component.Any>, options: Options): Result => {
-  const { observe, options: boot, errors, seedFrom = 0, seeds, twice = 16 } = options
+  const { errors, observe, options: boot, oracle, seedFrom = 0, seeds, twice = 16 } = options
   // Of no runs nobody could say that something was wrong.
   if (!(Number.isSafeInteger(seeds) && seeds >= 1)) {
     throw new RangeError(`Simulate: seeds is ${seeds}, it must be a whole number from 1.`)
@@ -93,12 +95,8 @@ const campaign = (components: ReadonlyArray<Component.Any>, options: Options): R
   if (!Number.isSafeInteger(seedFrom)) {
     throw new RangeError(`Simulate: seedFrom is ${seedFrom}, it must be a whole number.`)
   }
-  const trial = Trial.make(components, {
-    // Of thousands of boots nobody reads them; the replay of one has them.
-    stacks: false,
-    ...(boot === undefined ? {} : { boot }),
-    ...(errors === undefined ? {} : { errors })
-  })
+  // Of thousands of boots nobody reads stacks; the replay of one has them.
+  const trial = Trial.make(components, { boot, errors, oracle, stacks: false })
   const outcomes: Record<string, number> = {}
   const struck: Record<string, number> = {}
   const broken = new Map<string, { readonly it: Case.Case; readonly violation: Judge.Violation; seeds: number }>()

@@ -26,6 +26,8 @@ export interface Options {
   readonly options?: Boot.RunOptions
   /** Typed failures to inject, by component. */
   readonly errors?: Fault.Errors
+  /** Promises of your own, judged with those of the kernel. */
+  readonly oracle?: Trial.Oracle
   /** How long after it is ready its life goes on. Default: 15 seconds. */
   readonly lasts?: Duration.Input
   /** Chance inside the boot. Default: 0. */
@@ -48,8 +50,8 @@ export const everywhere = <const Cs extends ReadonlyArray<Component.Any>>(
 ): Result => exhaust(components, options)
 
 const exhaust = (components: ReadonlyArray<Component.Any>, options: Options): Result => {
-  const { errors, faults = [], lasts = "15 seconds", options: boot = {}, seed = 0 } = options
-  const trial = Trial.make(components, { boot, ...(errors === undefined ? {} : { errors }) })
+  const { errors, faults = [], lasts = "15 seconds", options: boot = {}, oracle, seed = 0 } = options
+  const trial = Trial.make(components, { boot, errors, oracle })
   const whole: Case.Case = {
     seed,
     fuzz: false,

@@ -31,6 +31,8 @@ export interface Options {
   readonly options?: Boot.RunOptions
   /** Typed failures to inject, by component. Default: an {@link Fault.InjectedFault} with a tag that it declares. */
   readonly errors?: Fault.Errors
+  /** Promises of your own, judged with those of the kernel. */
+  readonly oracle?: Trial.Oracle
   /** Default: all kinds. */
   readonly kinds?: ReadonlyArray<Fault.Kind>
   /** Chance inside the boots. Default: 0. */
@@ -77,8 +79,8 @@ export const table = ({ outcomes }: Pick<Result, "outcomes">): string => {
 // ----------------------------------------------------------------------------------------------------------- private
 
 const exhaust = (components: ReadonlyArray<Component.Any>, options: Options): Result => {
-  const { errors, kinds = Fault.kinds, options: boot = {}, seed = 0 } = options
-  const known = { boot, ...(errors === undefined ? {} : { errors }) }
+  const { errors, kinds = Fault.kinds, options: boot = {}, oracle, seed = 0 } = options
+  const known = { boot, errors, oracle }
   const trial = Trial.make(components, known)
   const counting = Trial.make(components, { ...known, conformance: false, counting: true })
   const blank: Case.Case = {

@@ -34,9 +34,11 @@ export type Complete<Cs extends ReadonlyArray<Component.Any>> = Cs &
 /** What trials need to know that a case cannot say. */
 export interface Options {
   /** Options of the boot beside those of the case. */
-  readonly boot?: Boot.RunOptions
+  readonly boot?: Boot.RunOptions | undefined
   /** Typed failures to inject, by component; see {@link Fault.inject}. */
-  readonly errors?: Fault.Errors
+  readonly errors?: Fault.Errors | undefined
+  /** Who else judges. Default: nobody. */
+  readonly oracle?: Oracle | undefined
   /** Whether the log is also held against the machine. Default: true. */
   readonly conformance?: boolean
   /** Whether the awaits of attempts are counted. Default: false. */
@@ -44,6 +46,12 @@ export interface Options {
   /** Whether errors have stacks, which take as long to make as all the rest of a failure. Default: true. */
   readonly stacks?: boolean
 }
+
+/**
+ * Judges by promises of your own: hears of every boot once it is over, those for second runs and for shrinking included, and
+ * says what it has broken.
+ */
+export type Oracle = (it: Case, verdict: Verdict) => ReadonlyArray<Judge.Violation>
 
 /** Components on trial. Make it with {@link make}. */
 export interface Trial {
@@ -190,7 +198,7 @@ const judge = (trial: Trial, it: Case, performance: Performance): Verdict => {
   const { events, exit, run, stand } = performance
   const struck = stand.injection.struck()
   const { broken, failed } = ending(exit, run)
-  return {
+  const verdict: Verdict = {
     // What follows upon a boot that hangs, or cannot be, is no news.
     violations: broken.length > 0 ? broken : examine(trial, it, performance, struck),
     events,
@@ -200,6 +208,8 @@ const judge = (trial: Trial, it: Case, performance: Performance): Verdict => {
     timeMs: run.timeMs,
     steps: run.steps
   }
+  const { oracle } = trial.options
+  return oracle === undefined ? verdict : { ...verdict, violations: [...verdict.violations, ...oracle(it, verdict)] }
 }
 
 const ending = (

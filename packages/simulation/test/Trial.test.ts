@@ -3,6 +3,10 @@ import { Component } from "@novacron/boot"
 import { Context, Effect } from "effect"
 import type * as Case from "../src/Case.ts"
 import * as Fault from "../src/Fault.ts"
+import * as Replay from "../src/Replay.ts"
+import * as Simulate from "../src/Simulate.ts"
+import * as Stops from "../src/Stops.ts"
+import * as Sweep from "../src/Sweep.ts"
 import * as Trial from "../src/Trial.ts"
 import { app, settings } from "./fixtures/App.ts"
 import { hoard, mail } from "./fixtures/Careless.ts"
@@ -115,5 +119,32 @@ describe("Trial", () => {
     assert.deepStrictEqual(violations, [])
     const [started] = events
     assert.isTrue(started?._tag === "BootStarted" && started.environment === "hybrid" && started.concurrency === 2)
+  })
+
+  it("hears an oracle of every boot, and adds what it says to its own", () => {
+    const heard: Array<string> = []
+    const oracle: Trial.Oracle = (it, { events, outcome, violations }) => {
+      heard.push(it.components.join(), outcome, events.at(-1)?._tag ?? "", ...violations.map(({ promise }) => promise))
+      return [{ promise: "our own", message: "it was broken", atMs: 0 }]
+    }
+    const ours = Trial.make([settings, hoard], { oracle })
+    const broken = Trial.run(ours, { ...quiet, components: ["settings", "hoard"], cancelAtMs: 20 }).violations
+    assert.deepStrictEqual(heard, ["settings,hoard", "cancelled", "BootEnded", "nothing is left behind"])
+    assert.deepStrictEqual(
+      broken.map(({ promise }) => promise),
+      ["nothing is left behind", "our own"]
+    )
+    for (const { violations } of [
+      Sweep.sweep([settings], { kinds: ["Dies"], oracle }),
+      Stops.everywhere([settings], { oracle }),
+      Simulate.simulate([settings], { seeds: 1, oracle })
+    ]) {
+      assert.isNotEmpty(violations)
+      for (const { promise, replay } of violations) {
+        assert.strictEqual(promise, "our own")
+        assert.isTrue(Replay.run([settings], replay, { oracle }).reproduced)
+        assert.isFalse(Replay.run([settings], replay).reproduced)
+      }
+    }
   })
 })
