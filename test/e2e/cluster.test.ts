@@ -205,7 +205,7 @@ describe.skipIf(!hasOpenssl)("a cluster", () => {
 
     // Twice what one node has; each takes a core until it is told that it is enough.
     const [{ capacity }] = await up()
-    // Not in the directory of the node: tasks of a node of root run as nobody, who sees nothing of it.
+    // Not in the directory of the node: tasks of a node of root run as 65533, who sees nothing of it.
     const enough = join(tmpdir(), `novacron-enough-${process.pid}`)
     const work = `until [ -e ${enough} ]; do sleep 0.2; done`
     const count = 2 * Math.floor(capacity.cpu)

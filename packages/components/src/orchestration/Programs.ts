@@ -11,8 +11,8 @@
  *
  * **Gotchas**
  *
- * A node that runs as root runs its tasks as nobody: a program that needs more is given a user in the settings. Any other
- * node can run them only as itself, and then they can read what it can, its keys included. Without control groups
+ * A node that runs as root runs its tasks as {@link taskUser}: a program that needs more is given a user in the settings.
+ * Any other node can run them only as itself, and then they can read what it can, its keys included. Without control groups
  * a process that leaves its group (`setsid`) is not found: it runs on until it ends by itself.
  */
 import { type ChildProcess, spawn } from "node:child_process"
@@ -48,7 +48,7 @@ export const make = (settings: Settings, node: string, host: Host): Effect.Effec
     const { cgroup, maxPids, path } = settings.process
     const confinement = yield* Confinement.make({ cgroup, maxPids, pid: host.pid })
     const isRoot = host.getuid?.() === 0
-    const { gid = isRoot ? nobody : undefined, uid = isRoot ? nobody : undefined } = settings.process
+    const { gid = isRoot ? taskUser : undefined, uid = isRoot ? taskUser : undefined } = settings.process
     const program = Keeper.program(
       Duration.toMillis(settings.lease),
       Number(settings.process.keep),
@@ -90,7 +90,11 @@ export const make = (settings: Settings, node: string, host: Host): Effect.Effec
     }
   })
 
-const nobody = 65_534
+/**
+ * Nobody's neighbour, a number that no system gives away. As nobody runs the embedded database, and who is the same user may
+ * stop it, look into it, and go from `/proc/PID/cwd` to all that it keeps.
+ */
+const taskUser = 65_533
 
 const asNode =
   "Tasks run as the user of the node and can read what it can, its keys included: set process.uid, as root."

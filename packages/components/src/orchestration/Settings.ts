@@ -26,7 +26,8 @@ const Process = Schema.Struct({
   }),
   uid: Schema.optionalKey(id).annotate({
     description:
-      "The user that tasks run as. Default: nobody (65534) when the node runs as root, else that of the node."
+      "The user that tasks run as. Default: 65533, as whom nothing else runs, when the node runs as root, else that of " +
+      "the node. As nobody (65534) they could read the embedded database."
   }),
   gid: Schema.optionalKey(id).annotate({ description: "The group that tasks run as. Default: like `uid`." }),
   path: Field.withDefault(Schema.String, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").annotate({

@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Schedule } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Schedule } from "effect"
+import * as Embedded from "../../src/database/Embedded.ts"
+import * as Slice from "../../src/database/Slice.ts"
 import { Driver, type Run } from "../../src/orchestration/Driver.ts"
 import * as Drivers from "../../src/orchestration/Drivers.ts"
 import { type Encoded, settingsOf } from "./fixtures/nodes.ts"
@@ -47,6 +50,29 @@ const parentOf = (pid: number): number =>
   Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1])
 
 describe("Programs", () => {
+  // Any other node runs its tasks as itself, and says so.
+  it.live.skipIf(process.getuid?.() !== 0)(
+    "cannot stop the embedded database of their node, nor look into it, though they can see it",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* Effect.acquireRelease(
+          Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-test-programs-"))),
+          (root) => Effect.sync(() => rmSync(root, { recursive: true, force: true }))
+        )
+        const slice = Slice.make(Duration.seconds(12))
+        yield* Embedded.make({ directory: join(root, "postgresql"), connections: 20, slice })
+        const pid = Number.parseInt(readFileSync(join(root, "postgresql", "data", "postmaster.pid"), "utf8"), 10)
+        const { start } = yield* driver()
+        const { printed, run } = shell(
+          `cat /proc/${pid}/comm; for way in 'ls /proc/${pid}/cwd/' 'cat /proc/${pid}/environ' 'kill -0 ${pid}'; do ` +
+            'sh -c "$way" >/dev/null 2>&1 && echo "may: $way"; done'
+        )
+        yield* (yield* start(run)).ended
+        assert.strictEqual(printed.stdout, "postgres\n")
+      }),
+    60_000
+  )
+
   it.live("tells how a program ended, after all that it has printed", () =>
     Effect.gen(function* () {
       const { start } = yield* driver()
