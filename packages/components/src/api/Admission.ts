@@ -6,7 +6,8 @@
  *
  * Somebody who was let in is remembered for five seconds, with what they may do: a token that is revoked on another node
  * counts here as long as that at most. A refusal is never remembered, so each is in the audit log. An address that shows
- * many credentials which nobody knows has to wait, before they are looked at. Whoever listens to a stream is looked at as
+ * many credentials which nobody knows has to wait, before they are looked at; not so whoever was let in before, or has the
+ * token of this machine: a stranger at the same address must not lock them out. Whoever listens to a stream is looked at as
  * often for as long as it goes on: a token that was revoked or has run out hears no more.
  */
 import { Problem } from "@novacron/api"
@@ -144,13 +145,17 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
   })
 
   const identify = Effect.fnUntraced(function* (knock: Knock, shown: Shown) {
-    const waitMs = failures.look(knock.address)
+    const isKnown = known.has(shown.key) || shown.hash === localHash
+    const waitMs = isKnown ? 0 : failures.look(knock.address)
     if (waitMs > 0) {
       yield* limited(knock.address, knock.address)
       return yield* tooMany(waitMs, "Too many failures from this address.")
     }
     return yield* Effect.tapErrorTag(lookUp(knock, shown), "Unauthenticated", () =>
-      Effect.sync(() => failures.take(knock.address))
+      Effect.sync(() => {
+        known.delete(shown.key)
+        failures.take(knock.address)
+      })
     )
   })
 

@@ -194,6 +194,53 @@ describe("Admission", () => {
     })
   )
 
+  it.effect(
+    "lets in whoever it knows and the local token from an address that has to wait, until they are good no more",
+    () =>
+      Effect.gen(function* () {
+        const secret = TokenStore.secret()
+        const there = yield* Ref.make(Option.some({ ...keptOf(secret), expiresAtMs: 1_000_000 }))
+        const store = storeWith((hash) =>
+          Effect.map(
+            Ref.get(there),
+            Option.filter((one) => one.hash === hash)
+          )
+        )
+        const { admission } = yield* doorWith({ store })
+        const mine = knock({ bearer: secret })
+        const outcome = (bearer: string) =>
+          Effect.match(admission.admit(knock({ bearer }), "status.node"), {
+            onFailure: ({ _tag }) => _tag,
+            onSuccess: ({ name }) => name
+          })
+        yield* admission.admit(mine, "status.node")
+        // Past the time for which anybody is remembered.
+        yield* TestClock.adjust("1 minute")
+        for (let i = 0; i < 5; i++) assert.strictEqual(yield* outcome(`nvc_wrong-${i}`), "Unauthenticated")
+        assert.strictEqual(yield* outcome("nvc_another"), "TooManyRequests")
+        assert.strictEqual(yield* outcome("nvc_local"), "local")
+        assert.strictEqual(yield* outcome(secret), "ci")
+        yield* Ref.set(there, Option.none())
+        admission.forget(keptOf(secret).hash)
+        assert.strictEqual(yield* outcome(secret), "TooManyRequests")
+      })
+  )
+
+  it.effect("looks once at what was good and is not, from an address that has to wait", () =>
+    Effect.gen(function* () {
+      const secret = TokenStore.secret()
+      const there = yield* Ref.make(Option.some({ ...keptOf(secret), expiresAtMs: 1_000_000 }))
+      const { admission } = yield* doorWith({ store: storeWith(() => Ref.get(there)) })
+      const tag = Effect.map(Effect.flip(admission.admit(knock({ bearer: secret }), "status.node")), ({ _tag }) => _tag)
+      yield* admission.admit(knock({ bearer: secret }), "status.node")
+      yield* TestClock.adjust("1 minute")
+      yield* Ref.set(there, Option.none())
+      for (let i = 0; i < 5; i++) yield* Effect.flip(admission.admit(knock({ bearer: `nvc_${i}` }), "status.node"))
+      assert.strictEqual(yield* tag, "Unauthenticated")
+      assert.strictEqual(yield* tag, "TooManyRequests")
+    })
+  )
+
   it.effect("counts the requests of a caller, whichever connection they come by", () =>
     Effect.gen(function* () {
       const { admission, told } = yield* doorWith({ rate: { perMinute: 60, burst: 2, failures: 10 } })
