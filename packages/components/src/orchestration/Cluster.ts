@@ -5,13 +5,13 @@
  *
  * Alone, a node is a single runner that holds everything. In a cluster each node is a runner with a socket, known to the
  * others through PostgreSQL, and a shard belongs to whoever holds its advisory lock there. Runners speak TLS with
- * certificates of the node's authority on both ends.
+ * certificates of the node's authority on both ends, and one that was revoked is hung up on.
  *
  * **Gotchas**
  *
  * `ShardingConfig.layerFromEnv` would read variables of the process such as HOST and PORT: settings come from here alone.
  */
-import { createSecureContext, type TlsOptions } from "node:tls"
+import { createSecureContext, type TlsOptions, TLSSocket } from "node:tls"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
@@ -32,6 +32,7 @@ import { RpcClient, RpcSerialization } from "effect/rpc"
 import { Socket, SocketServer } from "effect/socket"
 import { SqlClient } from "effect/sql"
 import type { PgClient } from "@effect/sql-pg"
+import * as Conversation from "../network/Conversation.ts"
 import type { Security } from "../security/Security.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -148,11 +149,32 @@ const listening = ({ listenAddress, port }: Settings["cluster"], security: Secur
         Stream.runForEach(() => Effect.flatMap(security.serverTls(), (next) => Ref.set(current, next))),
         Effect.forkScoped
       )
-      return yield* NodeSocketServer.makeTls({
+      const server = yield* NodeSocketServer.makeTls({
         ...first,
         host: listenAddress,
         port,
         SNICallback: (_name, answer) => answer(null, createSecureContext(Ref.getUnsafe(current)))
       })
+      return SocketServer.SocketServer.of({
+        address: server.address,
+        run: (handler) =>
+          server.run((socket) =>
+            Effect.flatMap(isWelcome(security), (welcome) => (welcome ? handler(socket) : Effect.void))
+          )
+      })
     })
   )
+
+/** Whether security knows who has connected: TLS has looked at the authority alone. Who is not welcome is hung up on. */
+const isWelcome = (security: Security["Service"]): Effect.Effect<boolean> =>
+  Effect.flatMap(Effect.serviceOption(NodeSocket.NetSocket), (found) => {
+    const socket = Option.getOrUndefined(found)
+    if (!(socket instanceof TLSSocket)) return Effect.succeed(false)
+    return Effect.match(Conversation.peerOf(security, socket), {
+      onFailure: () => {
+        socket.destroy()
+        return false
+      },
+      onSuccess: () => true
+    })
+  })

@@ -23,7 +23,7 @@ export const make = Effect.fn("Authentication.make")(function* (settings: (typeo
   const { method, oidc } = settings
   const rolesOf = (name: string): ReadonlyArray<string> | undefined =>
     Object.hasOwn(settings.principals, name) ? settings.principals[name] : undefined
-  const revoked = new Set(settings.revoked.map(normal))
+  const isRevoked = revocations(settings.revoked)
   const bearer: (token: Redacted.Redacted) => Effect.Effect<Principal, Unauthenticated> =
     method === "oidc" && oidc.issuer !== undefined
       ? byIssuer(yield* Oidc.verifier({ ...oidc, issuer: oidc.issuer }), rolesOf)
@@ -36,7 +36,7 @@ export const make = Effect.fn("Authentication.make")(function* (settings: (typeo
       switch (credential._tag) {
         case "Certificate": {
           const name = credential.commonName
-          if (revoked.has(normal(credential.fingerprint256))) return refuse("the certificate was revoked")
+          if (isRevoked(credential.fingerprint256)) return refuse("the certificate was revoked")
           if (name === "") return refuse("the certificate names nobody")
           return Effect.succeed<Principal>({ name, by: "mtls", roles: rolesOf(name) ?? settings.certificateRoles })
         }
@@ -54,6 +54,12 @@ export const make = Effect.fn("Authentication.make")(function* (settings: (typeo
     })
   return authenticate
 })
+
+/** Whether a certificate was revoked, by its fingerprint, however that is written. */
+export const revocations = (list: ReadonlyArray<string>): ((fingerprint256: string) => boolean) => {
+  const revoked = new Set(list.map(normal))
+  return (fingerprint256) => revoked.has(normal(fingerprint256))
+}
 
 // ----------------------------------------------------------------------------------------------------------- private
 

@@ -139,6 +139,7 @@ const build = Effect.fnUntraced(function* (
   )
   const identities = yield* identityOf(settings, surroundings, files)
   const authenticate = yield* Authentication.make(settings.authentication)
+  const isRevoked = Authentication.revocations(settings.authentication.revoked)
   const refusal = AuditLog.limited(audit, refusalsPerMinute)
   if ((yield* identities.current).isNew) {
     yield* audit({ action: "certificate.issued", subject: surroundings.nodeId, success: true })
@@ -154,7 +155,9 @@ const build = Effect.fnUntraced(function* (
         Tls.server(identity, settings.tls.minVersion, options?.clients ?? "required")
       ),
     clientTls: (serverName) =>
-      Effect.map(identities.current, (identity) => Tls.client(identity, settings.tls.minVersion, serverName)),
+      Effect.map(identities.current, (identity) =>
+        Tls.client(identity, settings.tls.minVersion, serverName, isRevoked)
+      ),
     renewals: identities.renewals,
     secret: Effect.fn("Security.secret")(provider.read),
     seal: keys.seal,

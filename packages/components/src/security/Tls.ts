@@ -22,8 +22,15 @@ export const server = (
   rejectUnauthorized: clients === "required"
 })
 
-/** Towards a peer whose certificate must be of the CA and name `serverName`, whatever address it is reached by. */
-export const client = (identity: Identity, minVersion: MinVersion, serverName: string): ConnectionOptions => ({
+/**
+ * Towards a peer whose certificate must be of the CA, not revoked, and name `serverName`, whatever address it is reached by.
+ */
+export const client = (
+  identity: Identity,
+  minVersion: MinVersion,
+  serverName: string,
+  isRevoked: (fingerprint256: string) => boolean = () => false
+): ConnectionOptions => ({
   ...spoken(minVersion),
   cert: identity.certificate,
   key: identity.key,
@@ -31,7 +38,10 @@ export const client = (identity: Identity, minVersion: MinVersion, serverName: s
   rejectUnauthorized: true,
   // An address must not be sent as a name.
   ...(isIP(serverName) === 0 ? { servername: serverName } : undefined),
-  checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate)
+  checkServerIdentity: (_, certificate) =>
+    isRevoked(certificate.fingerprint256)
+      ? new Error(`the certificate of ${serverName} was revoked (security.authentication.revoked)`)
+      : checkServerIdentity(serverName, certificate)
 })
 
 const spoken = (minVersion: MinVersion) => ({

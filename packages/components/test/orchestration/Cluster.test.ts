@@ -29,11 +29,18 @@ const singleton = (sharding: Sharding.Sharding["Service"], name: string) =>
     return Deferred.await(runs)
   })
 
-const sharding = (identity: Identity, cluster: NonNullable<(typeof Orchestration.Settings.Encoded)["cluster"]>) =>
+const sharding = (
+  identity: Identity,
+  cluster: NonNullable<(typeof Orchestration.Settings.Encoded)["cluster"]>,
+  banned: ReadonlyArray<string> = []
+) =>
   Effect.gen(function* () {
     const { sql } = yield* tables(server.url())
     const { cluster: settings } = settingsOf({ cluster })
-    return Context.get(yield* Layer.build(Cluster.layer(settings, sql, securityOf(identity))), Sharding.Sharding)
+    return Context.get(
+      yield* Layer.build(Cluster.layer(settings, sql, securityOf(identity, { banned }))),
+      Sharding.Sharding
+    )
   })
 
 /** What becomes of a connection with this certificate, or with none. */
@@ -62,21 +69,24 @@ describe("Cluster", () => {
     )
   )
 
-  it.live("runs a singleton in a cluster, and lets nobody speak to it who is not of its authority", () =>
-    quiet(
-      Effect.scoped(
-        Effect.gen(function* () {
-          const { issue } = yield* authority("a cluster")
-          const stranger = yield* authority("another one")
-          const port = yield* Effect.promise(freePort)
-          const one = yield* sharding(yield* issue("a"), { ...quick, enabled: true, port })
-          yield* yield* singleton(one, "together")
-          assert.strictEqual(yield* knock(port), "closed")
-          assert.strictEqual(yield* knock(port, yield* stranger.issue("a")), "closed")
-          assert.strictEqual(yield* knock(port, yield* issue("b")), "open")
-        })
+  it.live(
+    "runs a singleton in a cluster, and lets nobody speak to it who is not of its authority, or was revoked",
+    () =>
+      quiet(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const { issue } = yield* authority("a cluster")
+            const stranger = yield* authority("another one")
+            const port = yield* Effect.promise(freePort)
+            const one = yield* sharding(yield* issue("a"), { ...quick, enabled: true, port }, ["stolen"])
+            yield* yield* singleton(one, "together")
+            assert.strictEqual(yield* knock(port), "closed")
+            assert.strictEqual(yield* knock(port, yield* stranger.issue("a")), "closed")
+            assert.strictEqual(yield* knock(port, yield* issue("stolen")), "closed")
+            assert.strictEqual(yield* knock(port, yield* issue("b")), "open")
+          })
+        )
       )
-    )
   )
 
   it.live("says that the database is away when that begins and when it ends, and not with each look", () =>

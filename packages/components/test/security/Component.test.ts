@@ -1,5 +1,6 @@
 /** Security booted for real: by the kernel, on a real file system, with real sockets. */
 import { createHook } from "node:async_hooks"
+import { X509Certificate } from "node:crypto"
 import { createServer, type Server } from "node:net"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
@@ -184,6 +185,24 @@ describe("what a booted node gets", () => {
         const open = yield* listen(yield* one.security.serverTls({ clients: "none" }))
         const { cert: _, key: __, ...bare } = yield* two.security.clientTls("node-1")
         assert.strictEqual(yield* meet(open.port, bare), "TLSv1.3")
+      })
+    )
+  )
+
+  it.live("is no TLS with a node whose certificate was revoked", () =>
+    testing(
+      Effect.gen(function* () {
+        const fileSystem = yield* FileSystem.FileSystem
+        const [first, second] = [yield* folder, yield* folder]
+        const one = yield* boot(first)
+        const { cert = "" } = yield* one.security.serverTls()
+        const { fingerprint256 } = new X509Certificate(String(cert))
+        yield* fileSystem.makeDirectory(`${second}/security`, { mode: 0o700 })
+        yield* fileSystem.copyFile(`${first}/security/ca.pem`, `${second}/security/ca.pem`)
+        const { port } = yield* listen(yield* one.security.serverTls())
+        assert.strictEqual(yield* meet(port, yield* one.security.clientTls("node-1")), "TLSv1.3")
+        const wary = yield* boot(second, { authentication: { revoked: [fingerprint256] } }, { nodeId: "node-2" })
+        assert.match(yield* meet(port, yield* wary.security.clientTls("node-1")), /certificate of node-1 was revoked/)
       })
     )
   )
