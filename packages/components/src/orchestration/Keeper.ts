@@ -87,6 +87,8 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
       return false
     }
   }
+  // What is open to our groups is not open to those whom we start.
+  attempt(() => host.setgroups?.([]))
   const killGroup = (directory: string) => attempt(() => writeFileSync(`${directory}/cgroup.kill`, "1"))
   const signal = (pid: number, name: NodeJS.Signals) => attempt(() => host.kill(-pid, name))
   const killAll = () => {
@@ -164,6 +166,18 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
     })
     return { flush, read: () => read, isPaused: () => paused.has(stream), end: () => stream.destroy() }
   }
+  /** As whom it is for: a child would go there before it changes its user, through what is closed to that one. */
+  const goTo = (directory: string, uid: number | undefined, gid: number | undefined): void => {
+    const [ownUid, ownGid] = [host.geteuid?.() ?? 0, host.getegid?.() ?? 0]
+    try {
+      if (gid !== undefined) host.setegid?.(gid)
+      if (uid !== undefined) host.seteuid?.(uid)
+      host.chdir(directory)
+    } finally {
+      if (uid !== undefined) host.seteuid?.(ownUid)
+      if (gid !== undefined) host.setegid?.(ownGid)
+    }
+  }
   const start = (order: Extract<Order, { readonly start: number }>): void => {
     const { args, cwd, env, gid, group, program, start: number, uid } = order
     let made = group !== undefined && attempt(() => mkdirSync(group.directory)) ? group : undefined
@@ -184,11 +198,14 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
     // A child is born where its parent is; to be moved afterwards would be too late for what it starts at once.
     const isInside = enter(made?.directory)
     try {
+      goTo(cwd, uid, gid)
       const as = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
-      child = spawn(program, args, { ...as, cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
+      child = spawn(program, args, { ...as, env, detached: true, stdio: ["ignore", "pipe", "pipe"] })
     } catch (cause) {
       enter(made?.home)
       return failed(cause)
+    } finally {
+      host.chdir("/")
     }
     // Should there be no way back, the group must not be killed: we are in it.
     if (isInside && !enter(made?.home)) made = undefined

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -71,6 +71,37 @@ describe("Programs", () => {
         assert.strictEqual(printed.stdout, "postgres\n")
       }),
     60_000
+  )
+
+  it.live.skipIf(process.getuid?.() !== 0)(
+    "work in no directory that their user could not have entered, though the node could",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* Effect.acquireRelease(
+          Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-test-programs-"))),
+          (root) => Effect.sync(() => rmSync(root, { recursive: true, force: true }))
+        )
+        const inside = join(root, "inside")
+        mkdirSync(inside)
+        writeFileSync(join(inside, "file"), "swordfish")
+        const { start } = yield* driver()
+        const reading = { driver: "process", command: ["/bin/cat", "file"], directory: inside } as const
+        const attempt = (more: Partial<Run["submission"]>) => {
+          const { printed, run } = shell("", more)
+          return Effect.map(Effect.exit(Effect.flatMap(start(run), ({ ended }) => ended)), (exit) => ({
+            exit,
+            printed
+          }))
+        }
+        const refused = yield* attempt({ run: reading })
+        assert.strictEqual(refused.printed.stdout, "")
+        assert.include(String(Exit.findErrorOption(refused.exit)), "may not run it, or not enter its directory")
+        chmodSync(root, 0o711)
+        const entered = yield* attempt({ run: reading })
+        assert.strictEqual(entered.printed.stdout, "swordfish")
+        const who = yield* attempt({ run: { driver: "process", command: ["/bin/sh", "-c", "id -u; pwd"] } })
+        assert.strictEqual(who.printed.stdout, "65533\n/\n")
+      })
   )
 
   it.live("tells how a program ended, after all that it has printed", () =>
