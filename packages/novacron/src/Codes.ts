@@ -196,6 +196,12 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 64,
     remedy: "novacron plan shows all components, and what is in a group"
   },
+  WrongUser: {
+    code: "NVC-3030",
+    exit: 77,
+    setting: "system.data_dir",
+    remedy: "ask as the user of the node (sudo -u USER), or name the data directory of another one (--data-dir)"
+  },
   NoApi: {
     code: "NVC-2804",
     exit: 69,

@@ -15,7 +15,7 @@ import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, rmSync } from "no
 import { createConnection, createServer, type Server, type Socket } from "node:net"
 import { basename, dirname, join } from "node:path"
 import { Cause, Data, Duration, Effect, Exit, FiberSet, Option, Schema, type Scope } from "effect"
-import { NoSuchComponent } from "./Errors.ts"
+import { isDenied, NoSuchComponent, WrongUser } from "./Errors.ts"
 import { uidOfUser } from "./Surroundings.ts"
 
 /** What may be asked of a node. */
@@ -80,6 +80,10 @@ export class ControlSocketFailed extends Data.TaggedError("ControlSocketFailed")
 /** Nobody answers: there is no node, or it is not well. */
 export class NoNode extends Data.TaggedError("NoNode")<{ readonly path: string; readonly cause: unknown }> {
   readonly code = "NVC-3007"
+  /** That nobody is there, and not that somebody does not answer. */
+  get isNobody(): boolean {
+    return ["ENOENT", "ENOTDIR", "ECONNREFUSED"].includes(codeOf(this.cause) ?? "")
+  }
   override get message() {
     const { cause, path } = this
     if (Cause.isTimeoutError(cause)) {
@@ -88,7 +92,7 @@ export class NoNode extends Data.TaggedError("NoNode")<{ readonly path: string; 
         "Its process has too much to do, or was stopped; look at it before another one is started in its place."
       )
     }
-    return codeOf(cause) === "ENOENT" || codeOf(cause) === "ECONNREFUSED"
+    return this.isNobody
       ? `No node runs here: nobody answers at ${path}.`
       : `The node at ${path} does not answer: ${wordsOf(cause)}.`
   }
@@ -254,14 +258,14 @@ export const ask = (
   path: string,
   request: Request,
   within: Duration.Input = "10 seconds"
-): Effect.Effect<unknown, Declined | NoNode> =>
+): Effect.Effect<unknown, Declined | NoNode | WrongUser> =>
   Effect.gen(function* () {
     const socket = yield* connect(yield* addressOf(path))
     socket.write(`${JSON.stringify(request)}\n`)
     return yield* Effect.timeout(Effect.flatMap(lineOf(socket, limits.answerBytes), decodeAnswer), within)
   }).pipe(
     Effect.scoped,
-    Effect.mapError((cause) => new NoNode({ path, cause })),
+    Effect.mapError((cause) => (isDenied(cause) ? new WrongUser({ path, cause }) : new NoNode({ path, cause }))),
     Effect.flatMap((answer): Effect.Effect<unknown, Declined> => {
       if (answer._tag === "Done") return Effect.succeed(answer.value)
       const { message, unknown } = answer

@@ -1,6 +1,8 @@
 /** What can go wrong with the process itself, before and around a boot, and with what it is asked. */
+import { lstatSync } from "node:fs"
+import { dirname } from "node:path"
 import { didYouMean } from "@novacron/config"
-import { Data } from "effect"
+import { Data, PlatformError } from "effect"
 import { visible } from "./Terminal.ts"
 
 /** The data directory cannot be had. */
@@ -38,9 +40,30 @@ export class WrongUsage extends Data.TaggedError("WrongUsage")<{ readonly reason
   }
 }
 
-/** Whether the system says that this user may not read a file. */
+/** Whether the system says that this user may not: in its own words, or in those of a file system of Effect. */
 export const isDenied = (cause: unknown): boolean =>
-  cause instanceof Error && "code" in cause && cause.code === "EACCES"
+  cause instanceof PlatformError.PlatformError
+    ? cause.reason._tag === "PermissionDenied"
+    : cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM")
+
+/** A node, or what it keeps, is for another user: whether one runs there cannot be seen. */
+export class WrongUser extends Data.TaggedError("WrongUser")<{ readonly path: string; readonly cause: unknown }> {
+  readonly code = "NVC-3030"
+  override get message() {
+    const owner = ownerOf(this.path)
+    const whose = owner === undefined ? "" : ` It belongs to user ${owner}.`
+    return `This user may not open ${this.path}.${whose} A node answers its own user alone, and root.`
+  }
+}
+
+/** Whose a path is, or else the folder before it that others may not look into. */
+const ownerOf = (path: string): number | undefined => {
+  try {
+    return lstatSync(path).uid
+  } catch {
+    return dirname(path) === path ? undefined : ownerOf(dirname(path))
+  }
+}
 
 /** The plan of these settings, or the node that was asked, has nobody of that name. */
 export class NoSuchComponent extends Data.TaggedError("NoSuchComponent")<{

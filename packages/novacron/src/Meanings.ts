@@ -10,7 +10,7 @@ export const meanings = {
   70: "internal: a defect, or something could not be closed",
   73: "cannot create: a lock, a port, a socket or a directory is taken or refused",
   75: "temporary: up but degraded, and --strict was given; or too much at once, and later it may be taken",
-  77: "permission: a file may not be read, or may be read by too many; a login or a token is refused",
+  77: "permission: a file may not be read, or by too many; the node is another user's; a login or a token is refused",
   78: "configuration: settings are wrong, or the machine has not what they need",
   124: "the deadline of the boot or of a phase passed",
   130: "cancelled by SIGINT",

@@ -15,7 +15,7 @@ import { Data, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient } from "effect/http"
 import { dataDirFor } from "./Commands/DataDir.ts"
 import type { Asked } from "./Configuration.ts"
-import { isDenied, WrongUsage } from "./Errors.ts"
+import { isDenied, WrongUsage, WrongUser } from "./Errors.ts"
 import type { ExitCode } from "./Meanings.ts"
 import { Surroundings } from "./Surroundings.ts"
 import { visible } from "./Terminal.ts"
@@ -168,7 +168,9 @@ const accessTo = Effect.fnUntraced(function* (flags: Flags) {
     return access
   }
   const dataDir = yield* dataDirFor(flags)
-  const found = yield* Api.LocalAccess.find(dataDir)
+  const found = yield* Effect.mapError(Api.LocalAccess.find(dataDir), (error) =>
+    "cause" in error && isDenied(error.cause) ? new WrongUser({ path: error.path, cause: error.cause }) : error
+  )
   if (Option.isNone(found)) return yield* new NoApi({ dataDir })
   const local = found.value
   const access: Access = {

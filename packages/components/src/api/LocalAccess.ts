@@ -7,7 +7,7 @@
  * The file `api/local.json` has mode 0600, the folder 0700. The token is another one with each start, is kept nowhere
  * else, and the file is gone when the node has stopped.
  */
-import { Effect, FileSystem, Option, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import * as PrivateFiles from "../security/PrivateFiles.ts"
 
 /** What the file says. */
@@ -39,11 +39,7 @@ export const publish = Effect.fn("LocalAccess.publish")(function* (dataDir: stri
 
 /** Reads it; nothing when no node has its API up there. */
 export const find = Effect.fn("LocalAccess.find")(function* (dataDir: string) {
-  const fileSystem = yield* FileSystem.FileSystem
-  const path = `${folderOf(dataDir)}/${fileName}`
-  const isThere = yield* Effect.orElseSucceed(fileSystem.exists(path), () => false)
-  if (!isThere) return Option.none<LocalAccess>()
-  const content = yield* PrivateFiles.readPrivate(path)
+  const content = yield* PrivateFiles.readPrivate(`${folderOf(dataDir)}/${fileName}`)
   if (Option.isNone(content)) return Option.none<LocalAccess>()
   return Schema.decodeOption(File)(Buffer.from(content.value).toString())
 })

@@ -29,9 +29,9 @@ export const dashboard = Program.make(
     const dataDir = yield* dataDirFor(flags)
     const asked = ControlSocket.ask(ControlSocket.pathOf(dataDir), { _tag: "Dashboard", ...whomOf(flags) })
     const link = yield* Effect.flatMap(asked, Schema.decodeUnknownEffect(Answers.Link)).pipe(
-      Effect.catchTag("NoNode", () => Effect.succeed(undefined))
+      Effect.catchTag("NoNode", Effect.succeed)
     )
-    if (link === undefined) return yield* journals(flags, dataDir)
+    if (link instanceof ControlSocket.NoNode) return yield* journals(flags, dataDir, link)
     yield* say(flags, link, "It opens the dashboard once, within two minutes.")
   })
 )
@@ -47,13 +47,14 @@ const say = Effect.fnUntraced(function* (flags: Flags, link: typeof Answers.Link
   if (!flags.json) stderr.write(`${remark}\n`)
 })
 
-const journals = (flags: Flags, dataDir: string) =>
+const journals = (flags: Flags, dataDir: string, { isNobody }: ControlSocket.NoNode) =>
   Effect.scoped(
     Effect.gen(function* () {
       const { onSignal, pid } = yield* Surroundings
       const settings = Schema.decodeUnknownSync(Operator.Settings)({ port: flags.port })
       const served = yield* Dashboard.ofJournals(dataDir, pid, settings)
-      yield* say(flags, yield* served.link(), "No node runs here: these are its journals, until Ctrl-C.")
+      const why = isNobody ? "No node runs here" : "The node does not answer"
+      yield* say(flags, yield* served.link(), `${why}: these are its journals, until Ctrl-C.`)
       const end = yield* Deferred.make<void>()
       yield* onSignal((signal) => {
         if (signal !== "SIGHUP") Deferred.doneUnsafe(end, Effect.void)

@@ -77,7 +77,8 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
   const dataDir = Configuration.dataDirOf(settings, surroundings)
   const facts = yield* Node.factsOf(settings, detection)
   const plan = Node.plan(settings, facts)
-  const isRunning = yield* runs(dataDir)
+  const node = yield* ofNode(dataDir)
+  const isRunning = node.state === "warning"
   const explain = (key: string) => Configuration.explain(loaded, key) ?? key
   return [
     good(
@@ -88,9 +89,7 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
       ? good("plan", Count.of(plan.success.components.length, "component"))
       : bad("plan", plan.failure.message),
     yield* ofDataDir(dataDir),
-    isRunning
-      ? warning("node", "one runs with this data directory already; a second one would refuse to start")
-      : good("node", "none runs with this data directory"),
+    node,
     ...(isRunning ? [good("ports", "those of the node that runs")] : yield* ofPorts(settings, explain)),
     settings.database.url === undefined
       ? yield* ofEmbedded(settings, dataDir, explain("database.embedded.data_dir"))
@@ -127,11 +126,17 @@ const ofDataDir = Effect.fnUntraced(function* (dataDir: string) {
   })
 })
 
-const runs = (dataDir: string) =>
-  Effect.map(
-    Effect.exit(ControlSocket.ask(ControlSocket.pathOf(dataDir), { _tag: "Ping" }, "2 seconds")),
-    Exit.isSuccess
-  )
+/** Whether a node runs there: a warning says that one does, and what is bad is that nobody knows. */
+const ofNode = (dataDir: string) =>
+  Effect.match(ControlSocket.ask(ControlSocket.pathOf(dataDir), { _tag: "Ping" }, "2 seconds"), {
+    onSuccess: () => warning("node", "one runs with this data directory already; a second one would refuse to start"),
+    onFailure: (error) => {
+      if (error._tag === "WrongUser") return bad("node", `nobody knows whether one runs: ${error.message}`)
+      return error._tag === "NoNode" && error.isNobody
+        ? good("node", "none runs with this data directory")
+        : warning("node", error.message)
+    }
+  })
 
 /** A port that a boot would listen on, and what it means that somebody else has it. */
 interface Port {

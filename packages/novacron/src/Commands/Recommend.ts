@@ -4,6 +4,7 @@ import { Report } from "@novacron/boot/model"
 import { Duration, Effect, Exit, Result } from "effect"
 import * as Advice from "../Advice.ts"
 import * as Configuration from "../Configuration.ts"
+import { isDenied } from "../Errors.ts"
 import * as NodeApi from "../NodeApi.ts"
 import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
@@ -25,7 +26,8 @@ export const recommend = Program.make(
     const surroundings = yield* Surroundings
     const { loaded } = yield* Configuration.load(flags, { resources: "skip" })
     const { system } = loaded.settings
-    const boots = reportsOf(join(Configuration.dataDirOf(loaded.settings, surroundings), "journal"))
+    const journals = join(Configuration.dataDirOf(loaded.settings, surroundings), "journal")
+    const boots = yield* Effect.fromResult(reportsOf(journals))
     const advice = Advice.ofBoots(boots, {
       bootTimeoutMs: Duration.toMillis(system.bootTimeout),
       shutdownTimeoutMs: Duration.toMillis(system.shutdownTimeout),
@@ -43,12 +45,16 @@ export const recommend = Program.make(
   })
 )
 
-const reportsOf = (journals: string): ReadonlyArray<Report.Report> => {
-  const heads = Result.getOrElse(Boots.list(journals, lessons), () => [])
-  return heads.toReversed().flatMap(({ file, kind }) => {
-    const opened = kind === "boot" ? Boots.open(journals, file) : undefined
-    return opened !== undefined && Result.isSuccess(opened) ? [Report.fromEvents(opened.success.events)] : []
-  })
+/** Where nothing has booted yet there is nothing to learn; what may not be read is no such place. */
+const reportsOf = (journals: string): Result.Result<ReadonlyArray<Report.Report>, Boots.NoBoots> => {
+  const listed = Boots.list(journals, lessons)
+  if (Result.isFailure(listed)) return isDenied(listed.failure.cause) ? Result.fail(listed.failure) : Result.succeed([])
+  return Result.succeed(
+    listed.success.toReversed().flatMap(({ file, kind }) => {
+      const opened = kind === "boot" ? Boots.open(journals, file) : undefined
+      return opened !== undefined && Result.isSuccess(opened) ? [Report.fromEvents(opened.success.events)] : []
+    })
+  )
 }
 
 const shown = (

@@ -2,10 +2,15 @@
 import { request } from "node:http"
 import { Data, Effect, Schema } from "effect"
 import * as ControlSocket from "../ControlSocket.ts"
+import { isDenied } from "../Errors.ts"
 import * as Switch from "./Switch.ts"
 
 /** No switch runs here, or it says no. */
-export class SwitchSilent extends Data.TaggedError("SwitchSilent")<{ readonly path: string; readonly reason: string }> {
+export class SwitchSilent extends Data.TaggedError("SwitchSilent")<{
+  readonly path: string
+  readonly reason: string
+  readonly exitCode: 69 | 77
+}> {
   readonly code = "NVC-3015"
   override get message() {
     return `The switch at ${this.path} did not do that: ${this.reason}. Its weights are as they were.`
@@ -23,8 +28,9 @@ const patienceMs = 5_000
 
 const asked = (directory: string, method: string, body: string): Effect.Effect<Switch.View, SwitchSilent> => {
   const path = Switch.socketOf(directory)
-  const failed = (reason: string) => new SwitchSilent({ path, reason })
+  const failed = (reason: string) => new SwitchSilent({ path, reason, exitCode: 69 })
   const gone = (error: unknown) => {
+    if (isDenied(error)) return new SwitchSilent({ path, reason: "it is the switch of another user", exitCode: 77 })
     const reason = error instanceof Error ? error.message : String(error)
     return failed(/\b(?:ENOENT|ECONNREFUSED)\b/.test(reason) ? "none runs with this directory" : reason)
   }

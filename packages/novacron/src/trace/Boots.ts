@@ -17,6 +17,7 @@ import { basename, join } from "node:path"
 import { Journal } from "@novacron/boot"
 import { type BootEvent, Count } from "@novacron/boot/model"
 import { Data, Result } from "effect"
+import { isDenied } from "../Errors.ts"
 
 /** What the head of a journal says. */
 export interface Head {
@@ -40,8 +41,11 @@ export interface Opened {
 
 /** There is no boot to look at. */
 export class NoBoots extends Data.TaggedError("NoBoots")<{ readonly directory: string; readonly cause?: unknown }> {
-  readonly exitCode = 69
+  get exitCode(): 69 | 77 {
+    return isDenied(this.cause) ? 77 : 69
+  }
   override get message() {
+    if (isDenied(this.cause)) return `The journals in ${this.directory} may not be read by this user.`
     return `There are no journals in ${this.directory}. Has a node booted there? See --data-dir.`
   }
 }
@@ -67,7 +71,9 @@ export class BootUnreadable extends Data.TaggedError("BootUnreadable")<{
   readonly reason: string
   readonly cause?: unknown
 }> {
-  readonly exitCode = 65
+  get exitCode(): 65 | 77 {
+    return isDenied(this.cause) ? 77 : 65
+  }
   override get message() {
     return `The journal ${this.file} cannot be read: ${this.reason}.`
   }

@@ -28,7 +28,7 @@ const anyPorts = {
 const found = async (set: { readonly [key: string]: string }) => {
   const { code, out } = await room.run(doctor, { ...asked, json: true, set: { ...anyPorts, ...set } })
   const findings: ReadonlyArray<Finding> = JSON.parse(out)
-  return { code, of: (subject: string) => findings.find((one) => one.subject === subject) }
+  return { code, of: (subject: string) => findings.findLast((one) => one.subject === subject) }
 }
 
 /** A port that somebody listens on until the test is over. */
@@ -114,6 +114,17 @@ describe("doctor", () => {
     const open = await found({ "system.data_dir": room.path("directory") })
     assert.strictEqual(open.code, 0)
     assert.match(open.of("data")?.text ?? "", /others may write there: chmod 700 /)
+  })
+
+  it("finds a node that runs and does not answer, and does not call it none", async () => {
+    const data = room.path("d")
+    mkdirSync(data)
+    const mute = createServer((socket) => socket.end())
+    await new Promise<void>((resume) => mute.listen(`${data}/control.sock`, resume))
+    const { of } = await found({ "system.data_dir": data })
+    mute.close()
+    assert.deepInclude(of("node"), { state: "warning" })
+    assert.match(of("node")?.text ?? "", /control\.sock does not answer: it hung up/)
   })
 
   it("finds that settings name no database at all", async () => {
