@@ -161,6 +161,11 @@ export const codes: { readonly [tag: string]: Code } = {
     exit: 65,
     remedy: "check the path and the file"
   },
+  InputUnreadable: {
+    code: "NVC-4603",
+    exit: 65,
+    remedy: "check the path; where it is another user's, have it given to this one, or be that user"
+  },
   SwitchCannotListen: {
     code: "NVC-3013",
     exit: 73,

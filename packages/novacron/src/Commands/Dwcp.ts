@@ -5,7 +5,20 @@
 import { createReadStream } from "node:fs"
 import { createSecureContext } from "node:tls"
 import { Acp, Amst, Hde, Itp, Pba } from "@novacron/dwcp"
-import { Data, Deferred, Duration, Effect, FileSystem, Layer, Option, Result, Schema, Stream } from "effect"
+import {
+  Data,
+  Deferred,
+  Duration,
+  Effect,
+  FileSystem,
+  Layer,
+  Option,
+  type PlatformError,
+  Result,
+  Schema,
+  Stream
+} from "effect"
+import { isDenied } from "../Errors.ts"
 import * as Program from "../Program.ts"
 import { Surroundings } from "../Surroundings.ts"
 
@@ -20,6 +33,7 @@ export interface Coding {
 /** Writes the frame of a file. */
 export const encode = Program.make(
   Effect.fnUntraced(function* ({ base, input, json, output }: Coding) {
+    yield* areReadable(input, base)
     const hde = yield* engine
     const options = base === undefined ? {} : { base: { _tag: "File", path: base } as const }
     const { took, ...report } = yield* hde.encodeFile(input, output, options)
@@ -34,6 +48,7 @@ export const encode = Program.make(
 /** Writes the file of a frame; the hash in the frame has been checked when it is there. */
 export const decode = Program.make(
   Effect.fnUntraced(function* ({ base, input, json, output }: Coding) {
+    yield* areReadable(input, base)
     const hde = yield* engine
     const fileSystem = yield* FileSystem.FileSystem
     const [took, { hash }] = yield* Effect.timed(
@@ -70,7 +85,7 @@ export interface Packing {
 export const pack = Program.make(
   Effect.fnUntraced(function* ({ budgetMs, input, online, seed }: Packing) {
     yield* fromZeroOn("--budget", budgetMs)
-    yield* isReadable(input)
+    yield* areReadable(input)
     const answers = Itp.Commands.pack(createReadStream(input), { budgetMs, online, seed, now })
     yield* Stream.runForEachWhile(Stream.fromAsyncIterable(answers, problemOf), told)
   })
@@ -90,7 +105,7 @@ export const place = Program.make(
   Effect.fnUntraced(function* ({ hosts, input, migrations, unlimited }: Placing) {
     const { stdout } = yield* Surroundings
     yield* fromZeroOn("--migrations", migrations)
-    yield* isReadable(input)
+    yield* areReadable(input)
     const summary = yield* Effect.tryPromise({
       try: () => Itp.Commands.place(createReadStream(input), { hosts, unlimited, migrations, now }),
       catch: problemOf
@@ -111,10 +126,7 @@ export interface Forecasting {
 export const forecast = Program.make(
   Effect.fnUntraced(function* ({ classical, input, model }: Forecasting) {
     const { stderr } = yield* Surroundings
-    yield* Effect.mapError(
-      readable(input),
-      (cause) => new Pba.Commands.BadSeries({ problem: `${input} is not there, or may not be read`, cause })
-    )
+    yield* areReadable(input, model)
     const read = classical ? undefined : Pba.Model.read(model ?? Pba.Model.shipped())
     // A model that was asked for by name must be the one that answers; without the one that is shipped we do what we can.
     if (read !== undefined && Result.isFailure(read)) {
@@ -140,13 +152,29 @@ const told = (text: string) =>
     return Effect.promise(flushed)
   })
 
-const readable = (path: string) => Effect.flatMap(FileSystem.FileSystem, (fileSystem) => fileSystem.access(path))
+/** A file that was named: it is not there (65), or is for others (77). */
+export class InputUnreadable extends Data.TaggedError("InputUnreadable")<{
+  readonly path: string
+  readonly cause: PlatformError.PlatformError
+}> {
+  get exitCode(): 65 | 77 {
+    return isDenied(this.cause) ? 77 : 65
+  }
+  override get message(): string {
+    const why = isDenied(this.cause) ? "may not be read by this user" : "is not there, or cannot be read"
+    return `${this.path} ${why}. Nothing was done with it.`
+  }
+}
 
-const isReadable = (path: string) =>
-  Effect.mapError(
-    readable(path),
-    (cause) => new Itp.Commands.BadInput({ problem: `${path} is not there, or may not be read`, cause })
-  )
+const unreadable = (path: string) => (cause: PlatformError.PlatformError) => new InputUnreadable({ path, cause })
+
+/** Seen before anything is begun: whoever reads them later cannot say whether it was to read or to write. */
+const areReadable = Effect.fnUntraced(function* (...paths: ReadonlyArray<string | undefined>) {
+  const files = yield* FileSystem.FileSystem
+  for (const path of paths) {
+    if (path !== undefined) yield* Effect.mapError(files.access(path, { readable: true }), unreadable(path))
+  }
+})
 
 /** Read in the middle of decisions that take a microsecond: no effect of a clock could. */
 // oxlint-disable-next-line no-restricted-globals -- the time of the machine is what is measured
@@ -185,10 +213,7 @@ const pem = (path: string | undefined) =>
   path === undefined
     ? Effect.succeed(undefined)
     : Effect.flatMap(FileSystem.FileSystem, (fileSystem) =>
-        Effect.mapError(
-          fileSystem.readFileString(path),
-          (cause) => new Itp.Commands.BadInput({ problem: `${path} is not there, or may not be read`, cause })
-        )
+        Effect.mapError(fileSystem.readFileString(path), unreadable(path))
       )
 
 const warnPlain = (given: string | undefined) =>
@@ -234,7 +259,7 @@ export const serve = Program.make(
       })
       const fileSystem = yield* FileSystem.FileSystem
       yield* fileSystem.makeDirectory(flags.dir, { recursive: true, mode: 0o700 })
-      if (flags.base !== undefined) yield* isReadable(flags.base)
+      yield* areReadable(flags.base)
       const differences = yield* Amst.Difference.taker(
         yield* engine,
         flags.dir,
@@ -276,8 +301,7 @@ export const send = Program.make(
       const { stderr, stdout } = yield* Surroundings
       const { host, port } = yield* addressOf(flags.to)
       const ca = yield* pem(flags.ca)
-      yield* isReadable(flags.input)
-      if (flags.base !== undefined) yield* isReadable(flags.base)
+      yield* areReadable(flags.input, flags.base)
       yield* warnPlain(ca)
       const streams = yield* streamsOf(flags.streams)
       const sent = yield* Amst.Command.send(flags.input, host, port, {

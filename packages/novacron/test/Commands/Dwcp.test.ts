@@ -1,10 +1,11 @@
 import { execFile, execFileSync, spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { text } from "node:stream/consumers"
 import { promisify } from "node:util"
 import { Effect } from "effect"
 import { afterAll, assert, describe, it } from "vitest"
@@ -33,6 +34,9 @@ const run = async <Flags>(
 
 const monday = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `line ${(i * 7919) % 10_007}\n`).join(""))
 const tuesday = Buffer.concat([monday.subarray(0, 300_000), Buffer.from("something new"), monday.subarray(300_000)])
+
+/** A user who is not root: root may read everything. */
+const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 
 describe("novacron dwcp", () => {
   it("encodes a file against a base and makes it again, with its hash", async () => {
@@ -103,7 +107,7 @@ describe("novacron dwcp", () => {
     assert.include(wrong.err, "NVC-4601")
     const missing = await run(Dwcp.pack, { input: file("no"), online: false, budgetMs: 1, seed: 1, json: false })
     assert.strictEqual(missing.exit, 65)
-    assert.include(missing.err, "is not there, or may not be read")
+    assert.match(missing.err, /NVC-4603[^]*is not there, or cannot be read/)
   })
 
   it("refuses less than no time and less than no migrations, and offers nobody what is never taken", async () => {
@@ -146,8 +150,38 @@ describe("novacron dwcp", () => {
     assert.include(other.err, "NVC-4302")
     const missing = await run(Dwcp.forecast, { ...asked, input: file("nothing") })
     assert.strictEqual(missing.exit, 65)
-    assert.include(missing.err, "NVC-4301")
+    assert.include(missing.err, "NVC-4603")
   })
+
+  it.each([
+    ["encode", ["FILE", "/nowhere/out"]],
+    ["encode", ["/etc/hostname", "/nowhere/out", "--base", "FILE"]],
+    ["decode", ["FILE", "/nowhere/out"]],
+    ["forecast", ["FILE"]],
+    ["place", ["FILE", "--hosts", "5x6x7"]],
+    ["probe", ["127.0.0.1:1", "--ca", "FILE"]]
+  ])(
+    "exits 77 when this user may not read what it is given: %s %j",
+    async (command, args) => {
+      const path = file("theirs", "secret")
+      chmodSync(path, 0)
+      chmodSync(folder, 0o711)
+      const main = join(import.meta.dirname, "../../src/main.ts")
+      const child = spawn(
+        process.execPath,
+        [main, "dwcp", command, ...args.map((word) => (word === "FILE" ? path : word))],
+        {
+          ...nobody,
+          cwd: "/",
+          env: {}
+        }
+      )
+      const [err, [code]] = await Promise.all([text(child.stderr), once(child, "exit")])
+      assert.match(err, /NVC-4603  exit 77[^]*theirs may not be read by this user/)
+      assert.strictEqual(code, 77)
+    },
+    60_000
+  )
 
   it("answers all of it to one who reads slowly", () => {
     const values = Array.from({ length: 3_000 }, (_, i) => 100 + (i % 7))
