@@ -242,7 +242,9 @@ const init = Command.make(
 )
 
 const sealing = {
-  value: Argument.optional(Argument.String("VALUE")).pipe(Argument.withDescription("The value, when --key is given")),
+  value: Argument.optional(Argument.String("VALUE")).pipe(
+    Argument.withDescription("The value, when --key is given (default: from stdin, where nobody sees it)")
+  ),
   key: optionalText("key", "The setting that the value is for; it opens at no other"),
   file: optionalText("file", "All secrets of this file"),
   write: toggle("write", "Change the file in place (default: print it)"),
@@ -263,7 +265,7 @@ const encrypt = Command.make("encrypt", sealing, (input) =>
 ).pipe(
   Command.withDescription("Encrypt a value for a setting, or all secrets of a file"),
   Command.withExamples([
-    { command: "novacron config encrypt --key database.url postgres://…" },
+    { command: "novacron config encrypt --key database.url < url.txt" },
     { command: "novacron config encrypt --file novacron.yaml --write" }
   ])
 )

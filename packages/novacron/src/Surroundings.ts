@@ -29,6 +29,8 @@ export class Surroundings extends Context.Service<
     readonly user: string
     readonly stdout: Output
     readonly stderr: Output
+    /** All that is piped in, of which more than `limitBytes` is a failure; undefined at a terminal. */
+    readonly piped: (limitBytes: number) => Promise<Uint8Array> | undefined
     /** Hears signals from now on, instead of dying by them: one that comes at the very end must not be the end. */
     readonly onSignal: (hear: (signal: Signal) => void) => Effect.Effect<void>
     /** When all that was written has been taken, however slowly, or whoever read it is gone: whether stdout is still read. */
@@ -61,6 +63,22 @@ const writerOf = (stream: NodeJS.WriteStream): Output => {
 /** A pipe holds 64 KiB; what is beyond waits in this process. */
 const flushed = (stream: NodeJS.WriteStream) =>
   new Promise<boolean>((resolve) => stream.write("", (error) => resolve(error === null || error === undefined)))
+
+/** Opened by whoever reads it alone: a node has no use for what its terminal says. */
+const piped = (limitBytes: number): Promise<Uint8Array> | undefined => {
+  const { stdin } = real
+  if (stdin.isTTY === true) return undefined
+  return (async () => {
+    const chunks: Array<Buffer> = []
+    let length = 0
+    for await (const chunk of stdin) {
+      chunks.push(chunk)
+      length += chunk.length
+      if (length > limitBytes) throw new Error(`more than ${limitBytes} bytes came in`)
+    }
+    return Buffer.concat(chunks)
+  })()
+}
 
 /** The number of the user, whom the list of users need not name: a container runs as any. */
 export const uidOfUser = (): number => real.getuid?.() ?? -1
@@ -100,6 +118,7 @@ export const thisProcess = (): Surroundings["Service"] => ({
   user: nameOfUser(),
   stdout: writerOf(real.stdout),
   stderr: writerOf(real.stderr),
+  piped,
   onSignal: (hear) =>
     Effect.sync(() => {
       const listener = (signal: NodeJS.Signals): void => {

@@ -250,11 +250,28 @@ const oneOf = Effect.fnUntraced(function* ({ file, key, value, write }: Sealing)
   if (file === undefined && write) return yield* failed("What is to be written? --write is for a file: --file FILE", 64)
 })
 
+/** A value that is no argument comes from stdin: of an argument everybody hears, by `ps` and the history of the shell. */
 const keyAndValue = Effect.fnUntraced(function* ({ key, value }: Sealing) {
   if (key === undefined) return yield* failed("Which setting? A value is bound to its key: --key database.url", 64)
-  if (value === undefined) return yield* failed(`Which value? It follows its key: --key ${visible(key, 80)} VALUE`, 64)
-  return { key, value }
+  if (value !== undefined) return { key, value }
+  const { piped } = yield* Surroundings
+  const read = piped(longestValue)
+  const wanted = `--key ${visible(key, 80)} < FILE`
+  if (read === undefined)
+    return yield* failed(`Which value? Nobody has to see it when it comes from stdin: ${wanted}`, 64)
+  const bytes = yield* Effect.tryPromise({
+    try: () => read,
+    catch: (cause) =>
+      new ConfigCommandFailed({ reason: "stdin cannot be read as a value.", exitCode: 65, code: "NVC-3012", cause })
+  })
+  // The line end is of `echo` and of editors.
+  const text = Buffer.from(bytes)
+    .toString("utf8")
+    .replace(/\r?\n$/, "")
+  return text === "" ? yield* failed(`Which value? Nothing came from stdin: ${wanted}`, 64) : { key, value: text }
 })
+
+const longestValue = 64 * 1024
 
 const rewrite = Effect.fnUntraced(function* (
   { file, write, ...flags }: Rewriting,

@@ -108,6 +108,28 @@ describe("encryption", () => {
     assert.include(moved.err, "NVC-1010")
   })
 
+  it("takes a value from stdin, without the end of its line, so that nobody sees it among the arguments", async () => {
+    const env = {
+      NOVACRON_CONFIG_KEY_FILE: file("key", (await room.run(Config.keygen, { json: false, id: "k1" })).out)
+    }
+    const main = join(import.meta.dirname, "../../src/main.ts")
+    const sealing = (input: string) =>
+      spawnSync(process.execPath, [main, "config", "encrypt", "--key", "cache.url"], { env, input, encoding: "utf8" })
+    const { status, stderr, stdout } = sealing("redis://h\n")
+    assert.strictEqual(status, 0, stderr)
+    const opened = await room.run(Config.decrypt, { ...nothing, key: "cache.url", value: stdout.trim() }, env)
+    assert.strictEqual(opened.out, "redis://h\n")
+    const none = sealing("\n")
+    assert.deepStrictEqual([none.status, none.stdout], [64, ""])
+    assert.include(none.stderr, "Nothing came from stdin")
+    const long = sealing("x".repeat(65 * 1024))
+    assert.deepStrictEqual([long.status, long.stdout], [65, ""])
+    assert.include(long.stderr, "more than 65536 bytes")
+    const atTerminal = await room.run(Config.encrypt, { ...nothing, key: "cache.url" }, env)
+    assert.strictEqual(atTerminal.code, 64)
+    assert.include(atTerminal.err, "--key cache.url < FILE")
+  }, 60_000)
+
   it("of a file touches its secrets alone, keeps comments, and is undone and renewed", async () => {
     const key = (await room.run(Config.keygen, { json: false, id: "k1" })).out
     const env = { NOVACRON_CONFIG_KEY_FILE: file("key", key) }
