@@ -32,6 +32,7 @@
  * ```
  */
 import { Cause, Clock, Data, Duration, Effect, Exit, Ref } from "effect"
+import { duration } from "./Words.ts"
 
 // ------------------------------------------------------------------------------------------------------------- model
 
@@ -45,7 +46,7 @@ export class CircuitOpen extends Data.TaggedError("CircuitOpen")<{
     const { breaker, retryAfter } = this
     return Duration.isZero(retryAfter)
       ? `"${breaker}" is being probed after failures, so this call was not made. Try again shortly.`
-      : `"${breaker}" failed too often, so this call was not made. Try again in ${Duration.format(retryAfter)}.`
+      : `"${breaker}" failed too often, so this call was not made. Try again in ${duration(Duration.toMillis(retryAfter))}.`
   }
 }
 

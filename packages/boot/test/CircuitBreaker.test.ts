@@ -36,7 +36,7 @@ describe("CircuitBreaker", () => {
       assert.instanceOf(error, CircuitBreaker.CircuitOpen)
       assert.strictEqual(error.breaker, "redis")
       assert.deepStrictEqual(error.retryAfter, Duration.seconds(20))
-      assert.strictEqual(error.message, `"redis" failed too often, so this call was not made. Try again in 20s.`)
+      assert.strictEqual(error.message, `"redis" failed too often, so this call was not made. Try again in 20.0 s.`)
     })
   )
 
