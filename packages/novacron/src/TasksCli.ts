@@ -29,8 +29,16 @@ export const nodes = Command.make("nodes", common, (input) => lazily(work, (it) 
   Command.withExamples([{ command: "novacron nodes" }, { command: "novacron nodes --json | jq '.[].id'" }])
 )
 
-const finite = (name: string, description: string) =>
-  Flag.optional(Flag.Finite(name)).pipe(Flag.withDescription(description))
+/** How much of something, as far as the API takes it: it would name its own field, and not the flag. */
+const amount = (name: string, least: number, most: number, description: string) =>
+  Flag.optional(
+    Flag.Finite(name).pipe(
+      Flag.filter(
+        (given) => given >= least && given <= most,
+        () => `a number from ${least} to ${most}`
+      )
+    )
+  ).pipe(Flag.withDescription(description))
 
 /** A whole number that the API would not take otherwise. */
 const within = (name: string, usual: number, most: number, description: string) =>
@@ -50,10 +58,12 @@ const submit = Command.make(
     file: optionalText("file", "A JSON file with the whole submission, as the API takes it: for a virtual machine"),
     name: optionalText("name", "What it is called (default: the program)"),
     group: optionalText("group", "The group it belongs to"),
-    cpu: finite("cpu", "Cores that it needs"),
-    memory: finite("memory", "MiB that it needs"),
-    attempts: Flag.optional(Flag.Int("attempts")).pipe(Flag.withDescription("How often it is tried in all, 1 to 20")),
-    timeout: finite("timeout", "Seconds that one attempt may take"),
+    cpu: amount("cpu", 0, 4_096, "Cores that it needs"),
+    memory: amount("memory", 0, 67_108_864, "MiB that it needs"),
+    attempts: Flag.optional(whole("attempts", 1, 20)).pipe(
+      Flag.withDescription("How often it is tried in all, 1 to 20")
+    ),
+    timeout: amount("timeout", 0.001, 2_592_000, "Seconds that one attempt may take"),
     node: optionalText("node", "Run it on this node"),
     label: pairs("label", "Run it where this label is: --label disk=ssd; may be repeated"),
     env: pairs("env", "Set a variable for it: --env TZ=UTC; may be repeated"),
@@ -70,7 +80,7 @@ const submit = Command.make(
       cpu: Option.getOrUndefined(input.cpu),
       memory: Option.getOrUndefined(input.memory),
       attempts: Option.getOrUndefined(input.attempts),
-      timeout: Option.getOrUndefined(Option.map(input.timeout, Duration.seconds)),
+      timeout: Option.getOrUndefined(Option.map(input.timeout, (s) => Duration.millis(Math.round(s * 1_000)))),
       node: Option.getOrUndefined(input.node),
       labels: Option.getOrElse(input.label, () => ({})),
       env: Option.getOrElse(input.env, () => ({})),

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { hostname, tmpdir } from "node:os"
@@ -243,6 +244,22 @@ describe("novacron tasks", () => {
     assert.match(beside.err, /misspelt\.json is the whole submission:\s+what --cpu\s+and --env/)
     assert.strictEqual(await count(), before)
   })
+
+  it.each([
+    ["--timeout", "-1", "a number from 0.001 to 2592000"],
+    ["--cpu", "-1", "a number from 0 to 4096"],
+    ["--attempts", "99", "a whole number from 1 to 20"]
+  ])(
+    "names the flag that says what cannot be: %s %s",
+    (flag, given, allowed) => {
+      const main = join(import.meta.dirname, "../../src/main.ts")
+      const args = [main, "tasks", "submit", flag, given, "--data-dir", dataDir, "--", "true"]
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" })
+      assert.include(stderr, `Invalid value for flag ${flag}: "${given}". Expected: ${allowed}`)
+      assert.strictEqual(status, 64)
+    },
+    60_000
+  )
 
   it("lists page after page, and says what it cannot be asked", async () => {
     for (const name of ["one", "two", "three"])
