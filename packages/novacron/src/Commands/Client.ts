@@ -93,8 +93,14 @@ export const restore = Program.make(
       const names = before.concerned.map((one) => one.component).join(", ")
       stderr.write(`${component} is ${before.state}. It concerns ${names === "" ? "nobody else" : names}.\n`)
     }
-    if (dryRun) return yield* say(flags, before, () => "Nothing was done.")
-    const after = yield* decoded(Answers.Restore, yield* ask(flags, { _tag: "Restore", component, confirmed: true }))
+    const isUp = before.state === "ready"
+    const instead = `There is nothing to restore: it is up as declared. To have it anew: novacron restart ${component}`
+    if (dryRun) return yield* say(flags, before, () => `${isUp ? `${instead}\n` : ""}Nothing was done.`)
+    // Asked all the same: what was tried stands in the audit log.
+    const asked = Effect.mapError(ask(flags, { _tag: "Restore", component, confirmed: true }), (error) =>
+      isUp && error._tag === "Refused" ? new ControlSocket.Refused({ reason: `${error.reason}. ${instead}` }) : error
+    )
+    const after = yield* decoded(Answers.Restore, yield* asked)
     yield* say(flags, after, () => `${component} is being built again. See: novacron status`)
   })
 )

@@ -98,11 +98,13 @@ export const set = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly weights: { readonly [name: string]: string } }) {
     const directory = yield* directoryOf(flags)
     const { user } = yield* Surroundings
-    const { backends } = yield* SwitchClient.look(directory)
     for (const [name, weight] of Object.entries(flags.weights)) {
       if (!/^\d{1,3}$/.test(weight) || Number(weight) > 100) {
         return yield* bad(`${visible(name, 64)}=${visible(weight, 40)}: a weight is a whole number from 0 to 100`)
       }
+    }
+    const { backends } = yield* SwitchClient.look(directory)
+    for (const name of Object.keys(flags.weights)) {
       if (backends.every((one) => one.name !== name)) {
         const names = backends.map((one) => one.name).join(", ")
         return yield* bad(`The switch knows no ${visible(name, 64)}. It has ${names}`)

@@ -89,6 +89,15 @@ describe("one component by hand", () => {
       assert.include(second.err, '"cache" was not restarted: no route. The one that served goes on.')
     }))
 
+  it("that is up as declared is not restored, and whoever wants it anew hears how", () =>
+    whileRunning(async () => {
+      const dry = await room.run(Client.restore, { ...flags(), component: "ml", dryRun: true })
+      assert.match(dry.out, /^There is nothing to restore: .* novacron restart ml\nNothing was done\.\n$/)
+      const { code, err } = await room.run(Client.restore, { ...flags(), component: "ml", dryRun: false })
+      assert.strictEqual(code, 69)
+      assert.match(err, /"ml" cannot be restored: it is ready\. There is nothing to restore: .* novacron restart ml$/m)
+    }))
+
   it("that comes back without what the node cannot do without exits 69, and says that the node ends", () => {
     const would = { component: "database", how: "restart", holders: ["ml", "api"], critical: ["api"], objection: null }
     const answer = (request: ControlSocket.Request) => {

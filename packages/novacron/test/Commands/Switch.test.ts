@@ -75,6 +75,12 @@ describe("novacron switch", () => {
     }
   })
 
+  it("refuses a share that is none without asking any switch", async () => {
+    const set = start(Switch.set, { ...flags, directory: "nowhere", weights: { green: "101" } })
+    assert.strictEqual(await set.exit, 64)
+    assert.include(set.err(), "green=101: a weight is a whole number from 0 to 100")
+  })
+
   it("refuses to stand in the place of another one, and where nobody is named", async () => {
     const port = /:(\d+)/.exec(serving.out())?.[1]
     const second = start(Switch.serve, { ...flags, directory: "other", listen: `127.0.0.1:${port}`, to, drain: "1s" })
