@@ -2,7 +2,7 @@
 /**
  * Launches the published program with compiled code from the run before, which makes it start in half the time. The code
  * is kept where only this user writes: `$CACHE_DIRECTORY` of systemd, `$XDG_CACHE_HOME`, or `~/.cache`; nowhere when
- * there is none of them, or with `NODE_DISABLE_COMPILE_CACHE=1`.
+ * there is none of them, when that is another user's, or with `NODE_DISABLE_COMPILE_CACHE=1`.
  *
  * **Details**
  *
@@ -10,6 +10,7 @@
  * `commands/main.mjs` shares its libraries with the commands, so that none is loaded twice. `commands/mainBoot.mjs` does
  * too, and knows no command but `boot`.
  */
+import { mkdirSync, statSync } from "node:fs"
 import * as module from "node:module"
 import { homedir } from "node:os"
 
@@ -47,12 +48,13 @@ if (reason !== undefined) {
 
 const { CACHE_DIRECTORY, XDG_CACHE_HOME } = env
 
-/** Where the cache of this user is, if there is a place for one. */
-const cache = (): string | undefined => {
-  if (CACHE_DIRECTORY !== undefined && CACHE_DIRECTORY !== "") return CACHE_DIRECTORY.split(":")[0]
-  if (XDG_CACHE_HOME !== undefined && XDG_CACHE_HOME !== "") return `${XDG_CACHE_HOME}/novacron`
+/** Where the cache of this user is, if there is a place for one: below which folder, and its own. */
+const cache = (): readonly [string, string] | undefined => {
+  const [first = ""] = CACHE_DIRECTORY?.split(":") ?? []
+  if (first !== "") return [first, first]
+  if (XDG_CACHE_HOME !== undefined && XDG_CACHE_HOME !== "") return [XDG_CACHE_HOME, `${XDG_CACHE_HOME}/novacron`]
   const home = homeOf()
-  return home === "" || home === "/" ? undefined : `${home}/.cache/novacron`
+  return home === "" || home === "/" ? undefined : [home, `${home}/.cache/novacron`]
 }
 
 /** A user who is in no list, as in a container that runs as any number, has a home by `$HOME` alone. */
@@ -64,11 +66,28 @@ const homeOf = (): string => {
   }
 }
 
-const directory = cache()
-if (directory !== undefined) {
+/**
+ * Makes it, unless somebody else could have put code there, or could: what is kept is run unseen, as this user. After
+ * `sudo -E`, whose `HOME` is that of another user, root starts without.
+ */
+const isOurs = (below: string, directory: string): boolean => {
+  const us = self.getuid?.()
+  try {
+    const above = statSync(below, { throwIfNoEntry: false })
+    if (above !== undefined && us !== undefined && above.uid !== us && above.uid !== 0) return false
+    mkdirSync(directory, { recursive: true })
+    const { mode, uid } = statSync(directory)
+    return us === undefined || (uid === us && (mode & 0o022) === 0)
+  } catch {
+    return false
+  }
+}
+
+const place = cache()
+if (place !== undefined && env["NODE_DISABLE_COMPILE_CACHE"] === undefined) {
   // Whoever may write there decides what this user runs: under a umask of 000 that would be everybody.
   const given = self.umask(0o077)
-  module.enableCompileCache(directory)
+  if (isOurs(...place)) module.enableCompileCache(place[1])
   self.umask(given)
 }
 

@@ -1,5 +1,17 @@
 import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
@@ -12,7 +24,7 @@ const launch = readFileSync(join(import.meta.dirname, "../src/launch.ts"), "utf8
 describe("the launcher", () => {
   it("is small: nothing that could be loaded later is loaded by it", () => {
     const imports = [...launch.matchAll(/from "([^"]+)"/g)].map(([, name]) => name)
-    assert.deepStrictEqual(imports, ["node:module", "node:os"])
+    assert.deepStrictEqual(imports, ["node:fs", "node:module", "node:os"])
   })
 
   it("says which Node it needs, before anything else, and that is what all packages ask for", () => {
@@ -52,6 +64,34 @@ describe("the launcher", () => {
     assert.isAbove(made.length, 1)
     for (const path of [cache, ...made]) assert.strictEqual(statSync(path).mode & 0o077, 0, path)
   })
+
+  it("takes no compiled code from where another user writes, and leaves none there", () => {
+    const script = join(directory, "theirs.ts")
+    writeFileSync(script, launch)
+    writeFileSync(
+      join(directory, "cli.mjs"),
+      "console.log('kept in', (await import('node:module')).getCompileCacheDir())"
+    )
+    const run = (env: NodeJS.ProcessEnv) => execFileSync(process.execPath, [script], { encoding: "utf8", env })
+    const home = mkdtempSync(join(directory, "home-"))
+    assert.include(run({ HOME: home }), `kept in ${home}/.cache/novacron/`)
+    // What everybody may write could be anybody's code by now.
+    chmodSync(join(home, ".cache/novacron"), 0o777)
+    assert.include(run({ HOME: home }), "kept in undefined")
+    if (process.getuid?.() !== 0) return
+    // As after `sudo -E`: root, in the home of somebody else, who has put a folder there for it.
+    chmodSync(join(home, ".cache/novacron"), 0o700)
+    chownSync(home, 65_534, 65_534)
+    assert.include(run({ HOME: home }), "kept in undefined")
+    const other = mkdtempSync(join(directory, "home-"))
+    chownSync(other, 65_534, 65_534)
+    assert.include(run({ HOME: other }), "kept in undefined")
+    assert.deepStrictEqual(readdirSync(other), [])
+    const shared = mkdtempSync(join(directory, "shared-"))
+    mkdirSync(join(shared, "novacron"))
+    chownSync(join(shared, "novacron"), 65_534, 65_534)
+    assert.include(run({ XDG_CACHE_HOME: shared }), "kept in undefined")
+  }, 60_000)
 
   it("keeps compiled code where the user's caches are, and starts without", () => {
     const script = join(directory, "launch.ts")
