@@ -98,7 +98,8 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
       ? good("cache", "memory of this node")
       : yield* ofServer("cache", settings.cache.url, 6379, explain("cache.url"), (subject, text) =>
           warning(subject, `${text}; memory of this node until it answers`)
-        )
+        ),
+    ...(yield* ofEtcd(settings, explain))
   ]
 })
 
@@ -214,6 +215,19 @@ const ofServer = Effect.fnUntraced(function* (
     ? good(subject, `${name} answers; ${from}`)
     : finding(subject, `${name} does not answer: ${answer.failure.reason}; ${from}`)
 })
+
+/** Each member of an etcd by itself: a node boots without any of them. */
+const ofEtcd = ({ discovery, dwcp }: Settings, explain: (setting: string) => string) => {
+  const members = [
+    ...(discovery.enabled ? discovery.etcd.endpoints : []).map((url) => [url, "discovery.etcd.endpoints"] as const),
+    ...dwcp.sync.etcd.endpoints.map((url) => [url, "dwcp.sync.etcd.endpoints"] as const)
+  ]
+  return Effect.forEach(
+    members,
+    ([url, setting]) => ofServer("etcd", Redacted.make(url), 2379, explain(setting), warning),
+    { concurrency: 8 }
+  )
+}
 
 /** Where a URL leads; the directory of a socket as PostgreSQL has it, `?host=/run/postgresql`. */
 const addressOf = (text: string, port: number): Preflight.Dial.Address | undefined => {

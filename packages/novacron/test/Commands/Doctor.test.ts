@@ -103,6 +103,25 @@ describe("doctor", () => {
     assert.match(socket.of("database")?.text ?? "", /\.s\.PGSQL\.5432 does not answer: no such socket/)
   })
 
+  it("asks each member of the etcd where nodes are entered, and that of the shared state", async () => {
+    const nobody = await freePort()
+    await taken(async (port) => {
+      const endpoints = `https://127.0.0.1:${port},http://127.0.0.1:${nobody}`
+      const told = async (more: { readonly [key: string]: string }) => {
+        const set = { ...anyPorts, "discovery.etcd.endpoints": endpoints, ...more }
+        const { code, out } = await room.run(doctor, { ...asked, set })
+        assert.strictEqual(code, 0, out)
+        return out.match(/^.* etcd .*$/gm) ?? []
+      }
+      const [first = "", second = "", ...more] = await told({})
+      assert.match(first, new RegExp(`✓ etcd .*127\\.0\\.0\\.1:${port} answers; discovery\\.etcd\\.endpoints`))
+      assert.match(second, new RegExp(`~ etcd .*127\\.0\\.0\\.1:${nobody} does not answer: refused; discovery\\.`))
+      assert.deepStrictEqual(more, [])
+      assert.deepStrictEqual(await told({ "discovery.enabled": "false" }), [])
+      assert.lengthOf(await told({ "dwcp.sync.etcd.endpoints": endpoints }), 4)
+    })
+  })
+
   it("finds a data directory that cannot be made", async () => {
     writeFileSync(room.path("file"), "")
     mkdirSync(room.path("directory"))
