@@ -64,6 +64,20 @@ export const make = (slots = 720, maxParts = 256): HealthHistory => {
   }
 }
 
+/** How healthy each is now: a report without what only the kernel needs. */
+export const now = ({ components, status }: Health.HealthReport) => ({
+  status,
+  parts: components.map(({ critical, errorRate, latencyMs, message, name, status, throughput }) => ({
+    name,
+    critical,
+    status,
+    message,
+    latencyMs: latencyMs ?? null,
+    throughput: throughput ?? null,
+    errorRate: errorRate ?? null
+  }))
+})
+
 const codes: ReadonlyArray<Health.Status> = ["healthy", "degraded", "unhealthy", "unknown"]
 const letters = "-hdu?"
 

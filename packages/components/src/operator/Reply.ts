@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { gzip } from "node:zlib"
-import { Exit, Schema } from "effect"
+import { Effect, Exit, type Fiber, Schema } from "effect"
 import type * as Wire from "./Wire.ts"
 
 /** What all answers have to know of the server. */
@@ -31,7 +31,26 @@ interface Headers {
   readonly [name: string]: string
 }
 
+/** Does what an answer takes, and tells how that ended. */
+export type Run = <A, E>(effect: Effect.Effect<A, E>, then: (exit: Exit.Exit<A, E>) => void) => void
+
 const maxBody = 4 * 1_024
+
+/** What is under way when the scope closes is interrupted. */
+export const runner = Effect.gen(function* () {
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const flights = new Set<Fiber.Fiber<unknown, unknown>>()
+  yield* Effect.addFinalizer(() => Effect.sync(() => flights.forEach((fiber) => fiber.interruptUnsafe())))
+  const run: Run = (effect, then) => {
+    const fiber = fork(effect)
+    flights.add(fiber)
+    fiber.addObserver((exit) => {
+      flights.delete(fiber)
+      then(exit)
+    })
+  }
+  return run
+})
 
 /** Answers with JSON, packed when it is large. */
 export const json = ({ house, request, response }: Asked, status: number, value: unknown): void => {

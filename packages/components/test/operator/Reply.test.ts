@@ -1,7 +1,7 @@
 import { createServer, get } from "node:http"
 import { gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Cause, Deferred, Effect, Exit, Schema, Scope } from "effect"
 import * as Reply from "../../src/operator/Reply.ts"
 import { ask } from "./Scene.ts"
 
@@ -69,6 +69,18 @@ describe("an answer", () => {
       assert.strictEqual((yield* send(`{"count":7}`)).status, 204)
       assert.deepStrictEqual(done, [7])
     }).pipe(Effect.scoped)
+  )
+
+  it.live("that is being worked on when the server goes is given up, and said to be", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const run = yield* Scope.provide(Reply.runner, scope)
+      const ended = yield* Deferred.make<Exit.Exit<void>>()
+      run(Effect.never, (exit) => Deferred.doneUnsafe(ended, Effect.succeed(exit)))
+      yield* Scope.close(scope, Exit.void)
+      const exit = yield* Deferred.await(ended)
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause))
+    })
   )
 })
 

@@ -7,6 +7,7 @@ import { NodeFileSystem } from "@effect/platform-node"
 import { type BootEvent, Rehearsal, Report, Timeline } from "@novacron/boot/model"
 import { DateTime, Effect, type FileSystem, Schema, type Scope } from "effect"
 import * as Dashboard from "../../src/operator/Dashboard.ts"
+import type * as Questions from "../../src/operator/Questions.ts"
 import { Settings } from "../../src/operator/Settings.ts"
 import { Settings as SecuritySettings } from "../../src/security/Settings.ts"
 
@@ -80,7 +81,7 @@ export const story: ReadonlyArray<BootEvent.BootEvent> = [
 export interface Cast {
   readonly settings?: (typeof Settings)["Encoded"]
   readonly options?: Partial<Dashboard.Options>
-  readonly sources?: Partial<Dashboard.Sources>
+  readonly sources?: Partial<Questions.Sources>
 }
 
 /** A dashboard in a directory of its own, until the scope closes. */

@@ -14,6 +14,7 @@ import { Boot, Component } from "@novacron/boot"
 import { type BootEvent, Plan, Rehearsal, Report, Timeline } from "@novacron/boot/model"
 import { Context, Data, DateTime, Deferred, Effect, Exit, Schema } from "effect"
 import * as Dashboard from "../../src/operator/Dashboard.ts"
+import type * as Questions from "../../src/operator/Questions.ts"
 import { Settings } from "../../src/operator/Settings.ts"
 import { Settings as SecuritySettings } from "../../src/security/Settings.ts"
 import { large } from "./Large.ts"
@@ -105,7 +106,7 @@ const program = Effect.gen(function* () {
         readonly restore: (name: string) => Effect.Effect<void, { readonly message: string }>
       }
     | undefined
-  let health: Dashboard.Sources["health"] = Effect.map(DateTime.now, (at) => ({
+  let health: Questions.Sources["health"] = Effect.map(DateTime.now, (at) => ({
     status: "unknown" as const,
     at,
     components: []
