@@ -161,7 +161,7 @@ export const start = Effect.fn("Dwcp.start")(function* (
     maxLinks: settings.maxPeers,
     handshake: settings.handshake,
     drain: settings.drain,
-    give: settings.sendTimeout,
+    sendTimeout: settings.sendTimeout,
     detector: { ...Detector.settings, ...options.detector },
     features,
     mode,
