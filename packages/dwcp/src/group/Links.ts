@@ -291,7 +291,12 @@ export const make = Effect.fn("Links.make")(function* (options: Options): Effect
       link === undefined ? Effect.fail(noFiles) : link.sendFile(path, given)
     known.users++
     const { value } = yield* over(known, go, 1).pipe(
-      Effect.ensuring(Effect.sync(() => void known.users--)),
+      Effect.ensuring(
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          known.usedMillis = now
+          known.users--
+        })
+      ),
       Effect.mapError((error) => (error._tag === "FileUnavailable" ? error : failureOf(known, error)))
     )
     known.sentBytes += value.bytes

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope } from "effect"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { authority, doorOf, eventually, folder, node, platform } from "./fixtures/nodes.ts"
 
 const within = 60_000
@@ -60,6 +62,30 @@ describe("Links", () => {
         // Who was closed is opened again when it is needed.
         assert.strictEqual((yield* a.dwcp.send(others[0]!.peer, Buffer.from("!"))).version, "v3")
         assert.strictEqual((yield* others[0]!.dwcp.status).door.waiting, 2)
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    within
+  )
+
+  it.live(
+    "count a file as use: the one that carried it is not the one that was silent for longest",
+    () =>
+      Effect.gen(function* () {
+        const issue = yield* authority
+        const a = yield* node("a", issue("a"), { maxPeers: 2 })
+        const [b, c, d] = [yield* node("b", issue("b")), yield* node("c", issue("c")), yield* node("d", issue("d"))]
+        const path = join(yield* folder, "image")
+        writeFileSync(path, "content")
+        for (const { peer } of [b, c]) {
+          yield* a.dwcp.send(peer, Buffer.from("!"))
+          yield* Effect.sleep(5)
+        }
+        yield* a.dwcp.sendFile(b.peer, path)
+        yield* Effect.sleep(5)
+        yield* a.dwcp.send(d.peer, Buffer.from("!"))
+        assert.deepStrictEqual(
+          (yield* a.dwcp.status).links.map(({ node }) => node),
+          ["b", "d"]
+        )
       }).pipe(Effect.scoped, Effect.provide(platform)),
     within
   )
