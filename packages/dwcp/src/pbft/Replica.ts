@@ -19,6 +19,7 @@
  * and must not change later. Batches that were voted for are kept until a checkpoint covers them, however many views pass.
  */
 // `!` after an index: positions come from loops over the same arrays.
+import * as Checkpoints from "./Checkpoints.ts"
 import * as Execution from "./Execution.ts"
 import * as M from "./Message.ts"
 import * as Places from "./Places.ts"
@@ -82,13 +83,9 @@ export interface Replica {
   readonly facts: () => ReadonlyArray<M.Fact>
 }
 
-type Reached = Pick<M.Checkpoint, "sequence" | "digest">
-
 /** How many places are helped along at once. */
 const atOnce = 16
 const maxDoublings = 8
-/** Checkpoints of one replica that are remembered beside the stable one. */
-const checkpointsEach = 4
 
 export const make = (options: Options): Replica => {
   const { checkpointEvery, id, keys, maxBatch, pipeline, replicas } = options
@@ -100,15 +97,10 @@ export const make = (options: Options): Replica => {
   let view = 0
   let active = true
   let executed = 0
-  let stable = 0
-  let stableProof: ReadonlyArray<M.Signed<M.Checkpoint>> = []
-  let stableState: Uint8Array = execution.snapshot()
   let next = 1
   const places = Places.make(nothing)
-  const checkpoints = Array.from({ length: replicas }, () => new Map<number, M.Signed<M.Checkpoint>>())
-  const states = new Map<number, { readonly digest: M.Digest; readonly bytes: Uint8Array }>()
-  /** A stable checkpoint that this replica has not come to. */
-  let ahead: (Reached & { readonly proof: ReadonlyArray<M.Signed<M.Checkpoint>>; readonly ticks: number }) | undefined
+  const checkpoints = Checkpoints.make(q, checkpointEvery, keys, execution.snapshot())
+  const stable = (): number => checkpoints.stable().sequence
   const changes = new Map<number, M.Signed<M.ViewChange>>()
   let opened: M.Signed<M.NewView> | undefined
 
@@ -128,7 +120,7 @@ export const make = (options: Options): Replica => {
   const isPrimary = () => Proof.primary(q, view) === id
   const send = (to: number | "others", message: M.Message): void => void outputs.push({ _tag: "Send", to, message })
   const write = (fact: M.Fact): void => void outputs.push({ _tag: "Write", fact })
-  const within = (sequence: number): boolean => sequence > stable && sequence <= stable + window
+  const within = (sequence: number): boolean => sequence > stable() && sequence <= stable() + window
 
   // ---------------------------------------------------------------------------------------------------------- requests
 
@@ -303,57 +295,46 @@ export const make = (options: Options): Replica => {
   const reach = (): void => {
     const bytes = execution.snapshot()
     const digest = keys.ofState(bytes)
-    states.set(executed, { digest, bytes })
+    checkpoints.reach(executed, digest, bytes)
     const checkpoint = keys.sign({ _tag: "Checkpoint", sequence: executed, digest })
     send("others", checkpoint)
     onCheckpoint(checkpoint)
-    if (ahead?.sequence === executed) stabilise(ahead, ahead.proof)
+    const ahead = checkpoints.ahead()
+    if (ahead?.sequence === executed) stabilise(ahead)
   }
 
   const onCheckpoint = (checkpoint: M.Signed<M.Checkpoint>): void => {
-    const { digest, sequence } = checkpoint.body
-    const ofIt = checkpoints[checkpoint.from]
-    if (ofIt === undefined || sequence % checkpointEvery !== 0 || sequence <= stable || ofIt.has(sequence)) return
-    if (!keys.verify(checkpoint)) return
-    ofIt.set(sequence, checkpoint)
-    if (ofIt.size > checkpointsEach) ofIt.delete(Math.min(...ofIt.keys()))
-    const proof = checkpoints.flatMap((one) => {
-      const other = one.get(sequence)
-      return other?.body.digest === digest ? [other] : []
-    })
-    if (proof.length >= q.size) stabilise({ sequence, digest }, proof.slice(0, q.size))
+    const shared = checkpoints.take(checkpoint)
+    if (shared !== undefined) stabilise(shared)
   }
 
   /** A quorum has come to this checkpoint: what is below is over. */
-  const stabilise = ({ digest, sequence }: Reached, proof: ReadonlyArray<M.Signed<M.Checkpoint>>): void => {
-    if (sequence <= stable) return
-    const own = states.get(sequence)
-    if (own === undefined) {
-      if (sequence > (ahead?.sequence ?? executed)) ahead = { sequence, digest, proof, ticks: 0 }
-      return
+  const stabilise = (shared: Checkpoints.Shared): void => {
+    const compared = checkpoints.compare(shared, executed)
+    switch (compared._tag) {
+      case "Past":
+      case "Ahead":
+        return
+      case "Same":
+        return keep(shared.sequence, shared.proof, compared.bytes)
+      case "Different":
+        contradicted = true
+        outputs.push({ _tag: "Disarm" }, { _tag: "Contradicted", sequence: shared.sequence })
     }
-    if (own.digest === digest) return keep(sequence, proof, own.bytes)
-    contradicted = true
-    outputs.push({ _tag: "Disarm" }, { _tag: "Contradicted", sequence })
   }
 
   const keep = (sequence: number, proof: ReadonlyArray<M.Signed<M.Checkpoint>>, bytes: Uint8Array): void => {
-    stable = sequence
-    stableProof = proof
-    stableState = bytes
-    next = Math.max(next, stable + 1)
-    if (ahead !== undefined && ahead.sequence <= stable) ahead = undefined
-    places.forget(stable)
-    for (const sequence of states.keys()) if (sequence <= stable) states.delete(sequence)
-    for (const ofIt of checkpoints) for (const place of ofIt.keys()) if (place <= stable) ofIt.delete(place)
+    checkpoints.keep({ sequence, proof, bytes })
+    next = Math.max(next, sequence + 1)
+    places.forget(sequence)
     write({ _tag: "Kept", proof, bytes })
     propose()
   }
 
   const onStable = ({ proof }: M.Stable): void => {
-    if ((proof[0]?.body.sequence ?? 0) <= stable) return
+    if ((proof[0]?.body.sequence ?? 0) <= stable()) return
     const proved = Proof.stable(proof, q, keys)
-    if (proved !== undefined) stabilise(proved, proof)
+    if (proved !== undefined) stabilise({ ...proved, proof })
   }
 
   const onState = ({ bytes, proof }: M.State): void => {
@@ -383,7 +364,8 @@ export const make = (options: Options): Replica => {
   }
 
   const change = (): M.Signed<M.ViewChange> => {
-    const body = { _tag: "ViewChange", view, stable, proof: stableProof, prepared: places.certificates() } as const
+    const { proof, sequence } = checkpoints.stable()
+    const body = { _tag: "ViewChange", view, stable: sequence, proof, prepared: places.certificates() } as const
     changes.set(id, keys.sign(body))
     return changes.get(id)!
   }
@@ -449,7 +431,7 @@ export const make = (options: Options): Replica => {
     armed = undefined
     awaited = undefined
     queue = []
-    next = Math.max(Proof.opening(why, nothing).base + proposals.length, stable) + 1
+    next = Math.max(Proof.opening(why, nothing).base + proposals.length, stable()) + 1
     for (const [from, { body }] of changes) if (body.view <= view) changes.delete(from)
     places.clear()
     return proposals.flatMap((proposal) => {
@@ -466,16 +448,12 @@ export const make = (options: Options): Replica => {
   const tell = (): void => {
     fetched = new Set()
     for (let other = 0; other < replicas; other++) if (other !== id) unheard[other]!++
-    send("others", keys.sign({ _tag: "Status", view, active, stable, executed }))
+    send("others", keys.sign({ _tag: "Status", view, active, stable: stable(), executed }))
     const mine = changes.get(id)
     if (!active && mine !== undefined) send("others", mine)
-    for (const checkpoint of checkpoints[id]!.values()) send("others", checkpoint)
-    if (ahead !== undefined && ahead.sequence > executed) {
-      const signers = ahead.proof.filter(({ from }) => from !== id)
-      const whom = signers[ahead.ticks % signers.length]!.from
-      if (ahead.ticks > 0) send(whom, keys.sign({ _tag: "Fetch", sequence: ahead.sequence }))
-      ahead = { ...ahead, ticks: ahead.ticks + 1 }
-    }
+    for (const checkpoint of checkpoints.of(id)) send("others", checkpoint)
+    const missing = checkpoints.next(id)
+    if (missing !== undefined) send(missing.whom, keys.sign({ _tag: "Fetch", sequence: missing.sequence }))
     if (active && executed === executedAtTick) insist()
     executedAtTick = executed
   }
@@ -496,7 +474,7 @@ export const make = (options: Options): Replica => {
     if (unheard[from] === 0 || !keys.verify(status)) return // once between ticks
     unheard[from] = 0
     if (active && opened !== undefined && (body.view < view || (body.view === view && !body.active))) send(from, opened)
-    if (body.stable < stable) send(from, { _tag: "Stable", proof: stableProof })
+    if (body.stable < stable()) send(from, { _tag: "Stable", proof: checkpoints.stable().proof })
     for (let sequence = body.executed + 1; sequence <= Math.min(executed, body.executed + atOnce); sequence++) {
       const decided = places.get(sequence)?.decided
       if (decided !== undefined) send(from, decided)
@@ -513,9 +491,10 @@ export const make = (options: Options): Replica => {
   }
 
   const onFetch = (fetch: M.Signed<M.Fetch>): void => {
-    if (fetched.has(fetch.from) || stable === 0 || stable < fetch.body.sequence || !keys.verify(fetch)) return
+    const { bytes, proof, sequence } = checkpoints.stable()
+    if (fetched.has(fetch.from) || sequence === 0 || sequence < fetch.body.sequence || !keys.verify(fetch)) return
     fetched.add(fetch.from)
-    send(fetch.from, { _tag: "State", proof: stableProof, bytes: stableState })
+    send(fetch.from, { _tag: "State", proof, bytes })
   }
 
   // ------------------------------------------------------------------------------------------------------------- facts
@@ -528,7 +507,7 @@ export const make = (options: Options): Replica => {
         return keep(executed, fact.proof, fact.bytes)
       }
       case "Batch": {
-        if (fact.sequence > stable) places.at(fact.sequence).batches.set(keys.ofBatch(fact.batch), fact.batch)
+        if (fact.sequence > stable()) places.at(fact.sequence).batches.set(keys.ofBatch(fact.batch), fact.batch)
         return
       }
       case "Left": {
@@ -542,7 +521,7 @@ export const make = (options: Options): Replica => {
       }
       case "Accepted": {
         const { digest, sequence, view: itsView } = fact.header.body
-        if (sequence <= stable) return
+        if (sequence <= stable()) return
         const place = places.at(sequence)
         place.batches.set(digest, fact.batch)
         if (itsView !== view || !active) return
@@ -553,7 +532,7 @@ export const make = (options: Options): Replica => {
       }
       case "Prepared": {
         const { sequence, view: itsView } = fact.certificate.proposal.body
-        if (sequence <= stable) return
+        if (sequence <= stable()) return
         const place = places.at(sequence)
         place.certificate = fact.certificate
         if (itsView === view && active) commit(place)
@@ -562,7 +541,8 @@ export const make = (options: Options): Replica => {
   }
 
   const facts = (): ReadonlyArray<M.Fact> => {
-    const kept: ReadonlyArray<M.Fact> = stable === 0 ? [] : [{ _tag: "Kept", proof: stableProof, bytes: stableState }]
+    const { bytes, proof, sequence } = checkpoints.stable()
+    const kept: ReadonlyArray<M.Fact> = sequence === 0 ? [] : [{ _tag: "Kept", proof, bytes }]
     const here: M.Fact | undefined =
       active && opened !== undefined ? { _tag: "Entered", newView: opened } : { _tag: "Left", view }
     const { after, before } = places.facts(active)
@@ -614,7 +594,15 @@ export const make = (options: Options): Replica => {
       answer(() => {
         if (armed !== undefined) leave(view + 1)
       }),
-    position: () => ({ view, active, stable, executed, pending: waiting.size(), contradicted, unheard: [...unheard] }),
+    position: () => ({
+      view,
+      active,
+      stable: stable(),
+      executed,
+      pending: waiting.size(),
+      contradicted,
+      unheard: [...unheard]
+    }),
     facts
   }
 }
