@@ -14,6 +14,7 @@
 import type { Socket } from "node:net"
 import { dirname, join } from "node:path"
 import * as Bitmap from "./Bitmap.ts"
+import * as Budget from "./Budget.ts"
 import type * as Difference from "./Difference.ts"
 import * as Digest from "./Digest.ts"
 import { FrameRefused, type RefusalReason } from "./Failures.ts"
@@ -23,7 +24,6 @@ import type { Priority } from "./Lanes.ts"
 import type { Session, Stream, Transfer } from "./Sessions.ts"
 import * as Sessions from "./Sessions.ts"
 import * as Sink from "./Sink.ts"
-import * as Spare from "./Spare.ts"
 import * as Wire from "./Wire.ts"
 
 export interface Message {
@@ -89,7 +89,6 @@ export interface Receiver {
 const maxChunks = 8_388_608
 const heldWhileOpening = 4 << 20
 const readBytes = 1 << 18
-const mostSpareBytes = 1 << 26
 const checkpointMillis = 2_000
 const aliveMillis = 1_000
 
@@ -97,11 +96,9 @@ export const make = (options: Options): Receiver => {
   const sessions = new Map<string, Session>()
   const streams = new Set<Stream>()
   const names = new Map<string, Transfer>()
-  const waiting: Array<Transfer> = []
   const count = { bytes: 0, duplicates: 0, refused: 0 }
   const memory = Buffer.allocUnsafeSlow(readBytes)
-  const spare = Spare.make(Math.min(mostSpareBytes, options.budgetBytes / 4))
-  let reserved = 0 // bytes of messages
+  const budget = Budget.make(options.budgetBytes, options.maxMessageBytes)
   let pending = 0 // bytes on their way to the disk
   let now = 0
   let aliveAt = 0
@@ -279,8 +276,12 @@ export const make = (options: Options): Receiver => {
       const most = Math.min(options.maxMessageBytes, options.budgetBytes)
       if (shape.size > most) return refuse("size", `messages have up to ${most} bytes`)
       session.transfers.set(id, transfer)
-      waiting.push(transfer)
-      return admit()
+      return budget.ask({
+        share: session,
+        size: shape.size,
+        isOver: () => transfer.ending,
+        onRoom: (room) => begin(transfer, room)
+      })
     }
     if (options.directory === undefined) return refuse("name", "files are not taken here")
     const name = Wire.nameOf(shape)
@@ -348,30 +349,12 @@ export const make = (options: Options): Receiver => {
     flushSoon(stream)
   }
 
-  /**
-   * Messages begin in the order in which they were announced, as far as the budget goes. Half of it is the most that one
-   * peer has, so that one that announces and never sends does not keep the others waiting.
-   */
-  const admit = () => {
-    const share = Math.max(options.budgetBytes / 2, options.maxMessageBytes)
-    const left = waiting.splice(0)
-    for (const each of left) {
-      if (each.ending) continue
-      const { session, shape } = each
-      if (reserved + shape.size > options.budgetBytes || session.reserved + shape.size > share) {
-        waiting.push(each)
-        continue
-      }
-      reserved += shape.size
-      session.reserved += shape.size
-      each.sink = Sink.toBytes(
-        shape,
-        each.count,
-        each.tagged ? Digest.tag(session.id, each.id) : undefined,
-        spare.take(shape.size)
-      )
-      askFor(each, each.last)
-    }
+  /** A message, now that there is room for it. */
+  const begin = (transfer: Transfer, room: Budget.Room) => {
+    const { count, id, session, shape, tagged } = transfer
+    transfer.room = room
+    transfer.sink = Sink.toBytes(shape, count, tagged ? Digest.tag(session.id, id) : undefined, room.bytes)
+    askFor(transfer, transfer.last)
   }
 
   const chunk = (stream: Stream, session: Session, frame: Frame.Frame) => {
@@ -447,7 +430,6 @@ export const make = (options: Options): Receiver => {
       }
       const { name, priority, size } = transfer.shape
       const session = transfer.session.id
-      const giveBack = released(transfer.session, size)
       if ("commit" in sink) {
         const path = await sink.commit()
         if (transfer.shape.difference !== undefined) return await unpack(transfer, path, transfer.shape.difference)
@@ -456,11 +438,7 @@ export const make = (options: Options): Receiver => {
         return
       }
       leave(transfer, { ok: true })
-      const { bytes } = sink
-      const release = (spent: boolean) => {
-        if (giveBack() && spent) spare.bring(bytes)
-      }
-      options.onMessage({ session, name, priority, bytes, release })
+      options.onMessage({ session, name, priority, bytes: sink.bytes, release: (spent) => transfer.room?.release(spent) })
     } catch (cause) {
       await sink.suspend().catch(() => undefined)
       leave(transfer, { ok: false, reason: "disk", detail: words(cause) })
@@ -493,28 +471,15 @@ export const make = (options: Options): Receiver => {
     const { id, session, shape } = transfer
     session.transfers.delete(id)
     if (names.get(Wire.nameOf(shape)) === transfer) names.delete(Wire.nameOf(shape))
-    if (shape.kind === "message" && transfer.sink !== undefined && !finished.ok) released(session, shape.size)()
+    if (!finished.ok) transfer.room?.release(false)
     answer(session, id, transfer.last, finished)
-    admit()
+    budget.admit()
   }
 
   const answer = (session: Session, id: number, stream: Stream, finished: Wire.Finished) => {
     session.finished.set(id, finished)
     const spoken = stream.socket.writable ? stream : [...session.streams].find(({ socket }) => socket.writable)
     if (spoken !== undefined) send(spoken, { kind: "finished", id, index: 0, count: 0 }, Wire.write(finished))
-  }
-
-  const released = (session: Session, size: number) => {
-    let held = true
-    /** Whether this is the first time. */
-    return (): boolean => {
-      if (!held) return false
-      held = false
-      reserved -= size
-      session.reserved -= size
-      admit()
-      return true
-    }
   }
 
   /** Whether it has ended before. Then whoever asks is told again how. */
@@ -547,7 +512,7 @@ export const make = (options: Options): Receiver => {
 
   const tick = (nowMillis: number) => {
     now = nowMillis
-    spare.tick(now)
+    budget.tick(now)
     for (const stream of streams) {
       stream.bornMillis ??= now
       if (stream.session === undefined && now - stream.bornMillis > options.helloMillis) stream.socket.destroy()
@@ -591,7 +556,7 @@ export const make = (options: Options): Receiver => {
       streams: streams.size,
       sessions: sessions.size,
       transfers: [...sessions.values()].reduce((n, { transfers }) => n + transfers.size, 0),
-      heldBytes: reserved + pending
+      heldBytes: budget.reserved() + pending
     }),
     close: async () => {
       closed = true

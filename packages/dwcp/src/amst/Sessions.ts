@@ -1,6 +1,7 @@
 /** What a receiver knows of its peers: the streams of each session, and the transfers that come in on them. */
 import type { Socket } from "node:net"
 import { TLSSocket } from "node:tls"
+import type * as Budget from "./Budget.ts"
 import type * as Frame from "./Frame.ts"
 import type * as Sink from "./Sink.ts"
 import * as Wire from "./Wire.ts"
@@ -22,14 +23,12 @@ export interface Stream {
   paused: boolean
 }
 
-export interface Session {
+export interface Session extends Budget.Share {
   readonly id: string
   readonly streams: Set<Stream>
   readonly transfers: Map<number, Transfer>
   readonly finished: Map<number, Wire.Finished>
   floor: number
-  /** Bytes of its messages. */
-  reserved: number
   idleSince: number | undefined
   /** When it last sent anything. */
   heardMillis: number
@@ -49,6 +48,8 @@ export interface Transfer {
   /** Chunks that came while the file was being opened. */
   held: Array<readonly [Stream, Frame.Frame]>
   heldBytes: number
+  /** Of a message that has begun. */
+  room: Budget.Room | undefined
   sink: Sink.BytesSink | Sink.FileSink | undefined
   expected: Buffer | undefined
   /** Of a difference, where the file is that it is one to. */
@@ -99,6 +100,7 @@ export const transfer = (id: number, session: Session, shape: Wire.Open, stream:
   writing: new Map(),
   held: [],
   heldBytes: 0,
+  room: undefined,
   sink: undefined,
   expected: undefined,
   base: undefined,
