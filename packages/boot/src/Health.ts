@@ -54,7 +54,6 @@ import {
   Option,
   PubSub,
   Schedule,
-  Schema,
   Stream
 } from "effect"
 import type { Scope } from "effect"
@@ -82,17 +81,23 @@ export interface Reading {
   readonly degraded?: boolean | undefined
 }
 
-/** What a probe has said, if it is a reading; whatever else it yields is of no interest here. */
-export const readingOf = (said: unknown): Reading | undefined =>
-  said === undefined ? undefined : Option.getOrUndefined(Schema.decodeUnknownOption(ReadingSchema)(said))
+/**
+ * What a probe has said, if it is a reading; whatever else it yields is of no interest here. What cannot be meant is left
+ * out, the share of failures among no calls for instance, and the rest counts.
+ */
+export const readingOf = (said: unknown): Reading | undefined => {
+  if (typeof said !== "object" || said === null) return undefined
+  const { degraded, detail, errorRate, latencyMs, throughput }: { readonly [K in keyof Reading]: unknown } = said
+  return {
+    ...(isFinite(latencyMs) ? { latencyMs } : {}),
+    ...(isFinite(throughput) ? { throughput } : {}),
+    ...(isFinite(errorRate) ? { errorRate } : {}),
+    ...(typeof detail === "string" ? { detail } : {}),
+    ...(typeof degraded === "boolean" ? { degraded } : {})
+  }
+}
 
-const ReadingSchema = Schema.Struct({
-  latencyMs: Schema.optional(Schema.Finite),
-  throughput: Schema.optional(Schema.Finite),
-  errorRate: Schema.optional(Schema.Finite),
-  detail: Schema.optional(Schema.String),
-  degraded: Schema.optional(Schema.Boolean)
-})
+const isFinite = (it: unknown): it is number => Number.isFinite(it)
 
 /**
  * The reading of a whole that has these parts: the slowest, all of what they count, the worst, and what each says. It is
@@ -520,7 +525,7 @@ const interviewer = Effect.fnUntraced(function* (deadline: Duration.Duration) {
       return { _tag: "Failed", at, reading, complaint: `no answer within ${Duration.format(deadline)}` }
     }
     return Exit.isSuccess(exit.value)
-      ? { _tag: "Passed", at, reading: { ...reading, ...exit.value.value } }
+      ? { _tag: "Passed", at, reading: { ...reading, ...readingOf(exit.value.value) } }
       : { _tag: "Failed", at, reading, complaint: messageOf(Cause.squash(exit.value.cause)) }
   })
 })

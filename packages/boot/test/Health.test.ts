@@ -37,6 +37,23 @@ describe("Health", () => {
     })
   )
 
+  it.effect("takes from a reading what can be meant, and measures the time itself where it says none", () =>
+    Effect.gen(function* () {
+      const { check, state } = puppet("broker")
+      const said = { errorRate: NaN, latencyMs: undefined, degraded: true, detail: "no consumer" }
+      state.says = Effect.as(Effect.sleep("30 millis"), said)
+      const health = yield* Health.make([check])
+      const asked = yield* Effect.forkChild(health.report)
+      yield* settle
+      yield* TestClock.adjust("30 millis")
+      const [broker] = (yield* Fiber.join(asked)).components
+      assert.deepStrictEqual([broker?.status, broker?.message], ["degraded", "no consumer"])
+      assert.deepStrictEqual([broker?.latencyMs, broker?.errorRate], [30, undefined])
+      assert.deepStrictEqual(Health.readingOf(said), { degraded: true, detail: "no consumer" })
+      assert.isUndefined(Health.readingOf("pong"))
+    })
+  )
+
   it.effect("reports what the probes say, with the time that they took", () =>
     Effect.gen(function* () {
       const database = puppet("database")
