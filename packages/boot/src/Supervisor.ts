@@ -201,6 +201,7 @@ const check = (children: ReadonlyArray<Child<unknown>>): void => {
 
 /**
  * Runs the children until interrupted, or until it gives up. `Scope` is not asked for: each run of a child has its own.
+ * Numbers that make no sense are a bug, and die as a `RangeError`.
  */
 export const supervise = <const C extends ReadonlyArray<Child<unknown>>>(
   children: C,
@@ -244,6 +245,11 @@ const conduct = Effect.fnUntraced(function* (
   check(children)
   const { backoff = patient, intensity = 3, strategy = "one_for_one" } = options
   const period = Duration.fromInputUnsafe(options.period ?? "5 seconds")
+  // With these no end would ever be one too many.
+  if (!(intensity >= 0)) throw new RangeError(`Supervisor: intensity is ${intensity}, it must be a number from 0.`)
+  if (!Duration.isPositive(period)) {
+    throw new RangeError(`Supervisor: period is ${Duration.format(period)}, it must be longer than nothing.`)
+  }
   const stableMs = Duration.toMillis(options.stableAfter ?? "30 seconds")
   const posts = children.map((child): Post => ({ child, fiber: undefined, sinceMs: 0, delays: undefined }))
   // Unbounded in name only: each run and each waiting group writes one letter, and there are as many as children.

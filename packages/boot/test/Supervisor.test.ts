@@ -501,6 +501,18 @@ describe("Supervisor", () => {
     })
   )
 
+  it.effect("refuses limits with which it would never give up", () =>
+    Effect.gen(function* () {
+      const child = { name: "a", run: Effect.fail("no") }
+      for (const options of [{ intensity: NaN }, { intensity: -1 }, { period: 0 }, { period: "-1 seconds" }] as const) {
+        const exit = yield* Effect.exit(Supervisor.supervise([child], options))
+        const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.instanceOf(defect, RangeError)
+        assert.include(String(defect), `Supervisor: ${Object.keys(options)[0]} is `)
+      }
+    })
+  )
+
   it("keeps its promises under random crashes, whatever the strategy and the needs", async () => {
     const strategy = fc.constantFrom<Supervisor.Strategy>("one_for_one", "one_for_all", "rest_for_one")
     const needs = fc.array(fc.array(fc.nat(5), { maxLength: 2 }), { minLength: 1, maxLength: 6 })
