@@ -63,7 +63,7 @@ export interface Replayed extends Trial.Verdict {
   readonly reproduced: boolean
 }
 
-/** Runs a replay. The components are those of the file, or more. */
+/** Runs a replay. The components are those of the file, or more; throws a RangeError when one of the file is not there. */
 export const run = <const Cs extends ReadonlyArray<Component.Any>>(
   components: Trial.Complete<Cs>,
   replay: Replay,
@@ -74,6 +74,15 @@ export const run = <const Cs extends ReadonlyArray<Component.Any>>(
   } = {}
 ): Replayed => {
   const { errors, options: boot, oracle } = options
+  const given: ReadonlyArray<string> = components.map(({ recipe }) => recipe.name)
+  const gone = replay.case.components.filter((name) => !given.includes(name))
+  // Without them nothing would be broken, and a bug would seem mended.
+  if (gone.length > 0) {
+    throw new RangeError(
+      `Replay: there is no component ${gone.map((name) => `"${name}"`).join(", ")} any more. There are: ` +
+        `${given.join(", ") || "none"}. Correct the names in the file where components have another one now.`
+    )
+  }
   const trial = Trial.make(components, { boot, errors, oracle })
   const verdict = Trial.run(trial, replay.case)
   return { ...verdict, reproduced: verdict.violations.some(({ promise }) => promise === replay.violation.promise) }

@@ -34,6 +34,14 @@ describe("Replay", () => {
     assert.isFalse(Replay.run([settings, hoard], mended).reproduced)
   })
 
+  it("is refused without a component of its file, for then it would break nothing", () => {
+    assert.throws(
+      () => Replay.run([settings], replay),
+      RangeError,
+      /no component "hoard" any more\. There are: settings\./
+    )
+  })
+
   it("survives a file", () => {
     const random = Random.make(1)
     const manifests = app.map(({ manifest }) => manifest)
