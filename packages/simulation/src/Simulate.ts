@@ -80,7 +80,7 @@ export interface Found extends Judge.Violation {
   readonly replay: Replay.Replay
 }
 
-/** Runs a campaign. Throws a RangeError for options with which it would run nothing. */
+/** Runs a campaign. Throws a RangeError for options with which it would run nothing, or not what was meant. */
 export const simulate = <const Cs extends ReadonlyArray<Component.Any>>(
   components: Trial.Complete<Cs>,
   options: Options
@@ -95,6 +95,7 @@ const campaign = (components: ReadonlyArray<Component.Any>, options: Options): R
   if (!Number.isSafeInteger(seedFrom)) {
     throw new RangeError(`Simulate: seedFrom is ${seedFrom}, it must be a whole number.`)
   }
+  checkDraws(options)
   // Of thousands of boots nobody reads stacks; the replay of one has them.
   const trial = Trial.make(components, { boot, errors, oracle, stacks: false })
   const outcomes: Record<string, number> = {}
@@ -129,6 +130,18 @@ const campaign = (components: ReadonlyArray<Component.Any>, options: Options): R
     return { ...last, seed: it.seed, seeds, replay: Replay.make(smallest, last) }
   })
   return { runs: seeds, boots, outcomes, struck, violations }
+}
+
+/** Percents would be taken for certainty, and a boot that nobody stops for one that hangs. */
+const checkDraws = ({ cancel = 0, faults = {}, stopAfter = 0 }: Options): void => {
+  const { attempt = 0 } = isList(faults) ? {} : faults
+  for (const [name, share] of [["cancel", cancel] as const, ["attempt of faults", attempt] as const]) {
+    if (!(share >= 0 && share <= 1)) throw new RangeError(`Simulate: ${name} is ${share}, it must be between 0 and 1.`)
+  }
+  const ms = Duration.toMillis(stopAfter)
+  if (!(ms >= 0 && ms < Infinity)) {
+    throw new RangeError(`Simulate: stopAfter is ${ms} ms, it must be finite and at least 0.`)
+  }
 }
 
 const count = (counts: Record<string, number>, key: string, n: number): void => {

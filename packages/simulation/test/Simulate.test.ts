@@ -49,6 +49,14 @@ describe("Simulate", () => {
     assert.throws(() => Simulate.simulate(app, { seeds: 1, seedFrom: NaN }), /seedFrom is NaN/)
   })
 
+  it("refuses percents for shares, and boots that nobody ever stops", () => {
+    const refused = (options: Partial<Simulate.Options>, says: RegExp) =>
+      assert.throws(() => Simulate.simulate(app, { seeds: 1, ...options }), says)
+    refused({ cancel: 10 }, /cancel is 10, it must be between 0 and 1/)
+    for (const attempt of [20, -1, NaN]) refused({ faults: { attempt } }, /attempt of faults is .*between 0 and 1/)
+    for (const stopAfter of [Infinity, -1]) refused({ stopAfter }, /stopAfter is .* ms, it must be finite/)
+  })
+
   it("does the same again from the same seed", () => {
     const go = (seedFrom: number) => {
       const logs: Array<unknown> = []
