@@ -84,12 +84,14 @@ const isOurs = (below: string, directory: string): boolean => {
 }
 
 const place = cache()
-if (place !== undefined && env["NODE_DISABLE_COMPILE_CACHE"] === undefined) {
-  // Whoever may write there decides what this user runs: under a umask of 000 that would be everybody.
-  const given = self.umask(0o077)
-  if (isOurs(...place)) module.enableCompileCache(place[1])
-  self.umask(given)
+// Whoever may write there decides what this user runs: under a umask of 000 that would be everybody.
+const given = self.umask(0o077)
+if (place !== undefined && env["NODE_DISABLE_COMPILE_CACHE"] === undefined && isOurs(...place)) {
+  module.enableCompileCache(place[1])
 }
+// What takes away this user's own rights, as 777 does, stays aside: a node could not read what it has just written, and
+// would look for the fault in its lock or in its database.
+self.umask(given & 0o077)
 
 /** Whether there is nothing to do but to print what is known already. */
 const isQuick =

@@ -65,6 +65,19 @@ describe("the launcher", () => {
     for (const path of [cache, ...made]) assert.strictEqual(statSync(path).mode & 0o077, 0, path)
   })
 
+  it("leaves this user the rights to what it makes, whatever the umask", () => {
+    const script = join(directory, "own.ts")
+    writeFileSync(script, launch)
+    writeFileSync(join(directory, "cli.mjs"), "console.log('umask', process.umask().toString(8))")
+    for (const [given, left] of [
+      ["777", "77"],
+      ["027", "27"]
+    ] as const) {
+      const started = ["-c", `umask ${given}; exec "$@"`, "sh", process.execPath, script]
+      assert.include(execFileSync("sh", started, { encoding: "utf8", env: { HOME: "/" } }), `umask ${left}\n`)
+    }
+  })
+
   it("takes no compiled code from where another user writes, and leaves none there", () => {
     const script = join(directory, "theirs.ts")
     writeFileSync(script, launch)
