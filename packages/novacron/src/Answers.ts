@@ -69,7 +69,7 @@ export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unkno
     case "Dashboard":
       return node.dashboard === undefined
         ? Effect.fail(noDashboard)
-        : Effect.mapError(node.dashboard.link(request), refused)
+        : Effect.mapError(node.dashboard.link(request), ({ message }) => new Refused({ reason: message, exitCode: 65 }))
     case "Stop":
       return Effect.andThen(Alive.end(node, { because: request.because, signal: undefined }), Deferred.await(node.over))
     case "Reload":

@@ -50,7 +50,9 @@ const Answer = Schema.Union([
   Schema.TaggedStruct("NotDone", {
     message: Schema.String,
     /** That it has no such component: whoever asked has to ask otherwise. An older client goes by the message. */
-    unknown: Schema.optionalKey(Schema.Struct({ name: Schema.String, names: Schema.Array(Schema.String) }))
+    unknown: Schema.optionalKey(Schema.Struct({ name: Schema.String, names: Schema.Array(Schema.String) })),
+    /** That it was asked for what cannot be, whenever it is asked. */
+    exit: Schema.optionalKey(Schema.Literal(65))
   })
 ])
 
@@ -99,7 +101,11 @@ export class NoNode extends Data.TaggedError("NoNode")<{ readonly path: string; 
 }
 
 /** The node understood and said no. */
-export class Refused extends Data.TaggedError("Refused")<{ readonly reason: string }> {
+export class Refused extends Data.TaggedError("Refused")<{
+  readonly reason: string
+  /** Where it is not the node that stands against it, but what was asked for. */
+  readonly exitCode?: 65
+}> {
   readonly code = "NVC-3010"
   override get message() {
     return this.reason
@@ -244,7 +250,8 @@ const converse = (
 const declinedBy = (error: unknown): typeof Answer.Type => ({
   _tag: "NotDone",
   message: wordsOf(error),
-  ...(error instanceof NoSuchComponent ? { unknown: { name: error.name, names: error.names } } : {})
+  ...(error instanceof NoSuchComponent ? { unknown: { name: error.name, names: error.names } } : {}),
+  ...(error instanceof Refused && error.exitCode !== undefined ? { exit: error.exitCode } : {})
 })
 
 const decodeRequest = Schema.decodeUnknownEffect(Schema.fromJsonString(Request))
@@ -268,8 +275,9 @@ export const ask = (
     Effect.mapError((cause) => (isDenied(cause) ? new WrongUser({ path, cause }) : new NoNode({ path, cause }))),
     Effect.flatMap((answer): Effect.Effect<unknown, Declined> => {
       if (answer._tag === "Done") return Effect.succeed(answer.value)
-      const { message, unknown } = answer
-      return Effect.fail(unknown === undefined ? new Refused({ reason: message }) : new NoSuchComponent(unknown))
+      const { exit, message, unknown } = answer
+      if (unknown !== undefined) return Effect.fail(new NoSuchComponent(unknown))
+      return Effect.fail(new Refused({ reason: message, ...(exit === undefined ? {} : { exitCode: exit }) }))
     })
   )
 

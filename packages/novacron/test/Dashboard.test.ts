@@ -7,6 +7,7 @@ import { Operator, Security } from "@novacron/components"
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as Alive from "../src/Alive.ts"
+import * as Answers from "../src/Answers.ts"
 import * as Dashboard from "../src/Dashboard.ts"
 import { begun, degraded, stage } from "./fixtures/Stage.ts"
 
@@ -66,6 +67,18 @@ const journal = (name: string) =>
   )
 
 describe("the dashboard of a node", () => {
+  it.live("has an address for a role that there is, and 65 for who asks for one of another", () =>
+    Effect.gen(function* () {
+      const node = Alive.make(stage().surroundings)
+      node.dashboard = yield* Dashboard.ofNode(options())(node)
+      const link = yield* Answers.answer(node, { _tag: "Dashboard", role: "viewer" })
+      assert.match(JSON.stringify(link), /#token=/)
+      const refused = yield* Effect.flip(Answers.answer(node, { _tag: "Dashboard", role: "boss" }))
+      assert.include(refused.message, 'There is no role "boss"')
+      assert.deepInclude(refused, { exitCode: 65 })
+    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
+  )
+
   it.live("answers as the node does, from before its boot", () =>
     Effect.gen(function* () {
       const node = Alive.make(stage().surroundings)

@@ -61,6 +61,13 @@ describe("novacron dashboard", () => {
       assert.include(err, "This node serves no dashboard.")
     }))
 
+  it("exits 65 for whom there can be no address, as api-token does for whom there can be no token", () =>
+    whileUp(new ControlSocket.Refused({ reason: 'There is no role "boss".', exitCode: 65 }), async () => {
+      const { code, err } = await room.run(Dashboard.dashboard, { ...flags(), role: "boss" })
+      assert.include(err, 'There is no role "boss".')
+      assert.strictEqual(code, 65)
+    }))
+
   it("says where there is neither a node nor a journal", async () => {
     const { code, err } = await room.run(Dashboard.dashboard, flags())
     assert.strictEqual(code, 69)
