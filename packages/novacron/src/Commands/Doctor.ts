@@ -118,9 +118,12 @@ const ofDataDir = Effect.fnUntraced(function* (dataDir: string) {
       const freeMb = Math.round((bavail * bsize) / 1e6)
       const text = `${dataDir}, ${freeMb} MB free`
       // A node makes its directory 0700; one that was there before it leaves as it is.
-      if (there === dataDir && (found.mode & 0o022) !== 0)
-        return warning("data", `${text}; others may write there: chmod 700 ${dataDir}`)
-      return freeMb < 500 ? warning("data", `${text}: PostgreSQL and the journals want more`) : good("data", text)
+      const isOpen = there === dataDir && (found.mode & 0o022) !== 0
+      const remarks = [
+        ...(freeMb < 500 ? ["PostgreSQL and the journals want more"] : []),
+        ...(isOpen ? [`others may write there: chmod 700 ${dataDir}`] : [])
+      ]
+      return remarks.length === 0 ? good("data", text) : warning("data", [text, ...remarks].join("; "))
     } catch (cause) {
       return bad("data", `${there} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`)
     }

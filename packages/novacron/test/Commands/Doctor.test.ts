@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
@@ -133,6 +133,19 @@ describe("doctor", () => {
     const open = await found({ "system.data_dir": room.path("directory") })
     assert.strictEqual(open.code, 0)
     assert.match(open.of("data")?.text ?? "", /others may write there: chmod 700 /)
+  })
+
+  /** A disk of a few bytes takes root, and a container that lets it mount. */
+  it("finds that a data directory has no room, also where others may write", (context) => {
+    const data = room.path("full")
+    mkdirSync(data)
+    const isMounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k,mode=777", "none", data]).status === 0
+    if (!isMounted) context.skip()
+    return found({ "system.data_dir": data })
+      .then(({ of }) =>
+        assert.match(of("data")?.text ?? "", /, 0 MB free; PostgreSQL .* want more; others may write there: chmod 700/)
+      )
+      .finally(() => execFileSync("umount", [data]))
   })
 
   it("finds a node that runs and does not answer, and does not call it none", async () => {
