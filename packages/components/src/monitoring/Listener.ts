@@ -62,15 +62,15 @@ export const make = Effect.fn("Listener.make")(function* (
   MetricsPortUnavailable,
   Scope.Scope
 > {
-  const server = Listening.createServer(limits, (request, response) => answer(source, request, response))
+  const server = Listening.createServer({ ...Listening.limits, keepAliveTimeout: idleMs }, (request, response) =>
+    answer(source, request, response)
+  )
   server.maxConnections = settings.maxConnections
   server.setTimeout(idleMs, (socket) => socket.destroy())
   const unavailable = (reason: Listening.Obstacle, cause: unknown) =>
     new MetricsPortUnavailable({ host: settings.host, port: settings.port, reason, cause })
   yield* Effect.acquireRelease(Listening.listen(server, settings, unavailable), () => Listening.close(server))
-  const address = server.address()
-  const port = typeof address === "object" && address !== null ? address.port : settings.port
-  const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
+  const { host, port } = Listening.placeOf(server, settings)
   return {
     url: `http://${host}:${port}/metrics`,
     port,
@@ -82,16 +82,6 @@ export const make = Effect.fn("Listener.make")(function* (
 
 /** Longer than the usual interval of scrapes, so that Prometheus keeps its connection. */
 const idleMs = 90_000
-
-/** A question is small and quick. */
-const limits = {
-  maxHeaderSize: 8 * 1024,
-  headersTimeout: 5_000,
-  requestTimeout: 5_000,
-  keepAliveTimeout: idleMs,
-  connectionsCheckingInterval: 1_000,
-  noDelay: true
-}
 
 const maxPath = 256
 

@@ -112,10 +112,9 @@ export const make = Effect.fn("Dashboard.make")(function* (
   // The last events are those that say how it ended.
   yield* Effect.addFinalizer(() => Effect.suspend(() => (feed.end() === 0 ? Effect.void : Effect.sleep(farewell))))
 
-  const address = server.address()
-  if (typeof address === "object" && address !== null) port = address.port
-  const host = isWildcard(settings.host) ? "localhost" : settings.host
-  const url = `${isLocal ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`
+  const place = Listening.placeOf(server, settings)
+  port = place.port
+  const url = `${isLocal ? "http" : "https"}://${isWildcard(settings.host) ? "localhost" : place.host}:${port}`
 
   const sample = Effect.gen(function* () {
     const report = yield* Effect.timeout(sources.health, "3 seconds")
@@ -161,15 +160,7 @@ const farewell = Duration.millis(50)
 /** Longer than the beat of the feed. */
 const idleMs = 60_000
 
-/** A question is small and quick. */
-const limits = {
-  maxHeaderSize: 8 * 1024,
-  headersTimeout: 5_000,
-  requestTimeout: 10_000,
-  keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 2_000,
-  noDelay: true
-}
+const limits = { ...Listening.limits, requestTimeout: 10_000, connectionsCheckingInterval: 2_000 }
 
 /** A port that is taken is replaced by any that is free: links say which. */
 const listen = (server: Server, { host, port }: Settings) => {

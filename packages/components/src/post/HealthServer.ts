@@ -126,7 +126,7 @@ export const make = Effect.fn("HealthServer.make")(function* (
   settings: typeof HealthSettings.Type
 ): Effect.fn.Return<HealthServer["Service"], HealthServerDown, Scope.Scope> {
   const { answerFor, ask, serve } = yield* board(settings)
-  const server = Listening.createServer(limits, (request, response) => {
+  const server = Listening.createServer(Listening.limits, (request, response) => {
     const path = pathOf(request)
     const wrong = mistake(request, path)
     const answer = wrong ?? answerFor(path)
@@ -138,9 +138,7 @@ export const make = Effect.fn("HealthServer.make")(function* (
   const unavailable = (reason: Listening.Obstacle, cause: unknown) =>
     new HealthServerDown({ host: settings.host, port: settings.port, reason, cause })
   yield* Effect.acquireRelease(Listening.listen(server, settings, unavailable), () => Listening.close(server))
-  const address = server.address()
-  const port = typeof address === "object" && address !== null ? address.port : settings.port
-  const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host
+  const { host, port } = Listening.placeOf(server, settings)
   return {
     url: `http://${host}:${port}`,
     port,
@@ -312,16 +310,6 @@ const heard = <A>(source: Effect.Effect<A>): Effect.Effect<Option.Option<A>> =>
 // -------------------------------------------------------------------------------------------------------------- HTTP
 
 const idleMs = 10_000
-
-/** A question is small and quick. Whoever needs longer is not asking. */
-const limits = {
-  maxHeaderSize: 8 * 1024,
-  headersTimeout: 5_000,
-  requestTimeout: 5_000,
-  keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 1_000,
-  noDelay: true
-}
 
 const maxPath = 256
 

@@ -12,6 +12,16 @@ export const createServer = (options: Http.ServerOptions, listener: Http.Request
   return http.createServer(options, listener)
 }
 
+/** What a server allows whose questions are small and quick: whoever needs longer is not asking. */
+export const limits = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  noDelay: true
+}
+
 /** Why an address cannot be listened on. */
 export type Obstacle = "taken" | "denied" | "no such address" | "other"
 
@@ -38,6 +48,18 @@ const obstacles: { readonly [code: string]: Obstacle | undefined } = {
   EACCES: "denied",
   EADDRNOTAVAIL: "no such address",
   ENOTFOUND: "no such address"
+}
+
+/** Where it listens, as a part of an address: the system has chosen the port where 0 was asked for. */
+export const placeOf = (
+  server: Http.Server,
+  { host, port }: { readonly host: string; readonly port: number }
+): { readonly host: string; readonly port: number } => {
+  const address = server.address()
+  return {
+    host: host.includes(":") ? `[${host}]` : host,
+    port: typeof address === "object" && address !== null ? address.port : port
+  }
 }
 
 /** Takes no more, and cuts off who is still there. */
