@@ -70,8 +70,9 @@ export const make = (bytes: number, largest: number): Budget => {
       isHeld = false
       reserved -= size
       share.reserved -= size
-      admit()
+      // Before anybody is admitted, who can use it then.
       if (spent) spare.bring(taken)
+      admit()
     }
     return { bytes: taken, release }
   }

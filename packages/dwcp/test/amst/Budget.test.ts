@@ -56,6 +56,16 @@ describe("Budget", () => {
     assert.deepStrictEqual([begun(), budget.reserved()], ["ac", 90])
   })
 
+  it("gives the memory of one that is done with to who has waited for it", () => {
+    const { ask, begun, rooms } = world(4 << 20, 1 << 20)
+    const share = sharing()
+    for (const name of ["a", "b", "c"]) ask(name, 1 << 20, share)
+    assert.strictEqual(begun(), "ab")
+    const memory = rooms.get("a")?.bytes.buffer
+    rooms.get("a")?.release(true)
+    assert.strictEqual(rooms.get("c")?.bytes.buffer, memory)
+  })
+
   it("uses memory again that nobody looks at any more, until it is let go", () => {
     const { ask, budget, rooms } = world(64 << 20, 1 << 20)
     const memory = (name: string) => rooms.get(name)?.bytes.buffer
