@@ -5,13 +5,15 @@
  * **Details**
  *
  * Somebody who was let in is remembered for five seconds, with what they may do: a token that is revoked on another node
- * counts here as long as that at most. A refusal is never remembered, so each is in the audit log. An address that shows
+ * counts here as long as that at most. A refusal is never remembered, so each is in the audit log, as far as
+ * {@link AuditLog.limited} lets them: addresses cost nothing, and a loopback has millions. An address that shows
  * many credentials which nobody knows has to wait, before they are looked at; not so whoever was let in before, or has the
  * token of this machine: a stranger at the same address must not lock them out. Whoever listens to a stream is looked at as
  * often for as long as it goes on: a token that was revoked or has run out hears no more.
  */
 import { Problem } from "@novacron/api"
 import { Clock, Effect, Option, Redacted } from "effect"
+import * as AuditLog from "../security/AuditLog.ts"
 import type { Principal, Security } from "../security/Security.ts"
 import * as RateLimit from "./RateLimit.ts"
 import type { Settings } from "./Settings.ts"
@@ -74,6 +76,7 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
   const failures = RateLimit.make({ perMinute: rate.failures, burst: rate.failures, now })
   /** A caller that does not stop asking is one line of the audit log a minute. */
   const lines = RateLimit.make({ perMinute: 1, burst: 1, now })
+  const refusal = AuditLog.limited(security.audit)
   const known = new Map<string, Known>()
   /** A connection shows the same again and again: then nothing is hashed. */
   const byKnock = new WeakMap<Knock, Known>()
@@ -106,7 +109,7 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
       ({ message }) => new Problem.Unavailable({ retryAfterSeconds, detail: message })
     )
     if (Option.isNone(found)) {
-      yield* security.audit({ action: "auth.failed", subject: "a token of the API that is not valid", success: false })
+      yield* refusal({ action: "auth.failed", subject: "a token of the API that is not valid", success: false })
       return yield* new Problem.Unauthenticated({ detail: "The token is not known, was revoked, or has run out." })
     }
     const { expiresAtMs, name, roles } = found.value
@@ -133,7 +136,7 @@ export const make = Effect.fn("Admission.make")(function* (options: Options) {
 
   const limited = (bucket: string, principal: string): Effect.Effect<void> =>
     Effect.suspend(() =>
-      lines.take(bucket) > 0 ? Effect.void : security.audit({ action: "access.limited", principal, success: false })
+      lines.take(bucket) > 0 ? Effect.void : refusal({ action: "access.limited", principal, success: false })
     )
 
   const lookUp = Effect.fnUntraced(function* (knock: Knock, { hash, key }: Shown) {

@@ -86,11 +86,14 @@ export const open = Effect.fn("AuditLog.open")(function* (path: string) {
   return log
 })
 
+/** How many refusals are written down one by one. */
+const refusalsPerMinute = 120
+
 /**
  * Appends at most so many entries a minute, and then only counts them; the first entry of the next minute is preceded by
  * one that says how many there were. Whoever tries to get in again and again must not fill the disk.
  */
-export const limited = (append: (entry: AuditEntry) => Effect.Effect<void>, perMinute: number) => {
+export const limited = (append: (entry: AuditEntry) => Effect.Effect<void>, perMinute = refusalsPerMinute) => {
   let minute = -1
   let count = 0
   return (entry: AuditEntry): Effect.Effect<void> =>

@@ -51,9 +51,6 @@ export interface Surroundings {
 /** How often it is looked whether a key or the certificate is due. */
 const rounds = Schedule.spaced("1 hour")
 
-/** How many refusals are written down one by one. */
-const refusalsPerMinute = 120
-
 /** Security, as these settings want it. */
 export const component = (
   settings: typeof Settings.Type,
@@ -140,7 +137,7 @@ const build = Effect.fnUntraced(function* (
   const identities = yield* identityOf(settings, surroundings, files)
   const authenticate = yield* Authentication.make(settings.authentication)
   const isRevoked = Authentication.revocations(settings.authentication.revoked)
-  const refusal = AuditLog.limited(audit, refusalsPerMinute)
+  const refusal = AuditLog.limited(audit)
   if ((yield* identities.current).isNew) {
     yield* audit({ action: "certificate.issued", subject: surroundings.nodeId, success: true })
   }

@@ -241,6 +241,18 @@ describe("Admission", () => {
     })
   )
 
+  it.effect("fills no audit log with wrong tokens, from however many addresses", () =>
+    Effect.gen(function* () {
+      const { admission, told } = yield* doorWith({ store: storeWith(() => Effect.succeedNone) })
+      const wrong = (address: number) => ({ ...knock({ bearer: `nvc_${address}` }), address: `127.0.0.${address}` })
+      for (let i = 0; i < 250; i++) yield* Effect.flip(admission.admit(wrong(i), "status.node"))
+      assert.lengthOf(told.audit, 120)
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.flip(admission.admit(wrong(251), "status.node"))
+      assert.deepStrictEqual(told.audit.slice(120), ["audit.limited", "auth.failed"])
+    })
+  )
+
   it.effect("counts the requests of a caller, whichever connection they come by", () =>
     Effect.gen(function* () {
       const { admission, told } = yield* doorWith({ rate: { perMinute: 60, burst: 2, failures: 10 } })
