@@ -42,7 +42,7 @@ describe("an application with parts of a node inside", () => {
         const dataDir = yield* folder
         const file = join(yield* folder, "a file")
         writeFileSync(file, "hello\n")
-        chmodSync(join(file, ".."), 0o755) // tasks run as nobody
+        chmodSync(join(file, ".."), 0o755) // tasks run as a user of their own
         const sha256 = createHash("sha256").update("hello\n").digest("hex")
 
         const id = yield* Effect.scoped(
