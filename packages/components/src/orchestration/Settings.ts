@@ -29,7 +29,10 @@ const Process = Schema.Struct({
       "The user that tasks run as. Default: 65533, as whom nothing else runs, when the node runs as root, else that of " +
       "the node. As nobody (65534) they could read the embedded database."
   }),
-  gid: Schema.optionalKey(id).annotate({ description: "The group that tasks run as. Default: like `uid`." }),
+  gid: Schema.optionalKey(id).annotate({
+    description:
+      "The group that tasks run as, whatever `uid` is. Default: 65533 when the node runs as root, else that of the node."
+  }),
   path: Field.withDefault(Schema.String, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").annotate({
     description: "The PATH of a task. Of the node's own variables it gets none."
   }),
