@@ -132,7 +132,8 @@ const holds = ({ is }: Case, error: unknown): boolean => {
 
 /** The nominal delay before attempt `retry + 1`, in milliseconds: the most it can be. `retry` counts from 1. */
 export const nominalMs = (policy: Policy, retry: number): number =>
-  Math.min(policy.capMs, policy.delayMs * policy.factor ** (retry - 1))
+  // No delay stays none, however often it is doubled: beyond a thousand times that would be by infinity.
+  policy.delayMs === 0 ? 0 : Math.min(policy.capMs, policy.delayMs * policy.factor ** (retry - 1))
 
 /** All nominal delays, in milliseconds. Only for a policy with finite attempts. */
 export const delaysMs = (policy: Policy): ReadonlyArray<number> =>

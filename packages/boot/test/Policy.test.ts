@@ -37,6 +37,12 @@ const delaysOf = (schedule: Schedule.Schedule<unknown>, seed: string) =>
   }).pipe(Random.withSeed(seed))
 
 describe("Policy", () => {
+  it("without a delay waits for nothing, after however many attempts", () => {
+    const eager = Policy.make({ name: "eager", attempts: 2_000, delay: 0 })
+    assert.strictEqual(Policy.worstCaseMs(eager), 0)
+    assert.deepStrictEqual([...new Set(Policy.delaysMs(eager))], [0])
+  })
+
   it("waits 1 and 2 seconds by default, and never more than 4", () => {
     assert.deepStrictEqual(Policy.delaysMs(Policy.standard), [1_000, 2_000])
     assert.deepStrictEqual(Policy.delaysMs(Policy.make({ name: "five", attempts: 5 })), [1_000, 2_000, 4_000, 4_000])
