@@ -30,10 +30,13 @@ export const status = Program.make(
   Effect.fnUntraced(function* (flags: Flags & { readonly strict: boolean }) {
     const said = yield* decoded(Answers.Status, yield* ask(flags, { _tag: "Status" }))
     const { health, pid, report, rssBytes, uptimeMs } = said
+    // The table says how each part came up; what has become of it since is told behind it.
+    const unwell = report.components.filter(({ health }) => health?.healthy === false).map(({ name }) => name)
     yield* say(flags, said, () =>
       [
         `node ${report.nodeId} · pid ${pid} · up ${Words.duration(uptimeMs)} · ${Math.round(rssBytes / 1e6)} MB · ${health}`,
-        Report.text(report)
+        Report.text(report),
+        ...(unwell.length === 0 ? [] : [`not healthy now: ${unwell.join(", ")}. See: novacron health`])
       ].join("\n")
     )
     const isDegraded = report.components.some(({ state }) => state === "degraded")

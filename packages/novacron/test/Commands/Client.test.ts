@@ -182,11 +182,23 @@ describe("commands for a node that runs", () => {
       assert.strictEqual(code, 0)
       assert.match(out, /^node n · pid 4711 · up .* · 100 MB/)
       assert.match(out, /^READY \(degraded: cache\)/m)
+      assert.notInclude(out, "not healthy")
       assert.strictEqual((await room.run(Client.status, { ...flags(), strict: true })).code, 75)
       assert.include((await room.run(Client.why, { ...flags(), component: "cache" })).out, "cache is degraded")
       const json = await room.run(Client.status, { ...flags(), json: true, strict: false })
       assert.strictEqual(JSON.parse(json.out).report.outcome, "degraded")
     }))
+
+  it("show who came up and is not healthy any more, which the table of the boot does not say", () =>
+    whileUp(
+      async () => {
+        const { code, out } = await room.run(Client.status, { ...flags(), strict: false })
+        assert.match(out, /^not healthy now: cache\. See: novacron health$/m)
+        assert.strictEqual(code, 0)
+      },
+      undefined,
+      [{ _tag: "HealthChanged", atMs: 5, component: "cache", healthy: false, message: "it forgets" }]
+    ))
 
   it("that stop it say what it waits for when they are out of patience", () =>
     whileUp(
