@@ -72,7 +72,7 @@ describe("Offers", () => {
     Effect.gen(function* () {
       const { part } = world()
       const gone = part("gone").pipe(Component.when("production"))
-      const { services } = yield* Boot.make([part("a"), gone], { environment: "test" })
+      const { services } = yield* Boot.make([part("a", { takes: 0 }), gone], { environment: "test" })
       const Outside = Context.Service<"outside", string>("test/Offers/outside")
       const merged = Context.merge(Context.make(Outside, "it"), services)
       for (const one of [services, merged, Context.add(services, Outside, "it")]) {
