@@ -106,7 +106,7 @@ const growth = async (): Promise<ReadonlyArray<Figure>> => {
 
 /** As the kernel comes, without a journal. What READY costs when its last checkpoint is on disk first is there to be read. */
 const overheadBesideLayers = async (): Promise<ReadonlyArray<Figure>> => {
-  const measured = await inPairs(21, ["bare", "reference", 0], ["layers", "reference", 0])
+  const measured = await inPairs(41, ["bare", "reference", 0], ["layers", "reference", 0])
   const over = ({ readyMs }: Sample) => readyMs - criticalPathMs(reference)
   const kept: Array<number> = []
   for (let k = 0; k < 5; k++) kept.push(over(await child(["kernel", "reference", 0])))
