@@ -438,7 +438,13 @@ export const make = (options: Options): Receiver => {
         return
       }
       leave(transfer, { ok: true })
-      options.onMessage({ session, name, priority, bytes: sink.bytes, release: (spent) => transfer.room?.release(spent) })
+      options.onMessage({
+        session,
+        name,
+        priority,
+        bytes: sink.bytes,
+        release: (spent) => transfer.room?.release(spent)
+      })
     } catch (cause) {
       await sink.suspend().catch(() => undefined)
       leave(transfer, { ok: false, reason: "disk", detail: words(cause) })
