@@ -198,7 +198,7 @@ const checksOf = (driver: Driver): ReadonlyArray<Health.Check> => {
             name: component.name,
             critical: component.severity === "critical",
             needs: needs[i]!.map((need) => components[need]!.name),
-            probe: Effect.catchCause(Effect.map(driver.probe(i), Health.readingOf), complaint)
+            probe: Effect.catchCause(driver.probe(i), complaint)
           }
         ]
   )

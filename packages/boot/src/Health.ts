@@ -126,7 +126,8 @@ export interface Check {
   readonly critical: boolean
   /** Names of the checks that it depends on. One that is not in the list is `unknown`. */
   readonly needs: ReadonlyArray<string>
-  readonly probe: Effect.Effect<Reading | void, unknown>
+  /** Succeeds when it works; a {@link Reading} that it yields is kept. */
+  readonly probe: Effect.Effect<unknown, unknown>
 }
 
 export interface ComponentHealth {
@@ -380,7 +381,7 @@ interface Seat {
   warning: string
   freshUntilMs: number
   flight: Deferred.Deferred<void> | undefined
-  probe: Fiber.Fiber<Reading | void, unknown> | undefined
+  probe: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 /** Makes the health of a node. Nothing is probed until somebody asks. Closing the scope stops all probes. */
