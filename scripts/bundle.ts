@@ -1,16 +1,16 @@
 /**
- * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which launches `cli.mjs`, which
+ * `pnpm bundle` makes the program that is published: `packages/novacron/dist/novacron.mjs`, which launches `cli.js`, which
  * reads the command line; `commands/`, which are loaded when they are asked for; the pages of the dashboard; the model that
  * forecasts; the runbooks.
  *
  * **Details**
  *
  * Everything is inside except for the PostgreSQL server, whose binaries are a package of their own for each platform.
- * Libraries in CommonJS ask for `require`, which a module does not have: the banner makes one.
  */
 import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
-import { build, type BuildOptions, type Plugin } from "esbuild"
+import { dirname, join, relative } from "node:path"
+import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild"
+import { asScript, changingOf } from "./parts.ts"
 
 const root = join(import.meta.dirname, "..")
 const folder = join(root, "packages/novacron")
@@ -35,7 +35,7 @@ const commandsOutside: Plugin = {
   name: "commands outside",
   setup: (build) =>
     build.onResolve({ filter: /^\.\/Commands\/\w+\.ts$/ }, ({ path }) => ({
-      path: path.replace("./Commands/", "./commands/").replace(/\.ts$/, ".mjs"),
+      path: path.replace("./Commands/", "./commands/").replace(/\.ts$/, ".js"),
       external: true
     }))
 }
@@ -119,20 +119,29 @@ const localOf = (name: string): string => name.split(" as ").at(-1)!
 
 /**
  * Asks Node for its libraries by a call instead of an import. An import reads everything that a library exports, and with it
- * loads what is behind that: the WebSocket client behind `node:http`, all root certificates behind `node:tls`.
+ * loads what is behind that: the WebSocket client behind `node:http`, all root certificates behind `node:tls`. With a folder
+ * of a program what comes of it are parts of that: see `parts.ts`.
  */
-const librariesByCall: Plugin = {
+const libraries = (program?: string): Plugin => ({
   name: "libraries by call",
   setup: (build) => {
     build.initialOptions.write = false
-    build.onEnd(({ outputFiles = [] }) => {
+    build.initialOptions.metafile = true
+    build.onEnd(({ metafile, outputFiles = [] }) => {
+      const changing = new Set(metafile === undefined ? [] : sourcesOf(metafile).flatMap(changingOf))
       for (const { contents, path, text } of outputFiles) {
         mkdirSync(dirname(path), { recursive: true })
-        writeFileSync(path, path.endsWith("js") ? byCall(text, path) : contents)
+        if (!path.endsWith("js")) writeFileSync(path, contents)
+        else if (program === undefined) writeFileSync(path, byCall(text, path))
+        else writeFileSync(path, asScript(byCall(text, path), relative(program, path), changing))
       }
     })
   }
-}
+})
+
+/** What was bundled, as it was before. */
+const sourcesOf = ({ inputs }: Metafile): ReadonlyArray<string> =>
+  Object.keys(inputs).flatMap((path) => (/\.(?:ts|m?js)$/.test(path) ? readFileSync(path, "utf8") : []))
 
 /** The same code with constants instead of imports, which esbuild writes at the beginning of a line or of a statement. */
 const byCall = (code: string, path: string): string => {
@@ -170,23 +179,20 @@ const namesOfCommonJs: Plugin = {
 export const bundle = async (outdir = join(folder, "dist")): Promise<string> => {
   rmSync(join(outdir, "commands"), { recursive: true, force: true })
   const program = join(outdir, "novacron.mjs")
+  const launcher = { ...common, outdir, outExtension: { ".js": ".mjs" }, plugins: [libraries()] }
+  await build({ ...launcher, entryPoints: { novacron: join(folder, "src/launch.ts") } })
   await build({
     ...common,
-    entryPoints: { cli: join(folder, "src/main.ts"), novacron: join(folder, "src/launch.ts") },
+    entryPoints: { cli: join(folder, "src/main.ts") },
     outdir,
-    outExtension: { ".js": ".mjs" },
-    plugins: [commandsOutside, throughDoors, librariesByCall]
+    plugins: [commandsOutside, throughDoors, libraries(outdir)]
   })
   const commands: BuildOptions = {
     ...common,
     outdir: join(outdir, "commands"),
-    outExtension: { ".js": ".mjs" },
     chunkNames: "parts/[hash]",
     splitting: true,
-    plugins: [namesOfCommonJs, throughDoors, librariesByCall],
-    banner: {
-      js: `import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);`
-    }
+    plugins: [namesOfCommonJs, throughDoors, libraries(outdir)]
   }
   await build({ ...commands, entryPoints: [join(folder, "src/main.ts")] })
   // By itself it falls into half as many parts, and each part costs a boot a millisecond.

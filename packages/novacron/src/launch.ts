@@ -1,18 +1,20 @@
 #!/usr/bin/env node
 /**
- * Launches the published program with compiled code from the run before, which makes it start in half the time. The code
- * is kept where only this user writes: `$CACHE_DIRECTORY` of systemd, `$XDG_CACHE_HOME`, or `~/.cache`; nowhere when
- * there is none of them, when that is another user's, or with `NODE_DISABLE_COMPILE_CACHE=1`.
+ * Launches the published program with compiled code from the runs before, which makes it start in half the time: its own
+ * parts by `Parts`, the packages beside it by Node. The code is kept where only this user writes: `$CACHE_DIRECTORY` of
+ * systemd, `$XDG_CACHE_HOME`, or `~/.cache`; nowhere when there is none of them, when that is another user's, or with
+ * `NODE_DISABLE_COMPILE_CACHE=1`.
  *
  * **Details**
  *
- * The program is there twice: `cli.mjs` knows the command line and nothing else, and answers `--help` at once;
- * `commands/main.mjs` shares its libraries with the commands, so that none is loaded twice. `commands/mainBoot.mjs` does
+ * The program is there twice: `cli.js` knows the command line and nothing else, and answers `--help` at once;
+ * `commands/main.js` shares its libraries with the commands, so that none is loaded twice. `commands/mainBoot.js` does
  * too, and knows no command but `boot`.
  */
 import { mkdirSync, statSync } from "node:fs"
 import * as module from "node:module"
 import { homedir } from "node:os"
+import { keeper, make } from "./Parts.ts"
 
 // oxlint-disable-next-line no-restricted-globals -- before anything else there is
 const self = process
@@ -86,9 +88,8 @@ const isOurs = (below: string, directory: string): boolean => {
 const place = cache()
 // Whoever may write there decides what this user runs: under a umask of 000 that would be everybody.
 const given = self.umask(0o077)
-if (place !== undefined && env["NODE_DISABLE_COMPILE_CACHE"] === undefined && isOurs(...place)) {
-  module.enableCompileCache(place[1])
-}
+const isKept = place !== undefined && env["NODE_DISABLE_COMPILE_CACHE"] === undefined && isOurs(...place)
+if (isKept) module.enableCompileCache(place[1])
 // What takes away this user's own rights, as 777 does, stays aside: a node could not read what it has just written, and
 // would look for the fault in its lock or in its database.
 self.umask(given & 0o077)
@@ -97,6 +98,12 @@ self.umask(given & 0o077)
 const isQuick =
   argv.length === 2 || argv[2] === "completion" || argv.some((word) => /^(?:--help|-h|--version|-v)$/.test(word))
 
+// What another Node has compiled is of no use to this one.
+const parts = make(import.meta.dirname, self.pid, isKept ? `${place[1]}/parts-${self.version}-${self.arch}` : undefined)
+Reflect.set(globalThis, keeper, parts.keepNext)
+self.once("exit", () => {
+  while (parts.keepNext());
+})
+
 // Names of files of the bundle: in the sources there is nothing to launch.
-const file = isQuick ? "./cli.mjs" : argv[2] === "boot" ? "./commands/mainBoot.mjs" : "./commands/main.mjs"
-await import(file)
+parts.load(isQuick ? "cli.js" : argv[2] === "boot" ? "commands/mainBoot.js" : "commands/main.js")

@@ -1,15 +1,16 @@
 /** The entry of a process that is told to boot: no other command is described before that, and this one only if it must. */
 import { Effect } from "effect"
 import * as BootWords from "./BootWords.ts"
-import { boot } from "./Commands/Boot.ts"
-import { thisProcess } from "./Surroundings.ts"
+import { type Flags, boot } from "./Commands/Boot.ts"
+import { type Surroundings, thisProcess } from "./Surroundings.ts"
 
-const surroundings = thisProcess()
-const flags = BootWords.read(surroundings.args)
-if (flags === undefined) {
+/** The rare ways of saying it, and those that are wrong, are for the whole command line. */
+const byCommandLine = async (): Promise<void> => {
   const [{ novacron }, { run }] = await Promise.all([import("./BootCli.ts"), import("./CommandLine.ts")])
   run(novacron)
-} else {
+}
+
+const byFlags = async (flags: Flags, surroundings: Surroundings["Service"]): Promise<void> => {
   // A program tells what went wrong by itself; what is rejected is a bug of ours.
   const code = await boot(flags, surroundings).catch((bug: unknown) => {
     surroundings.stderr.write(`${bug instanceof Error ? (bug.stack ?? bug.message) : String(bug)}\n`)
@@ -19,3 +20,7 @@ if (flags === undefined) {
   await Effect.runPromise(Effect.timeoutOption(Effect.promise(surroundings.flushed), "2 seconds"))
   surroundings.leave(code)
 }
+
+const surroundings = thisProcess()
+const flags = BootWords.read(surroundings.args)
+void (flags === undefined ? byCommandLine() : byFlags(flags, surroundings))

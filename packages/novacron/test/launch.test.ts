@@ -19,12 +19,19 @@ import { afterAll, assert, describe, it } from "vitest"
 const directory = mkdtempSync(join(tmpdir(), "novacron-launch-"))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-const launch = readFileSync(join(import.meta.dirname, "../src/launch.ts"), "utf8")
+const source = (name: string): string => readFileSync(join(import.meta.dirname, "../src", name), "utf8")
+const launch = source("launch.ts")
+writeFileSync(join(directory, "Parts.ts"), source("Parts.ts"))
+
+/** What it launches is made by the bundle; here it is a line. */
+const launches = (line: string): void => writeFileSync(join(directory, "cli.js"), `(function(){${line};return{}})`)
 
 describe("the launcher", () => {
   it("is small: nothing that could be loaded later is loaded by it", () => {
-    const imports = [...launch.matchAll(/from "([^"]+)"/g)].map(([, name]) => name)
-    assert.deepStrictEqual(imports, ["node:fs", "node:module", "node:os"])
+    const importsOf = (code: string) => [...code.matchAll(/from "([^"]+)"/g)].map(([, name]) => name)
+    assert.deepStrictEqual(importsOf(launch), ["node:fs", "node:module", "node:os", "./Parts.ts"])
+    const libraries = ["node:fs", "node:module", "node:path", "node:url", "node:vm", "node:zlib"]
+    assert.deepStrictEqual(importsOf(source("Parts.ts")), libraries)
   })
 
   it("says which Node it needs, before anything else, and that is what all packages ask for", () => {
@@ -56,19 +63,19 @@ describe("the launcher", () => {
   it("keeps compiled code from everybody else, whatever the umask, which stays as it is for what it launches", () => {
     const script = join(directory, "umask.ts")
     writeFileSync(script, launch)
-    writeFileSync(join(directory, "cli.mjs"), "console.log('umask', process.umask())")
+    launches("console.log('umask', process.umask())")
     const cache = join(directory, "open")
     const opened = ["-c", 'umask 000; exec "$@"', "sh", process.execPath, script]
     assert.include(execFileSync("sh", opened, { encoding: "utf8", env: { XDG_CACHE_HOME: cache } }), "umask 0\n")
     const made = readdirSync(cache, { recursive: true }).map((name) => join(cache, String(name)))
-    assert.isAbove(made.length, 1)
+    assert.isAbove(made.length, 2)
     for (const path of [cache, ...made]) assert.strictEqual(statSync(path).mode & 0o077, 0, path)
   })
 
   it("leaves this user the rights to what it makes, whatever the umask", () => {
     const script = join(directory, "own.ts")
     writeFileSync(script, launch)
-    writeFileSync(join(directory, "cli.mjs"), "console.log('umask', process.umask().toString(8))")
+    launches("console.log('umask', process.umask().toString(8))")
     for (const [given, left] of [
       ["777", "77"],
       ["027", "27"]
@@ -81,10 +88,7 @@ describe("the launcher", () => {
   it("takes no compiled code from where another user writes, and leaves none there", () => {
     const script = join(directory, "theirs.ts")
     writeFileSync(script, launch)
-    writeFileSync(
-      join(directory, "cli.mjs"),
-      "console.log('kept in', (await import('node:module')).getCompileCacheDir())"
-    )
+    launches("console.log('kept in', process.getBuiltinModule('node:module').getCompileCacheDir())")
     const run = (env: NodeJS.ProcessEnv) => execFileSync(process.execPath, [script], { encoding: "utf8", env })
     const home = mkdtempSync(join(directory, "home-"))
     assert.include(run({ HOME: home }), `kept in ${home}/.cache/novacron/`)
@@ -108,12 +112,14 @@ describe("the launcher", () => {
 
   it("keeps compiled code where the user's caches are, and starts without", () => {
     const script = join(directory, "launch.ts")
-    // What it launches is made by the bundle; here it is a line.
     writeFileSync(script, launch)
-    writeFileSync(join(directory, "cli.mjs"), "console.log('launched')")
+    launches("console.log('launched')")
     const run = (env: NodeJS.ProcessEnv) => execFileSync(process.execPath, [script], { encoding: "utf8", env })
     assert.include(run({ XDG_CACHE_HOME: join(directory, "cache") }), "launched")
-    assert.isTrue(existsSync(join(directory, "cache/novacron")))
+    const parts = join(directory, `cache/novacron/parts-${process.version}-${process.arch}`)
+    assert.lengthOf(readdirSync(parts), 1)
+    assert.include(run({ XDG_CACHE_HOME: join(directory, "none"), NODE_DISABLE_COMPILE_CACHE: "1" }), "launched")
+    assert.isFalse(existsSync(join(directory, "none")))
     assert.include(run({ HOME: "/" }), "launched")
   })
 })
