@@ -63,7 +63,7 @@ export const asScript = (code: string, path: string, changing: ReadonlySet<strin
       live.push(...asked.map(([there, here]) => [here, `${holder}.${there}`] as const))
       return `const ${holder}=${part};${once}`
     })
-    .replace(outside, (_, name: string, specifier: string) => `const ${name}=require(${JSON.stringify(specifier)});`)
+    .replace(outside, (_, name: string, specifier: string) => `const ${name}=require("${specifier}");`)
     .replace(exported, (_, list: string) => {
       // An export is written the other way round: its name here comes first.
       const names = namesOf(list).map(([here, there]) => [there, here] as const)
@@ -78,13 +78,14 @@ export const asScript = (code: string, path: string, changing: ReadonlySet<strin
   for (const [here, there] of live) {
     const name = here.replaceAll("$", "\\$")
     // Where it could be the key of an object.
-    if (new RegExp(`[{,]${name}[,}:]`).test(body))
-      throw refuse(`${here} changes, and it cannot be told how it is used.`)
+    const isKey = new RegExp(`[{,]${name}[,}:]`).test(body)
+    if (isKey) throw refuse(`${here} changes, and it cannot be told how it is used.`)
     body = body.replace(new RegExp(`(?<![\\w$.])${name}(?![\\w$])`, "g"), () => there)
   }
   const unknown = left.exec(body)
   if (unknown !== null) throw refuse(`it has ${JSON.stringify(unknown[0])}, a form that is not known.`)
-  const script = `(function($part,$later,require,$meta){"use strict";${body}\nreturn{${exports.filter((one) => one !== "").join(",")}}})\n`
+  const names = exports.filter((one) => one !== "").join(",")
+  const script = `(function($part,$later,require,$meta){"use strict";${body}\nreturn{${names}}})\n`
   try {
     new Script(script)
   } catch (cause) {

@@ -8,7 +8,7 @@
  * moved ends what is believed. {@link decode} returns the longest beginning that is whole, and says what was behind it.
  */
 import { crc32 } from "node:zlib"
-import { Result, Schema } from "effect"
+import { Predicate, Result, Schema } from "effect"
 import { BootEvent, type Closing, decode as decodeEvent, type Of } from "./BootEvent.ts"
 import { LineBytes, sealLength } from "./LineBytes.ts"
 
@@ -154,7 +154,7 @@ export const decode = (bytes: Uint8Array): Found => {
     crc = crc32(bytes.subarray(offset + sealLength, end), crc)
     const line = text.decode(bytes.subarray(offset, end))
     if (!line.startsWith(seal(crc))) return found({ offset, reason: `record ${n} does not match its checksum` })
-    const record = decodeLine(line.slice(sealLength))
+    const record = read(line.slice(sealLength))
     if (Result.isFailure(record)) return found({ offset, reason: `record ${n} is not an event of this version` })
     if (record.success.n !== n) return found({ offset, reason: `record ${record.success.n} stands in place of ${n}` })
     if ("event" in record.success) events.push(record.success.event)
@@ -175,14 +175,53 @@ const whyNothing = (head: string): string => {
 
 // --------------------------------------------------------------------------------------------------------------- parts
 
-const decodeLine = Schema.decodeUnknownResult(
-  Schema.fromJsonString(
-    Schema.Union([
-      Schema.Struct({ n: Schema.Int, event: BootEvent }),
-      Schema.Struct({ n: Schema.Int, dropped: Schema.Int })
-    ])
+/** What a line says: by hand where it is one of the events that every component has, and else by the schema. */
+const read = (payload: string) =>
+  Result.flatMap(
+    Result.try(() => JSON.parse(payload) as unknown),
+    (json) => {
+      const plain = commonOf(json)
+      return plain === undefined ? decodeLine(json) : Result.succeed(plain)
+    }
   )
+
+const decodeLine = Schema.decodeUnknownResult(
+  Schema.Union([
+    Schema.Struct({ n: Schema.Int, event: BootEvent }),
+    Schema.Struct({ n: Schema.Int, dropped: Schema.Int })
+  ])
 )
+
+/**
+ * What {@link putCommon} has written. Nine of ten lines are that, and before a boot begins there is no time for what the
+ * schema takes to learn how to read them.
+ */
+const commonOf = (json: unknown): { readonly n: number; readonly event: BootEvent } | undefined => {
+  if (!Predicate.isObject(json)) return undefined
+  const { event, n } = json
+  if (!Number.isSafeInteger(n) || !Predicate.isObject(event)) return undefined
+  const { _tag, atMs, attempt, closing, component, variant } = event
+  if (!Number.isFinite(atMs) || typeof component !== "string") return undefined
+  const common = { atMs: atMs as number, component }
+  const numbered = (event: Common) => ({ n: n as number, event })
+  switch (_tag) {
+    case "ComponentReady":
+    case "ComponentAcquired":
+      return numbered({ _tag, ...common })
+    case "ComponentStarted":
+      return Number.isFinite(variant) && Number.isFinite(attempt)
+        ? numbered({ _tag, ...common, variant: variant as number, attempt: attempt as number })
+        : undefined
+    case "ComponentStopping":
+      return "byHand" in event ? undefined : numbered({ _tag, ...common })
+    case "ComponentStopped":
+      return closing === "clean" || closing === "failed" || closing === "abandoned"
+        ? numbered({ _tag, ...common, closing })
+        : undefined
+    default:
+      return undefined
+  }
+}
 
 const text = new TextDecoder("utf-8", { ignoreBOM: true })
 const newline = 10

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import { crc32 } from "node:zlib"
 import { BootEvent } from "../src/BootEvent.ts"
 import * as JournalLines from "../src/JournalLines.ts"
@@ -56,6 +56,45 @@ describe("an encoder", () => {
 })
 
 describe("a file", () => {
+  /** With a right checksum, whatever it says. */
+  const saying = (payload: string): Uint8Array => {
+    const head = "novacron-journal 1\n"
+    return Buffer.from(
+      `${head}${crc32(head + payload)
+        .toString(16)
+        .padStart(8, "0")} ${payload}\n`
+    )
+  }
+  const bySchema = Schema.decodeUnknownResult(BootEvent)
+  const json = Schema.Union([Schema.Json, Schema.Literals(["clean", "failed", "", 0, 1, -1, 0.5, "ComponentReady"])])
+  const everyones = [
+    { _tag: "ComponentStarted", atMs: 1, component: "a", variant: 0, attempt: 1 },
+    { _tag: "ComponentAcquired", atMs: 1, component: "a" },
+    { _tag: "ComponentReady", atMs: 1, component: "a" },
+    { _tag: "ComponentStopping", atMs: 1, component: "a" },
+    { _tag: "ComponentStopped", atMs: 1, component: "a", closing: "clean" }
+  ] as const
+
+  it.prop(
+    "is read by hand as the schema would read it, whatever stands in place of a field or beside it",
+    [
+      Schema.Literals([0, 1, 2, 3, 4]),
+      Schema.Literals(["_tag", "atMs", "component", "variant", "attempt", "closing", "byHand"]),
+      json
+    ],
+    ([which, field, value]) => {
+      for (const event of [everyones[which], { ...everyones[which], [field]: value }]) {
+        const found = JournalLines.decode(saying(JSON.stringify({ n: 1, event })))
+        const expected = Result.getOrUndefined(bySchema(JSON.parse(JSON.stringify(event))))
+        assert.deepStrictEqual(found.events, expected === undefined ? [] : [expected])
+        assert.strictEqual(found.torn === undefined, expected !== undefined)
+      }
+      const elsewhere = JournalLines.decode(saying(JSON.stringify({ n: value, event: everyones[which] })))
+      assert.lengthOf(elsewhere.events, value === 1 ? 1 : 0)
+    },
+    { arbitrary: { runs: 1_000 } }
+  )
+
   it("with any one bit flipped holds what stands before it, and nothing else", () => {
     const bytes = encoded(boot)
     const ends = endsOf(bytes)

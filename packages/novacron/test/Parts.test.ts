@@ -46,8 +46,8 @@ const keepAll = (parts: Parts.Parts): number => {
 const startAfresh = (folder: string, cache: string, isCalled: boolean): number => {
   const file = JSON.stringify(join(import.meta.dirname, "../src/Parts.ts"))
   const [where, place] = [JSON.stringify(folder), JSON.stringify(cache)]
-  const code = `import { make } from ${file}; const parts = make(${where}, process.pid, ${place}); const { call } = parts.load("a.js");
-    console.log(${isCalled} ? call() : 0); while (parts.keepNext());`
+  const code = `import { make } from ${file}; const parts = make(${where}, process.pid, ${place});
+    const { call } = parts.load("a.js"); console.log(${isCalled} ? call() : 0); while (parts.keepNext());`
   return Number(execFileSync(process.execPath, ["--input-type=module", "-e", code], { encoding: "utf8" }))
 }
 
@@ -69,7 +69,8 @@ describe("parts", () => {
   it("know where they are, and reach packages, libraries and what is loaded later", async () => {
     const { folder, start } = program({
       "parts/a.js":
-        'const late=()=>$later("parts/late.js"),fs=()=>import("node:fs");return{meta:$meta,late,fs,path:require("node:path")}',
+        'const late=()=>$later("parts/late.js"),fs=()=>import("node:fs"),path=require("node:path");' +
+        "return{meta:$meta,late,fs,path}",
       "parts/late.js": "return{is:true}"
     })
     const { fs, late, meta, path } = exported(start(), "parts/a.js") as {

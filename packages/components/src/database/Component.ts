@@ -4,7 +4,7 @@ import { Context, Effect, Ref, Schedule } from "effect"
 import { Security } from "../security/Security.ts"
 import * as DataDir from "./DataDir.ts"
 import * as Examination from "./Examination.ts"
-import { Database, directoryOf, make, type Options, sense, stopWithin } from "./Database.ts"
+import { Database, directoryOf, type Options, sense, stopWithin } from "./Database.ts"
 import { type MigrateFailure, patience } from "./DatabaseError.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -14,12 +14,15 @@ export const component = (settings: Settings, options: Options) =>
     needs: [Security],
     severity: "Critical",
     validate: Effect.fromResult(sense(settings)),
-    start: make(settings, options),
+    start: Effect.flatMap(code, ({ make }) => make(settings, options)),
     health: (database) => database.check,
     // Unless the database is elsewhere, a node that was killed may have left a server behind.
     recover: settings.url === undefined ? DataDir.clear(directoryOf(settings, options)) : Effect.void,
     stop: stopWithin
   }).pipe(Component.retry(patience), Component.timeout("15 seconds"))
+
+/** The client of PostgreSQL comes with it. */
+const code = Effect.promise(() => import("./Live.ts"))
 
 /** Fails with what a boot would refuse about the directory of the embedded server, and changes nothing. */
 export const examine = (settings: Settings, options: Options) => Examination.examine(directoryOf(settings, options))

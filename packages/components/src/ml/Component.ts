@@ -14,7 +14,7 @@
 import { readdir } from "node:fs/promises"
 import { Component } from "@novacron/boot"
 import { Context, Data, Effect, Schedule, type Scope } from "effect"
-import * as Kind from "./Kind.ts"
+import type * as Kind from "./Kind.ts"
 import type { Settings } from "./Settings.ts"
 import * as Shelf from "./Shelf.ts"
 
@@ -25,7 +25,7 @@ export class Ml extends Context.Service<
     readonly bandwidth: Shelf.Shelf<Kind.History, Kind.Forecast>
     readonly placement: Shelf.Shelf<Kind.Choice, Kind.Ranking>
     /** Fails when a version that was asked for, or is there, cannot be used. */
-    readonly check: Effect.Effect<{ readonly detail: string }, Kind.ModelUnusable>
+    readonly check: Effect.Effect<{ readonly detail: string }, Shelf.ModelUnusable>
   }
 >()("novacron/ml") {}
 
@@ -55,8 +55,9 @@ export const make = Effect.fn("Ml.make")(function* (
       catch: (cause) => new ModelsUnreadable({ directory, cause })
     })
   }
-  const bandwidth = Shelf.make(Kind.bandwidth, { directory, pinned: settings.bandwidth })
-  const placement = Shelf.make(Kind.placement(), { directory, pinned: settings.placement })
+  const kinds = yield* Effect.promise(() => import("./Kind.ts"))
+  const bandwidth = Shelf.make(kinds.bandwidth, { directory, pinned: settings.bandwidth })
+  const placement = Shelf.make(kinds.placement(), { directory, pinned: settings.placement })
   const renew = Effect.andThen(bandwidth.renew, placement.renew)
   yield* Effect.forkScoped(Effect.repeat(Effect.delay(renew, settings.watch), Schedule.forever))
   const check = Effect.gen(function* () {

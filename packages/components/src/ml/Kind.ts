@@ -1,6 +1,6 @@
 /**
  * What the engine can serve: how a model of a kind is read, what shows that it works, how it infers, and what is done
- * without one. The code that infers is loaded with the first model.
+ * without one. It brings PBA and ITP, so it is loaded when models are to serve, and not before.
  *
  * **Details**
  *
@@ -10,35 +10,8 @@
  * that keep the task's constraints take turns.
  */
 import { Itp, Pba } from "@novacron/dwcp"
-import { Data, Result, Schema } from "effect"
-
-/** A model is there and is not used: what it is served by stays. */
-export class ModelUnusable extends Data.TaggedError("ModelUnusable")<{
-  readonly kind: string
-  readonly version: string
-  readonly reason: string
-  readonly cause?: unknown
-}> {
-  readonly code = "NVC-2912"
-  override get message() {
-    const { kind, reason, version } = this
-    return `Version ${version} of the ${kind} model is not used: ${reason}. What was used before, or a fallback, serves on.`
-  }
-}
-
-/** A kind of model. */
-export interface Kind<Model, In, Out> {
-  readonly name: "bandwidth" | "placement"
-  /** How its files end. */
-  readonly extension: string
-  /** A file of its own that comes with the program. */
-  readonly shipped?: string
-  readonly decode: (bytes: Uint8Array, file: string) => Result.Result<Model, unknown>
-  /** Inference on data whose answer is known to make sense: why not, if it does not. */
-  readonly test: (model: Model) => string | undefined
-  readonly infer: (model: Model, input: In) => Out
-  readonly without: (input: In) => Out
-}
+import { Result, Schema } from "effect"
+import type { Kind } from "./Shelf.ts"
 
 // ----------------------------------------------------------------------------------------------------------- bandwidth
 

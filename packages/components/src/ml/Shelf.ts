@@ -4,8 +4,35 @@
  */
 import { readdir, readFile, stat } from "node:fs/promises"
 import { basename, join } from "node:path"
-import { Effect, Result, Semaphore } from "effect"
-import { type Kind, ModelUnusable } from "./Kind.ts"
+import { Data, Effect, Result, Semaphore } from "effect"
+
+/** A model is there and is not used: what it is served by stays. */
+export class ModelUnusable extends Data.TaggedError("ModelUnusable")<{
+  readonly kind: string
+  readonly version: string
+  readonly reason: string
+  readonly cause?: unknown
+}> {
+  readonly code = "NVC-2912"
+  override get message() {
+    const { kind, reason, version } = this
+    return `Version ${version} of the ${kind} model is not used: ${reason}. What was used before, or a fallback, serves on.`
+  }
+}
+
+/** A kind of model. */
+export interface Kind<Model, In, Out> {
+  readonly name: "bandwidth" | "placement"
+  /** How its files end. */
+  readonly extension: string
+  /** A file of its own that comes with the program. */
+  readonly shipped?: string
+  readonly decode: (bytes: Uint8Array, file: string) => Result.Result<Model, unknown>
+  /** Inference on data whose answer is known to make sense: why not, if it does not. */
+  readonly test: (model: Model) => string | undefined
+  readonly infer: (model: Model, input: In) => Out
+  readonly without: (input: In) => Out
+}
 
 /** A version that is there. */
 export interface Version {

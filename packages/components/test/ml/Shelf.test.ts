@@ -3,11 +3,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import type { Kind } from "../../src/ml/Kind.ts"
 import * as Shelf from "../../src/ml/Shelf.ts"
 
 /** Models that are a text, and say it. */
-const echo = (opened: Array<string>, test: (model: string) => string | undefined): Kind<string, string, string> => ({
+const echo = (
+  opened: Array<string>,
+  test: (model: string) => string | undefined
+): Shelf.Kind<string, string, string> => ({
   name: "placement",
   extension: ".json",
   decode: (bytes, file) => {
