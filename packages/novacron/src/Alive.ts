@@ -79,8 +79,8 @@ export interface Alive {
   readonly over: Deferred.Deferred<Report.Report>
   running: Running | undefined
   endpoints: Endpoints | undefined
-  /** Where a person looks at it; undefined when there is none. */
-  dashboard: Operator.Dashboard | undefined
+  /** Completes with where a person looks at it, as soon as that is there; with undefined when there is none. */
+  readonly dashboard: Deferred.Deferred<Operator.Dashboard | undefined>
   notify: Post.Notify.Notify
   reload: Reloading["reload"]
   /** Whether the report of READY is where it was asked for. */
@@ -121,7 +121,7 @@ export const make = (surroundings: Surroundings["Service"]): Alive => {
     over: Deferred.makeUnsafe(),
     running: undefined,
     endpoints: undefined,
-    dashboard: undefined,
+    dashboard: Deferred.makeUnsafe(),
     notify: { tell: () => undefined, told: Effect.void, watchdog: undefined },
     reload: Effect.fail({ message: "The settings are not followed yet." }),
     isReported: false,

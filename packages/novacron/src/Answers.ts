@@ -67,9 +67,11 @@ export const answer = (node: Alive.Alive, request: Request): Effect.Effect<unkno
     case "StopComponent":
       return byHand(node, request)
     case "Dashboard":
-      return node.dashboard === undefined
-        ? Effect.fail(noDashboard)
-        : Effect.mapError(node.dashboard.link(request), ({ message }) => new Refused({ reason: message, exitCode: 65 }))
+      return Effect.flatMap(Deferred.await(node.dashboard), (dashboard) =>
+        dashboard === undefined
+          ? Effect.fail(noDashboard)
+          : Effect.mapError(dashboard.link(request), ({ message }) => new Refused({ reason: message, exitCode: 65 }))
+      )
     case "Stop":
       return Effect.andThen(Alive.end(node, { because: request.because, signal: undefined }), Deferred.await(node.over))
     case "Reload":

@@ -5,8 +5,8 @@
  * **Details**
  *
  * Around the boot stand, in this order and taken down in reverse: the data directory, its lock, the control socket, the
- * dashboard, the health endpoints, the journal. So the health and `novacron status` can be asked from the first moment of
- * a boot until the last of a stop.
+ * health endpoints, the journal, and the dashboard, which opens while the boot begins. So the health and `novacron status`
+ * can be asked from the first moment of a boot until the last of a stop.
  *
  * A signal that ends the node first makes it not ready, then stops it in reverse within its budget; during a boot it is
  * cancelled and rolled back at once. The second one says what it is that does not end, and leaves. SIGHUP reloads the
@@ -109,15 +109,15 @@ const around = (options: Options, node: Alive.Alive) =>
       path: ControlSocket.pathOf(dataDir),
       answer: (request) => Answers.answer(node, request)
     })
-    node.dashboard = yield* options.dashboard?.(node) ?? Effect.succeed(undefined)
     node.notify = yield* Post.Notify.make(node.surroundings)
     node.endpoints = yield* listen
     yield* node.endpoints.serve(Alive.whileBooting(node))
     const { remarks, ...before } = yield* Journals.open(`${dataDir}/journal`)
     for (const remark of remarks) yield* Effect.logWarning(remark)
     yield* Post.Notify.keepAlive(node.notify, Effect.succeed(true))
-    const { flush, observe, watch } = observer(options, node)
+    const { flush, observe, show, watch } = observer(options, node)
     yield* Effect.forkScoped(watch)
+    yield* Effect.forkScoped(Effect.tap(options.dashboard?.(node) ?? Effect.succeed(undefined), show))
     yield* Effect.ensuring(
       bootAndStop(
         options,
@@ -200,17 +200,25 @@ const observer = ({ dataDir, explain, style }: Options, node: Alive.Alive) => {
     write(style === "json" ? JSON.stringify(lines.remark.json(it)) : lines.remark.pretty(it))
   const tell = (event: BootEvent.BootEvent): void => {
     expected.step(event)
-    node.dashboard?.observe(event)
+    tellDashboard(event)
     write(style === "json" ? JSON.stringify(lines.json(event)) : lines.pretty(event))
     if (statusWorthy.has(event._tag)) node.notify.tell({ status: Alive.statusLine(node.report()) })
   }
   const expected = Expected.make(`${dataDir}/journal`, remark)
+  // It opens while the boot begins, which does not wait for it.
+  const missed: Array<BootEvent.BootEvent> = []
+  let tellDashboard = (event: BootEvent.BootEvent): void => void missed.push(event)
+  const show = (dashboard: Operator.Dashboard | undefined): Effect.Effect<boolean> => {
+    tellDashboard = (event) => dashboard?.observe(event)
+    for (const event of missed.splice(0)) tellDashboard(event)
+    return Deferred.succeed(node.dashboard, dashboard)
+  }
   const { flush, hear } = Soon.make(tell)
   const observe = (event: BootEvent.BootEvent): void => {
     node.step(event)
     hear(event)
   }
-  return { observe, flush, watch: expected.watch }
+  return { observe, flush, show, watch: expected.watch }
 }
 
 const statusWorthy: ReadonlySet<string> = new Set<BootEvent.BootEvent["_tag"]>([

@@ -5,7 +5,7 @@ import { NodeFileSystem } from "@effect/platform-node"
 import { Journal } from "@novacron/boot"
 import { Operator, Security } from "@novacron/components"
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Deferred, Effect, Fiber, Schema } from "effect"
 import * as Alive from "../src/Alive.ts"
 import * as Answers from "../src/Answers.ts"
 import * as Dashboard from "../src/Dashboard.ts"
@@ -70,7 +70,12 @@ describe("the dashboard of a node", () => {
   it.live("has an address for a role that there is, and 65 for who asks for one of another", () =>
     Effect.gen(function* () {
       const node = Alive.make(stage().surroundings)
-      node.dashboard = yield* Dashboard.ofNode(options())(node)
+      const asked = yield* Effect.forkChild(Answers.answer(node, { _tag: "Dashboard", role: "viewer" }))
+      yield* Effect.flatMap(Dashboard.ofNode(options())(node), (dashboard) =>
+        Deferred.succeed(node.dashboard, dashboard)
+      )
+      // Who asks while it opens waits for that.
+      assert.match(JSON.stringify(yield* Fiber.join(asked)), /#token=/)
       const link = yield* Answers.answer(node, { _tag: "Dashboard", role: "viewer" })
       assert.match(JSON.stringify(link), /#token=/)
       const refused = yield* Effect.flip(Answers.answer(node, { _tag: "Dashboard", role: "boss" }))

@@ -17,7 +17,7 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto"
 import { inspect } from "node:util"
-import { Clock, DateTime, Duration, Effect, FileSystem, Option, Result } from "effect"
+import { Clock, DateTime, Duration, Effect, FileSystem, Option, Result, Semaphore } from "effect"
 import type { Validity } from "./CertificateAuthority.ts"
 import { type Failure as Unprivate, type PrivateFiles, readPrivate } from "./PrivateFiles.ts"
 import { CertificateExpired, CertificateUnusable, KeyMaterialUnusable } from "./Security.ts"
@@ -54,8 +54,11 @@ export const load = (options: Options): Effect.Effect<Identity, Failure, FileSys
   const { ca, cert, key } = options.settings
   return ca !== undefined && cert !== undefined && key !== undefined
     ? fromOperator(options.nodeId, { ca, cert, key })
-    : fromOurs(options)
+    : inTurn.withPermit(fromOurs(options))
 }
+
+/** The dashboard opens while security starts: who comes second finds what the first has made. */
+const inTurn = Semaphore.makeUnsafe(1)
 
 /** Fails when the certificate has run out, or is not valid yet. */
 export const checkValidity = Effect.fnUntraced(function* ({ path, subject, validity }: Identity) {

@@ -33,6 +33,16 @@ const ownFiles = Effect.fnUntraced(function* (
 })
 
 describe("certificates that are made here", () => {
+  it.effect("are those of one, when two who ask at the same time find none", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(new Date().getTime())
+      const box = yield* files
+      const [one, other] = yield* Effect.all([load(box), load(box)], { concurrency: 2 })
+      assert.deepStrictEqual([one.isNew, other.isNew], [true, false])
+      assert.deepStrictEqual([other.certificate, other.ca], [one.certificate, one.ca])
+    }).pipe(Effect.scoped, Effect.provide(platform))
+  )
+
   it.effect("name the node and this machine, and openssl finds nothing wrong with them", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(new Date().getTime())
