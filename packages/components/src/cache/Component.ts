@@ -14,6 +14,7 @@
 import { Component, Policy, type Severity } from "@novacron/boot"
 import { Duration, Effect, Random, type Scope } from "effect"
 import { Security } from "../security/Security.ts"
+import * as Address from "./Address.ts"
 import {
   Cache,
   type CacheMisconfigured,
@@ -23,9 +24,7 @@ import {
 } from "./Cache.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Memory from "./Memory.ts"
-import * as Redis from "./Redis.ts"
 import type { Settings } from "./Settings.ts"
-import * as Shared from "./Shared.ts"
 
 /** What can keep a node from booting because of its cache. */
 export type Fatal = CacheMisconfigured | CacheRefused | CacheUntrusted
@@ -48,7 +47,7 @@ export const component = (
     Component.make(Cache, { name, start: Memory.make(settings, ledger, role), health: (cache) => cache.check })
   if (settings.url === undefined) return memory("cache", "alone")
 
-  const address = Redis.parse(settings.url)
+  const address = Address.parse(settings.url)
   const start = Effect.flatMap(Effect.fromResult(address), (address) => shared(settings, ledger, address))
   const redis = Component.make(Cache, {
     name: "cache",
@@ -70,12 +69,19 @@ export const component = (
   )
 }
 
+/** A node without Redis does without. */
+const code = Effect.promise(async () => {
+  const [Redis, Shared] = await Promise.all([import("./Redis.ts"), import("./Shared.ts")])
+  return { Redis, Shared }
+})
+
 const shared = Effect.fnUntraced(function* (
   settings: Settings,
   ledger: Ledger.Ledger,
-  address: Redis.Address
+  address: Address.Address
 ): Effect.fn.Return<Cache["Service"], CacheRefused | CacheUntrusted | CacheUnavailable, Security | Scope.Scope> {
   const security = yield* Security
+  const { Redis, Shared } = yield* code
   const tls = !address.isEncrypted
     ? undefined
     : settings.trust === "node"

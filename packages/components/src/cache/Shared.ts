@@ -13,11 +13,12 @@ import { CircuitBreaker } from "@novacron/boot"
 import { Clock, Duration, Effect, Option, Schema } from "effect"
 import type { ChainableCommander } from "ioredis"
 import * as Traffic from "../network/Traffic.ts"
+import { show } from "./Address.ts"
 import { type Cache, CacheUnavailable } from "./Cache.ts"
 import type { Debt, Ledger } from "./Ledger.ts"
 import * as Lru from "./Lru.ts"
 import { limitsOf } from "./Memory.ts"
-import { type Client, show } from "./Redis.ts"
+import type { Client } from "./Redis.ts"
 import type { Settings } from "./Settings.ts"
 
 /** How long no command is made after three that failed. Short: a cache that is not asked is as good as none. */

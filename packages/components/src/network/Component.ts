@@ -6,7 +6,6 @@ import { Component, Policy, type Severity } from "@novacron/boot"
 import { Duration, Effect } from "effect"
 import { Security } from "../security/Security.ts"
 import type { CannotBind } from "./Bind.ts"
-import * as Listener from "./Listener.ts"
 import { Network } from "./Network.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -26,7 +25,12 @@ export const component = (
     needs: [Security],
     // Time to drain, and a moment to cut off the rest.
     stop: Duration.sum(settings.drainTimeout, Duration.seconds(2)),
-    start: Effect.tap(Listener.make(settings), ({ address }) => Effect.sync(() => options.listening?.(address.port))),
+    start: Effect.gen(function* () {
+      const Listener = yield* Effect.promise(() => import("./Listener.ts"))
+      const network = yield* Listener.make(settings)
+      options.listening?.(network.address.port)
+      return network
+    }),
     health: (network) => network.check
   })
   return listening.pipe(Component.retry(options.retry ?? patience), Component.timeout("15 seconds"))

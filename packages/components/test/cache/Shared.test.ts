@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Fiber, Option, Redacted, Result } from "effect"
+import * as Address from "../../src/cache/Address.ts"
 import type { Invalidation } from "../../src/cache/Cache.ts"
 import * as Ledger from "../../src/cache/Ledger.ts"
 import * as Redis from "../../src/cache/Redis.ts"
@@ -16,7 +17,7 @@ const node = (url: string, id: string, fields = {}, late: Duration.Input = 0) =>
       heard.push(it)
       ledger.tell(it)
     }
-    const address = Result.getOrThrow(Redis.parse(Redacted.make(url)))
+    const address = Result.getOrThrow(Address.parse(Redacted.make(url)))
     const options = { commandTimeoutMs: 200, tls: undefined }
     const direct = yield* Redis.connect(address, { ...options, name: `commands-${id}` })
     const commands: Redis.Client = { ...direct, run: (command) => Effect.tap(direct.run(command), Effect.sleep(late)) }
