@@ -115,9 +115,10 @@ const around = (options: Options, node: Alive.Alive) =>
     const { remarks, ...before } = yield* Journals.open(`${dataDir}/journal`)
     for (const remark of remarks) yield* Effect.logWarning(remark)
     yield* Post.Notify.keepAlive(node.notify, Effect.succeed(true))
-    const { flush, observe, show, watch } = observer(options, node)
+    const { begun, flush, observe, show, watch } = observer(options, node)
     yield* Effect.forkScoped(watch)
-    yield* Effect.forkScoped(Effect.tap(options.dashboard?.(node) ?? Effect.succeed(undefined), show))
+    const opens = Effect.tap(options.dashboard?.(node) ?? Effect.succeed(undefined), show)
+    yield* Effect.forkScoped(Effect.andThen(begun, opens))
     yield* Effect.ensuring(
       bootAndStop(
         options,
@@ -199,13 +200,15 @@ const observer = ({ dataDir, explain, style }: Options, node: Alive.Alive) => {
   const remark = (it: Expected.Remark): void =>
     write(style === "json" ? JSON.stringify(lines.remark.json(it)) : lines.remark.pretty(it))
   const tell = (event: BootEvent.BootEvent): void => {
+    Deferred.doneUnsafe(begun, Effect.void)
     expected.step(event)
     tellDashboard(event)
     write(style === "json" ? JSON.stringify(lines.json(event)) : lines.pretty(event))
     if (statusWorthy.has(event._tag)) node.notify.tell({ status: Alive.statusLine(node.report()) })
   }
   const expected = Expected.make(`${dataDir}/journal`, remark)
-  // It opens while the boot begins, which does not wait for it.
+  // It opens when the first components have been started, and nobody waits for it.
+  const begun = Deferred.makeUnsafe<void>()
   const missed: Array<BootEvent.BootEvent> = []
   let tellDashboard = (event: BootEvent.BootEvent): void => void missed.push(event)
   const show = (dashboard: Operator.Dashboard | undefined): Effect.Effect<boolean> => {
@@ -218,7 +221,7 @@ const observer = ({ dataDir, explain, style }: Options, node: Alive.Alive) => {
     node.step(event)
     hear(event)
   }
-  return { observe, flush, show, watch: expected.watch }
+  return { begun: Deferred.await(begun), observe, flush, show, watch: expected.watch }
 }
 
 const statusWorthy: ReadonlySet<string> = new Set<BootEvent.BootEvent["_tag"]>([
