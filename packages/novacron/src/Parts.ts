@@ -115,8 +115,14 @@ const write = ({ path, run, script, source }: Unkept, draft: string): void => {
   header.writeUInt32LE(source, 0)
   header.writeUInt32LE(crc32(code), 4)
   header.writeUInt32LE(run, 8)
-  writeFileSync(draft, Buffer.concat([header, code]), { mode: 0o600 })
-  renameSync(draft, path)
+  try {
+    writeFileSync(draft, Buffer.concat([header, code]), { mode: 0o600 })
+    renameSync(draft, path)
+  } catch (cause) {
+    // On a full disk a part of it is there.
+    rmSync(draft, { force: true })
+    throw cause
+  }
 }
 
 /** Removes what is of programs that are gone. The time is that of the disk, as what it is compared with. */

@@ -173,6 +173,20 @@ describe("compiled code", () => {
     assert.deepStrictEqual(readdirSync(folder), ["a.js"])
   })
 
+  it("that cannot be put in its place leaves nothing of itself", () => {
+    const { cache, folder, kept, start } = program({ "a.js": "return{}", "b.js": "return{}" })
+    const parts = start()
+    for (const name of ["a.js", "b.js"]) {
+      parts.load(name)
+      const source = crc32(readFileSync(join(folder, name))).toString(16)
+      // What is in its place cannot be replaced by a file.
+      mkdirSync(join(cache, `${name}.${source}`), { recursive: true })
+    }
+    assert.isFalse(parts.keepNext())
+    assert.lengthOf(kept(), 2)
+    for (const path of kept()) assert.isTrue(statSync(path).isDirectory())
+  })
+
   it("that no run has written for long is removed when there is something new", () => {
     const { cache, kept, start } = program({ "a.js": "return{}" })
     mkdirSync(cache)
