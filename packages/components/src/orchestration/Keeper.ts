@@ -68,7 +68,7 @@ interface Settings {
 /** What the other process does. */
 const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, rest: last }: Settings): void => {
   const { spawn } = host.getBuiltinModule("node:child_process")
-  const { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } =
+  const { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } =
     host.getBuiltinModule("node:fs")
   const { performance } = host.getBuiltinModule("node:perf_hooks")
   const { clearTimeout, setImmediate, setInterval, setTimeout } = host.getBuiltinModule("node:timers")
@@ -86,6 +86,15 @@ const keeper = (host: NodeJS.Process, { breath, cgroup, keep, kinds, leaseMs, re
     } catch {
       return false
     }
+  }
+  // What whoever started the node had left open is nothing for those whom we start. What Node opens closes by itself there.
+  const closesOnExec = 0o2000000
+  for (const name of readdirSync("/proc/self/fd")) {
+    if (Number(name) <= 2) continue
+    attempt(() => {
+      const [, flags = ""] = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, "utf8")) ?? []
+      if ((Number.parseInt(flags, 8) & closesOnExec) === 0) closeSync(Number(name))
+    })
   }
   // What is open to our groups is not open to those whom we start.
   attempt(() => host.setgroups?.([]))

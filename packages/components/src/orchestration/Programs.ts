@@ -16,7 +16,7 @@
  * a process that leaves its group (`setsid`) is not found: it runs on until it ends by itself.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { writeFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { Deferred, Duration, Effect, type Scope } from "effect"
 import * as Confinement from "./Confinement.ts"
 import { CannotStart, type Ending, type Host, type Run, type Running } from "./Driver.ts"
@@ -55,11 +55,15 @@ export const make = (settings: Settings, node: string, host: Host): Effect.Effec
       confinement.directory
     )
     const keeper = yield* Effect.acquireRelease(
-      Effect.sync(() => keeperOf(host, program, confinement.directory)),
+      Effect.sync(() => keeperOf(host, [...withoutGain, host.execPath], program, confinement.directory)),
       ({ close }) => Effect.sync(close)
     )
     return {
-      limits: `${confinement.limits}${uid === undefined ? ` ${asNode}` : ""}`,
+      limits: [
+        confinement.limits,
+        setpriv === undefined ? gains : gainsNothing,
+        ...(uid === undefined ? [asNode] : [])
+      ].join(" "),
       uid,
       gid,
       start: (run, { command, directory, env, ownMemory = 0 }) =>
@@ -99,6 +103,16 @@ const taskUser = 65_533
 const asNode =
   "Tasks run as the user of the node and can read what it can, its keys included: set process.uid, as root."
 
+/**
+ * What is in front of the keeper: neither it nor anybody that it starts can become somebody else by a set-uid program, see
+ * prctl(2), PR_SET_NO_NEW_PRIVS. It goes to the users of tasks by itself, which stays allowed.
+ */
+const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => existsSync(path))
+const withoutGain = setpriv === undefined ? [] : [setpriv, "--no-new-privs"]
+
+const gainsNothing = "A set-uid program gives a task no rights."
+const gains = "A set-uid program gives a task its rights: setpriv, of util-linux, is not here."
+
 // -------------------------------------------------------------------------------------------------------------- keeper
 
 type Start = Extract<Keeper.Order, { readonly start: number }>
@@ -114,7 +128,12 @@ interface Known {
 }
 
 /** This end of the conversation. */
-const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
+const keeperOf = (
+  host: Host,
+  [node = "", ...args]: ReadonlyArray<string>,
+  program: string,
+  cgroup: string | undefined
+) => {
   const known = new Map<number, Known>()
   let beside: ChildProcess | undefined
   let next = 1
@@ -164,7 +183,7 @@ const keeperOf = (host: Host, program: string, cgroup: string | undefined) => {
     }
   }
   const open = () => {
-    const child = spawn(host.execPath, ["--max-semi-space-size=1", "-e", program], {
+    const child = spawn(node, [...args, "--max-semi-space-size=1", "-e", program], {
       detached: true, // Ctrl-C on the terminal is for the node
       cwd: "/",
       env: {},

@@ -1,5 +1,15 @@
-import { spawn } from "node:child_process"
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync, spawn } from "node:child_process"
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -102,6 +112,48 @@ describe("Programs", () => {
         const who = yield* attempt({ run: { driver: "process", command: ["/bin/sh", "-c", "id -u; pwd"] } })
         assert.strictEqual(who.printed.stdout, "65533\n/\n")
       })
+  )
+
+  it.live.skipIf(process.getuid?.() !== 0)("gain no rights by a set-uid program", () =>
+    Effect.gen(function* () {
+      const { limits, start } = yield* driver()
+      assert.include(limits, "A set-uid program gives a task no rights.")
+      const root = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "novacron-test-programs-"))),
+        (root) => Effect.sync(() => rmSync(root, { recursive: true, force: true }))
+      )
+      const asRoot = join(root, "id")
+      copyFileSync(realpathSync("/usr/bin/id"), asRoot)
+      for (const path of [root, asRoot]) chmodSync(path, 0o4755)
+      const whom = (uid: number) => execFileSync(asRoot, ["-u"], { encoding: "utf8", uid })
+      assert.strictEqual(whom(65_533), "0\n") // what it would be without
+      const { printed, run: it } = run([asRoot, "-u"])
+      yield* (yield* start(it)).ended
+      assert.strictEqual(printed.stdout, "65533\n")
+    })
+  )
+
+  it.live("have open what they are given, and nothing that whoever started the node had", () =>
+    Effect.gen(function* () {
+      // Beyond those that Node itself closes for its children.
+      const open = (fd: number) => `exec ${fd}</etc/hostname; exec "$@"`
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn("bash", ["-c", open(251), "bash", process.execPath, join(import.meta.dirname, "fixtures/open.ts")], {
+            stdio: ["ignore", "pipe", "inherit"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const said = yield* Effect.promise(async () => {
+        let text = ""
+        for await (const chunk of child.stdout) text += String(chunk)
+        return text
+      })
+      assert.match(said, /^node .*\b251\b/m)
+      assert.match(said, /^task 0 1 2( \d)?$/m)
+      assert.notMatch(said, /^task .*\b251\b/m)
+    })
   )
 
   it.live("tells how a program ended, after all that it has printed", () =>
