@@ -147,6 +147,7 @@ const membership = Effect.fnUntraced(function* ({ consensus, serverName }: Setti
   const tls: Pbft.Tls = {
     server: security.serverTls(),
     client: (member) => security.clientTls(members[member]?.serverName ?? serverName),
+    admit: (shown) => security.authenticate({ _tag: "Certificate", ...shown }),
     renewals: security.renewals
   }
   return { privateKey, tls }

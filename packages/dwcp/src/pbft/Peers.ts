@@ -3,11 +3,12 @@
  *
  * **Details**
  *
- * A frame is a length and that many bytes. With TLS both sides show certificates. Who a frame is from is said by the
+ * A frame is a length and that many bytes. With TLS both sides show certificates, and whoever may not come is hung up on
+ * before a frame is read. Who a frame is from is said by the
  * signatures in it and not by the connection. What cannot be sent, or only to a peer that does not read, is dropped: the
  * protocol says again what matters. A frame that is too long ends its connection; while the reader is full nothing is read.
  */
-import { Effect, Schedule, type Scope, Stream } from "effect"
+import { Effect, FiberSet, Schedule, type Scope, Stream } from "effect"
 import * as Net from "node:net"
 import * as TlsSockets from "node:tls"
 import { ReplicaCannotListen } from "./Failures.ts"
@@ -22,11 +23,18 @@ export interface Identity {
   readonly cert: string
   readonly ca: string
 }
+/** Who has shown a certificate that is of the authority. */
+export interface Shown {
+  readonly commonName: string
+  readonly fingerprint256: string
+}
 /** TLS each way, asked for whenever a connection is made, as certificates are renewed. */
 export interface Tls {
   readonly server: Effect.Effect<TlsSockets.TlsOptions>
   /** Towards the member at that place in the list. */
   readonly client: (member: number) => Effect.Effect<TlsSockets.ConnectionOptions>
+  /** Fails for who may not come, though their certificate is of the authority: one that was revoked, say. */
+  readonly admit: (shown: Shown) => Effect.Effect<unknown, unknown>
   /** Emits when `server` is another one. */
   readonly renewals: Stream.Stream<void>
 }
@@ -35,6 +43,7 @@ export interface Tls {
 export const fixed = (identity: Identity): Tls => ({
   server: Effect.succeed({ ...identity, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: true }),
   client: () => Effect.succeed({ ...identity, minVersion: "TLSv1.3" }),
+  admit: () => Effect.void,
   renewals: Stream.never
 })
 
@@ -75,9 +84,13 @@ export const make = Effect.fnUntraced(function* (
     socket.on("close", () => readers.delete(socket))
     socket.on("error", () => socket.destroy())
     socket.setNoDelay(true)
-    reading(socket, options)
+    if (tls === undefined || !(socket instanceof TlsSockets.TLSSocket)) return reading(socket, options)
+    // Nothing is read of it until somebody listens to what it says.
+    const outcome = { onFailure: () => void socket.destroy(), onSuccess: () => reading(socket, options) }
+    run(Effect.match(tls.admit(shownBy(socket)), outcome))
   }
   const { tls } = options
+  const run = yield* FiberSet.makeRuntime<never>()
   const secure = tls === undefined ? undefined : yield* tls.server
   // Of those that are not through with TLS too: the server is not closed before they are.
   const raw = new Set<Net.Socket>()
@@ -145,6 +158,13 @@ export const make = Effect.fnUntraced(function* (
     connected: () => links.size
   }
 })
+
+const shownBy = (socket: TlsSockets.TLSSocket): Shown => {
+  // There is none when the socket is gone meanwhile, whatever its types say.
+  const certificate: Partial<TlsSockets.PeerCertificate> | null = socket.getPeerCertificate()
+  const name = [certificate?.subject?.CN ?? ""].flat()[0] ?? ""
+  return { commonName: name, fingerprint256: certificate?.fingerprint256 ?? "" }
+}
 
 const listening = (
   { listen: { host, port } }: Options,

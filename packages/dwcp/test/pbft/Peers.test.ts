@@ -44,6 +44,7 @@ describe("peers", () => {
               return Effect.succeed({ ...current, requestCert: true, rejectUnauthorized: true })
             }),
             client: () => Effect.succeed({ ...current }),
+            admit: () => Effect.void,
             renewals: Stream.fromQueue(renewed)
           })
         )
@@ -54,6 +55,41 @@ describe("peers", () => {
         yield* Deferred.await(taken)
         yield* Effect.yieldNow
         assert.strictEqual(yield* shownAt(port, mine), "after")
+      }).pipe(Effect.scoped, Effect.provide(platform)),
+    patience
+  )
+
+  it.live(
+    "read nothing of who may not come, whatever certificate they show",
+    () =>
+      Effect.gen(function* () {
+        const issue = yield* authority
+        const heard: Array<string> = []
+        const { port } = yield* Peers.make({
+          ...options({
+            ...Peers.fixed(issue("peer")),
+            admit: ({ commonName, fingerprint256 }) =>
+              commonName === "stolen" && /^[0-9A-F:]{95}$/.test(fingerprint256) ? Effect.fail("revoked") : Effect.void
+          }),
+          onFrame: (bytes) => heard.push(bytes.toString()) > 0
+        })
+        /** Says its name until it is hung up on, or was heard. */
+        const say = (name: string) =>
+          Effect.callback<"heard" | "hung up on">((resume) => {
+            const socket = Tls.connect({ ...issue(name), port, host: "127.0.0.1" }, () => {
+              const frame = Buffer.from(`\0\0\0${String.fromCharCode(name.length)}${name}`)
+              socket.write(frame)
+              const asking = setInterval(() => heard.includes(name) && resume(Effect.succeed("heard")), 5)
+              socket.once("close", () => clearInterval(asking))
+            })
+            socket.once("close", () => resume(Effect.succeed("hung up on")))
+            socket.on("error", () => undefined)
+            return Effect.sync(() => socket.destroy())
+          })
+        assert.strictEqual(yield* say("known"), "heard")
+        assert.strictEqual(yield* say("stolen"), "hung up on")
+        assert.strictEqual(yield* say("other"), "heard")
+        assert.deepStrictEqual(heard, ["known", "other"])
       }).pipe(Effect.scoped, Effect.provide(platform)),
     patience
   )
