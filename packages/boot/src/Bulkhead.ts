@@ -86,6 +86,11 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   if (!Number.isInteger(queue) || queue < 0) {
     throw new RangeError(`Bulkhead "${name}": queue is ${queue}, it must be a whole number from 0.`)
   }
+  if (Duration.isNegative(queueTimeout)) {
+    throw new RangeError(
+      `Bulkhead "${name}": queueTimeout is ${Duration.format(queueTimeout)}, it must not be negative.`
+    )
+  }
   const semaphore = yield* Semaphore.make(concurrency)
   // Inside are those who run and those who wait. Counted apart from the semaphore, which does not bound who waits.
   let inside = 0

@@ -119,6 +119,9 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     if (Number.isInteger(rules[key]) && rules[key] >= 1) continue
     throw new RangeError(`CircuitBreaker "${options.name}": ${key} is ${rules[key]}, it must be a whole number from 1.`)
   }
+  if (!(rules.openMs >= 0)) {
+    throw new RangeError(`CircuitBreaker "${options.name}": openFor is ${rules.openMs} ms, it must not be negative.`)
+  }
   const state = yield* Ref.make(initial)
 
   const put = Effect.fnUntraced(function* (input: Input) {

@@ -265,5 +265,8 @@ const limitsOf = (
   }
   // Of no interval a monitor would make a storm of probes.
   positive("monitor", options.monitor, Infinity)
+  if (options.drain !== undefined && !(Duration.toMillis(options.drain) >= 0)) {
+    problems.push(`drain is ${Duration.toMillis(options.drain)} ms: it must not be negative.`)
+  }
   return problems.length === 0 ? Result.succeed(limits) : Result.fail(new InvalidBoot({ problems }))
 }

@@ -122,7 +122,8 @@ describe("Bulkhead", () => {
 
   it.effect("dies of numbers that make no sense", () =>
     Effect.gen(function* () {
-      for (const options of [{ concurrency: 0 }, { concurrency: -1 }, { queue: -1 }, { queue: 0.5 }]) {
+      const wrong = [{ concurrency: 0 }, { concurrency: -1 }, { queue: -1 }, { queue: 0.5 }, { queueTimeout: -1 }]
+      for (const options of wrong) {
         const exit = yield* Effect.exit(Bulkhead.make({ name: "database", ...options }))
         assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof RangeError)
       }

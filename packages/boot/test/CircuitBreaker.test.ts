@@ -200,7 +200,7 @@ describe("CircuitBreaker", () => {
 
   it.effect("dies of numbers that make no sense", () =>
     Effect.gen(function* () {
-      for (const options of [{ failures: 0 }, { probes: 0 }, { failures: 1.5 }]) {
+      for (const options of [{ failures: 0 }, { probes: 0 }, { failures: 1.5 }, { openFor: -1 }]) {
         const exit = yield* Effect.exit(CircuitBreaker.make({ name: "redis", ...options }))
         assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof RangeError)
       }

@@ -41,11 +41,19 @@ describe("options that cannot be right", () => {
     Effect.gen(function* () {
       const w = world()
       const phases = { core: 0, post: "-1 seconds" } as const
-      const options = { concurrency: 0, deadline: 0, rollback: 0, phases, monitor: 0 }
+      const options = { concurrency: 0, deadline: 0, rollback: 0, phases, monitor: 0, drain: -1 }
       const { problems } = yield* refusal(w, [w.part("a")], options)
       assert.deepStrictEqual(
         problems.map((problem) => problem.replace(/ is .*/, "")),
-        ["concurrency", "deadline", "rollback", "the deadline of phase core", "the deadline of phase post", "monitor"]
+        [
+          "concurrency",
+          "deadline",
+          "rollback",
+          "the deadline of phase core",
+          "the deadline of phase post",
+          "monitor",
+          "drain"
+        ]
       )
     })
   )
