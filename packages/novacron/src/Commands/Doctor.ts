@@ -56,8 +56,8 @@ export const doctor = Program.make(
 
 const nodeVersion = (version: string): Finding =>
   Number(version.replace(/^v/, "").split(".")[0]) >= 24
-    ? good("node", version)
-    : bad("node", `${version} is too old: 24 or later is needed`)
+    ? good("node.js", version)
+    : bad("node.js", `${version} is too old: 24 or later is needed`)
 
 const ofMachine = (): Finding => {
   const { cores, memoryBytes } = machine()
@@ -99,7 +99,8 @@ const ofSettings = Effect.fnUntraced(function* (flags: Flags) {
       : yield* ofServer("cache", settings.cache.url, 6379, explain("cache.url"), (subject, text) =>
           warning(subject, `${text}; memory of this node until it answers`)
         ),
-    ...(yield* ofEtcd(settings, explain))
+    ...(yield* ofEtcd(settings, explain)),
+    ...(yield* ofPreflight(settings, explain("preflight.endpoints")))
   ]
 })
 
@@ -231,6 +232,18 @@ const ofEtcd = ({ discovery, dwcp }: Settings, explain: (setting: string) => str
     { concurrency: 8 }
   )
 }
+
+/** Those of the settings who have to answer before a node starts, each tried once: nobody waits here for what starts beside. */
+const ofPreflight = ({ preflight: { enabled, endpoints } }: Settings, from: string) =>
+  Effect.map(
+    Preflight.survey(enabled ? endpoints.map((one) => ({ ...one, wait: Duration.zero })) : []),
+    (findings): ReadonlyArray<Finding> =>
+      findings.map(({ address, name, outcome, policy }) => {
+        if (Result.isSuccess(outcome)) return good(name, `${address} answers; ${from}`)
+        const text = `${address} does not answer: ${outcome.failure.reason}; ${from}`
+        return policy === "enforce" ? bad(name, text) : warning(name, text)
+      })
+  )
 
 /** Where a URL leads; the directory of a socket as PostgreSQL has it, `?host=/run/postgresql`. */
 const addressOf = (text: string, port: number): Preflight.Dial.Address | undefined => {

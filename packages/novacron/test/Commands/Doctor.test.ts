@@ -122,6 +122,41 @@ describe("doctor", () => {
     })
   })
 
+  it("asks those who have to answer before a boot, and calls everything by a name of its own", async () => {
+    const nobody = await freePort()
+    await taken(async (port) => {
+      const ask = async (policy: "warn" | "enforce", enabled: boolean) => {
+        const endpoint = (name: string, port: number) => `    - { name: ${name}, host: 127.0.0.1, port: ${port}, `
+        const lines = [
+          "preflight:",
+          `  enabled: ${enabled}`,
+          "  endpoints:",
+          `${endpoint("ledger", port)}policy: enforce }`,
+          // Who is waited for at a boot is not waited for here.
+          `${endpoint("mail", nobody)}policy: ${policy}, wait: 10m }`
+        ]
+        writeFileSync(room.path("novacron.yaml"), `${lines.join("\n")}\n`)
+        const flags = { ...asked, json: true, config: room.path("novacron.yaml"), set: anyPorts }
+        const { code, out } = await room.run(doctor, flags)
+        const findings: ReadonlyArray<Finding> = JSON.parse(out)
+        const subjects = findings.map(({ subject }) => subject)
+        assert.strictEqual(new Set(subjects).size, subjects.length, subjects.join(", "))
+        const of = (name: string) => findings.find(({ subject }) => subject === name)
+        return { code, ledger: of("ledger"), mail: of("mail") }
+      }
+      const warned = await ask("warn", true)
+      assert.deepInclude(warned, { code: 0 })
+      assert.deepInclude(warned.ledger, { state: "good" })
+      assert.match(warned.ledger?.text ?? "", new RegExp(`^127\\.0\\.0\\.1:${port} answers; preflight\\.endpoints`))
+      assert.deepInclude(warned.mail, { state: "warning" })
+      assert.match(warned.mail?.text ?? "", new RegExp(`:${nobody} does not answer: refused; preflight\\.endpoints`))
+      const enforced = await ask("enforce", true)
+      assert.deepInclude(enforced, { code: 78 })
+      assert.deepInclude(enforced.mail, { state: "bad" })
+      assert.deepInclude(await ask("enforce", false), { code: 0, ledger: undefined, mail: undefined })
+    })
+  })
+
   it("finds a data directory that cannot be made", async () => {
     writeFileSync(room.path("file"), "")
     mkdirSync(room.path("directory"))
