@@ -2,6 +2,7 @@
 import type { Server } from "node:net"
 import { PortHolder } from "@novacron/config"
 import { Data, Effect } from "effect"
+import * as Ends from "../network/Ends.ts"
 import * as Bind from "../network/Bind.ts"
 
 /** Which of the two servers. */
@@ -31,7 +32,7 @@ export class ApiPortTaken extends Data.TaggedError("ApiPortTaken")<Place & { rea
 export class ApiCannotListen extends Data.TaggedError("ApiCannotListen")<Place & { readonly cause: unknown }> {
   readonly code = "NVC-2802"
   override get message(): string {
-    return `The API (${this.server}) cannot listen on ${this.host}:${this.port}. Set api.host to an address of this \
+    return `The API (${this.server}) cannot listen on ${Ends.show(this)}. Set api.host to an address of this \
 machine and ${settingOf(this.server)} to a port above 1023.`
   }
 }
@@ -40,7 +41,7 @@ machine and ${settingOf(this.server)} to a port above 1023.`
 export class ApiClosed extends Data.TaggedError("ApiClosed")<Place> {
   readonly code = "NVC-2803"
   override get message(): string {
-    return `The API (${this.server}) on ${this.host}:${this.port} has stopped listening. Restart the node.`
+    return `The API (${this.server}) on ${Ends.show(this)} has stopped listening. Restart the node.`
   }
 }
 

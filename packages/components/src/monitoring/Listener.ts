@@ -15,6 +15,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { PortHolder } from "@novacron/config"
 import { Data, Effect } from "effect"
 import type { Scope } from "effect"
+import * as Ends from "../network/Ends.ts"
 import * as Listening from "../post/Listening.ts"
 import * as Exposition from "./Exposition.ts"
 import type { Settings } from "./Settings.ts"
@@ -30,7 +31,7 @@ export class MetricsPortUnavailable extends Data.TaggedError("MetricsPortUnavail
   /** Who had the port then, where it is taken. */
   readonly holder = this.reason === "taken" ? PortHolder.of(this.port) : undefined
   override get message() {
-    const where = `${this.host}:${this.port}`
+    const where = Ends.show(this)
     const rest = "Nobody can read the metrics of this node."
     switch (this.reason) {
       case "taken":

@@ -1,6 +1,11 @@
 /** Both ends of a socket: where they are, how they are shown, and how a connection is cut. */
 import type { Socket } from "node:net"
-import type { Address } from "./Network.ts"
+
+/** An end of a connection, the peer's or this one's. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
 
 /** Where the other side is. */
 export const far = ({ remoteAddress = "", remotePort = 0 }: Socket): Address => ({
@@ -12,6 +17,7 @@ export const far = ({ remoteAddress = "", remotePort = 0 }: Socket): Address => 
 export const both = ({ localAddress, localPort, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`
 
+/** As part of a URL: an address of IPv6 has colons of its own. */
 export const show = ({ host, port }: Address): string => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`)
 
 /** Where a node reaches what listens there from within: what listens everywhere listens on the loopback. */

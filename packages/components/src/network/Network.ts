@@ -14,7 +14,10 @@
 import { PortHolder } from "@novacron/config"
 import { Context, Data, type Effect, type Option, type Scope } from "effect"
 import type { Principal } from "../security/Security.ts"
+import { type Address, show } from "./Ends.ts"
 import type * as Traffic from "./Traffic.ts"
+
+export type { Address }
 
 export class Network extends Context.Service<
   Network,
@@ -40,12 +43,6 @@ export class Network extends Context.Service<
     readonly check: Effect.Effect<Traffic.Reading, ListenerSilent>
   }
 >()("novacron/network") {}
-
-/** An end of a connection, the peer's or this one's. */
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
 
 /** What is done with a connection; when it is done, so is the connection. A failure is logged and ends this one alone. */
 export type Handler = (connection: Connection) => Effect.Effect<void, unknown>
@@ -134,7 +131,7 @@ export class BadAddress extends Data.TaggedError("BadAddress")<Address & { reado
 export class CannotListen extends Data.TaggedError("CannotListen")<Address & { readonly cause: unknown }> {
   readonly code = "NVC-2304"
   override get message() {
-    return `This node cannot listen on ${this.host}:${this.port}. The cause says why; look at the limits of the process.`
+    return `This node cannot listen on ${show(this)}. The cause says why; look at the limits of the process.`
   }
 }
 
@@ -143,7 +140,7 @@ export class ListenerSilent extends Data.TaggedError("ListenerSilent")<Address &
   readonly code = "NVC-2305"
   override get message() {
     const hint = hints[codeOf(this.cause)] ?? "Does the certificate of this node name network.server_name?"
-    return `The listener on ${this.host}:${this.port} does not answer the probe of this node. ${hint}`
+    return `The listener on ${show(this)} does not answer the probe of this node. ${hint}`
   }
 }
 
@@ -181,7 +178,7 @@ export class CannotConnect extends Data.TaggedError("CannotConnect")<
   Address & { readonly serverName: string; readonly cause: unknown }
 > {
   override get message() {
-    return `There is no connection to ${this.serverName} at ${this.host}:${this.port}. Is it up, and of our authority?`
+    return `There is no connection to ${this.serverName} at ${show(this)}. Is it up, and of our authority?`
   }
 }
 

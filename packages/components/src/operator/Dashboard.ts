@@ -20,6 +20,7 @@ import { createRequire } from "node:module"
 import type { TlsOptions } from "node:tls"
 import type { BootEvent } from "@novacron/boot/model"
 import { Clock, Data, Duration, Effect, FileSystem, Option, Schedule, type Scope } from "effect"
+import * as Ends from "../network/Ends.ts"
 import * as Listening from "../post/Listening.ts"
 import * as Door from "./Door.ts"
 import * as Feed from "./Feed.ts"
@@ -37,7 +38,7 @@ export class DashboardUnavailable extends Data.TaggedError("DashboardUnavailable
 }> {
   readonly code = "NVC-2901"
   override get message() {
-    const where = `${this.host}:${this.port}`
+    const where = Ends.show(this)
     const rest = "The node goes on without it."
     switch (this.reason) {
       case "denied":

@@ -1,6 +1,7 @@
 /** What keeps orchestration from coming up, each with what follows and what to do. */
 import { PortHolder } from "@novacron/config"
 import { Data } from "effect"
+import * as Ends from "../network/Ends.ts"
 import { codeOf, textOf } from "../database/DatabaseError.ts"
 
 /** The database refused what orchestration needs of it. */
@@ -25,7 +26,7 @@ export class CannotMeet extends Data.TaggedError("CannotMeet")<{
   /** Who had the port then, where it is taken: perhaps an instance that is just ending. */
   readonly holder = codeOf(this.cause) === "EADDRINUSE" ? PortHolder.of(this.port) : undefined
   override get message() {
-    const where = `${this.host}:${this.port}`
+    const where = Ends.show(this)
     const lost = "so the nodes of the cluster cannot reach this one"
     return this.holder === undefined
       ? `Orchestration cannot listen at ${where} (${textOf(this.cause)}), ${lost}. Set orchestration.cluster.listen_address \

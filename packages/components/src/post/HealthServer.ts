@@ -33,6 +33,7 @@ import type { Health } from "@novacron/boot"
 import { PortHolder } from "@novacron/config"
 import { Clock, Context, Data, DateTime, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import type { Scope } from "effect"
+import * as Ends from "../network/Ends.ts"
 import * as HealthView from "./HealthView.ts"
 import * as Listening from "./Listening.ts"
 import type { HealthSettings } from "./Settings.ts"
@@ -94,7 +95,7 @@ export class HealthServerDown extends Data.TaggedError("HealthServerDown")<{
     return this.reason === "denied" ? 77 : 73
   }
   override get message() {
-    const where = `${this.host}:${this.port}`
+    const where = Ends.show(this)
     switch (this.reason) {
       case "taken":
         return `The health endpoints cannot listen on ${where}: ${this.holder} has it. Stop that, or choose another port.`
