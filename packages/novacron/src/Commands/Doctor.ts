@@ -233,7 +233,7 @@ const ofEtcd = ({ discovery, dwcp }: Settings, explain: (setting: string) => str
   )
 }
 
-/** Those of the settings who have to answer before a node starts, each tried once: nobody waits here for what starts beside. */
+/** Those who have to answer before a node starts, each tried once: nobody waits here for what starts beside the node. */
 const ofPreflight = ({ preflight: { enabled, endpoints } }: Settings, from: string) =>
   Effect.map(
     Preflight.survey(enabled ? endpoints.map((one) => ({ ...one, wait: Duration.zero })) : []),
