@@ -31,6 +31,14 @@ const nobodySpeaks = () => (server.address() as AddressInfo).port // it listens 
 const reportOf = (file: string) =>
   Schema.decodeUnknownSync(Schema.fromJsonString(Report.Report))(readFileSync(place.path(file), "utf8"))
 
+const isWhole = (file: string): boolean => {
+  try {
+    return reportOf(file).outcome !== undefined
+  } catch {
+    return false
+  }
+}
+
 /** What `plan --json` says, as far as it is read here. */
 interface Drawn {
   readonly nodes: ReadonlyArray<{ readonly name: string; readonly phase: Manifest.Manifest["phase"] }>
@@ -172,6 +180,8 @@ describe("who watches the node", () => {
       NOVACRON_MONITORING_ALERTS_WEBHOOK: silent
     })
     await eventually(() => sockets.length > 0, "the collector is dialled")
+    // It is written when the node has said that it is up.
+    await eventually(() => isWhole("r.json"), "the report is there")
     // Ready it is itself, with nobody at the other end; who came last of all depends on the machine.
     const { components, outcome } = reportOf("r.json")
     assert.strictEqual(outcome, "ready")
